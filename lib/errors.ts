@@ -1,0 +1,120 @@
+/**
+ * Every error that leaves this library is an {@link UploadError} with a stable
+ * `code`. Callers compare codes, never texts. A text says what failed, on what,
+ * what was found against what was expected, and what to do next. Neither texts
+ * nor properties ever hold a secret, a body or a query string: `cause` is kept
+ * only where the cause was made on this machine (file system, socket).
+ */
+
+/** Every code that an {@link UploadError} can have. */
+export const errorCodes = [
+  // The caller's arguments and calls.
+  'PAWL_INVALID_OPTION',
+  'PAWL_INVALID_STATE',
+  'PAWL_VERIFY_UNSUPPORTED',
+  // How an upload ended without its object.
+  'PAWL_SUSPENDED',
+  'PAWL_DISCARDED',
+  'PAWL_BEFORE_COMPLETE',
+  // The source.
+  'PAWL_SOURCE_CHANGED',
+  'PAWL_SOURCE_ID_REQUIRED',
+  'PAWL_SIZE_MISMATCH',
+  'PAWL_TOO_MANY_PARTS',
+  // The upload on the server.
+  'PAWL_UPLOAD_GONE',
+  'PAWL_UPLOAD_CONTENDED',
+  'PAWL_COMPLETE_REFUSED',
+  'PAWL_COMPLETE_UNKNOWN',
+  'PAWL_CALLBACK_FAILED',
+  'PAWL_VERIFY_FAILED',
+  // The checkpoint.
+  'PAWL_NOT_A_CHECKPOINT',
+  'PAWL_CHECKPOINT_MISMATCH',
+  'PAWL_CHECKPOINT_VERSION',
+  'PAWL_CHECKPOINT_LOST',
+  'PAWL_CHECKPOINT_LOCKED',
+  'PAWL_CHECKPOINT_UNSAFE',
+  'PAWL_CHECKPOINT_IO',
+  'PAWL_LOCK_UNSUPPORTED',
+  // Requests.
+  'PAWL_CREDENTIALS',
+  'PAWL_ACCESS_DENIED',
+  'PAWL_NO_SUCH_BUCKET',
+  'PAWL_ALREADY_EXISTS',
+  'PAWL_SERVER',
+  'PAWL_NETWORK',
+  'PAWL_TIMEOUT',
+  'PAWL_RESPONSE',
+] as const
+
+/** A stable name for what went wrong. */
+export type ErrorCode = (typeof errorCodes)[number]
+
+/** What is known about a failure besides its text; all of it optional. */
+export interface UploadErrorFields {
+  cause?: unknown
+  /** The object's key. */
+  key?: string | undefined
+  uploadId?: string | undefined
+  partNumber?: number | undefined
+  /** Bytes from the start of the object. */
+  offset?: number | undefined
+  /** Requests made before giving up. */
+  attempts?: number | undefined
+  /** The same call, made again, can go on from where this one stopped. */
+  resumable?: boolean | undefined
+  /** HTTP status. Absent when no answer came. */
+  status?: number | undefined
+  /** The server's own error code, such as `NoSuchBucket`. */
+  serverCode?: string | undefined
+  requestId?: string | undefined
+  hostId?: string | undefined
+  /** OSS's fine-grained cause, for its support; not to be programmed against. */
+  ec?: string | undefined
+  /** The object is complete all the same (a `discard()` that came too late). */
+  completed?: boolean | undefined
+}
+
+/** The base of every error; `code` says which. */
+export class UploadError extends Error {
+  override readonly name: string = 'UploadError'
+  readonly code: ErrorCode
+  readonly key?: string
+  readonly uploadId?: string
+  readonly partNumber?: number
+  readonly offset?: number
+  readonly attempts?: number
+  readonly resumable: boolean
+  readonly status?: number
+  readonly serverCode?: string
+  readonly requestId?: string
+  readonly hostId?: string
+  readonly ec?: string
+  readonly completed?: boolean
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    { cause, resumable = false, ...fields }: UploadErrorFields = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.resumable = resumable
+    for (const [name, value] of Object.entries(fields)) {
+      if (value !== undefined) {
+        Object.defineProperty(this, name, {
+          value,
+          enumerable: true,
+          writable: true,
+          configurable: true,
+        })
+      }
+    }
+  }
+}
+
+/** Throws `PAWL_INVALID_OPTION`; for checks in expressions. */
+export function invalidOption(message: string): never {
+  throw new UploadError('PAWL_INVALID_OPTION', message)
+}

@@ -1,0 +1,94 @@
+/**
+ * What one failed attempt of a store looks like to the uploader. `kind` is what
+ * decisions are made on; `code` and the text are for people and callers.
+ */
+import {
+  UploadError,
+  type ErrorCode,
+  type UploadErrorFields,
+} from '../errors.js'
+
+/**
+ * - `network`: no usable answer (refused, reset, cut, DNS, TLS)
+ * - `timeout`: connect, stall or headers time-out of ours, or `RequestTimeout`
+ * - `throttled`: 429, 503 and their kin: fewer at once for a while
+ * - `server`: any other 5xx, 408
+ * - `digest`: the bytes were damaged on the way (Content-MD5, checksum)
+ * - `clock`: `RequestTimeTooSkewed`; the store has already corrected its offset
+ * - `credentials`: expired or unknown; the store asks its provider again
+ * - `denied`: wrong secret, no permission, account problems
+ * - `unsupported`: 405, 501: this server has no such operation
+ * - `no-bucket`, `no-upload`, `no-key`: 404 of each sort
+ * - `invalid-part`: Complete named a part that the server does not have so
+ * - `too-small`: a part other than the last is under the limit
+ * - `exists`: overwriting was forbidden and the object exists
+ * - `conflict`: 409 of another sort
+ * - `response`: an answer that cannot be understood
+ * - `request`: any other 4xx
+ */
+export type StoreErrorKind =
+  | 'network'
+  | 'timeout'
+  | 'throttled'
+  | 'server'
+  | 'digest'
+  | 'clock'
+  | 'credentials'
+  | 'denied'
+  | 'unsupported'
+  | 'no-bucket'
+  | 'no-upload'
+  | 'no-key'
+  | 'invalid-part'
+  | 'too-small'
+  | 'exists'
+  | 'conflict'
+  | 'response'
+  | 'request'
+
+export interface StoreErrorFields extends UploadErrorFields {
+  kind: StoreErrorKind
+  /** ms that the server asked to wait (`Retry-After`). */
+  retryAfter?: number | undefined
+  /** It failed on a reused connection before any answer: says nothing about the request. */
+  staleConnection?: boolean | undefined
+}
+
+const codes: Record<StoreErrorKind, ErrorCode> = {
+  network: 'PAWL_NETWORK',
+  timeout: 'PAWL_TIMEOUT',
+  throttled: 'PAWL_SERVER',
+  server: 'PAWL_SERVER',
+  digest: 'PAWL_VERIFY_FAILED',
+  clock: 'PAWL_SERVER',
+  credentials: 'PAWL_CREDENTIALS',
+  denied: 'PAWL_ACCESS_DENIED',
+  unsupported: 'PAWL_SERVER',
+  'no-bucket': 'PAWL_NO_SUCH_BUCKET',
+  'no-upload': 'PAWL_UPLOAD_GONE',
+  'no-key': 'PAWL_SERVER',
+  'invalid-part': 'PAWL_COMPLETE_REFUSED',
+  'too-small': 'PAWL_COMPLETE_REFUSED',
+  exists: 'PAWL_ALREADY_EXISTS',
+  conflict: 'PAWL_SERVER',
+  response: 'PAWL_RESPONSE',
+  request: 'PAWL_SERVER',
+}
+
+/** One failed attempt of a store's call. */
+export class StoreError extends UploadError {
+  override readonly name = 'StoreError'
+  readonly kind: StoreErrorKind
+  readonly retryAfter: number | undefined
+  readonly staleConnection: boolean
+
+  constructor(
+    message: string,
+    { kind, retryAfter, staleConnection = false, ...fields }: StoreErrorFields,
+  ) {
+    super(codes[kind], message, fields)
+    this.kind = kind
+    this.retryAfter = retryAfter
+    this.staleConnection = staleConnection
+  }
+}
