@@ -80,18 +80,18 @@ export interface UploadErrorFields {
 export class UploadError extends Error {
   override readonly name: string = 'UploadError'
   readonly code: ErrorCode
-  readonly key?: string
-  readonly uploadId?: string
-  readonly partNumber?: number
-  readonly offset?: number
-  readonly attempts?: number
+  declare readonly key?: string
+  declare readonly uploadId?: string
+  declare readonly partNumber?: number
+  declare readonly offset?: number
+  declare readonly attempts?: number
   readonly resumable: boolean
-  readonly status?: number
-  readonly serverCode?: string
-  readonly requestId?: string
-  readonly hostId?: string
-  readonly ec?: string
-  readonly completed?: boolean
+  declare readonly status?: number
+  declare readonly serverCode?: string
+  declare readonly requestId?: string
+  declare readonly hostId?: string
+  declare readonly ec?: string
+  declare readonly completed?: boolean
 
   constructor(
     code: ErrorCode,
@@ -117,4 +117,9 @@ export class UploadError extends Error {
 /** Throws `PAWL_INVALID_OPTION`; for checks in expressions. */
 export function invalidOption(message: string): never {
   throw new UploadError('PAWL_INVALID_OPTION', message)
+}
+
+/** What was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

@@ -100,8 +100,18 @@ export interface DevServerOptions {
     /** When given, requests must carry it. */
     securityToken?: string
   }
+  /** Host names (of CNAMEs, say) bound to a bucket: `{ 'files.example': 'b' }`. */
+  hosts?: Readonly<Record<string, string>>
+  /** When given, signatures have to name it. Default: any region. */
+  region?: string
   /** Bodies are counted and hashed, not kept. Default false. */
   discard?: boolean
+  /**
+   * What is computed of every body besides what its request promises. `all`
+   * (default): MD5, which is the ETag, and CRC-64; `crc64`: ETags are opaque;
+   * `none`: no CRC-64 is answered either.
+   */
+  digests?: 'all' | 'crc64' | 'none'
   /** Smallest part but the last, bytes. Default 102,400 (OSS) and 5 MiB (S3). */
   minPartSize?: number
   /** Body bytes a second taken in all together. Default: no limit. */

@@ -7,7 +7,11 @@ declare module 'stream-chopper' {
     type?: symbol
   }
 
-  interface StreamChopper extends Writable {
+  class StreamChopper extends Writable {
+    constructor(options?: StreamChopperOptions)
+    static readonly split: symbol
+    static readonly overflow: symbol
+    static readonly underflow: symbol
     on(
       event: 'stream',
       listener: (
@@ -15,14 +19,8 @@ declare module 'stream-chopper' {
         next: (error?: Error | null) => void,
       ) => void,
     ): this
+    on(event: 'error', listener: (error: Error) => void): this
     on(event: string, listener: (...args: never[]) => void): this
-  }
-
-  const StreamChopper: {
-    new (options?: StreamChopperOptions): StreamChopper
-    readonly split: symbol
-    readonly overflow: symbol
-    readonly underflow: symbol
   }
   export default StreamChopper
 }

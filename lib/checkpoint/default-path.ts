@@ -1,0 +1,37 @@
+/** Where a log is kept when the caller named only a directory. */
+import { createHash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** What tells one upload's log from another's. */
+export interface UploadNames {
+  /** The store's identity. */
+  identity: string
+  key: string
+  /** Anything that stays the same for the same source; may be empty. */
+  source: string
+}
+
+/** A file name that is a digest of target and source; says nothing of either. */
+export function defaultCheckpointName({
+  identity,
+  key,
+  source,
+}: UploadNames): string {
+  const names = JSON.stringify([identity, key, source])
+  const digest = createHash('sha256').update(names).digest('hex')
+  return `${digest.slice(0, 32)}.pawl`
+}
+
+/** The path itself, or a file in it where it is a directory. */
+export async function defaultCheckpointPath(
+  path: string,
+  names: UploadNames,
+): Promise<string> {
+  const isDirectory = await stat(path).then(
+    (found) => found.isDirectory(),
+    // What is wrong with the path is said when it is opened.
+    () => false,
+  )
+  return isDirectory ? join(path, defaultCheckpointName(names)) : path
+}

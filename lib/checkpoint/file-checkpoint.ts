@@ -1,0 +1,229 @@
+/**
+ * The log as a file.
+ *
+ * Closed, or open: then it holds the file's lock. A failed append is final:
+ * every later one rejects with the same error, until the log is closed. What is
+ * appended is durable when the promise resolves, the file's name included.
+ *
+ * Before each sync the file must still be the one that was opened: under its
+ * path, with no second name, and as long as what was read and written. A file
+ * that this object made and never wrote to goes again when it is closed; any
+ * other is left exactly as it was found until the first append.
+ */
+import { dirname, resolve } from 'node:path'
+import { UploadError, invalidOption } from '../errors.js'
+import type { Checkpoint } from './checkpoint.js'
+import { fileFailed, fileLocked, fileLost, fileUnsafe } from './file-errors.js'
+import { nodeFileSystem, systemCode } from './file-system.js'
+import type { FileSystem } from './file-system.js'
+import { noLocker, platformLocker } from './lock.js'
+import type { Locker } from './lock.js'
+import { lstatIfAny, openLogFile } from './open-log-file.js'
+import type { OpenLogFile } from './open-log-file.js'
+import { readWhole } from './read-whole.js'
+
+export interface FileCheckpointOptions {
+  /** Default true. Without it nothing keeps two uploads from one log. */
+  lock?: boolean
+}
+
+/** A log in a file; the same path is given to each run. */
+export function fileCheckpoint(
+  path: string,
+  { lock = true }: FileCheckpointOptions = {},
+): Checkpoint {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    invalidOption('fileCheckpoint(path): the path of a file is required')
+  }
+  return new FileCheckpoint(path, async () =>
+    lock ? platformLocker() : noLocker,
+  )
+}
+
+/** How many damaged logs of one path are kept. */
+const MAX_SET_ASIDE = 1000
+
+export class FileCheckpoint implements Checkpoint {
+  readonly name: string
+  readonly #path: string
+  readonly #fs: FileSystem
+  readonly #locker: () => Promise<Locker>
+  #file: OpenLogFile | undefined
+  /** What the file must be long. */
+  #size = 0
+  #isNameDurable = false
+  #failure: UploadError | undefined
+
+  constructor(
+    path: string,
+    locker: () => Promise<Locker>,
+    fs: FileSystem = nodeFileSystem,
+  ) {
+    this.name = path
+    this.#path = resolve(path)
+    this.#locker = locker
+    this.#fs = fs
+  }
+
+  async open(): Promise<Uint8Array> {
+    const locker = await this.#locker()
+    if (this.#file !== undefined) {
+      throw fileLocked(this.name, 'is held by another upload')
+    }
+    const file = await openLogFile(this.#path, this.name, this.#fs, locker)
+    if (this.#file !== undefined) {
+      await letGo(file)
+      throw fileLocked(this.name, 'is held by another upload')
+    }
+    this.#hold(file)
+    try {
+      const bytes = await readWhole(file.handle, this.name)
+      this.#size = bytes.length
+      return bytes
+    } catch (error) {
+      await this.close()
+      throw fileFailed(this.name, 'read', error)
+    }
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    const file = this.#opened()
+    if (this.#failure !== undefined) throw this.#failure
+    try {
+      const written = await file.handle.write(bytes)
+      if (written !== bytes.length) {
+        throw new Error(`${written} of ${bytes.length} bytes were written`)
+      }
+      this.#size += written
+      await this.#mustBeOurs(file)
+      await file.handle.datasync()
+      if (!this.#isNameDurable) {
+        await this.#fs.syncDirectory(dirname(this.#path))
+        this.#isNameDurable = true
+      }
+    } catch (error) {
+      this.#failure ??= fileFailed(this.name, 'written', error)
+      throw this.#failure
+    }
+  }
+
+  async setAside(): Promise<string> {
+    const file = this.#opened()
+    try {
+      await this.#mustBeOurs(file)
+      const name = await this.#linkAside()
+      const locker = await this.#locker()
+      const next = await openLogFile(this.#path, this.name, this.#fs, locker)
+      this.#hold(next)
+      await letGo(file)
+      if (next.isNew) return name
+    } catch (error) {
+      throw fileFailed(this.name, 'set aside', error)
+    }
+    await this.close()
+    throw fileLocked(this.name, 'is used by another upload')
+  }
+
+  async remove(): Promise<boolean> {
+    const file = this.#opened()
+    const isRemoved = await this.#unlinkOurs(file)
+    this.#file = undefined
+    await letGo(file)
+    return isRemoved
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file
+    if (file === undefined) return
+    this.#file = undefined
+    if (file.isNew && this.#size === 0 && (await isEmpty(file))) {
+      await this.#unlinkOurs(file)
+    }
+    await letGo(file)
+  }
+
+  #opened(): OpenLogFile {
+    if (this.#file !== undefined) return this.#file
+    throw new UploadError('PAWL_INVALID_STATE', `${this.name} is not open`)
+  }
+
+  #hold(file: OpenLogFile): void {
+    this.#file = file
+    this.#size = 0
+    this.#isNameDurable = false
+    this.#failure = undefined
+  }
+
+  /** Throws unless all that was written is in the file that the path names. */
+  async #mustBeOurs({ handle, device, inode }: OpenLogFile): Promise<void> {
+    const [open, named] = await Promise.all([
+      handle.stat(),
+      lstatIfAny(this.#fs, this.#path),
+    ])
+    if (open.nlink === 0n || named === undefined) {
+      throw fileLost(this.name, 'was deleted')
+    }
+    if (named.dev !== device || named.ino !== inode) {
+      throw fileLost(this.name, 'was replaced by another file')
+    }
+    if (open.nlink !== 1n) {
+      throw fileUnsafe(this.name, `has got ${open.nlink} names (hard links)`)
+    }
+    const size = BigInt(this.#size)
+    if (open.size < size) throw fileLost(this.name, 'was cut')
+    if (open.size > size) {
+      throw fileLocked(this.name, 'is written by somebody else')
+    }
+  }
+
+  /** Gives the file another name, never one that is taken, instead of its own. */
+  async #linkAside(): Promise<string> {
+    for (let count = 1; count <= MAX_SET_ASIDE; count++) {
+      const suffix = count === 1 ? '.damaged' : `.damaged-${count}`
+      try {
+        await this.#fs.link(this.#path, this.#path + suffix)
+      } catch (error) {
+        if (systemCode(error) === 'EEXIST') continue
+        throw error
+      }
+      try {
+        await this.#fs.unlink(this.#path)
+      } catch (error) {
+        // Two names would make the log unsafe for every later run.
+        await this.#fs.unlink(this.#path + suffix)
+        throw error
+      }
+      await this.#fs.syncDirectory(dirname(this.#path))
+      return this.name + suffix
+    }
+    throw new Error(`there are ${MAX_SET_ASIDE} damaged logs beside it already`)
+  }
+
+  /** Whether the path names this file no longer. */
+  async #unlinkOurs({ device, inode }: OpenLogFile): Promise<boolean> {
+    try {
+      const named = await lstatIfAny(this.#fs, this.#path)
+      if (named === undefined) return true
+      if (named.dev !== device || named.ino !== inode) return false
+      await this.#fs.unlink(this.#path)
+    } catch {
+      return false
+    }
+    // A name that comes back after a power loss names a log that says `done`.
+    await this.#fs.syncDirectory(dirname(this.#path)).catch(() => {})
+    return true
+  }
+}
+
+async function isEmpty({ handle }: OpenLogFile): Promise<boolean> {
+  try {
+    return (await handle.stat()).size === 0n
+  } catch {
+    return false
+  }
+}
+
+async function letGo({ handle, lock }: OpenLogFile): Promise<void> {
+  await lock.release()
+  await handle.close()
+}

@@ -1,0 +1,49 @@
+/** What is said when a log file cannot be used. */
+import { UploadError } from '../errors.js'
+import { systemCode } from './file-system.js'
+
+export function fileLocked(name: string, why: string): UploadError {
+  return new UploadError(
+    'PAWL_CHECKPOINT_LOCKED',
+    `${name} ${why}; wait until the other upload has settled, or name another file`,
+    { resumable: true },
+  )
+}
+
+export function fileUnsafe(name: string, why: string): UploadError {
+  return new UploadError(
+    'PAWL_CHECKPOINT_UNSAFE',
+    `${name} ${why}. A log must be a regular file with one name, owned by you ` +
+      'and writable by you alone; put it right, or name another file',
+  )
+}
+
+export function fileLost(name: string, why: string): UploadError {
+  return new UploadError(
+    'PAWL_CHECKPOINT_LOST',
+    `${name} ${why} while it was in use; the upload cannot be resumed from it`,
+  )
+}
+
+/** A call that failed; an error that is made for people already stays as it is. */
+export function fileFailed(
+  name: string,
+  doing: string,
+  cause: unknown,
+): UploadError {
+  if (cause instanceof UploadError) return cause
+  const code = systemCode(cause)
+  return new UploadError(
+    'PAWL_CHECKPOINT_IO',
+    `${name} could not be ${doing}${code === '' ? '' : `: ${code}`}${hint(code)}`,
+    { cause, resumable: true },
+  )
+}
+
+function hint(code: string): string {
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return '; its directory does not exist, create it first'
+  }
+  if (code === 'ENOSPC' || code === 'EDQUOT') return '; the disk is full'
+  return ''
+}

@@ -1,0 +1,84 @@
+/**
+ * The system calls that a log file needs, so that a test can make one fail.
+ * They reject with what the system said; texts for people are made above.
+ */
+import { constants } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
+import { link, lstat, open, unlink } from 'node:fs/promises'
+
+/** An open log file. */
+export interface LogHandle {
+  readonly fd: number
+  stat(): Promise<BigIntStats>
+  /** Fills `into` from a position; resolves to the bytes read, 0 at the end. */
+  read(into: Uint8Array, position: number): Promise<number>
+  /** One write at the end of the file; resolves to the bytes written. */
+  write(bytes: Uint8Array): Promise<number>
+  datasync(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface FileSystem {
+  /** Opens for reading and appending, what is there or a file of its own. */
+  open(path: string, how: 'existing' | 'new'): Promise<LogHandle>
+  lstat(path: string): Promise<BigIntStats>
+  link(from: string, to: string): Promise<void>
+  unlink(path: string): Promise<void>
+  /** Makes names in a directory durable, where the system can. */
+  syncDirectory(path: string): Promise<void>
+}
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants
+
+// Windows has neither O_NOFOLLOW nor O_NONBLOCK; without the second, opening a
+// fifo that was put there meanwhile would wait for its other end.
+const existing = O_RDWR | O_APPEND | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0)
+const flags = { existing, new: existing | O_CREAT | O_EXCL }
+
+/** File systems that cannot sync a directory, or may not open it, say one of these. */
+const cannotSync = new Set(['EINVAL', 'ENOTSUP', 'EACCES', 'EPERM', 'EISDIR'])
+
+export const nodeFileSystem: FileSystem = {
+  async open(path, how) {
+    const handle = await open(path, flags[how], 0o600)
+    return {
+      fd: handle.fd,
+      stat: () => handle.stat({ bigint: true }),
+      async read(into, position) {
+        const { bytesRead } = await handle.read(into, 0, into.length, position)
+        return bytesRead
+      },
+      async write(bytes) {
+        const { bytesWritten } = await handle.write(bytes)
+        return bytesWritten
+      },
+      datasync: () => handle.datasync(),
+      close: () => handle.close(),
+    }
+  },
+  lstat: (path) => lstat(path, { bigint: true }),
+  link,
+  unlink,
+  async syncDirectory(path) {
+    if (process.platform === 'win32') return
+    try {
+      const handle = await open(path, constants.O_RDONLY)
+      try {
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+    } catch (error) {
+      if (!cannotSync.has(systemCode(error))) throw error
+    }
+  },
+}
+
+/** The system's own code of a failed call, such as `ENOENT`; empty if none. */
+export function systemCode(error: unknown): string {
+  return error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string'
+    ? error.code
+    : ''
+}

@@ -1,0 +1,209 @@
+/**
+ * From records to what they add up to. Pure.
+ *
+ * Records are folded in the order of their numbers. One whose numbers do not
+ * fit what came before it (a part that is not where its number says) is refused
+ * and changes nothing; a record of an upload that is not the current one
+ * never gets here, its hash would not have verified.
+ */
+import type {
+  CompletingPutRecord,
+  CompletingUploadRecord,
+  DoneRecord,
+  HeaderRecord,
+  IntentRecord,
+  LogRecord,
+  PartRecord,
+  UploadRecord,
+  VoidRecord,
+} from './record.js'
+
+/** The current upload: the one that the last `upload` record names. */
+export interface UploadState {
+  uploadId: string
+  partSize: number
+  optionsDigest: string
+  /** ms since 1970 */
+  time: number
+  /** The server's clock when it answered Initiate. */
+  serverDate: number | undefined
+  /** Why it is no longer to be used; undefined while it is. */
+  voided: string | undefined
+  /** What is stored of it, by part number; the last record of a part counts. */
+  parts: Map<number, PartRecord>
+  /** Why parts were dropped, by part number; the last reason counts. */
+  drops: Map<number, string>
+  /** The last Complete that was about to be sent. */
+  completing: CompletingUploadRecord | undefined
+  done: DoneRecord | undefined
+}
+
+/** A PutObject that was about to be sent, and nothing was stored after it. */
+export interface PutState {
+  completing: CompletingPutRecord | undefined
+  done: DoneRecord | undefined
+}
+
+/** What a log says. */
+export interface LogState {
+  /** The last header. */
+  header: HeaderRecord
+  /** Headers by run: what each run said of its source. */
+  runs: Map<number, HeaderRecord>
+  /** The highest run number that any record names. */
+  maxRun: number
+  /** Every Initiate that was about to be sent, oldest first. */
+  intents: IntentRecord[]
+  /** The current upload, voided or not; undefined before the first. */
+  upload: UploadState | undefined
+  put: PutState | undefined
+  /** Uploads voided or left behind whose abort has not been confirmed. */
+  unclosed: Set<string>
+  /** Every upload ID that the log names. */
+  uploadIds: Set<string>
+}
+
+/** A log that says only whose it is. */
+export function emptyState(header: HeaderRecord): LogState {
+  return {
+    header,
+    runs: new Map(),
+    maxRun: 0,
+    intents: [],
+    upload: undefined,
+    put: undefined,
+    unclosed: new Set(),
+    uploadIds: new Set(),
+  }
+}
+
+/** Adds one record; false when it does not fit and nothing was changed. */
+export function applyRecord(state: LogState, record: LogRecord): boolean {
+  switch (record.type) {
+    case 'log':
+      return applyHeader(state, record)
+    case 'upload':
+      return applyUpload(state, record)
+    case 'part':
+      return applyPart(state, record)
+    case 'drop':
+      state.upload?.parts.delete(record.number)
+      state.upload?.drops.set(record.number, record.reason)
+      return state.upload !== undefined
+    case 'completing':
+      return applyCompleting(state, record)
+    case 'done':
+      return applyDone(state, record)
+    case 'intent':
+      state.intents.push(record)
+      break
+    case 'void':
+      applyVoid(state, record)
+      break
+    case 'closed':
+      state.uploadIds.add(record.uploadId)
+      state.unclosed.delete(record.uploadId)
+      break
+  }
+  return true
+}
+
+function applyHeader(state: LogState, record: HeaderRecord): boolean {
+  const { header } = state
+  if (
+    record.logId !== header.logId ||
+    record.store !== header.store ||
+    record.bucket !== header.bucket ||
+    record.key !== header.key
+  ) {
+    return false
+  }
+  state.header = record
+  state.runs.set(record.run, record)
+  state.maxRun = Math.max(state.maxRun, record.run)
+  return true
+}
+
+function applyUpload(state: LogState, record: UploadRecord): boolean {
+  const old = state.upload
+  if (old?.uploadId === record.uploadId) return true
+  // A voided upload is in `unclosed` already, unless it is closed.
+  if (old && old.voided === undefined && old.done === undefined) {
+    state.unclosed.add(old.uploadId)
+  }
+  const { uploadId, partSize, optionsDigest, time, serverDate } = record
+  state.unclosed.delete(uploadId)
+  state.uploadIds.add(uploadId)
+  state.put = undefined
+  state.upload = {
+    uploadId,
+    partSize,
+    optionsDigest,
+    time,
+    serverDate,
+    voided: undefined,
+    parts: new Map(),
+    drops: new Map(),
+    completing: undefined,
+    done: undefined,
+  }
+  return true
+}
+
+function applyVoid(state: LogState, record: VoidRecord): void {
+  const { upload } = state
+  const isCurrent = upload?.uploadId === record.uploadId
+  if (isCurrent) upload.voided = record.reason
+  state.uploadIds.add(record.uploadId)
+  // Aborting a completed upload can break the object on some servers.
+  if (!isCurrent || upload.done === undefined) {
+    state.unclosed.add(record.uploadId)
+  }
+}
+
+function applyPart(state: LogState, record: PartRecord): boolean {
+  const { upload } = state
+  if (
+    upload === undefined ||
+    record.offset !== (record.number - 1) * upload.partSize ||
+    record.size > upload.partSize
+  ) {
+    return false
+  }
+  state.put = undefined
+  state.maxRun = Math.max(state.maxRun, record.run)
+  upload.parts.set(record.number, record)
+  return true
+}
+
+function applyCompleting(
+  state: LogState,
+  record: CompletingUploadRecord | CompletingPutRecord,
+): boolean {
+  if ('put' in record) {
+    state.put = { completing: record, done: undefined }
+    return true
+  }
+  const { upload } = state
+  if (
+    upload === undefined ||
+    record.size > record.parts * upload.partSize ||
+    record.size <= (record.parts - 1) * upload.partSize
+  ) {
+    return false
+  }
+  state.put = undefined
+  upload.completing = record
+  return true
+}
+
+function applyDone(state: LogState, record: DoneRecord): boolean {
+  if (record.put === true) {
+    state.put = { completing: state.put?.completing, done: record }
+    return true
+  }
+  if (state.upload === undefined) return false
+  state.upload.done = record
+  state.unclosed.delete(state.upload.uploadId)
+  return true
+}

@@ -1,0 +1,137 @@
+/**
+ * Opens a log file, makes sure that it is safe to write, and takes its lock.
+ *
+ * Nothing about a file that is there is changed, whatever it is. What the path
+ * named before the lock was taken may not be what it names now, so both are
+ * compared afterwards, and opening begins anew when they differ.
+ */
+import type { BigIntStats } from 'node:fs'
+import { fileFailed, fileLocked, fileUnsafe } from './file-errors.js'
+import { systemCode } from './file-system.js'
+import type { FileSystem, LogHandle } from './file-system.js'
+import { MAX_LOG_BYTES } from './format.js'
+import type { HeldLock, Locker } from './lock.js'
+import { notACheckpoint } from './reader.js'
+
+/** An open and locked log file. */
+export interface OpenLogFile {
+  handle: LogHandle
+  lock: HeldLock
+  device: bigint
+  inode: bigint
+  /** Made by this call. */
+  isNew: boolean
+}
+
+/** How often a file that is replaced under our hands is tried. */
+const ATTEMPTS = 16
+
+export async function openLogFile(
+  path: string,
+  name: string,
+  fs: FileSystem,
+  locker: Locker,
+): Promise<OpenLogFile> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const opened = await tryOpen(path, name, fs)
+    const file = opened && (await lockFile(opened, path, name, fs, locker))
+    if (file !== undefined) return file
+  }
+  throw fileLocked(name, 'is replaced again and again')
+}
+
+/** What a path names, without following a link; undefined when nothing. */
+export async function lstatIfAny(
+  fs: FileSystem,
+  path: string,
+): Promise<BigIntStats | undefined> {
+  try {
+    return await fs.lstat(path)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+interface Opened {
+  handle: LogHandle
+  isNew: boolean
+}
+
+/** Undefined when the path changed between two calls. */
+async function tryOpen(
+  path: string,
+  name: string,
+  fs: FileSystem,
+): Promise<Opened | undefined> {
+  let isNew = false
+  try {
+    const found = await lstatIfAny(fs, path)
+    isNew = found === undefined
+    if (found !== undefined) checkKind(found, name)
+    return { handle: await fs.open(path, isNew ? 'new' : 'existing'), isNew }
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === (isNew ? 'EEXIST' : 'ENOENT')) return undefined
+    if (code === 'ELOOP') throw fileUnsafe(name, 'is a symbolic link')
+    throw fileFailed(name, 'opened', error)
+  }
+}
+
+/** Undefined when the path does not name this file any more. */
+async function lockFile(
+  { handle, isNew }: Opened,
+  path: string,
+  name: string,
+  fs: FileSystem,
+  locker: Locker,
+): Promise<OpenLogFile | undefined> {
+  let lock: HeldLock | undefined
+  try {
+    const { dev: device, ino: inode } = await checked(handle, name)
+    lock = await locker({ fd: handle.fd, device, inode })
+    if (lock === undefined) throw fileLocked(name, 'is held by another upload')
+    const named = await lstatIfAny(fs, path)
+    if (named?.dev === device && named.ino === inode) {
+      return { handle, lock, device, inode, isNew }
+    }
+  } catch (error) {
+    await lock?.release()
+    await handle.close()
+    throw fileFailed(name, 'opened', error)
+  }
+  await lock.release()
+  await handle.close()
+  return undefined
+}
+
+async function checked(handle: LogHandle, name: string): Promise<BigIntStats> {
+  const found = await handle.stat()
+  checkKind(found, name)
+  checkHolders(found, name)
+  return found
+}
+
+/** Throws for what cannot be a log, before it is opened and again after. */
+function checkKind(found: BigIntStats, name: string): void {
+  if (found.isDirectory()) throw notACheckpoint(`${name}, a directory,`)
+  if (found.isSymbolicLink()) throw fileUnsafe(name, 'is a symbolic link')
+  if (!found.isFile()) throw fileUnsafe(name, 'is not a regular file')
+  if (found.size > MAX_LOG_BYTES) throw notACheckpoint(name)
+}
+
+/** Throws for a file that others could have written, or can. */
+function checkHolders(found: BigIntStats, name: string): void {
+  if (found.nlink !== 1n) {
+    throw fileUnsafe(name, `has ${found.nlink} names (hard links)`)
+  }
+  const user = process.geteuid?.()
+  // Windows has no owners and modes that mean anything here.
+  if (user === undefined) return
+  if (found.uid !== BigInt(user)) {
+    throw fileUnsafe(name, `is owned by user ${found.uid}, not by ${user}`)
+  }
+  if ((found.mode & 0o022n) !== 0n) {
+    throw fileUnsafe(name, 'can be written by its group or by everybody')
+  }
+}

@@ -1,0 +1,131 @@
+/** Looks into a log for people: changes nothing, takes no lock, sends nothing. */
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { loadXxh64 } from '../hash/xxh64.js'
+import { fileFailed, fileUnsafe } from './file-errors.js'
+import type { LogState, UploadState } from './fold.js'
+import { readWhole } from './read-whole.js'
+import { notACheckpoint, readLog } from './reader.js'
+
+/**
+ * How far the upload of a log is: nothing sent, parts stored, Complete about to
+ * be sent, the object there, the upload given up, no header left to tell.
+ */
+export type CheckpointStatus =
+  'empty' | 'uploading' | 'completing' | 'done' | 'discarded' | 'damaged'
+
+/** What a log says. Sizes in bytes, times in ms since 1970. */
+export interface CheckpointSummary {
+  path: string
+  state: CheckpointStatus
+  /** The store's identity. */
+  store?: string
+  bucket?: string
+  key?: string
+  uploadId?: string
+  partSize?: number
+  /** Parts that are stored, and the bytes in them. */
+  parts: number
+  bytesStored: number
+  /** The end of the longest run of stored parts from part 1. */
+  bytesContiguous: number
+  /** When the current upload began, or else the last run. */
+  time?: number
+  /** Runs that used the log. */
+  runs: number
+  /** Why the upload was given up. */
+  reason?: string
+  /** Uploads whose abort on the server is not confirmed. */
+  unclosed: string[]
+  /** Records lost or not understood; they cost only what they held. */
+  damagedRecords: number
+  /** The log's own length. */
+  size: number
+}
+
+/**
+ * Reads the log at a path. Rejects with `PAWL_NOT_A_CHECKPOINT`,
+ * `PAWL_CHECKPOINT_VERSION` or `PAWL_CHECKPOINT_IO`.
+ */
+export async function readCheckpoint(path: string): Promise<CheckpointSummary> {
+  const bytes = await readBytes(path)
+  const reading = readLog(bytes, await loadXxh64(), path)
+  const summary: CheckpointSummary = {
+    path,
+    state: 'empty',
+    parts: 0,
+    bytesStored: 0,
+    bytesContiguous: 0,
+    runs: 0,
+    unclosed: [],
+    damagedRecords: 0,
+    size: bytes.length,
+  }
+  if (reading.kind === 'empty') return summary
+  if (reading.kind === 'damaged') return { ...summary, state: 'damaged' }
+  const { state, damage } = reading
+  const { store, bucket, key, partSize, time } = state.header
+  return {
+    ...summary,
+    ...{ store, bucket, key, partSize, time },
+    state: statusOf(state),
+    runs: state.runs.size,
+    unclosed: [...state.unclosed],
+    // A line that does not verify leaves its number missing as well.
+    damagedRecords: Math.max(damage.lines, damage.missing) + damage.refused,
+    ...(state.upload && summarize(state.upload)),
+  }
+}
+
+function statusOf({ upload, put }: LogState): CheckpointStatus {
+  if (put !== undefined) return put.done === undefined ? 'completing' : 'done'
+  if (upload === undefined) return 'empty'
+  if (upload.voided !== undefined) return 'discarded'
+  if (upload.done !== undefined) return 'done'
+  return upload.completing === undefined ? 'uploading' : 'completing'
+}
+
+function summarize(upload: UploadState) {
+  const { uploadId, partSize, time, voided, parts } = upload
+  let [bytesStored, bytesContiguous] = [0, 0]
+  for (const { size } of parts.values()) bytesStored += size
+  for (let number = 1; ; number++) {
+    const size = parts.get(number)?.size
+    if (size === undefined) break
+    bytesContiguous += size
+    if (size < partSize) break
+  }
+  return {
+    ...{ uploadId, partSize, time, bytesStored, bytesContiguous },
+    parts: parts.size,
+    ...(voided !== undefined && { reason: voided }),
+  }
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  // Without O_NONBLOCK opening a fifo would wait for a writer.
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+  try {
+    const handle = await open(path, flags)
+    try {
+      const stat = () => handle.stat({ bigint: true })
+      const found = await stat()
+      if (found.isDirectory()) throw notACheckpoint(`${path}, a directory,`)
+      if (!found.isFile()) throw fileUnsafe(path, 'is not a regular file')
+      return await readWhole(
+        {
+          stat,
+          async read(into, position) {
+            const length = into.length
+            return (await handle.read(into, 0, length, position)).bytesRead
+          },
+        },
+        path,
+      )
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    throw fileFailed(path, 'read', error)
+  }
+}

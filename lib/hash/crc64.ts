@@ -1,0 +1,93 @@
+/**
+ * CRC-64 as object stores use it: reflected, all ones in and out. OSS's
+ * "crc64ecma" is CRC-64/XZ, S3's is CRC-64/NVME; they differ in the polynomial.
+ *
+ * Values are unsigned decimal strings everywhere outside this folder, since
+ * that is how OSS writes them and a `number` cannot hold them.
+ */
+import { createCRC64, type IHasher } from 'hash-wasm'
+
+/** Which polynomial. */
+export type Crc64Variant = 'crc64ecma' | 'crc64nvme'
+
+const polynomials: Record<Crc64Variant, string> = {
+  crc64ecma: 'c96c5795d7870f42',
+  crc64nvme: '9a6c9329ac4bc9b5',
+}
+
+/** Hashers at rest: each is a WebAssembly instance, too dear to make for every part. */
+const idle: Record<Crc64Variant, IHasher[]> = { crc64ecma: [], crc64nvme: [] }
+
+/** A CRC-64 over bytes that come one after the other. `digest()` is called once. */
+export async function createCrc64(variant: Crc64Variant): Promise<{
+  update(data: Uint8Array): void
+  digest(): string
+}> {
+  const hasher =
+    idle[variant].pop() ?? (await createCRC64(polynomials[variant]))
+  hasher.init()
+  return {
+    update: (data) => void hasher.update(data),
+    digest() {
+      const value = BigInt('0x' + hasher.digest('hex')).toString()
+      idle[variant].push(hasher)
+      return value
+    },
+  }
+}
+
+/** One run of bytes of a larger whole. */
+export interface Crc64Piece {
+  /** Unsigned decimal. */
+  crc64: string
+  /** Bytes. */
+  size: number
+}
+
+/**
+ * The CRC-64 of pieces put one after the other, from their CRCs alone.
+ *
+ * Appending n zero bytes multiplies the state by x^(8n) modulo the polynomial;
+ * the initial and final inversions cancel out, so
+ * `crc(a‖b) = x^(8·|b|)·crc(a) xor crc(b)`.
+ */
+export function combineCrc64(
+  variant: Crc64Variant,
+  pieces: Iterable<Crc64Piece>,
+): string {
+  const polynomial = BigInt('0x' + polynomials[variant])
+  const shifts = new Map<number, bigint>()
+  let whole = 0n
+  for (const { crc64: crc, size } of pieces) {
+    let shift = shifts.get(size)
+    if (shift === undefined) {
+      shift = powerOfX(BigInt(size) * 8n, polynomial)
+      shifts.set(size, shift)
+    }
+    whole = multiply(shift, whole, polynomial) ^ BigInt(crc)
+  }
+  return whole.toString()
+}
+
+const one = 1n << 63n
+
+/** Product of two polynomials in reflected notation: bit 63 is x^0. */
+function multiply(a: bigint, b: bigint, polynomial: bigint): bigint {
+  let product = 0n
+  let factor = b
+  for (let bit = one; bit !== 0n && a !== 0n; bit >>= 1n) {
+    if ((a & bit) !== 0n) product ^= factor
+    factor = (factor & 1n) === 0n ? factor >> 1n : (factor >> 1n) ^ polynomial
+  }
+  return product
+}
+
+function powerOfX(exponent: bigint, polynomial: bigint): bigint {
+  let result = one
+  let square = one >> 1n
+  for (let rest = exponent; rest !== 0n; rest >>= 1n) {
+    if ((rest & 1n) !== 0n) result = multiply(square, result, polynomial)
+    square = multiply(square, square, polynomial)
+  }
+  return result
+}

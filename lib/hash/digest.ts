@@ -1,0 +1,147 @@
+/**
+ * Digests of finished parts, computed beside their requests.
+ *
+ * One worker a process, started at the first digest that pays, does the work
+ * over shared memory, so that nothing is copied and the event loop stays free.
+ * While it starts, on a single core, for small parts and for memory that cannot
+ * be shared, the work is done here, in slices. A worker that fails is never
+ * used again; its open jobs are done here. It is referenced only while jobs are
+ * open, so it never keeps a process alive.
+ */
+import { createHash } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { extname } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { createCrc64, type Crc64Variant } from './crc64.js'
+
+/** CRC-64s come as unsigned decimals, `md5` as base64, `sha256` as hex. */
+export type DigestKind = Crc64Variant | 'md5' | 'sha256'
+
+export interface DigestJob {
+  id: number
+  kind: DigestKind
+  memory: SharedArrayBuffer
+  offset: number
+  size: number
+}
+
+export interface DigestReply {
+  id: number
+  value: string
+}
+
+/** Below this a message to the worker costs more than it saves. */
+const smallestForWorker = 256 * 1024
+/** How much is hashed before other work gets its turn. */
+const slice = 1024 * 1024
+
+/** The digest of some bytes. They must not change until it is there. */
+export function digest(kind: DigestKind, data: Uint8Array): Promise<string> {
+  const worker = pays(data) ? startedWorker() : undefined
+  return worker === undefined ? digestHere(kind, data) : worker.run(kind, data)
+}
+
+/** Makes the worker start now, so that it is ready when the first part is. */
+export function warmUpDigests(): void {
+  if (availableParallelism() > 1) startedWorker()
+}
+
+function pays(data: Uint8Array): boolean {
+  return (
+    data.byteLength >= smallestForWorker &&
+    data.buffer instanceof SharedArrayBuffer &&
+    availableParallelism() > 1
+  )
+}
+
+/** The same digest on this thread. */
+export async function digestHere(
+  kind: DigestKind,
+  data: Uint8Array,
+): Promise<string> {
+  const hasher = await createDigest(kind)
+  for (let start = 0; start < data.byteLength; start += slice) {
+    if (start > 0) await nextTurn()
+    hasher.update(data.subarray(start, start + slice))
+  }
+  return hasher.digest()
+}
+
+/** A digest over bytes that come one after the other. */
+export async function createDigest(
+  kind: DigestKind,
+): Promise<{ update(data: Uint8Array): void; digest(): string }> {
+  if (kind === 'crc64ecma' || kind === 'crc64nvme') return createCrc64(kind)
+  const hash = createHash(kind)
+  return {
+    update: (data) => void hash.update(data),
+    digest: () => hash.digest(kind === 'md5' ? 'base64' : 'hex'),
+  }
+}
+
+interface Job extends Omit<DigestJob, 'memory'> {
+  data: Uint8Array
+  resolve(value: string): void
+  reject(error: unknown): void
+}
+
+class DigestWorker {
+  readonly #jobs = new Map<number, Job>()
+  readonly #worker: Worker
+  #lastId = 0
+  isReady = false
+
+  constructor() {
+    // The same kind of file as this one: compiled, or a source under a loader.
+    this.#worker = new Worker(
+      new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url),
+    )
+    this.#worker.unref()
+    this.#worker.on('message', (reply: DigestReply | 'ready') => {
+      if (reply === 'ready') this.isReady = true
+      else this.#settle(reply)
+    })
+    this.#worker.once('error', () => this.#giveUp())
+    this.#worker.once('exit', () => this.#giveUp())
+  }
+
+  run(kind: DigestKind, data: Uint8Array): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId
+      const { buffer, byteOffset: offset, byteLength: size } = data
+      if (!(buffer instanceof SharedArrayBuffer)) {
+        throw new TypeError('a digest worker needs shared memory')
+      }
+      this.#jobs.set(id, { id, kind, data, offset, size, resolve, reject })
+      if (this.#jobs.size === 1) this.#worker.ref()
+      const job: DigestJob = { id, kind, memory: buffer, offset, size }
+      this.#worker.postMessage(job)
+    })
+  }
+
+  #settle({ id, value }: DigestReply): void {
+    const job = this.#jobs.get(id)
+    this.#jobs.delete(id)
+    if (this.#jobs.size === 0) this.#worker.unref()
+    job?.resolve(value)
+  }
+
+  #giveUp(): void {
+    if (worker === this) worker = 'failed'
+    const jobs = [...this.#jobs.values()]
+    this.#jobs.clear()
+    for (const job of jobs) {
+      digestHere(job.kind, job.data).then(job.resolve, job.reject)
+    }
+  }
+}
+
+let worker: DigestWorker | 'failed' | undefined
+
+/** The worker when it is ready; starts it when there is none yet. */
+function startedWorker(): DigestWorker | undefined {
+  if (worker === 'failed') return undefined
+  worker ??= new DigestWorker()
+  return worker.isReady ? worker : undefined
+}

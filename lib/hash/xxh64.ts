@@ -1,0 +1,33 @@
+/** xxHash64, loaded once a process; afterwards all work is synchronous. */
+import xxhash from 'xxhash-wasm'
+
+export interface Xxh64Stream {
+  update(bytes: Uint8Array): void
+  digest(): bigint
+}
+
+export interface Xxh64 {
+  hash(bytes: Uint8Array): bigint
+  create(): Xxh64Stream
+}
+
+let loading: Promise<Xxh64> | undefined
+
+export function loadXxh64(): Promise<Xxh64> {
+  loading ??= xxhash().then(({ h64Raw, create64 }) => ({
+    hash: (bytes) => h64Raw(bytes),
+    create() {
+      const hash = create64()
+      return {
+        update: (bytes) => void hash.update(bytes),
+        digest: () => hash.digest(),
+      }
+    },
+  }))
+  return loading
+}
+
+/** Sixteen lower-case hex digits. */
+export function hex64(value: bigint): string {
+  return value.toString(16).padStart(16, '0')
+}

@@ -1,0 +1,47 @@
+/** The public names of pawl. */
+export {
+  createResumableUploadStream,
+  ResumableUploadStream,
+  type SkipOptions,
+} from './upload/upload-stream.js'
+export {
+  createPartStream,
+  type PartStreamOptions,
+} from './upload/part-stream.js'
+export type { Part } from './upload/part.js'
+export type {
+  CompleteCandidate,
+  Proof,
+  RetryOptions,
+  TimeoutOptions,
+  UploadOptions,
+  UploadStreamOptions,
+  Verify,
+} from './upload/options.js'
+export type { UploadResult } from './upload/upload-result.js'
+export { CallbackError } from './upload/callback-error.js'
+export type {
+  InitiatedEvent,
+  PartEvent,
+  RestartedEvent,
+  ResumedEvent,
+  RetryEvent,
+  UploadEvents,
+} from './upload/events.js'
+export type { Progress } from './upload/progress.js'
+export type { RestartReason } from './upload/resume-plan.js'
+export { ossStore, type OssStoreOptions } from './store/oss/store.js'
+export type * from './store/object-store.js'
+export { StoreError, type StoreErrorKind } from './store/store-error.js'
+export type { Checkpoint } from './checkpoint/checkpoint.js'
+export {
+  fileCheckpoint,
+  type FileCheckpointOptions,
+} from './checkpoint/file-checkpoint.js'
+export { memoryCheckpoint } from './checkpoint/memory-checkpoint.js'
+export {
+  errorCodes,
+  UploadError,
+  type ErrorCode,
+  type UploadErrorFields,
+} from './errors.js'

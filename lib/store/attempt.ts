@@ -1,0 +1,240 @@
+/**
+ * One HTTP attempt, from dispatch until nothing of it is left.
+ *
+ * States: *connecting* (dispatched, no socket yet), *sending* (the body goes
+ * out), *waiting* (for the answer's last byte), *ended*. The first outcome wins:
+ * an answer, a failure, a time-out of ours or the caller's signal. After it the
+ * timers and listeners go, the body is closed, and on anything but a clean
+ * answer the socket is destroyed. The promise settles only when no byte of the
+ * body can be read any more: the socket has flushed or closed, or, where the
+ * socket is unknown, the body's generator has returned.
+ */
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { claimSocket } from './request-socket.js'
+import type { Body, CallTimeouts } from './object-store.js'
+import { AnswerReader, type HttpAnswer } from './answer.js'
+import {
+  failureOf,
+  kindOf,
+  timeoutError,
+  type Failing,
+} from './attempt-error.js'
+import { WatchedBody } from './watched-body.js'
+
+export interface HttpRequest {
+  method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
+  /** Encoded, with its query; goes out as it is. */
+  path: string
+  headers: Record<string, string>
+  /** Absent for a request without one. */
+  body?: Body | undefined
+  /** An answer's body may not be larger, in bytes. */
+  maxAnswerBytes: number
+}
+
+export interface AttemptOptions extends Failing {
+  dispatcher: Dispatcher
+  origin: string
+  signal: AbortSignal
+  /** `connect: 0` when the dispatcher is not ours: it may queue. */
+  timeouts: CallTimeouts
+}
+
+type Outcome = { answer: HttpAnswer } | { error: unknown }
+
+/** Sockets that have carried an answer: the next request may find them dead. */
+const used = new WeakSet<Socket>()
+
+export class Attempt implements Dispatcher.DispatchHandler {
+  readonly #request: HttpRequest
+  readonly #options: AttemptOptions
+  readonly #answer: AnswerReader
+  readonly #body: WatchedBody | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #socket: Socket | undefined
+  #closed: Promise<void> | undefined
+  #onClose: (() => void) | undefined
+  #bytesBefore = 0
+  #reused = false
+  #timer: NodeJS.Timeout | undefined
+  #outcome: Outcome | undefined
+  #settle: (() => void) | undefined
+  readonly #onAbort = () => this.#fail(this.#options.signal.reason)
+  readonly #onStall = () => this.#timeOut('stall')
+
+  constructor(request: HttpRequest, options: AttemptOptions) {
+    this.#request = request
+    this.#options = options
+    this.#answer = new AnswerReader(request.maxAnswerBytes)
+    if (request.body !== undefined) {
+      this.#body = new WatchedBody(request.body, {
+        onPull: () => {
+          if (this.#socket === undefined) this.#arm('stall')
+        },
+        onEnd: () => this.#waitForAnswer(),
+      })
+    }
+  }
+
+  /** The request has a socket, or had one. */
+  get started(): boolean {
+    return this.#controller !== undefined
+  }
+
+  /** Once, with what the server answered, whatever the status. */
+  async run(): Promise<HttpAnswer> {
+    const { dispatcher, origin, signal, timeouts } = this.#options
+    signal.throwIfAborted()
+    const settled = new Promise<void>((resolve) => {
+      this.#settle = resolve
+    })
+    signal.addEventListener('abort', this.#onAbort)
+    if (timeouts.connect > 0) this.#arm('connect')
+    const { method, path, headers } = this.#request
+    // undici takes any async iterable; its types name only streams.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const body = (this.#body ?? null) as unknown as Readable | null
+    try {
+      dispatcher.dispatch({ origin, path, method, headers, body }, this)
+    } catch (error) {
+      this.#fail(failureOf(this.#options, { kind: 'network', error }))
+    }
+    await settled
+    const outcome = this.#outcome
+    if (outcome === undefined) throw new Error('settled without an outcome')
+    if ('error' in outcome) throw outcome.error
+    return outcome.answer
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#outcome !== undefined) {
+      // Given up while it was queued: it must never reach the wire.
+      controller.abort(new Error('given up'))
+      return
+    }
+    this.#controller = controller
+    if (this.#body === undefined) this.#arm('headers')
+    else this.#arm('stall')
+    claimSocket(this.#request.path, (socket) => this.#attach(socket))
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#answer.start(status, headers)
+  }
+
+  onResponseData(
+    _controller: Dispatcher.DispatchController,
+    chunk: Buffer,
+  ): void {
+    if (this.#outcome === undefined && !this.#answer.add(chunk)) {
+      this.#fail(
+        failureOf(this.#options, {
+          kind: 'response',
+          what: `the answer is larger than ${this.#request.maxAnswerBytes} bytes`,
+        }),
+      )
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#socket !== undefined) used.add(this.#socket)
+    this.#end({ answer: this.#answer.take(true) })
+  }
+
+  onResponseError(
+    _controller: Dispatcher.DispatchController,
+    error: Error,
+  ): void {
+    if (this.#outcome !== undefined) return
+    const failure = this.#body?.failure
+    if (failure !== undefined) return this.#fail(failure.error)
+    // A refusal is worth more than the reset that came after it.
+    if (this.#answer.refused) {
+      return this.#end({ answer: this.#answer.take(false) })
+    }
+    const silent = this.#socket?.bytesRead === this.#bytesBefore
+    this.#fail(
+      failureOf(this.#options, {
+        kind: kindOf(error),
+        error,
+        staleConnection: this.#reused && silent && !this.#answer.started,
+      }),
+    )
+  }
+
+  #attach(socket: Socket): void {
+    this.#socket = socket
+    this.#bytesBefore = socket.bytesRead
+    this.#reused = used.has(socket)
+    this.#closed = new Promise((resolve) => {
+      const onClose = () => resolve()
+      socket.once('close', onClose)
+      this.#onClose = onClose
+    })
+    if (this.#body === undefined) return
+    // The socket's own timer also sees a large write that moves slowly.
+    clearTimeout(this.#timer)
+    socket.setTimeout(this.#options.timeouts.stall)
+    socket.on('timeout', this.#onStall)
+  }
+
+  #waitForAnswer(): void {
+    if (this.#outcome !== undefined) return
+    this.#leaveSocket()
+    this.#arm('headers')
+  }
+
+  #leaveSocket(): void {
+    this.#socket?.off('timeout', this.#onStall)
+    this.#socket?.setTimeout(0)
+  }
+
+  #arm(phase: keyof CallTimeouts): void {
+    clearTimeout(this.#timer)
+    if (this.#outcome !== undefined) return
+    this.#timer = setTimeout(
+      () => this.#timeOut(phase),
+      this.#options.timeouts[phase],
+    )
+  }
+
+  #timeOut(phase: keyof CallTimeouts): void {
+    this.#fail(timeoutError(this.#options, phase))
+  }
+
+  #fail(error: unknown): void {
+    this.#end({ error })
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#outcome !== undefined) return
+    this.#outcome = outcome
+    clearTimeout(this.#timer)
+    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    this.#leaveSocket()
+    void this.#quiet('answer' in outcome && outcome.answer.complete)
+  }
+
+  /** Never rejects: it ends what may still read the body, then settles. */
+  async #quiet(clean: boolean): Promise<void> {
+    const socket = this.#socket
+    const sent = this.#body === undefined || this.#body.finished
+    const closing = this.#body?.close()
+    if (!clean) this.#controller?.abort(new Error('given up'))
+    // Flushed means that the kernel has the bytes, not the part's buffer.
+    const flushed = sent && socket?.writableLength === 0
+    if (socket !== undefined && !(clean && flushed)) {
+      socket.destroy()
+      await this.#closed
+    }
+    if (this.#onClose !== undefined) socket?.off('close', this.#onClose)
+    await closing
+    this.#settle?.()
+  }
+}

@@ -1,0 +1,36 @@
+/** The time to sign with: the local clock, corrected by what the server said. */
+export class Clock {
+  readonly #now: () => number
+  #offset = 0
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now
+  }
+
+  /** ms since 1970 by the local clock. */
+  local(): number {
+    return this.#now()
+  }
+
+  /** The server's time, as far as we know it. */
+  now(): Date {
+    return new Date(this.#now() + this.#offset)
+  }
+
+  /**
+   * Takes over the server's clock from an answer's `Date`. `received` is the
+   * local time of that answer, not of the signature: a large part can take
+   * minutes in between.
+   */
+  correct(date: string | undefined, received: number): void {
+    const time = parseDate(date)
+    if (time !== undefined) this.#offset = time - received
+  }
+}
+
+/** ms since 1970 of an HTTP or ISO 8601 date; undefined when it is none. */
+export function parseDate(text: string | undefined): number | undefined {
+  if (text === undefined || !/^[\x20-\x7e]{8,40}$/.test(text)) return undefined
+  const time = Date.parse(text)
+  return Number.isNaN(time) ? undefined : time
+}

@@ -1,0 +1,91 @@
+/** What OSS and S3 do differently; everything else is `rest-store.ts`. */
+import type { Credentials } from './credentials.js'
+import type {
+  BodyRequest,
+  CompleteUploadRequest,
+  ObjectOptions,
+  StoreDigest,
+  StoreLimits,
+} from './object-store.js'
+import type { Query } from './percent-encode.js'
+import type { KeyRules } from './names.js'
+import type { ErrorHeaders, ServerError } from './server-error.js'
+import type { StoreErrorKind } from './store-error.js'
+
+/** The names of the calls, as both services have them. */
+export type OperationName =
+  | 'InitiateMultipartUpload'
+  | 'UploadPart'
+  | 'ListParts'
+  | 'CompleteMultipartUpload'
+  | 'AbortMultipartUpload'
+  | 'ListMultipartUploads'
+  | 'PutObject'
+  | 'HeadObject'
+
+/** A request before it is signed. */
+export interface UnsignedRequest {
+  method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
+  /** Not encoded; absent for the bucket. */
+  key?: string | undefined
+  query: Query
+  headers: Readonly<Record<string, string>>
+  /** A small body that is all here, for services that sign it. */
+  content?: Buffer | undefined
+}
+
+/** A request as it goes out. */
+export interface SignedRequest {
+  path: string
+  headers: Record<string, string>
+}
+
+/** Object options as the headers of each call that carries them. */
+export interface ObjectHeaders {
+  /** Fixed when an upload begins; also on PutObject. */
+  fixed: Record<string, string>
+  initiate: Record<string, string>
+  put: Record<string, string>
+  complete: Record<string, string>
+}
+
+export interface Dialect {
+  readonly service: string
+  readonly limits: StoreLimits
+  readonly digest: StoreDigest
+  readonly keyRules: KeyRules
+  /** Of the service's own headers. */
+  readonly prefix: 'x-oss-' | 'x-amz-'
+  readonly origin: string
+  readonly errorHeaders: ErrorHeaders
+  readonly initiateQuery: Query
+  readonly listPartsQuery: Query
+  readonly completeQuery: Query
+  readonly listUploadsQuery: Query
+  /** Of the body of CompleteMultipartUpload. */
+  readonly xmlNamespace?: string | undefined
+  /** Where a CRC-64 is: a header, and an element in a list of parts. */
+  readonly crcHeader: string
+  readonly crcElement: string
+
+  sign(
+    request: UnsignedRequest,
+    credentials: Credentials,
+    time: Date,
+  ): SignedRequest
+  /** Unsigned decimal from the service's spelling. */
+  readCrc(text: string | undefined): string | undefined
+  /** Throws `PAWL_INVALID_OPTION` for what cannot be sent. */
+  objectHeaders(object: ObjectOptions): ObjectHeaders
+  /** Of UploadPart and PutObject, besides length and MD5. */
+  bodyHeaders(request: BodyRequest): Record<string, string>
+  /** Of CompleteMultipartUpload, besides the object's. */
+  completeHeaders(request: CompleteUploadRequest): Record<string, string>
+  /** Undefined: the code says nothing, the status decides. */
+  kindOf(
+    error: ServerError,
+    operation: OperationName,
+  ): StoreErrorKind | undefined
+  /** What to do about it, for the text of the error. */
+  hintFor(error: ServerError): string | undefined
+}

@@ -1,0 +1,55 @@
+/** Values that a server sent, checked before they are kept or sent back. */
+import { StoreError } from './store-error.js'
+
+/** An upload ID goes into URLs and logs: short, and nothing that is not text. */
+export function readUploadId(text: string | undefined): string {
+  const ok =
+    text !== undefined &&
+    text !== '' &&
+    Buffer.byteLength(text) <= 1024 &&
+    !/\p{Cc}|\p{Cs}/u.test(text)
+  return ok ? text : refuse('upload ID')
+}
+
+/** As the server spelled it, quotes included. */
+export function readEtag(text: string | undefined): string {
+  const ok = text !== undefined && /^[\x20-\x7e]{1,128}$/.test(text)
+  return ok ? text : refuse('ETag')
+}
+
+/** Without quotes; empty when the server did not say. */
+export function bareEtag(text: string | undefined): string {
+  if (text === undefined || text === '') return ''
+  return readEtag(text).replace(/^"(.*)"$/, '$1')
+}
+
+/** An unsigned 64-bit number in decimal, without leading zeros. */
+export function readCrc(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined
+  if (!/^[0-9]{1,20}$/.test(text)) return refuse('CRC-64')
+  const value = BigInt(text)
+  return value < 1n << 64n ? value.toString() : refuse('CRC-64')
+}
+
+/** A whole number that fits a JavaScript number. */
+export function readNumber(text: string | undefined, what: string): number {
+  const value = Number(text)
+  const ok =
+    text !== undefined &&
+    /^[0-9]{1,16}$/.test(text) &&
+    Number.isSafeInteger(value)
+  return ok ? value : refuse(what)
+}
+
+/** Of a version; undefined for a bucket without versions. */
+export function readVersionId(text: string | undefined): string | undefined {
+  if (text === undefined || !/^[\x21-\x7e]{1,1024}$/.test(text))
+    return undefined
+  return text
+}
+
+function refuse(what: string): never {
+  throw new StoreError(`The server's answer has no usable ${what}.`, {
+    kind: 'response',
+  })
+}

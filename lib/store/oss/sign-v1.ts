@@ -1,0 +1,148 @@
+/** OSS signature version 1, for old private deployments. */
+import { createHmac } from 'node:crypto'
+import type { Credentials } from '../credentials.js'
+import type { Query } from '../percent-encode.js'
+
+export interface V1Input {
+  method: string
+  bucket?: string | undefined
+  key?: string | undefined
+  query: Query
+  headers: Readonly<Record<string, string>>
+  credentials: Credentials
+  /** Names of further query parameters that the server counts as signed. */
+  subresources?: readonly string[] | undefined
+}
+
+export interface V1Signature {
+  stringToSign: string
+  /** Base64. */
+  signature: string
+}
+
+/** Query parameters that are part of the resource and so of the signature. */
+const subresourceNames = new Set([
+  'acl',
+  'append',
+  'bucketInfo',
+  'callback',
+  'callback-var',
+  'cloudboxes',
+  'continuation-token',
+  'delete',
+  'location',
+  'objectMeta',
+  'partNumber',
+  'position',
+  'regionList',
+  'response-cache-control',
+  'response-content-disposition',
+  'response-content-encoding',
+  'response-content-language',
+  'response-content-type',
+  'response-expires',
+  'restore',
+  'security-token',
+  'sequential',
+  'stat',
+  'symlink',
+  'tagging',
+  'uploadId',
+  'uploads',
+  'versionId',
+  'versioning',
+  'versions',
+])
+
+/** The headers to add to the request, `authorization` among them. */
+export function signV1(
+  input: V1Input & { time: Date },
+): V1Signature & { headers: Record<string, string> } {
+  const added: Record<string, string> = { date: input.time.toUTCString() }
+  if (input.credentials.token !== undefined) {
+    added['x-oss-security-token'] = input.credentials.token
+  }
+  const signed = sign(input, input.query, { ...input.headers, ...added })
+  added['authorization'] = `OSS ${input.credentials.id}:${signed.signature}`
+  return { ...signed, headers: added }
+}
+
+/** The whole query of a URL that works until `expires`, in Unix seconds. */
+export function presignV1(
+  input: V1Input & { expires: number },
+): V1Signature & { query: Query } {
+  const { id, token } = input.credentials
+  const query: [string, string][] = input.query.map(([name, value]) => [
+    name,
+    value,
+  ])
+  if (token !== undefined) query.push(['security-token', token])
+  // The expiry stands where the date would.
+  const date = String(input.expires)
+  const signed = sign(input, query, { ...input.headers, date })
+  return {
+    ...signed,
+    query: [
+      ...query,
+      ['OSSAccessKeyId', id],
+      ['Expires', date],
+      ['Signature', signed.signature],
+    ],
+  }
+}
+
+/** Keys and values as they are, not encoded. */
+export function canonicalizedResource(
+  { bucket, key, subresources = [] }: V1Input,
+  query: Query,
+): string {
+  const path = bucket === undefined ? '/' : `/${bucket}/${key ?? ''}`
+  const signed = query
+    .filter(
+      ([name]) =>
+        subresourceNames.has(name) ||
+        name.startsWith('x-oss-') ||
+        subresources.includes(name),
+    )
+    .toSorted(byName)
+    .map(([name, value]) => (value === '' ? name : `${name}=${value}`))
+  return signed.length === 0 ? path : `${path}?${signed.join('&')}`
+}
+
+function sign(
+  input: V1Input,
+  query: Query,
+  given: Readonly<Record<string, string>>,
+): V1Signature {
+  const headers = new Map(
+    Object.entries(given).map(([name, value]) => [
+      name.toLowerCase(),
+      value.trim(),
+    ]),
+  )
+  const ossHeaders = [...headers]
+    .filter(([name]) => name.startsWith('x-oss-'))
+    .toSorted(byName)
+    .map(([name, value]) => `${name}:${value}\n`)
+    .join('')
+  const stringToSign = [
+    input.method,
+    headers.get('content-md5') ?? '',
+    headers.get('content-type') ?? '',
+    headers.get('x-oss-date') ?? headers.get('date') ?? '',
+    ossHeaders + canonicalizedResource(input, query),
+  ].join('\n')
+  const signature = createHmac('sha1', input.credentials.secret)
+    .update(stringToSign)
+    .digest('base64')
+  return { stringToSign, signature }
+}
+
+/** By name alone: `callback` comes before `callback-var`. */
+function byName(
+  [a]: readonly [string, string],
+  [b]: readonly [string, string],
+): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}

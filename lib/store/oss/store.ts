@@ -1,0 +1,188 @@
+/** Alibaba Cloud OSS as an object store. */
+import type { Dispatcher } from 'undici'
+import { invalidOption } from '../../errors.js'
+import { Clock } from '../clock.js'
+import { Connections } from '../connections.js'
+import {
+  checkCredentials,
+  credentialsFromEnvironment,
+  CredentialSource,
+  type Credentials,
+} from '../credentials.js'
+import type { Dialect, SignedRequest, UnsignedRequest } from '../dialect.js'
+import type { Addressing } from '../endpoint-url.js'
+import { readCrc } from '../fields.js'
+import { checkBucket } from '../names.js'
+import type { ObjectStore } from '../object-store.js'
+import { encodeQuery, percentEncodeKey } from '../percent-encode.js'
+import { RestStore } from '../rest-store.js'
+import { Session } from '../session.js'
+import { resolveOssEndpoint, type OssEndpoint } from './endpoint.js'
+import { ossErrorHeaders, ossHintFor, ossKindOf } from './errors.js'
+import { ossBodyHeaders, ossObjectHeaders } from './headers.js'
+import { signV1 } from './sign-v1.js'
+import { signV4 } from './sign-v4.js'
+
+/** An access key, with a token when it is from STS. */
+export interface OssCredentials {
+  accessKeyId: string
+  accessKeySecret: string
+  securityToken?: string
+  /** When a provider's answer ends; it is asked again two minutes before. */
+  expiration?: Date | string | number
+}
+
+export interface OssStoreOptions {
+  bucket: string
+  /** Such as `cn-hangzhou`; not needed where the endpoint says it. */
+  region?: string
+  /** Host or URL; default: the region's public endpoint over https. */
+  endpoint?: string
+  /** The endpoint for machines inside the region. */
+  internal?: boolean
+  /** The transfer acceleration endpoint; the bucket must have it enabled. */
+  accelerate?: boolean
+  /**
+   * Default: `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET` and
+   * `OSS_SESSION_TOKEN`. A function is asked again before `expiration` and
+   * after the server has refused its answer.
+   */
+  credentials?: OssCredentials | (() => Promise<OssCredentials>)
+  /** Default `v4`; `v1` is for old private deployments. */
+  signatureVersion?: 'v4' | 'v1'
+  /** Default `virtual`, or `path` for IP addresses and localhost. */
+  addressing?: Addressing
+  /** An undici 7 dispatcher, such as a ProxyAgent; used as is, never closed. */
+  dispatcher?: Dispatcher
+  /** Further headers to sign with `v4`, such as `host`. */
+  additionalHeaders?: readonly string[]
+}
+
+/**
+ * A bucket of OSS.
+ *
+ * ```ts
+ * const store = ossStore({ region: 'cn-hangzhou', bucket: 'examplebucket' })
+ * ```
+ *
+ * Throws `PAWL_INVALID_OPTION` for bad options and `PAWL_CREDENTIALS` when the
+ * environment has no credentials and none are given.
+ */
+export function ossStore(options: OssStoreOptions): ObjectStore {
+  const { bucket, signatureVersion = 'v4' } = options
+  checkBucket(bucket)
+  if (signatureVersion !== 'v4' && signatureVersion !== 'v1') {
+    invalidOption('signatureVersion: expected v4 or v1.')
+  }
+  const endpoint = resolveOssEndpoint(options)
+  if (signatureVersion === 'v4' && endpoint.region === undefined) {
+    invalidOption('region: required, signature v4 signs it.')
+  }
+  const dialect = ossDialect(endpoint, options)
+  const session = new Session({
+    dialect,
+    connections: new Connections({
+      origin: endpoint.origin,
+      dispatcher: options.dispatcher,
+    }),
+    credentials: new CredentialSource(credentialsOf(options.credentials)),
+    clock: new Clock(),
+  })
+  return new RestStore(dialect, session, {
+    identity: endpoint.identity,
+    bucket,
+  })
+}
+
+const kib = 1024
+const gib = 1024 ** 3
+
+function ossDialect(endpoint: OssEndpoint, options: OssStoreOptions): Dialect {
+  return {
+    service: 'OSS',
+    limits: {
+      minPartSize: 100 * kib,
+      maxPartSize: 5 * gib,
+      maxParts: 10_000,
+      maxPutSize: 5 * gib,
+      maxKeyBytes: 1023,
+    },
+    digest: 'crc64ecma',
+    keyRules: { maxBytes: 1023, noLeadingSlash: true },
+    prefix: 'x-oss-',
+    origin: endpoint.origin,
+    errorHeaders: ossErrorHeaders,
+    initiateQuery: [['encoding-type', 'url']],
+    listPartsQuery: [['encoding-type', 'url']],
+    completeQuery: [['encoding-type', 'url']],
+    listUploadsQuery: [['encoding-type', 'url']],
+    crcHeader: 'x-oss-hash-crc64ecma',
+    crcElement: 'HashCrc64ecma',
+    readCrc,
+    objectHeaders: ossObjectHeaders,
+    bodyHeaders: ossBodyHeaders,
+    completeHeaders: () => ({}),
+    kindOf: ossKindOf,
+    hintFor: ossHintFor,
+    sign: (request, credentials, time) =>
+      sign(request, { credentials, time, endpoint, options }),
+  }
+}
+
+function sign(
+  { method, key, query, headers: unsigned }: UnsignedRequest,
+  {
+    credentials,
+    time,
+    endpoint,
+    options,
+  }: {
+    credentials: Credentials
+    time: Date
+    endpoint: OssEndpoint
+    options: OssStoreOptions
+  },
+): SignedRequest {
+  const { bucket, signatureVersion } = options
+  const headers = { ...unsigned, host: endpoint.host }
+  const input = { method, bucket, key, query, headers, credentials }
+  const { headers: added } =
+    signatureVersion === 'v1'
+      ? signV1({ ...input, time })
+      : signV4({
+          ...input,
+          time,
+          region: endpoint.region ?? '',
+          product: endpoint.product,
+          additionalHeaders: options.additionalHeaders,
+        })
+  const text = encodeQuery(query, '')
+  const path = percentEncodeKey(`${endpoint.pathPrefix}/${key ?? ''}`)
+  return {
+    path: text === '' ? path : `${path}?${text}`,
+    headers: { ...headers, ...added },
+  }
+}
+
+function credentialsOf(
+  given: OssStoreOptions['credentials'],
+): Credentials | (() => Promise<Credentials>) {
+  if (given === undefined) {
+    return credentialsFromEnvironment({
+      id: 'OSS_ACCESS_KEY_ID',
+      secret: 'OSS_ACCESS_KEY_SECRET',
+      token: 'OSS_SESSION_TOKEN',
+    })
+  }
+  if (typeof given !== 'function') return normalized(given)
+  return async () => normalized(await given())
+}
+
+function normalized(given: OssCredentials): Credentials {
+  return checkCredentials({
+    id: given.accessKeyId,
+    secret: given.accessKeySecret,
+    token: given.securityToken,
+    expiration: given.expiration,
+  })
+}

@@ -1,0 +1,201 @@
+/**
+ * One attempt of one call, from the queue to a classified failure: waits for a
+ * lane, gets credentials, signs, sends, and turns a refusal into a StoreError.
+ * What can be put right for the next attempt is put right here: the clock and
+ * the credentials.
+ */
+import type { HttpAnswer } from './answer.js'
+import { Attempt } from './attempt.js'
+import { failureOf, type Failing } from './attempt-error.js'
+import type { Clock } from './clock.js'
+import type { Connections, Lane } from './connections.js'
+import type { Credentials, CredentialSource } from './credentials.js'
+import type { Dialect, OperationName, UnsignedRequest } from './dialect.js'
+import type { Body, Call } from './object-store.js'
+import { parseRetryAfter } from './retry.js'
+import {
+  isErrorDocument,
+  kindOfStatus,
+  readServerError,
+  type ServerError,
+} from './server-error.js'
+import { StoreError } from './store-error.js'
+import type { UploadErrorFields } from '../errors.js'
+
+export const errorBytes = 64 * 1024
+export const listBytes = 16 * 1024 * 1024
+
+export interface Operation extends UnsignedRequest {
+  name: OperationName
+  /** Besides `content`; with `content-length` in the headers. */
+  body?: Body | undefined
+  /** For errors. */
+  fields: UploadErrorFields
+  /** Of the answer; 64 KiB. */
+  maxAnswerBytes?: number
+}
+
+export interface SessionOptions {
+  dialect: Dialect
+  connections: Connections
+  credentials: CredentialSource
+  clock: Clock
+}
+
+export class Session {
+  readonly #dialect: Dialect
+  readonly #connections: Connections
+  readonly #credentials: CredentialSource
+  readonly #clock: Clock
+  readonly #host: string
+
+  constructor({ dialect, connections, credentials, clock }: SessionOptions) {
+    this.#dialect = dialect
+    this.#connections = connections
+    this.#credentials = credentials
+    this.#clock = clock
+    this.#host = new URL(dialect.origin).host
+  }
+
+  /** Resolves to an answer with a status of 2xx; rejects with anything else. */
+  async send(operation: Operation, call: Call): Promise<HttpAnswer> {
+    const failing = this.#failing(operation, call)
+    const lane = await this.#connections.acquire(call.signal)
+    let healthy = false
+    try {
+      const credentials = await unlessAborted(
+        this.#credentials.get(),
+        call.signal,
+      )
+      const answer = await this.#attempt(operation, {
+        lane,
+        credentials,
+        call,
+        failing,
+      })
+      healthy = answer.complete
+      if (isSuccess(answer)) return answer
+      throw this.#refusal(operation, answer, credentials)
+    } finally {
+      this.#connections.release(lane, healthy)
+    }
+  }
+
+  close(): void {
+    this.#connections.close()
+  }
+
+  /** For a 2xx that cannot be used: a StoreError that says which call it was. */
+  unusable(operation: Operation, call: Call, what: string): StoreError {
+    return failureOf(this.#failing(operation, call), { kind: 'response', what })
+  }
+
+  /** What a refusal, or a stored object with a failed callback, amounts to. */
+  describe(operation: Operation, answer: HttpAnswer): StoreError {
+    const found = readServerError(answer, this.#dialect.errorHeaders)
+    const kind =
+      this.#dialect.kindOf(found, operation.name) ?? kindOfStatus(found.status)
+    return new StoreError(this.#text(operation, found), {
+      ...operation.fields,
+      kind,
+      status: found.status,
+      serverCode: found.code,
+      requestId: found.requestId,
+      hostId: found.hostId,
+      ec: found.ec,
+      retryAfter: parseRetryAfter(
+        answer.headers['retry-after'],
+        this.#clock.local(),
+      ),
+    })
+  }
+
+  async #attempt(
+    operation: Operation,
+    {
+      lane,
+      credentials,
+      call,
+      failing,
+    }: { lane: Lane; credentials: Credentials; call: Call; failing: Failing },
+  ): Promise<HttpAnswer> {
+    const { content } = operation
+    const signed = this.#dialect.sign(operation, credentials, this.#clock.now())
+    const attempt = new Attempt(
+      {
+        method: operation.method,
+        path: signed.path,
+        headers: signed.headers,
+        body: content === undefined ? operation.body : bodyOf(content),
+        maxAnswerBytes: operation.maxAnswerBytes ?? errorBytes,
+      },
+      {
+        ...failing,
+        dispatcher: lane.dispatcher,
+        origin: this.#dialect.origin,
+        signal: call.signal,
+        timeouts: lane.own ? call.timeouts : { ...call.timeouts, connect: 0 },
+      },
+    )
+    return attempt.run()
+  }
+
+  #refusal(
+    operation: Operation,
+    answer: HttpAnswer,
+    credentials: Credentials,
+  ): StoreError {
+    const error = this.describe(operation, answer)
+    if (error.kind === 'clock') {
+      this.#clock.correct(answer.headers['date'], this.#clock.local())
+    }
+    if (error.kind === 'credentials') this.#credentials.invalidate(credentials)
+    return error
+  }
+
+  #text({ name }: Operation, found: ServerError): string {
+    const { status, code, requestId } = found
+    const said = code === undefined ? String(status) : `${status} ${code}`
+    const id = requestId === undefined ? '' : `, request ${requestId}`
+    const hint = this.#dialect.hintFor(found)
+    return `${name} at ${this.#host}: ${said}${id}.${hint === undefined ? '' : ` ${hint}`}`
+  }
+
+  #failing({ name, fields }: Operation, { timeouts }: Call): Failing {
+    return { operation: name, host: this.#host, fields, timeouts }
+  }
+}
+
+/**
+ * A 200 can hold an error: the status went out before the work was done. A 203
+ * says that the object is stored, and why its callback failed.
+ */
+function isSuccess({ status, body }: HttpAnswer): boolean {
+  if (status < 200 || status >= 300) return false
+  return status === 203 || !isErrorDocument(body)
+}
+
+function bodyOf(content: Buffer): Body | undefined {
+  if (content.length === 0) return undefined
+  return async function* () {
+    yield content
+  }
+}
+
+/** Settles with the signal too: a provider may hang for ever. */
+function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  if (signal.aborted) {
+    promise.catch(() => undefined)
+    return Promise.reject(signal.reason)
+  }
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    signal.addEventListener('abort', onAbort)
+    promise
+      .finally(() => signal.removeEventListener('abort', onAbort))
+      .then(resolve, reject)
+  })
+}

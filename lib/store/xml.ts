@@ -1,0 +1,147 @@
+/**
+ * XML from a server, which is hostile until read, and XML to a server.
+ *
+ * The parser's defaults turn `0004098943221888` into a number and eat spaces of
+ * keys, so every value stays the text it was. Entities are decoded here: the
+ * five predefined ones and character references, nothing else.
+ */
+import { XMLParser, XMLValidator } from 'fast-xml-parser'
+import { StoreError } from './store-error.js'
+
+/** Elements with text are strings, with children objects, repeated ones arrays. */
+export type XmlNode = string | XmlElement | readonly XmlNode[]
+export interface XmlElement {
+  readonly [name: string]: XmlNode
+}
+
+const maxDepth = 16
+
+const parser = new XMLParser({
+  parseTagValue: false,
+  trimValues: false,
+  ignoreAttributes: true,
+  removeNSPrefix: true,
+  processEntities: false,
+  ignoreDeclaration: true,
+  ignorePiTags: true,
+  maxNestedTags: maxDepth,
+  // CDATA must not be decoded again; it is refused as nothing we know sends it.
+  cdataPropName: '#cdata',
+})
+
+/**
+ * Reads a document whose root is one of `roots`, and returns the root's name and
+ * element. Throws a StoreError of kind `response` for anything else.
+ */
+export function parseXml(
+  body: Uint8Array,
+  roots: readonly string[],
+): { root: string; element: XmlElement } {
+  const text = decode(body)
+  if (/<!(DOCTYPE|ENTITY)/i.test(text)) refuse('has a document type')
+  let parsed: unknown
+  try {
+    if (XMLValidator.validate(text) !== true) refuse('is not well-formed XML')
+    parsed = parser.parse(text)
+  } catch (error) {
+    if (error instanceof StoreError) throw error
+    refuse('is not well-formed XML')
+  }
+  const root = roots.find(
+    (name) => isElement(parsed) && Object.hasOwn(parsed, name),
+  )
+  if (root === undefined || !isElement(parsed)) {
+    return refuse(`is not a ${roots[0] ?? 'known'} document`)
+  }
+  const element = parsed[root]
+  // An empty root is text of nothing.
+  if (typeof element === 'string' && element.trim() === '') {
+    return { root, element: {} }
+  }
+  return isElement(element) ? { root, element } : refuse('has an empty root')
+}
+
+/** All elements of a name: none, one or many. */
+export function childrenOf(parent: XmlElement, name: string): XmlElement[] {
+  if (!Object.hasOwn(parent, name)) return []
+  const found = parent[name]
+  const list = Array.isArray(found) ? found : [found]
+  return list.map((child: unknown) =>
+    isElement(child) ? child : typeof child === 'string' ? {} : refuse('broke'),
+  )
+}
+
+/** The text of an element exactly as sent; undefined when it is not there. */
+export function rawText(parent: XmlElement, name: string): string | undefined {
+  if (!Object.hasOwn(parent, name)) return undefined
+  const found = parent[name]
+  if (typeof found !== 'string') return refuse(`has no plain text in ${name}`)
+  return decodeEntities(found)
+}
+
+/** The text without white space around it: for everything but keys. */
+export function trimmedText(
+  parent: XmlElement,
+  name: string,
+): string | undefined {
+  return rawText(parent, name)?.trim()
+}
+
+/** For text between tags. */
+export function escapeXml(text: string): string {
+  return text.replace(
+    /[&<>"'\r\n\t]/g,
+    (c) => escapes[c] ?? `&#${c.charCodeAt(0)};`,
+  )
+}
+
+const escapes: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+}
+
+const predefined: Record<string, string> = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+}
+
+function decodeEntities(text: string): string {
+  return text.replace(/&([^;&]{0,12});?/g, (whole, name: string) => {
+    if (!whole.endsWith(';')) return refuse('has a bare ampersand')
+    if (Object.hasOwn(predefined, name)) return predefined[name] ?? ''
+    const digits = /^#(?:x([0-9a-f]{1,6})|([0-9]{1,7}))$/i.exec(name)
+    const point = digits?.[1]
+      ? Number.parseInt(digits[1], 16)
+      : Number(digits?.[2])
+    const character = point >= 1 && point <= 0x10ffff && !isSurrogate(point)
+    return character
+      ? String.fromCodePoint(point)
+      : refuse('has an unknown entity')
+  })
+}
+
+function isSurrogate(point: number): boolean {
+  return point >= 0xd800 && point <= 0xdfff
+}
+
+function decode(body: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body).trimStart()
+  } catch {
+    return refuse('is not UTF-8')
+  }
+}
+
+function isElement(value: unknown): value is XmlElement {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function refuse(what: string): never {
+  throw new StoreError(`The server's answer ${what}.`, { kind: 'response' })
+}

@@ -1,0 +1,32 @@
+import { UploadError } from '../errors.js'
+import type { StoreError } from '../store/store-error.js'
+import type { UploadResult } from './upload-result.js'
+
+/**
+ * The object is complete, but the callback that OSS was to make failed
+ * (`PAWL_CALLBACK_FAILED`). `result` is what the upload would have resolved to.
+ * It is not repeated: the object exists, and the log is gone.
+ */
+export class CallbackError extends UploadError {
+  override readonly name = 'CallbackError'
+  readonly result: UploadResult
+
+  constructor(result: UploadResult, cause: StoreError) {
+    super(
+      'PAWL_CALLBACK_FAILED',
+      `the object is complete, but its callback failed: ${cause.message}`,
+      {
+        cause,
+        key: result.key,
+        uploadId: result.uploadId,
+        completed: true,
+        status: cause.status,
+        serverCode: cause.serverCode,
+        requestId: cause.requestId,
+        hostId: cause.hostId,
+        ec: cause.ec,
+      },
+    )
+    this.result = result
+  }
+}

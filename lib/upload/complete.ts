@@ -1,0 +1,179 @@
+/**
+ * Making the object: Complete, and finding out what became of it.
+ *
+ * A lost answer, a time-out, a 5xx, `NoSuchUpload` or a conflict says nothing of
+ * whether the object is there, so before anything else the object is looked at.
+ * Its CRC-64, or the ETag that the parts' MD5s give, is proof; its size alone
+ * never is. Still listed and not ours: the same body is sent again. Neither:
+ * `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { UploadError } from '../errors.js'
+import type {
+  CompletedPart,
+  ObjectHead,
+  ObjectReceipt,
+} from '../store/object-store.js'
+import { decideRetry } from '../store/retry.js'
+import { StoreError } from '../store/store-error.js'
+import { listAllParts } from './list-parts.js'
+import type { RequestContext, Requests } from './requests.js'
+import { isThatObject } from './resume-plan.js'
+import type { UploadSettings } from './settings.js'
+
+export interface CompleteInput {
+  settings: UploadSettings
+  requests: Requests
+  uploadId: string
+  parts: readonly CompletedPart[]
+  size: number
+  /** Of the whole object, when this run knows it. */
+  crc64: string | undefined
+  /** Not the run's: a Complete that was sent is waited for. */
+  signal: AbortSignal
+}
+
+/** What became of a Complete that was refused for good. */
+export class CompleteRefusal extends Error {
+  override readonly name = 'CompleteRefusal'
+  /** `parts`: some are not on the server as we know them. `size`: one is too small. */
+  readonly because: 'parts' | 'size' | 'gone'
+  override readonly cause: StoreError
+
+  constructor(because: 'parts' | 'size' | 'gone', cause: StoreError) {
+    super(because)
+    this.because = because
+    this.cause = cause
+  }
+}
+
+/** The finished object. Rejects with `CompleteRefusal` or an `UploadError`. */
+export async function completeUpload(
+  input: CompleteInput,
+): Promise<ObjectReceipt> {
+  const { settings, requests, uploadId, parts, size, crc64, signal } = input
+  const { store, key, object, retry } = settings
+  const context: RequestContext = {
+    what: 'Complete',
+    uploadId,
+    signal,
+    headersTimeout: settings.timeout.complete,
+  }
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await requests.once(context, (call) =>
+        store.completeUpload(
+          { key, uploadId, parts, object, size, crc64 },
+          call,
+        ),
+      )
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof StoreError)) throw error
+      if (error.kind === 'invalid-part') {
+        throw new CompleteRefusal('parts', error)
+      }
+      if (error.kind === 'too-small') throw new CompleteRefusal('size', error)
+      if (isAmbiguous(error)) {
+        const found = await lookForObject(input)
+        if (found !== undefined) return found
+        if (error.kind === 'exists') {
+          throw requests.describe(error, context, attempt)
+        }
+        await mustStillBeListed(input, error, attempt)
+      }
+      const decision = decideRetry(error, {
+        attempt,
+        attempts: retry.attempts,
+        baseDelay: retry.baseDelay,
+        maxDelay: retry.maxDelay,
+        random: Math.random,
+      })
+      if (!decision.retry) {
+        throw isAmbiguous(error)
+          ? unknown(input, error, attempt)
+          : requests.describe(error, context, attempt)
+      }
+      await delay(decision.delay, undefined, { signal })
+    }
+  }
+}
+
+/** Whether the object may be there in spite of the error. */
+function isAmbiguous({ kind }: StoreError): boolean {
+  switch (kind) {
+    case 'network':
+    case 'timeout':
+    case 'server':
+    case 'throttled':
+    case 'response':
+    case 'no-upload':
+    case 'conflict':
+    case 'exists':
+      return true
+    default:
+      return false
+  }
+}
+
+/** The object, when it is there and ours. */
+async function lookForObject(
+  input: CompleteInput,
+): Promise<ObjectReceipt | undefined> {
+  const { settings, requests, parts, size, crc64, signal } = input
+  const head = await headObject(requests, settings, signal)
+  if (head === undefined) return undefined
+  const etags = parts.map(({ etag }) => etag)
+  return isThatObject(head, { size, crc64, etags }) ? head : undefined
+}
+
+/** HEAD of the key, tried again as any other call. */
+export async function headObject(
+  requests: Requests,
+  settings: UploadSettings,
+  signal?: AbortSignal,
+): Promise<ObjectHead | undefined> {
+  const { answer } = await requests.send(
+    { what: 'HEAD', ...(signal === undefined ? {} : { signal }) },
+    (call) => settings.store.headObject(settings.key, call),
+  )
+  return answer
+}
+
+async function mustStillBeListed(
+  input: CompleteInput,
+  error: StoreError,
+  attempt: number,
+): Promise<void> {
+  const { settings, requests, uploadId, signal } = input
+  const listed = await listAllParts(requests, settings, uploadId, signal)
+  if (listed !== 'gone') return
+  // The first answer said so, and nothing of ours can have completed it.
+  if (attempt === 1 && error.kind === 'no-upload') {
+    throw new CompleteRefusal('gone', error)
+  }
+  throw unknown(input, error, attempt)
+}
+
+function unknown(
+  { settings, uploadId }: CompleteInput,
+  cause: StoreError,
+  attempts: number,
+): UploadError {
+  return new UploadError(
+    'PAWL_COMPLETE_UNKNOWN',
+    `it is not known whether the object was completed: the last answer was "${cause.message}", the upload is gone or does not complete, and what is stored under the key is not provably this upload; the checkpoint is kept, run the same call again`,
+    {
+      cause,
+      key: settings.key,
+      uploadId,
+      attempts,
+      resumable: true,
+      status: cause.status,
+      serverCode: cause.serverCode,
+      requestId: cause.requestId,
+      hostId: cause.hostId,
+      ec: cause.ec,
+    },
+  )
+}

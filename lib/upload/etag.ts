@@ -1,0 +1,26 @@
+/** ETags as stores spell them: quoted or not, upper case on OSS, lower on S3. */
+import { createHash } from 'node:crypto'
+
+/** Without quotes, in lower case; for comparing, never for sending back. */
+export function bareEtag(etag: string): string {
+  return etag
+    .trim()
+    .replace(/^"(.*)"$/, '$1')
+    .toLowerCase()
+}
+
+export function sameEtag(a: string, b: string): boolean {
+  return bareEtag(a) === bareEtag(b)
+}
+
+/** Whether it can be the MD5 of some bytes. */
+export function isMd5Etag(etag: string): boolean {
+  return /^[0-9a-f]{32}$/.test(bareEtag(etag))
+}
+
+/** The ETag that stores give an object of parts whose ETags are MD5s. */
+export function multipartEtag(etags: readonly string[]): string {
+  const hash = createHash('md5')
+  for (const etag of etags) hash.update(Buffer.from(bareEtag(etag), 'hex'))
+  return `${hash.digest('hex')}-${etags.length}`
+}

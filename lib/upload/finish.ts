@@ -1,0 +1,260 @@
+/**
+ * The end of an upload: Complete or PutObject, in the order that makes a kill at
+ * any point harmless.
+ *
+ * `completing` synced → request → look → compared → `done` synced → uploads left
+ * behind aborted → log removed. Whatever can be checked before the request is
+ * checked before it, since OSS reports a wrong object only after it has replaced
+ * the old one.
+ */
+import { createHash } from 'node:crypto'
+import type { DoneRecord } from '../checkpoint/record.js'
+import { UploadError } from '../errors.js'
+import { digest } from '../hash/digest.js'
+import type { ObjectReceipt } from '../store/object-store.js'
+import { StoreError } from '../store/store-error.js'
+import { CallbackError } from './callback-error.js'
+import type { Claim } from './claim.js'
+import { completeUpload, CompleteRefusal, headObject } from './complete.js'
+import { bareEtag, isMd5Etag, multipartEtag, sameEtag } from './etag.js'
+import { closeOldUploads } from './prepare.js'
+import { putWholeObject } from './put-object.js'
+import type { Receipts } from './receipts.js'
+import { weakest } from './receipts.js'
+import { refusedComplete } from './refused-complete.js'
+import { combinedCrc64 } from './resume-plan.js'
+import type { Reuse, RunContext } from './run-context.js'
+import type { UploadResult } from './upload-result.js'
+
+/** Completes an upload whose parts are all stored. */
+export async function finishUpload(
+  context: RunContext,
+  uploadId: string,
+  receipts: Receipts,
+  source: { parts: number; size: number },
+  reuse: Reuse,
+): Promise<UploadResult> {
+  const { settings, requests, log } = context
+  const { store } = settings
+  const parts = receipts.inOrder(source.parts, source.size)
+  const { size } = source
+  const crc64 =
+    settings.verify === 'crc64' &&
+    (store.digest === 'crc64ecma' || store.digest === 'crc64nvme')
+      ? combinedCrc64(store.digest, parts)
+      : undefined
+  await askBeforeComplete(context, { size, crc64 })
+  const etags = parts.map(({ etag }) => etag)
+  await log.append({
+    type: 'completing',
+    parts: parts.length,
+    size,
+    crc64,
+    etagsDigest: createHash('sha256').update(etags.join('\n')).digest('hex'),
+  })
+  const signal = context.completeSignal
+  let receipt: ObjectReceipt
+  try {
+    receipt = await completeUpload({
+      settings,
+      requests,
+      uploadId,
+      parts,
+      size,
+      crc64,
+      signal,
+    })
+  } catch (error) {
+    if (!(error instanceof CompleteRefusal)) throw error
+    throw await refusedComplete(context, uploadId, parts, error)
+  }
+  if (receipt.etag === '') {
+    const head = await headObject(requests, settings, signal)
+    receipt = { ...receipt, etag: head?.etag ?? '' }
+  }
+  const objectCheck = checkObject(receipt, { etags, crc64 })
+  if (objectCheck === 'wrong') {
+    await log.append({ type: 'void', uploadId, reason: 'object-damaged' })
+    throw new UploadError(
+      'PAWL_VERIFY_FAILED',
+      `the object was completed, but is not what was sent: the server says CRC-64 ${receipt.crc64 ?? 'nothing'} and ETag ${receipt.etag}, expected CRC-64 ${crc64 ?? 'unknown'}; run the same call again to upload everything anew`,
+      { key: settings.key, uploadId, resumable: true, completed: true },
+    )
+  }
+  return close(context, receipt, {
+    uploadId,
+    size,
+    crc64,
+    parts: parts.length,
+    reuse,
+    verified: weakest([objectCheck, ...parts.map(({ check }) => check)]),
+  })
+}
+
+/** Puts a source that ended before its first part was full. */
+export async function finishWithPut(
+  context: RunContext,
+  data: Uint8Array,
+  reuse: Reuse,
+): Promise<UploadResult> {
+  const { settings } = context
+  const { store } = settings
+  const crc64 =
+    settings.verify === 'crc64' && store.digest !== 'md5'
+      ? await digest(
+          store.digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma',
+          data,
+        )
+      : undefined
+  const size = data.byteLength
+  await askBeforeComplete(context, { size, crc64 })
+  const { receipt, check } = await putWholeObject(context, data)
+  return close(context, receipt, {
+    uploadId: undefined,
+    size,
+    crc64,
+    parts: 0,
+    reuse,
+    verified: check,
+  })
+}
+
+/** The object was there all along, and the source was its bytes. */
+export async function finishClaim(
+  context: RunContext,
+  { upload, completing, head }: Claim,
+  reuse: Reuse,
+): Promise<UploadResult> {
+  const { size, crc64 } = completing
+  await askBeforeComplete(context, { size, crc64 })
+  const isCrcEqual = head.crc64 !== undefined && head.crc64 === crc64
+  return close(context, head, {
+    uploadId: upload.uploadId,
+    size,
+    crc64,
+    parts: completing.parts,
+    reuse,
+    verified: isCrcEqual ? 'crc64' : 'md5',
+  })
+}
+
+async function askBeforeComplete(
+  { settings, signal }: RunContext,
+  candidate: { size: number; crc64: string | undefined },
+): Promise<void> {
+  const { beforeComplete, key } = settings
+  if (beforeComplete === undefined) return
+  let onAbort = (): void => undefined
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    signal.throwIfAborted()
+    await Promise.race([
+      Promise.resolve().then(() => beforeComplete(candidate)),
+      aborted,
+    ])
+  } catch (cause) {
+    signal.throwIfAborted()
+    throw new UploadError(
+      'PAWL_BEFORE_COMPLETE',
+      `beforeComplete did not agree, so nothing was completed: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause, key, resumable: true },
+    )
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** What the server's word on the object is worth. */
+function checkObject(
+  receipt: ObjectReceipt,
+  expected: { etags: readonly string[]; crc64: string | undefined },
+): 'crc64' | 'md5' | 'none' | 'wrong' {
+  if (receipt.crc64 !== undefined && expected.crc64 !== undefined) {
+    return receipt.crc64 === expected.crc64 ? 'crc64' : 'wrong'
+  }
+  const { etags } = expected
+  if (!etags.every(isMd5Etag)) return 'none'
+  // Another ETag proves nothing: not every store makes it of the parts' MD5s.
+  return sameEtag(receipt.etag, multipartEtag(etags)) ? 'md5' : 'none'
+}
+
+interface Finished {
+  uploadId: string | undefined
+  size: number
+  crc64: string | undefined
+  parts: number
+  reuse: Reuse
+  verified: UploadResult['verified']
+}
+
+async function close(
+  context: RunContext,
+  receipt: ObjectReceipt,
+  finished: Finished,
+): Promise<UploadResult> {
+  const { settings } = context
+  const result: UploadResult = {
+    bucket: settings.store.bucket,
+    key: settings.key,
+    etag: bareEtagKeepingCase(receipt.etag),
+    crc64: receipt.crc64 ?? finished.crc64,
+    versionId: receipt.versionId,
+    size: finished.size,
+    parts: finished.parts,
+    partsReused: finished.reuse.parts,
+    bytesReused: finished.reuse.bytes,
+    uploadId: finished.uploadId,
+    resumed: finished.reuse.resumed,
+    verified: finished.verified,
+    checkpointLeft: !(await removeLog(context, receipt, finished)),
+    ...(receipt.callbackBody === undefined
+      ? {}
+      : { callbackBody: receipt.callbackBody }),
+  }
+  if (receipt.callbackFailed !== undefined) {
+    throw new CallbackError(result, receipt.callbackFailed)
+  }
+  return result
+}
+
+/**
+ * False when the log is still there. The object is complete: nothing that
+ * happens to the log can make this a failure, and a log that is left says
+ * `done`, or `completing`, from which the next run finds the object.
+ */
+async function removeLog(
+  context: RunContext,
+  receipt: ObjectReceipt,
+  { size, crc64, parts }: Finished,
+): Promise<boolean> {
+  const { log } = context
+  const done: DoneRecord = {
+    type: 'done',
+    put: parts === 0 ? true : undefined,
+    etag: bareEtagKeepingCase(receipt.etag),
+    size,
+    crc64,
+    versionId: receipt.versionId,
+  }
+  try {
+    await log.append(done)
+    if (context.isSuspending()) return false
+    await closeOldUploads(context)
+    return await log.checkpoint.remove()
+  } catch (error) {
+    if (error instanceof UploadError || error instanceof StoreError) {
+      return false
+    }
+    if (context.signal.aborted) return false
+    throw error
+  }
+}
+
+function bareEtagKeepingCase(etag: string): string {
+  const bare = bareEtag(etag)
+  const start = etag.toLowerCase().indexOf(bare)
+  return start < 0 ? bare : etag.slice(start, start + bare.length)
+}

@@ -1,0 +1,60 @@
+/** All pages of what the store has of an upload. */
+import type { ListedPart, ObjectStore } from '../store/object-store.js'
+import { UploadError } from '../errors.js'
+import type { Requests } from './requests.js'
+import type { Listed } from './resume-plan.js'
+import type { UploadSettings } from './settings.js'
+
+/**
+ * The parts by number; `gone` when the store has no such upload, `refused` when
+ * it does not let this caller ask (no permission to list, or no such operation).
+ * Wrong credentials and a missing bucket are failures, not refusals.
+ */
+export async function listAllParts(
+  requests: Requests,
+  settings: UploadSettings,
+  uploadId: string,
+  signal?: AbortSignal,
+): Promise<Listed | 'gone'> {
+  const { key, store } = settings
+  const parts = new Map<number, ListedPart>()
+  let after: number | undefined
+  try {
+    do {
+      const { answer } = await requests.send(
+        {
+          what: 'the list of parts',
+          uploadId,
+          ...(signal === undefined ? {} : { signal }),
+        },
+        (call) => store.listParts({ key, uploadId, after }, call),
+      )
+      for (const part of answer.parts) parts.set(part.partNumber, part)
+      mustAdvance(store, after, answer.next)
+      after = answer.next
+    } while (after !== undefined)
+    return parts
+  } catch (error) {
+    if (!(error instanceof UploadError)) throw error
+    if (error.code === 'PAWL_UPLOAD_GONE') return 'gone'
+    if (isRefusal(error)) return 'refused'
+    throw error
+  }
+}
+
+function isRefusal({ status, serverCode, code }: UploadError): boolean {
+  if (status === 405 || status === 501) return true
+  return code === 'PAWL_ACCESS_DENIED' && serverCode === 'AccessDenied'
+}
+
+function mustAdvance(
+  { identity }: ObjectStore,
+  after: number | undefined,
+  next: number | undefined,
+): void {
+  if (next === undefined || next > (after ?? 0)) return
+  throw new UploadError(
+    'PAWL_RESPONSE',
+    `the list of parts from ${identity} does not advance: page after ${after ?? 0} is followed by ${next}`,
+  )
+}

@@ -1,0 +1,138 @@
+/**
+ * The multipart upload on the server that a run sends its parts to: begun when
+ * the first part needs it, and begun anew when the server no longer has it and
+ * every byte taken is still in hand.
+ *
+ * Order: `intent` synced → Initiate → `upload` synced → first part.
+ */
+import { UploadError } from '../errors.js'
+import type { Part } from './part.js'
+import type { Sent } from './part-sender.js'
+import type { Plan } from './prepare.js'
+import { closeOldUploads } from './prepare.js'
+import type { RestartReason } from './resume-plan.js'
+import type { RunContext } from './run-context.js'
+
+export class OpenUpload {
+  readonly #context: RunContext
+  readonly #partSize: number
+  #id: Promise<string> | undefined
+  #known: string | undefined
+
+  constructor(context: RunContext, plan: Plan, partSize: number) {
+    this.#context = context
+    this.#partSize = partSize
+    if (plan.mode === 'create') return
+    this.#known = plan.upload.uploadId
+    this.#id = Promise.resolve(this.#known)
+  }
+
+  /** Once it is known. */
+  get uploadId(): string | undefined {
+    return this.#known
+  }
+
+  /** Begins the upload when there is none. */
+  id(): Promise<string> {
+    this.#id ??= this.#create()
+    return this.#id
+  }
+
+  /**
+   * Sends a part. When the server has lost the upload and `canStartOver` says
+   * that nothing taken is gone, a new one is begun; else `PAWL_UPLOAD_GONE`.
+   */
+  async sendPart(
+    { data, partNumber }: Part,
+    canStartOver: () => boolean,
+  ): Promise<Sent<{ etag: string }>> {
+    for (;;) {
+      const uploadId = await this.id()
+      try {
+        return await this.#context.sender.sendPart(data, partNumber, uploadId)
+      } catch (error) {
+        if (!isGone(error)) throw error
+        await this.#renew(uploadId, canStartOver, error)
+      }
+    }
+  }
+
+  /** The upload is no longer used; said in the log first, then on the server. */
+  async giveUp(reason: RestartReason): Promise<void> {
+    const uploadId = this.#known
+    this.#id = undefined
+    this.#known = undefined
+    if (uploadId === undefined) return
+    const { log, emit } = this.#context
+    await log.append({ type: 'void', uploadId, reason })
+    emit('restarted', { reason })
+    await closeOldUploads(this.#context)
+  }
+
+  async #create(): Promise<string> {
+    const { settings, log, requests, emit } = this.#context
+    const { key, object, store, sequential } = settings
+    await log.append({ type: 'intent', time: Date.now() })
+    const { answer } = await requests.send({ what: 'Initiate' }, (call) =>
+      store.createUpload({ key, object, sequential }, call),
+    )
+    const { uploadId, date } = answer
+    await log.append({
+      type: 'upload',
+      uploadId,
+      partSize: this.#partSize,
+      optionsDigest: settings.optionsDigest,
+      time: Date.now(),
+      serverDate: date,
+    })
+    this.#known = uploadId
+    emit('initiated', { uploadId })
+    return uploadId
+  }
+
+  async #renew(
+    uploadId: string,
+    canStartOver: () => boolean,
+    cause: UploadError,
+  ): Promise<void> {
+    // Several parts in flight hear of it; the first one acts.
+    if (this.#known !== uploadId) return
+    const canRenew = canStartOver()
+    this.#known = undefined
+    this.#id = canRenew
+      ? this.#startOver(uploadId)
+      : this.#lost(uploadId, cause)
+    await this.#id
+  }
+
+  async #startOver(uploadId: string): Promise<string> {
+    await this.#voidGone(uploadId)
+    this.#context.emit('restarted', { reason: 'upload-gone' })
+    return this.#create()
+  }
+
+  async #lost(uploadId: string, cause: UploadError): Promise<never> {
+    await this.#voidGone(uploadId)
+    throw new UploadError(
+      'PAWL_UPLOAD_GONE',
+      'the upload is no longer on the server (aborted by somebody else, or by a lifecycle rule), and the source cannot be read again; run the same call again to start over',
+      {
+        cause,
+        key: this.#context.settings.key,
+        uploadId,
+        resumable: true,
+      },
+    )
+  }
+
+  #voidGone(uploadId: string): Promise<void> {
+    return this.#context.log.append(
+      { type: 'void', uploadId, reason: 'upload-gone' },
+      { type: 'closed', uploadId },
+    )
+  }
+}
+
+function isGone(error: unknown): error is UploadError {
+  return error instanceof UploadError && error.code === 'PAWL_UPLOAD_GONE'
+}

@@ -1,0 +1,174 @@
+/**
+ * Sends one part until the store has it: slot, digest, PUT, receipt.
+ *
+ * OSS's CRC-64 is computed beside the PUT and compared with the receipt; what
+ * goes into a header (Content-MD5, S3's checksum) has to be there before it.
+ */
+import type { PartCheck } from '../checkpoint/record.js'
+import { digest } from '../hash/digest.js'
+import type { BodyRequest } from '../store/object-store.js'
+import { StoreError } from '../store/store-error.js'
+import { bodyOf } from './part-body.js'
+import type { ProgressCounter } from './progress.js'
+import type { RequestContext, Requests } from './requests.js'
+import type { UploadSettings } from './settings.js'
+import type { Slots } from './slots.js'
+
+/** What the store has confirmed of some bytes that were sent. */
+export interface Sent<Receipt> {
+  receipt: Receipt
+  /** Unsigned decimal; absent when this run computes none. */
+  crc64: string | undefined
+  /** Hex; absent when this run computes none. */
+  md5: string | undefined
+  check: PartCheck
+  attempts: number
+}
+
+export class PartSender {
+  readonly #settings: UploadSettings
+  readonly #requests: Requests
+  readonly #slots: Slots
+  readonly #progress: ProgressCounter
+
+  constructor(
+    settings: UploadSettings,
+    requests: Requests,
+    slots: Slots,
+    progress: ProgressCounter,
+  ) {
+    this.#settings = settings
+    this.#requests = requests
+    this.#slots = slots
+    this.#progress = progress
+  }
+
+  /** Rejects as `Requests.send` does, or with the store's error for `no-upload`. */
+  async sendPart(
+    data: Uint8Array,
+    partNumber: number,
+    uploadId: string,
+  ): Promise<Sent<{ etag: string }>> {
+    await this.#slots.acquire()
+    try {
+      const { key, store } = this.#settings
+      const sent = await this.send(
+        data,
+        {
+          what: `part ${partNumber}`,
+          partNumber,
+          uploadId,
+          onFailure: this.#lostAnswers(uploadId),
+        },
+        (request, call) =>
+          store.uploadPart({ ...request, key, uploadId, partNumber }, call),
+      )
+      this.#slots.succeed()
+      return sent
+    } finally {
+      this.#slots.release()
+    }
+  }
+
+  /** Digests and sends some bytes, and compares what the store says of them. */
+  async send<Receipt extends { crc64?: string | undefined }>(
+    data: Uint8Array,
+    context: RequestContext,
+    put: (
+      request: Omit<BodyRequest, 'key'>,
+      call: Parameters<Parameters<Requests['once']>[1]>[0],
+    ) => Promise<Receipt>,
+  ): Promise<Sent<Receipt>> {
+    const { verify, store, trafficLimit } = this.#settings
+    const isBefore = store.digest === 'crc64nvme'
+    const md5 = verify === 'md5' ? await digest('md5', data) : undefined
+    const crc64 =
+      verify === 'crc64' ? digest(crcVariant(store.digest), data) : undefined
+    // Whatever becomes of the request, a digest that fails is told by its user.
+    crc64?.catch(() => undefined)
+    const request = {
+      size: data.byteLength,
+      body: bodyOf(data, (bytes) => this.#progress.sent(bytes)),
+      md5,
+      crc64: isBefore ? await crc64 : undefined,
+      trafficLimit,
+    }
+    try {
+      const { answer, attempts } = await this.#requests.send(
+        context,
+        async (call) => {
+          const receipt = await put(request, call)
+          checkCrc64(receipt.crc64, await crc64, context)
+          return receipt
+        },
+      )
+      return {
+        receipt: answer,
+        crc64: await crc64,
+        md5:
+          md5 === undefined
+            ? undefined
+            : Buffer.from(md5, 'base64').toString('hex'),
+        check:
+          md5 !== undefined
+            ? 'md5'
+            : answer.crc64 !== undefined && crc64 !== undefined
+              ? 'crc64'
+              : 'none',
+        attempts,
+      }
+    } finally {
+      // The digest reads the part's memory until it is done.
+      await crc64?.catch(() => undefined)
+    }
+  }
+
+  /**
+   * A server that refuses a part at once may have its answer lost as a reset,
+   * when the body is still going out. After the second reset in a row another
+   * question is asked, and what it says is the error.
+   */
+  #lostAnswers(uploadId: string): (error: StoreError) => Promise<void> {
+    let resets = 0
+    return async (error) => {
+      resets = error.kind === 'network' ? resets + 1 : 0
+      if (resets !== 2) return
+      const { store, key } = this.#settings
+      const context = { what: 'the list of parts', uploadId }
+      await this.#requests
+        .once(context, (call) => store.listParts({ key, uploadId }, call))
+        .catch((answer: unknown) => {
+          if (answer instanceof StoreError && isFinal(answer)) {
+            throw answer.kind === 'no-upload'
+              ? answer
+              : this.#requests.describe(answer, context, 1)
+          }
+        })
+    }
+  }
+}
+
+function isFinal({ kind }: StoreError): boolean {
+  return (
+    kind === 'denied' ||
+    kind === 'no-bucket' ||
+    kind === 'no-upload' ||
+    kind === 'credentials'
+  )
+}
+
+function crcVariant(digestOfStore: string): 'crc64ecma' | 'crc64nvme' {
+  return digestOfStore === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
+}
+
+function checkCrc64(
+  theirs: string | undefined,
+  ours: string | undefined,
+  { what }: RequestContext,
+): void {
+  if (theirs === undefined || ours === undefined || theirs === ours) return
+  throw new StoreError(
+    `${what} was damaged on its way: the server computed CRC-64 ${theirs}, expected ${ours}`,
+    { kind: 'digest' },
+  )
+}

@@ -1,0 +1,101 @@
+/**
+ * The chunking stage as a stream of its own: bytes in, {@link Part} objects out.
+ *
+ * It holds back twice: a part is begun only when the reader wants one and when
+ * one of its buffers is free, so its memory is `buffers * partSize`, whatever
+ * is written into it.
+ */
+import { Transform, type TransformCallback } from 'node:stream'
+import { asError, invalidOption } from '../errors.js'
+import { loadXxh64 } from '../hash/xxh64.js'
+import { PartBuffers } from './part-buffers.js'
+import { PartCutter } from './part-cutter.js'
+
+export interface PartStreamOptions {
+  /** Bytes of every part but the last: a whole number from 1. */
+  partSize: number
+  /**
+   * How many parts may be in hand at once, the one being filled included: a
+   * whole number from 1. Nothing goes on while all of them wait for
+   * `release()`. Default 2.
+   */
+  buffers?: number
+}
+
+/**
+ * Cuts bytes into parts of `partSize`, hashing as they pass. Emits
+ * {@link Part} objects; each must be released. Empty input gives no part.
+ *
+ * Throws `PAWL_INVALID_OPTION`.
+ *
+ * @example
+ * for await (const part of source.pipe(createPartStream({ partSize: 8 << 20 }))) {
+ *   console.log(part.partNumber, part.size, part.xxh64)
+ *   part.release()
+ * }
+ */
+export function createPartStream(options: PartStreamOptions): Transform {
+  const { partSize, buffers = 2 } = options
+  for (const [name, value] of Object.entries({ partSize, buffers })) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      invalidOption(`${name} must be a whole number from 1, not ${value}`)
+    }
+  }
+  return new PartStream(new PartBuffers(partSize, buffers))
+}
+
+class PartStream extends Transform {
+  readonly #buffers: PartBuffers
+  #cutter: PartCutter | undefined
+  #next: (() => void) | undefined
+
+  constructor(buffers: PartBuffers) {
+    super({ readableObjectMode: true, readableHighWaterMark: 1 })
+    this.#buffers = buffers
+  }
+
+  override _construct(callback: (error?: Error | null) => void): void {
+    loadXxh64().then(
+      (xxh64) => {
+        this.#cutter = new PartCutter({
+          buffers: this.#buffers,
+          xxh64,
+          onPart: (part, next) => {
+            if (this.push(part)) next()
+            else this.#next = next
+          },
+          onError: (error) => this.destroy(error),
+        })
+        callback()
+      },
+      (error: unknown) => callback(asError(error)),
+    )
+  }
+
+  override _transform(
+    chunk: Buffer,
+    _encoding: BufferEncoding,
+    callback: TransformCallback,
+  ): void {
+    this.#cutter?.write(chunk, callback)
+  }
+
+  override _flush(callback: TransformCallback): void {
+    this.#cutter?.end(callback)
+  }
+
+  override _read(size: number): void {
+    const next = this.#next
+    this.#next = undefined
+    next?.()
+    super._read(size)
+  }
+
+  override _destroy(
+    error: Error | null,
+    callback: (error?: Error | null) => void,
+  ): void {
+    this.#cutter?.destroy()
+    callback(error)
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Everything that happens before the source is taken: what the log says is held
+ * against what the store says, and a plan comes of it.
+ *
+ * Order: the log is open and locked; a Complete that may have happened is looked
+ * for before any other request to that upload; then all pages of ListParts.
+ */
+import type { UploadState } from '../checkpoint/fold.js'
+import type { CompletingUploadRecord } from '../checkpoint/record.js'
+import { UploadError } from '../errors.js'
+import type { ObjectHead } from '../store/object-store.js'
+import { headObject } from './complete.js'
+import type { Emit } from './events.js'
+import { listAllParts } from './list-parts.js'
+import type { Requests } from './requests.js'
+import {
+  etagsOf,
+  firstStep,
+  isThatObject,
+  storedRun,
+  whyNotContinued,
+  type Listed,
+  type RestartReason,
+} from './resume-plan.js'
+import type { UploadSettings } from './settings.js'
+import type { UploadLog } from './upload-log.js'
+
+/** What a run starts from. */
+export type Plan =
+  | { mode: 'create' }
+  | { mode: 'resume'; upload: UploadState; listed: Listed }
+  /** The object is there already; the source is read and proved, nothing is sent. */
+  | {
+      mode: 'claim'
+      upload: UploadState
+      completing: CompletingUploadRecord
+      head: ObjectHead
+    }
+
+export interface Preparation {
+  settings: UploadSettings
+  log: UploadLog
+  requests: Requests
+  emit: Emit
+}
+
+export async function prepare(preparation: Preparation): Promise<Plan> {
+  const { settings, log, emit } = preparation
+  const step = firstStep(log.state, settings)
+  await log.append(log.header)
+  if (log.setAside !== undefined) emit('restarted', { reason: 'log-damaged' })
+  switch (step.do) {
+    case 'create':
+      await closeOldUploads(preparation)
+      return { mode: 'create' }
+    case 'restart':
+      return restart(preparation, step.upload, step.reason)
+    case 'look':
+      return look(preparation, step.upload, step.completing)
+    case 'list':
+      return list(preparation, step.upload)
+  }
+}
+
+async function look(
+  preparation: Preparation,
+  upload: UploadState,
+  completing: CompletingUploadRecord,
+): Promise<Plan> {
+  const { settings, requests, emit } = preparation
+  const head = await headObject(requests, settings)
+  const expected = {
+    size: completing.size,
+    crc64: completing.crc64,
+    etags: etagsOf(upload.parts, completing.parts),
+  }
+  if (head !== undefined && isThatObject(head, expected)) {
+    emit('resumed', {
+      uploadId: upload.uploadId,
+      offset: completing.size,
+      parts: completing.parts,
+    })
+    return { mode: 'claim', upload, completing, head }
+  }
+  const reason = whyNotContinued(upload, settings)
+  if (reason !== undefined) return restart(preparation, upload, reason)
+  return list(preparation, upload)
+}
+
+async function list(
+  preparation: Preparation,
+  upload: UploadState,
+): Promise<Plan> {
+  const { settings, requests, emit } = preparation
+  const listed = await listAllParts(requests, settings, upload.uploadId)
+  if (listed === 'gone') return restart(preparation, upload, 'upload-gone')
+  const run = storedRun(upload, listed, settings.verify)
+  emit('resumed', {
+    uploadId: upload.uploadId,
+    offset: run.reduce((sum, { size }) => sum + size, 0),
+    parts: listed === 'refused' ? upload.parts.size : listed.size,
+  })
+  return { mode: 'resume', upload, listed }
+}
+
+async function restart(
+  preparation: Preparation,
+  upload: UploadState,
+  reason: RestartReason,
+): Promise<Plan> {
+  const { log, emit } = preparation
+  await log.append({ type: 'void', uploadId: upload.uploadId, reason })
+  if (reason === 'upload-gone') {
+    await log.append({ type: 'closed', uploadId: upload.uploadId })
+  }
+  emit('restarted', { reason })
+  await closeOldUploads(preparation)
+  return { mode: 'create' }
+}
+
+/**
+ * Aborts uploads that the log has given up, once each: what cannot be aborted
+ * now stays in the log for the next time.
+ */
+export async function closeOldUploads({
+  settings,
+  log,
+  requests,
+}: Omit<Preparation, 'emit'>): Promise<void> {
+  const { store, key } = settings
+  for (const uploadId of log.unclosed) {
+    const isClosed = await requests
+      .send({ what: 'Abort', uploadId, attempts: 2 }, (call) =>
+        store.abortUpload({ key, uploadId }, call),
+      )
+      .then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof UploadError) return false
+          throw error
+        },
+      )
+    if (isClosed) await log.append({ type: 'closed', uploadId })
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * One PutObject for a source that is shorter than a part.
+ *
+ * Its record in the log says what was about to be put. A lost answer is cleared
+ * up by looking: the same bytes under the key are success. Where overwriting is
+ * forbidden that is also how a PUT of our own, repeated, is told from somebody
+ * else's object.
+ */
+import { UploadError } from '../errors.js'
+import type { ObjectReceipt } from '../store/object-store.js'
+import { headObject } from './complete.js'
+import { isMd5Etag, sameEtag } from './etag.js'
+import { createDigest } from '../hash/digest.js'
+import type { PartCheck } from '../checkpoint/record.js'
+import type { RunContext } from './run-context.js'
+
+export async function putWholeObject(
+  context: RunContext,
+  data: Uint8Array,
+): Promise<{ receipt: ObjectReceipt; check: PartCheck }> {
+  const { settings, log, sender, completeSignal, progress, emit } = context
+  const { store, key, object } = settings
+  const md5 = await md5Hex(data)
+  await log.append({
+    type: 'completing',
+    put: true,
+    size: data.byteLength,
+    md5,
+  })
+  try {
+    const { receipt, check, attempts } = await sender.send(
+      data,
+      { what: 'PutObject', signal: completeSignal },
+      (request, call) => store.putObject({ ...request, key, object }, call),
+    )
+    progress.stored(data.byteLength)
+    if (data.byteLength > 0) {
+      emit('part', {
+        partNumber: 1,
+        offset: 0,
+        size: data.byteLength,
+        etag: receipt.etag,
+        reused: false,
+        attempts,
+      })
+    }
+    return { receipt, check }
+  } catch (error) {
+    if (!(error instanceof UploadError) || !isAmbiguous(error)) throw error
+    const isFirstTry =
+      error.attempts === 1 && log.state?.put?.completing?.md5 !== md5
+    if (error.code === 'PAWL_ALREADY_EXISTS' && isFirstTry) throw error
+    completeSignal.throwIfAborted()
+    const found = await headObject(
+      context.requests,
+      settings,
+      completeSignal,
+    ).catch((second: unknown) => {
+      if (second instanceof UploadError) return undefined
+      throw second
+    })
+    if (
+      found !== undefined &&
+      found.size === data.byteLength &&
+      isMd5Etag(found.etag) &&
+      sameEtag(found.etag, md5)
+    ) {
+      return { receipt: found, check: 'md5' }
+    }
+    throw error
+  }
+}
+
+/** An answer was lost, or says that the object is there already. */
+function isAmbiguous({ code }: UploadError): boolean {
+  switch (code) {
+    case 'PAWL_NETWORK':
+    case 'PAWL_TIMEOUT':
+    case 'PAWL_SERVER':
+    case 'PAWL_RESPONSE':
+    case 'PAWL_ALREADY_EXISTS':
+      return true
+    default:
+      return false
+  }
+}
+
+async function md5Hex(data: Uint8Array): Promise<string> {
+  const hash = await createDigest('md5')
+  hash.update(data)
+  return Buffer.from(hash.digest(), 'base64').toString('hex')
+}

@@ -1,0 +1,137 @@
+/**
+ * Calls of the store, tried again as long as it is worth it.
+ *
+ * The store makes one attempt and classifies its failure; `retry.ts` decides;
+ * this waits, counts and tells. Attempts belong to one call and are never shared
+ * between parts; what parts share is a budget, so that a server that fails for
+ * good is not asked `attempts` times for each of thousands of parts.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { UploadError, type UploadErrorFields } from '../errors.js'
+import type { Call } from '../store/object-store.js'
+import { decideRetry, RetryBudget } from '../store/retry.js'
+import { StoreError } from '../store/store-error.js'
+import type { Emit } from './events.js'
+import type { UploadSettings } from './settings.js'
+
+export interface RequestContext {
+  /** For texts: `part 12`, `the list of parts`. */
+  what: string
+  partNumber?: number | undefined
+  uploadId?: string | undefined
+  /** Overrides the run's signal. */
+  signal?: AbortSignal
+  /** ms; overrides `timeout.headers`. */
+  headersTimeout?: number
+  /** Overrides `retry.attempts`. */
+  attempts?: number
+  /** Hears of each failure before it is tried again; may throw a better error. */
+  onFailure?: (error: StoreError) => Promise<void> | void
+}
+
+export class Requests {
+  readonly #settings: UploadSettings
+  readonly #signal: AbortSignal
+  readonly #emit: Emit
+  readonly #budget = new RetryBudget()
+  /** Hears when the server asks for less. */
+  onThrottled: () => void = () => undefined
+
+  constructor(settings: UploadSettings, signal: AbortSignal, emit: Emit) {
+    this.#settings = settings
+    this.#signal = signal
+    this.#emit = emit
+  }
+
+  /** One attempt; what it throws is the store's own error. */
+  once<T>(
+    context: RequestContext,
+    send: (call: Call) => Promise<T>,
+  ): Promise<T> {
+    const { timeout, requestPayer } = this.#settings
+    return send({
+      signal: context.signal ?? this.#signal,
+      timeouts: {
+        connect: timeout.connect,
+        stall: timeout.stall,
+        headers: context.headersTimeout ?? timeout.headers,
+      },
+      requestPayer,
+    })
+  }
+
+  /** Attempts until one succeeds; the answer and how many it took. */
+  async send<T>(
+    context: RequestContext,
+    send: (call: Call, attempt: number) => Promise<T>,
+  ): Promise<{ answer: T; attempts: number }> {
+    const signal = context.signal ?? this.#signal
+    const { retry } = this.#settings
+    let attempt = 1
+    let requests = 0
+    let previous: StoreError | undefined
+    for (;;) {
+      signal.throwIfAborted()
+      requests++
+      try {
+        const answer = await this.once(context, (call) => send(call, attempt))
+        this.#budget.succeed()
+        return { answer, attempts: requests }
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!(error instanceof StoreError)) throw error
+        if (error.kind === 'throttled') this.onThrottled()
+        await context.onFailure?.(error)
+        const decision = decideRetry(error, {
+          attempt,
+          attempts: context.attempts ?? retry.attempts,
+          baseDelay: retry.baseDelay,
+          maxDelay: retry.maxDelay,
+          previous,
+          budget: this.#budget,
+          random: Math.random,
+        })
+        if (!decision.retry) {
+          throw this.describe(error, context, requests)
+        }
+        if (decision.countsAttempt) attempt++
+        previous = error
+        this.#emit('retry', {
+          partNumber: context.partNumber,
+          attempt: requests,
+          delay: decision.delay,
+          error,
+        })
+        await delay(decision.delay, undefined, { signal }).catch(() =>
+          signal.throwIfAborted(),
+        )
+      }
+    }
+  }
+
+  /** The error that callers see for a call that was given up. */
+  describe(
+    error: StoreError,
+    context: RequestContext,
+    attempts: number,
+  ): UploadError {
+    const fields: UploadErrorFields = {
+      cause: error,
+      key: this.#settings.key,
+      uploadId: context.uploadId,
+      partNumber: context.partNumber,
+      attempts,
+      status: error.status,
+      serverCode: error.serverCode,
+      requestId: error.requestId,
+      hostId: error.hostId,
+      ec: error.ec,
+    }
+    const times = attempts === 1 ? '' : ` after ${attempts} attempts`
+    return new UploadError(
+      error.code,
+      `${context.what} failed${times}: ${error.message}`,
+      fields,
+    )
+  }
+}

@@ -1,0 +1,29 @@
+/** What the stages of one run share. */
+import type { Emit } from './events.js'
+import type { PartSender } from './part-sender.js'
+import type { ProgressCounter } from './progress.js'
+import type { Requests } from './requests.js'
+import type { UploadSettings } from './settings.js'
+import type { UploadLog } from './upload-log.js'
+
+export interface RunContext {
+  readonly settings: UploadSettings
+  readonly log: UploadLog
+  readonly requests: Requests
+  readonly sender: PartSender
+  readonly progress: ProgressCounter
+  readonly emit: Emit
+  /** Aborted when the run is suspended. */
+  readonly signal: AbortSignal
+  /** Aborted later: a Complete that was sent is waited for, within a bound. */
+  readonly completeSignal: AbortSignal
+  /** The run is to end without taking the log away. */
+  readonly isSuspending: () => boolean
+}
+
+/** What of a result the counters know. */
+export interface Reuse {
+  parts: number
+  bytes: number
+  resumed: boolean
+}

@@ -1,0 +1,298 @@
+/**
+ * The caller's options, checked and with every default filled in. Whatever is
+ * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
+ */
+import { createHash } from 'node:crypto'
+import { fileCheckpoint } from '../checkpoint/file-checkpoint.js'
+import { memoryCheckpoint } from '../checkpoint/memory-checkpoint.js'
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { defaultCheckpointPath } from '../checkpoint/default-path.js'
+import { invalidOption, UploadError } from '../errors.js'
+import type { ObjectOptions, ObjectStore } from '../store/object-store.js'
+import type {
+  Proof,
+  RetryOptions,
+  TimeoutOptions,
+  UploadOptions,
+  Verify,
+} from './options.js'
+
+/** Options with every default filled in. */
+export interface UploadSettings {
+  readonly store: ObjectStore
+  readonly key: string
+  readonly partSize: number
+  readonly isPartSizeGiven: boolean
+  readonly size: number | undefined
+  readonly concurrency: number
+  readonly proof: Proof
+  readonly onSourceChange: 'reupload' | 'fail'
+  readonly beforeComplete: UploadOptions['beforeComplete']
+  readonly object: ObjectOptions
+  /** SHA-256 of what is fixed when an upload begins. */
+  readonly optionsDigest: string
+  readonly verify: Verify
+  readonly trafficLimit: number | undefined
+  readonly requestPayer: 'requester' | undefined
+  readonly sequential: boolean
+  readonly retry: Required<RetryOptions>
+  readonly timeout: Required<TimeoutOptions>
+  readonly signal: AbortSignal | undefined
+  /** SHA-256 of `sourceId`. */
+  readonly sourceDigest: string | undefined
+}
+
+const MiB = 1024 * 1024
+/** Part sizes that are worked out are whole multiples of this. */
+const partSizeStep = MiB
+
+export function readSettings(
+  options: UploadOptions & { size?: number; sourceId?: string },
+): UploadSettings {
+  const { store, key, object = {} } = options
+  checkStore(store)
+  checkKey(key, store)
+  const size = optional(options.size, 'size', (n) => wholeNumber('size', n, 0))
+  const verify = readVerify(options.verify, store)
+  const fixed = store.fixedHeaders(object)
+  return {
+    store,
+    key,
+    ...readPartSize(options.partSize, size, store),
+    size,
+    concurrency:
+      options.sequential === true
+        ? 1
+        : wholeNumber('concurrency', options.concurrency ?? 4, 1, 256),
+    proof: oneOf('proof', options.proof ?? 'xxh64', ['xxh64', 'sha256']),
+    onSourceChange: oneOf(
+      'onSourceChange',
+      options.onSourceChange ?? 'reupload',
+      ['reupload', 'fail'],
+    ),
+    beforeComplete: optional(
+      options.beforeComplete,
+      'beforeComplete',
+      aFunction,
+    ),
+    object,
+    optionsDigest: sha256(
+      JSON.stringify([
+        Object.entries(fixed).sort(([a], [b]) => (a < b ? -1 : 1)),
+        options.sequential === true,
+      ]),
+    ),
+    verify,
+    trafficLimit: optional(options.trafficLimit, 'trafficLimit', (n) =>
+      wholeNumber('trafficLimit', n, 245_760, 838_860_800),
+    ),
+    requestPayer: optional(options.requestPayer, 'requestPayer', (value) =>
+      oneOf('requestPayer', value, ['requester']),
+    ),
+    sequential: options.sequential === true,
+    retry: {
+      attempts: wholeNumber(
+        'retry.attempts',
+        options.retry?.attempts ?? 5,
+        1,
+        1000,
+      ),
+      baseDelay: wholeNumber(
+        'retry.baseDelay',
+        options.retry?.baseDelay ?? 200,
+        0,
+      ),
+      maxDelay: wholeNumber(
+        'retry.maxDelay',
+        options.retry?.maxDelay ?? 20_000,
+        0,
+      ),
+    },
+    timeout: readTimeout(options),
+    signal: optional(options.signal, 'signal', (signal) =>
+      signal instanceof AbortSignal
+        ? signal
+        : invalidOption('signal must be an AbortSignal'),
+    ),
+    sourceDigest: optional(options.sourceId, 'sourceId', (id) =>
+      typeof id === 'string' && id !== ''
+        ? sha256(id)
+        : invalidOption('sourceId must be a string that is not empty'),
+    ),
+  }
+}
+
+/** The sink that `checkpoint` names. */
+export async function openableCheckpoint(
+  checkpoint: string | Checkpoint | false,
+  settings: Pick<UploadSettings, 'store' | 'key' | 'sourceDigest'>,
+): Promise<Checkpoint> {
+  if (checkpoint === false) return memoryCheckpoint()
+  if (typeof checkpoint !== 'string') return checkpoint
+  return fileCheckpoint(
+    await defaultCheckpointPath(checkpoint, {
+      identity: settings.store.identity,
+      key: settings.key,
+      source: settings.sourceDigest ?? '',
+    }),
+  )
+}
+
+/** Throws unless it is something that an upload can keep its log in. */
+export function checkCheckpoint(
+  checkpoint: unknown,
+): asserts checkpoint is string | Checkpoint | false {
+  if (checkpoint === false) return
+  if (typeof checkpoint === 'string' && checkpoint !== '') return
+  if (
+    typeof checkpoint === 'object' &&
+    checkpoint !== null &&
+    'open' in checkpoint &&
+    'append' in checkpoint
+  ) {
+    return
+  }
+  invalidOption(
+    'checkpoint is required: a path for the log, a Checkpoint, or false for an upload that cannot be resumed',
+  )
+}
+
+/** SHA-256 of a string, in hex. */
+export function sha256(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('hex')
+}
+
+function checkStore(store: unknown): asserts store is ObjectStore {
+  if (
+    typeof store !== 'object' ||
+    store === null ||
+    !('uploadPart' in store) ||
+    !('identity' in store)
+  ) {
+    invalidOption('store is required: ossStore(…), s3Store(…) or your own')
+  }
+}
+
+function checkKey(key: unknown, store: ObjectStore): void {
+  if (typeof key !== 'string' || key === '') {
+    invalidOption('key is required: a string that is not empty')
+  }
+  const bytes = Buffer.byteLength(key)
+  const { maxKeyBytes } = store.limits
+  if (bytes > maxKeyBytes) {
+    invalidOption(
+      `key is ${bytes} bytes long as UTF-8; the store takes at most ${maxKeyBytes}`,
+    )
+  }
+  if (!key.isWellFormed()) {
+    invalidOption('key holds half of a surrogate pair and cannot be sent')
+  }
+}
+
+function readVerify(given: Verify | undefined, store: ObjectStore): Verify {
+  const own: Verify =
+    store.digest === 'crc64ecma' || store.digest === 'crc64nvme'
+      ? 'crc64'
+      : store.digest === 'md5'
+        ? 'md5'
+        : false
+  if (given === undefined) return own
+  oneOf('verify', given, ['crc64', 'md5', false])
+  if (given === 'crc64' && own !== 'crc64') {
+    throw new UploadError(
+      'PAWL_VERIFY_UNSUPPORTED',
+      `verify: 'crc64' needs a store that reports CRC-64; this one reports ${store.digest}`,
+    )
+  }
+  return given
+}
+
+function readPartSize(
+  given: number | undefined,
+  size: number | undefined,
+  store: ObjectStore,
+): { partSize: number; isPartSizeGiven: boolean } {
+  const { minPartSize, maxPartSize, maxParts } = store.limits
+  const wanted = wholeNumber(
+    'partSize',
+    given ?? Math.max(8 * MiB, minPartSize),
+    minPartSize,
+    maxPartSize,
+  )
+  const partSize = partSizeToFit(wanted, size, maxParts)
+  if (partSize > maxPartSize) {
+    invalidOption(
+      `size ${size} does not fit into ${maxParts} parts of at most ${maxPartSize} bytes`,
+    )
+  }
+  return { partSize, isPartSizeGiven: given !== undefined }
+}
+
+/** The part size wanted, or the next larger whole MiB that fits the size. */
+export function partSizeToFit(
+  wanted: number,
+  size: number | undefined,
+  maxParts: number,
+): number {
+  if (size === undefined || size <= wanted * maxParts) return wanted
+  return Math.ceil(size / maxParts / partSizeStep) * partSizeStep
+}
+
+function readTimeout({
+  timeout = {},
+  trafficLimit,
+  partSize,
+}: UploadOptions): Required<TimeoutOptions> {
+  const read = (name: keyof TimeoutOptions, fallback: number) =>
+    wholeNumber(`timeout.${name}`, timeout[name] ?? fallback, 1)
+  // A server that holds the body back may take the time that the limit gives.
+  const slow =
+    trafficLimit === undefined
+      ? 0
+      : Math.ceil((((partSize ?? 8 * MiB) * 8) / trafficLimit) * 1000)
+  return {
+    connect: read('connect', 10_000),
+    stall: read('stall', 60_000) + slow,
+    headers: read('headers', 120_000) + slow,
+    complete: read('complete', 600_000),
+  }
+}
+
+function optional<T, R>(
+  value: T | undefined,
+  _name: string,
+  read: (value: T) => R,
+): R | undefined {
+  return value === undefined ? undefined : read(value)
+}
+
+function aFunction<T>(value: T): T {
+  return typeof value === 'function'
+    ? value
+    : invalidOption('beforeComplete must be a function')
+}
+
+function wholeNumber(
+  name: string,
+  value: number,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) {
+    return value
+  }
+  const range =
+    most === Number.MAX_SAFE_INTEGER
+      ? `from ${least}`
+      : `from ${least} to ${most}`
+  return invalidOption(
+    `${name} must be a whole number ${range}, not ${String(value)}`,
+  )
+}
+
+function oneOf<const T>(name: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value
+  return invalidOption(
+    `${name} must be one of ${allowed.map((v) => JSON.stringify(v)).join(', ')}, not ${JSON.stringify(value)}`,
+  )
+}

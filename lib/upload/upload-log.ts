@@ -1,0 +1,108 @@
+/**
+ * The log of one upload as the run uses it: what it said when it was opened,
+ * and the records that this run adds.
+ *
+ * Control records are awaited before what they announce is done. Part records
+ * are not: they are written in groups beside the next parts, and the first one
+ * that cannot be written fails the run through `onFailure`.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { LogState } from '../checkpoint/fold.js'
+import { readLog } from '../checkpoint/reader.js'
+import type {
+  FileIdentity,
+  HeaderRecord,
+  LogRecord,
+} from '../checkpoint/record.js'
+import { endOf, LogWriter, startOf } from '../checkpoint/writer.js'
+import { loadXxh64 } from '../hash/xxh64.js'
+import type { UploadSettings } from './settings.js'
+
+export class UploadLog {
+  readonly checkpoint: Checkpoint
+  /** What it said when it was opened; undefined for a new one. */
+  readonly state: LogState | undefined
+  /** The name under which a damaged log was kept. */
+  readonly setAside: string | undefined
+  readonly header: HeaderRecord
+  readonly #writer: LogWriter
+  readonly #unclosed: Set<string>
+
+  private constructor(fields: {
+    checkpoint: Checkpoint
+    state: LogState | undefined
+    setAside: string | undefined
+    header: HeaderRecord
+    writer: LogWriter
+  }) {
+    this.checkpoint = fields.checkpoint
+    this.state = fields.state
+    this.setAside = fields.setAside
+    this.header = fields.header
+    this.#writer = fields.writer
+    this.#unclosed = new Set(fields.state?.unclosed)
+  }
+
+  /** Opens, locks and reads; a log that is not one is left as it was found. */
+  static async open(
+    checkpoint: Checkpoint,
+    settings: UploadSettings,
+    fileIdentity?: FileIdentity,
+  ): Promise<UploadLog> {
+    const bytes = await checkpoint.open()
+    try {
+      const xxh64 = await loadXxh64()
+      const reading = readLog(bytes, xxh64, checkpoint.name)
+      let setAside: string | undefined
+      if (reading.kind === 'damaged') setAside = await checkpoint.setAside()
+      const state = reading.kind === 'log' ? reading.state : undefined
+      const header: HeaderRecord = {
+        type: 'log',
+        pawl: 1,
+        logId: state?.header.logId ?? randomBytes(16).toString('hex'),
+        store: settings.store.identity,
+        bucket: settings.store.bucket,
+        key: settings.key,
+        partSize: settings.partSize,
+        proof: settings.proof,
+        optionsDigest: settings.optionsDigest,
+        sourceDigest: settings.sourceDigest,
+        fileIdentity,
+        time: Date.now(),
+        run: (state?.maxRun ?? 0) + 1,
+      }
+      const position =
+        reading.kind === 'log' ? endOf(reading) : startOf(header.logId)
+      const writer = new LogWriter(checkpoint, position, xxh64)
+      return new UploadLog({ checkpoint, state, setAside, header, writer })
+    } catch (error) {
+      await checkpoint.close()
+      throw error
+    }
+  }
+
+  /** The number of this run, from 1. */
+  get run(): number {
+    return this.header.run
+  }
+
+  /** Upload IDs that are no longer used and whose abort is not confirmed. */
+  get unclosed(): ReadonlySet<string> {
+    return this.#unclosed
+  }
+
+  /** Adds records; they are durable when it resolves. */
+  append(...records: LogRecord[]): Promise<void> {
+    for (const record of records) {
+      if (record.type === 'void') this.#unclosed.add(record.uploadId)
+      if (record.type === 'closed') this.#unclosed.delete(record.uploadId)
+    }
+    return this.#writer.append(records)
+  }
+
+  /** Resolves when all that was given to `append` is durable. */
+  flush(): Promise<void> {
+    return this.#writer.flush()
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * One run of an upload: from the log's opening to the object, or to a log from
+ * which the next run goes on. Streams and files feed it parts.
+ *
+ * States: `idle` → `opening` → `open` → `finishing` → `done`, and from each of
+ * them `ended` (suspended, or failed, which is the same for the log).
+ *
+ * - `open()` once; `skip()` at most once, before the first `take()`.
+ * - `take(part)` owns the part: it is released when its memory may be used again.
+ * - `finish()` once, after the last `take()`.
+ * - `suspend()` at any time, idempotent: after it nothing is sent or written,
+ *   and the lock is free. It waits for no server.
+ *
+ * The first failure wins; it stops the run and is told through `onFailure` and
+ * by `finish()`. A failed part is never left out: no Complete without a receipt
+ * for every part.
+ */
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { FileIdentity } from '../checkpoint/record.js'
+import { UploadError } from '../errors.js'
+import type { Emit } from './events.js'
+import { finishClaim, finishUpload, finishWithPut } from './finish.js'
+import { OpenUpload } from './open-upload.js'
+import type { Part } from './part.js'
+import { PartSender } from './part-sender.js'
+import { prepare, type Plan } from './prepare.js'
+import type { ProgressCounter } from './progress.js'
+import { PartTaker } from './part-taker.js'
+import { sizeMismatch } from './size-mismatch.js'
+import { Requests } from './requests.js'
+import { storedRun } from './resume-plan.js'
+import type { RunContext } from './run-context.js'
+import type { UploadSettings } from './settings.js'
+import { Slots } from './slots.js'
+import { within } from './within.js'
+import { UploadLog } from './upload-log.js'
+import type { UploadResult } from './upload-result.js'
+import type { PartRecord } from '../checkpoint/record.js'
+
+/** What `suspend()` allows itself, ms: less than the two seconds promised. */
+const suspendBound = 1500
+
+export interface UploadRunOptions {
+  settings: UploadSettings
+  checkpoint: Checkpoint
+  emit: Emit
+  progress: ProgressCounter
+  fileIdentity?: FileIdentity | undefined
+  /** Hears of the first failure, once. */
+  onFailure(error: Error): void
+}
+
+export class UploadRun {
+  readonly #options: UploadRunOptions
+  readonly #stop = new AbortController()
+  readonly #stopComplete = new AbortController()
+  readonly #tasks = new Set<Promise<void>>()
+  #state: 'idle' | 'opening' | 'open' | 'finishing' | 'done' | 'ended' = 'idle'
+  #opening: Promise<void> | undefined
+  #finishing: Promise<UploadResult> | undefined
+  #suspending: Promise<void> | undefined
+  #failure: Error | undefined
+  #log: UploadLog | undefined
+  #context: RunContext | undefined
+  #upload: OpenUpload | undefined
+  #plan: Plan = { mode: 'create' }
+  #taker: PartTaker | undefined
+  /** Parts are taken one after the other: claims, and sequential uploads. */
+  #inOrder: Promise<void> = Promise.resolve()
+  #shortPart: Part | undefined
+  #parts = 0
+  #size = 0
+
+  constructor(options: UploadRunOptions) {
+    this.#options = options
+  }
+
+  get state(): string {
+    return this.#state
+  }
+
+  /** The upload on the server, once there is one. */
+  get uploadId(): string | undefined {
+    return this.#upload?.uploadId
+  }
+
+  /** Bytes of every part but the last: the log's, when it is gone on with. */
+  get partSize(): number {
+    return this.#plan.mode === 'create'
+      ? this.#options.settings.partSize
+      : this.#plan.upload.partSize
+  }
+
+  /** Something is stored, and a log says so: a later run can go on. */
+  get isResumable(): boolean {
+    return this.uploadId !== undefined
+  }
+
+  /** Parts that can be passed over in a source that somebody vouches for. */
+  get storedParts(): readonly PartRecord[] {
+    const plan = this.#plan
+    if (plan.mode === 'create') return []
+    const { verify } = this.#options.settings
+    return plan.mode === 'claim'
+      ? storedRun(plan.upload, 'refused', false)
+      : storedRun(plan.upload, plan.listed, verify)
+  }
+
+  /** The digest of the source that the log's parts were cut from. */
+  get loggedSource(): string | undefined {
+    return this.#log?.state?.header.sourceDigest
+  }
+
+  get log(): UploadLog | undefined {
+    return this.#log
+  }
+
+  open(): Promise<void> {
+    this.#state = 'opening'
+    this.#opening = this.#open()
+    return this.#opening
+  }
+
+  async #open(): Promise<void> {
+    const { settings, checkpoint, emit, progress, fileIdentity } = this.#options
+    const { signal } = this.#stop
+    const log = await UploadLog.open(checkpoint, settings, fileIdentity)
+    this.#log = log
+    signal.throwIfAborted()
+    const requests = new Requests(settings, signal, emit)
+    const slots = new Slots(settings.concurrency)
+    requests.onThrottled = () => slots.throttle()
+    this.#plan = await prepare({ settings, log, requests, emit })
+    signal.throwIfAborted()
+    this.#context = {
+      settings,
+      log,
+      requests,
+      sender: new PartSender(settings, requests, slots, progress),
+      progress,
+      emit,
+      signal,
+      completeSignal: this.#stopComplete.signal,
+      isSuspending: () => this.#suspending !== undefined,
+    }
+    this.#upload = new OpenUpload(this.#context, this.#plan, this.partSize)
+    this.#taker = new PartTaker(this.#context, this.#plan, this.#upload, {
+      partSize: this.partSize,
+      onLogFailure: (error) => this.fail(error),
+    })
+    this.#state = 'open'
+  }
+
+  /** Takes `records` as stored, unread; the next part follows the last of them. */
+  skip(records: readonly PartRecord[]): void {
+    this.#takerOrThrow().skip(records)
+    const last = records.at(-1)
+    if (last === undefined) return
+    this.#parts = last.number
+    this.#size = last.offset + last.size
+  }
+
+  /** Parts taken or skipped so far. */
+  get partsTaken(): number {
+    return this.#parts
+  }
+
+  /** Takes the next part of the object. */
+  take(part: Part): void {
+    const { signal } = this.#stop
+    if (signal.aborted) {
+      part.release()
+      return
+    }
+    this.#parts = part.partNumber
+    this.#size = part.offset + part.size
+    if (part.partNumber === 1 && part.size < this.partSize) {
+      this.#shortPart = part
+      return
+    }
+    const taker = this.#takerOrThrow()
+    const isInOrder =
+      taker.claim !== undefined || this.#options.settings.sequential
+    const work = isInOrder
+      ? (this.#inOrder = this.#inOrder.then(() => taker.handle(part)))
+      : taker.handle(part)
+    const task = work
+      .catch((error: unknown) => this.fail(error))
+      .finally(() => {
+        part.release()
+        this.#tasks.delete(task)
+      })
+    this.#tasks.add(task)
+  }
+
+  /** Resolves to the finished object; rejects with the first failure. */
+  finish(): Promise<UploadResult> {
+    this.#finishing = this.#finish()
+    return this.#finishing
+  }
+
+  /** Stops the run for `error`, unless something stopped it before. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined || this.#stop.signal.aborted) return
+    this.#failure = error instanceof Error ? error : new Error(String(error))
+    this.#stop.abort(this.#failure)
+    this.#options.onFailure(this.#failure)
+  }
+
+  /** Ends requests at once; `suspend()` has to follow. */
+  stop(reason: Error): void {
+    this.#stop.abort(reason)
+  }
+
+  /** Ends requests, writes receipts in hand, lets go of the log. */
+  suspend(reason: Error): Promise<void> {
+    this.#suspending ??= this.#suspend(reason)
+    return this.#suspending
+  }
+
+  async #suspend(reason: Error): Promise<void> {
+    if (this.#state === 'done') return
+    this.#stop.abort(reason)
+    // A Complete that was sent is waited for: its answer decides what is true.
+    await within(suspendBound, this.#finishing)
+    this.#stopComplete.abort(reason)
+    await within(suspendBound, this.#opening)
+    await within(suspendBound, Promise.allSettled(this.#tasks))
+    await within(suspendBound, this.#finishing)
+    this.#shortPart?.release()
+    if (this.#log !== undefined) {
+      await within(suspendBound, this.#log.flush())
+      await this.#log.checkpoint.close()
+    }
+    this.#state = 'ended'
+  }
+
+  async #finish(): Promise<UploadResult> {
+    await Promise.all(this.#tasks)
+    this.#throwIfStopped()
+    this.#state = 'finishing'
+    const context = this.#contextOrThrow()
+    const { size } = context.settings
+    if (size !== undefined && size !== this.#size) {
+      throw sizeMismatch(size, this.#size, context.settings.key)
+    }
+    const result = await this.#makeObject(context).finally(() =>
+      this.#shortPart?.release(),
+    )
+    await context.log.checkpoint.close()
+    this.#state = 'done'
+    context.progress.end()
+    return result
+  }
+
+  async #makeObject(context: RunContext): Promise<UploadResult> {
+    const taker = this.#takerOrThrow()
+    const { claim, reuse } = taker
+    if (claim !== undefined) {
+      if (claim.isWhole()) return finishClaim(context, claim, reuse)
+      await taker.giveUpClaim()
+    }
+    if (this.#parts === 0 || this.#shortPart !== undefined) {
+      await this.#upload?.giveUp('source-changed')
+      reuse.resumed = false
+      const data = this.#shortPart?.data ?? new Uint8Array(0)
+      return finishWithPut(context, data, reuse)
+    }
+    const uploadId = (await this.#upload?.id()) ?? ''
+    const source = { parts: this.#parts, size: this.#size }
+    return finishUpload(context, uploadId, taker.receipts, source, reuse)
+  }
+
+  #throwIfStopped(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    this.#stop.signal.throwIfAborted()
+  }
+
+  #contextOrThrow(): RunContext {
+    if (this.#context !== undefined) return this.#context
+    throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
+  }
+
+  #takerOrThrow(): PartTaker {
+    if (this.#taker !== undefined) return this.#taker
+    throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
+  }
+}

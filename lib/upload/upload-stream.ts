@@ -1,0 +1,333 @@
+/**
+ * `createResumableUploadStream`: a Writable of bytes at whose end is an object.
+ *
+ * It owns the part buffers, the cutter and one `UploadRun`, and turns the run's
+ * ends into a stream's:
+ *
+ * - bytes are taken only when the plan is fixed (`_construct`);
+ * - `finish` comes only after the object is complete, compared, and the log gone;
+ * - whatever ends it earlier ends in an error, also a `destroy()` without one:
+ *   a pipeline must never resolve for an object that is not there;
+ * - `result` settles last, when the lock is free.
+ */
+import { Writable } from 'node:stream'
+import { asError, UploadError } from '../errors.js'
+import { warmUpDigests } from '../hash/digest.js'
+import { loadXxh64 } from '../hash/xxh64.js'
+import { Deferred } from './deferred.js'
+import { discardUpload } from './discard.js'
+import type { UploadEvents } from './events.js'
+import type { UploadStreamOptions } from './options.js'
+import { PartBuffers } from './part-buffers.js'
+import { PartCutter } from './part-cutter.js'
+import { ProgressCounter } from './progress.js'
+import {
+  checkCheckpoint,
+  openableCheckpoint,
+  readSettings,
+  type UploadSettings,
+} from './settings.js'
+import type { UploadResult } from './upload-result.js'
+import { UploadRun } from './upload-run.js'
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+
+/** What `skipUploaded` may be told. */
+export interface SkipOptions {
+  /** The caller vouches for the source: it is what earlier runs read. */
+  trustSource?: boolean
+}
+
+/**
+ * Uploads what is written into it, in parts, and goes on where an earlier run of
+ * the same call stopped.
+ *
+ * Throws `PAWL_INVALID_OPTION` or `PAWL_VERIFY_UNSUPPORTED` at once for bad
+ * options. Everything else is an `UploadError` on the stream and on `result`.
+ *
+ * @example
+ * const upload = createResumableUploadStream({
+ *   store: ossStore({ region: 'cn-hangzhou', bucket: 'examplebucket' }),
+ *   key: 'backups/db.dump.gz',
+ *   checkpoint: './db.dump.pawl',
+ * })
+ * await pipeline(createReadStream('db.dump'), createGzip(), upload)
+ * console.log(await upload.result)
+ */
+export function createResumableUploadStream(
+  options: UploadStreamOptions,
+): ResumableUploadStream {
+  return new ResumableUploadStream(options)
+}
+
+/** Made by {@link createResumableUploadStream}. */
+export class ResumableUploadStream extends Writable {
+  /**
+   * The finished object. Rejects with what ended the upload; a rejection that
+   * nobody looks at is not an unhandled one. When it has settled, the log is
+   * closed and the same call may be made again.
+   */
+  readonly result: Promise<UploadResult>
+  readonly #settings: UploadSettings
+  readonly #where: UploadStreamOptions['checkpoint']
+  readonly #progress: ProgressCounter
+  readonly #settled = new Deferred<UploadResult>()
+  /** The plan is fixed, or will never be. */
+  readonly #opened = new Deferred<void>()
+  #checkpoint: Checkpoint | undefined
+  #run: UploadRun | undefined
+  #cutter: PartCutter | undefined
+  #isSkipped = false
+  #isTaking = false
+  #finished: UploadResult | undefined
+  #isDiscarding = false
+  #discarding: Promise<void> | undefined
+  #onAbort: (() => void) | undefined
+
+  constructor(options: UploadStreamOptions) {
+    const settings = readSettings(options)
+    checkCheckpoint(options.checkpoint)
+    super({
+      ...(options.highWaterMark === undefined
+        ? {}
+        : { highWaterMark: options.highWaterMark }),
+      emitClose: true,
+    })
+    this.#settings = settings
+    this.#where = options.checkpoint
+    this.#progress = new ProgressCounter(settings.size, (progress) =>
+      this.emit('progress', progress),
+    )
+    this.result = this.#settled.promise
+    this.#followSignal(settings.signal)
+  }
+
+  /** The upload's ID on the server, once there is one. */
+  get uploadId(): string | undefined {
+    return this.#run?.uploadId
+  }
+
+  /**
+   * Passes over what is stored: resolves to the offset of the first byte that
+   * has to be written, in bytes. To be called once, before the first write.
+   *
+   * The parts before it are taken on the log's word, so somebody has to vouch
+   * for the source: `sourceId` must be the log's, or `trustSource` be true; else
+   * `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`.
+   */
+  async skipUploaded({
+    trustSource = false,
+  }: SkipOptions = {}): Promise<number> {
+    if (this.#isSkipped || this.#isTaking || this.writableLength > 0) {
+      throw new UploadError(
+        'PAWL_INVALID_STATE',
+        'skipUploaded() is for once, before the first write',
+        { key: this.#settings.key },
+      )
+    }
+    this.#isSkipped = true
+    await this.#opened.promise
+    const run = this.#openRun()
+    const records = run.storedParts
+    const last = records.at(-1)
+    if (last === undefined) return 0
+    const { sourceDigest, key } = this.#settings
+    if (
+      !trustSource &&
+      (sourceDigest === undefined || sourceDigest !== run.loggedSource)
+    ) {
+      this.#isSkipped = false
+      throw new UploadError(
+        'PAWL_SOURCE_ID_REQUIRED',
+        sourceDigest === undefined
+          ? 'skipping without reading needs a sourceId, in this call and in the one that stored the parts, or { trustSource: true }'
+          : 'the sourceId is not the one of the run that stored the parts: write the source from its first byte, or pass { trustSource: true }',
+        { key, uploadId: run.uploadId, resumable: true },
+      )
+    }
+    run.skip(records)
+    const offset = last.offset + last.size
+    this.#progress.read(offset)
+    return offset
+  }
+
+  /**
+   * Gives the upload up for good: what is stored is removed from the server and
+   * the log with it. Idempotent, in any state; rejects with
+   * `PAWL_INVALID_STATE` when the object is complete (`completed: true`), and
+   * keeps the log when the server cannot be reached.
+   */
+  discard(): Promise<void> {
+    this.#discarding ??= this.#discard().catch((error: unknown) => {
+      // What failed for now may be tried again.
+      this.#discarding = undefined
+      throw error
+    })
+    return this.#discarding
+  }
+
+  /** Suspends. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.writableFinished) this.destroy()
+    await this.result.catch(() => undefined)
+  }
+
+  override destroy(error?: Error): this {
+    // `_destroy` comes only when opening has ended, and opening asks servers.
+    if (!this.destroyed) this.#run?.stop(error ?? this.#reasonFor(null))
+    return super.destroy(error)
+  }
+
+  override _construct(callback: (error?: Error | null) => void): void {
+    this.#open().then(
+      () => {
+        this.#opened.resolve()
+        callback()
+      },
+      (error: unknown) => {
+        this.#opened.reject(asError(error))
+        // While it is being destroyed the reason for that is the error.
+        callback(this.destroyed ? null : asError(error))
+      },
+    )
+  }
+
+  override _write(
+    chunk: Buffer,
+    _encoding: BufferEncoding,
+    callback: (error?: Error | null) => void,
+  ): void {
+    const cutter = (this.#cutter ??= this.#cut())
+    this.#progress.read(chunk.byteLength)
+    cutter.write(chunk, callback)
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    const finish = (): void => {
+      this.#openRun()
+        .finish()
+        .then(
+          (result) => {
+            this.#finished = result
+            callback()
+          },
+          (error: unknown) => callback(asError(error)),
+        )
+    }
+    if (this.#cutter === undefined) finish()
+    else this.#cutter.end(finish)
+  }
+
+  override _destroy(
+    given: Error | null,
+    callback: (error?: Error | null) => void,
+  ): void {
+    const error = this.#finished === undefined ? this.#reasonFor(given) : null
+    this.#settings.signal?.removeEventListener(
+      'abort',
+      this.#onAbort ?? (() => undefined),
+    )
+    this.#cutter?.destroy()
+    const end = (): void => {
+      callback(error)
+      if (this.#finished !== undefined) this.#settled.resolve(this.#finished)
+      else this.#settled.reject(error ?? this.#reasonFor(null))
+    }
+    const suspended = this.#run?.suspend(error ?? this.#reasonFor(null))
+    if (suspended === undefined) end()
+    else suspended.then(end, end)
+  }
+
+  async #open(): Promise<void> {
+    const checkpoint = await openableCheckpoint(this.#where, this.#settings)
+    this.#checkpoint = checkpoint
+    if (this.#settings.verify !== false) warmUpDigests()
+    const run = new UploadRun({
+      settings: this.#settings,
+      checkpoint,
+      emit: <Name extends keyof UploadEvents>(
+        name: Name,
+        event: UploadEvents[Name],
+      ) => this.emit(name, event),
+      progress: this.#progress,
+      onFailure: (error) => this.destroy(error),
+    })
+    this.#run = run
+    const [xxh64] = await Promise.all([loadXxh64(), run.open()])
+    this.#makeCutter = () =>
+      new PartCutter({
+        buffers: new PartBuffers(run.partSize, this.#settings.concurrency + 1),
+        xxh64,
+        firstPartNumber: run.partsTaken + 1,
+        onPart: (part, next) => {
+          run.take(part)
+          next()
+        },
+        onError: (error) => this.destroy(error),
+      })
+  }
+
+  #makeCutter: () => PartCutter = () => {
+    throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
+  }
+
+  #cut(): PartCutter {
+    this.#isTaking = true
+    return this.#makeCutter()
+  }
+
+  #openRun(): UploadRun {
+    if (this.#run !== undefined) return this.#run
+    throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
+  }
+
+  #followSignal(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return
+    const onAbort = () => this.destroy(asError(signal.reason))
+    this.#onAbort = onAbort
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  }
+
+  /** A destroyed upload always has an error, and ours say whether it can go on. */
+  #reasonFor(given: Error | null): Error {
+    const { key, signal } = this.#settings
+    const isOurs = given !== null && given !== signal?.reason
+    if (isOurs && !this.#isDiscarding) return given
+    const fields = {
+      key,
+      uploadId: this.uploadId,
+      ...(given === null ? {} : { cause: given }),
+    }
+    if (this.#isDiscarding) {
+      return new UploadError(
+        'PAWL_DISCARDED',
+        'the upload was discarded',
+        fields,
+      )
+    }
+    return new UploadError(
+      'PAWL_SUSPENDED',
+      'the upload was suspended; the same call, made again, goes on from here',
+      { ...fields, resumable: true },
+    )
+  }
+
+  async #discard(): Promise<void> {
+    if (this.#finished !== undefined) throw alreadyComplete(this.#settings.key)
+    this.#isDiscarding = true
+    await this.#opened.promise.catch(() => undefined)
+    this.destroy()
+    await this.result.catch(() => undefined)
+    if (this.#finished !== undefined) throw alreadyComplete(this.#settings.key)
+    if (this.#checkpoint === undefined) return
+    await discardUpload(this.#settings, this.#checkpoint)
+  }
+}
+
+function alreadyComplete(key: string): UploadError {
+  return new UploadError(
+    'PAWL_INVALID_STATE',
+    'the object is complete: there is no upload left to discard',
+    { key, completed: true },
+  )
+}

@@ -1,0 +1,225 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import fc from 'fast-check'
+import t from 'tap'
+import { hex64, loadXxh64 } from '../../lib/hash/xxh64.js'
+import type { Part } from '../../lib/upload/part.js'
+import { createPartStream } from '../../lib/upload/part-stream.js'
+
+const { hash } = await loadXxh64()
+
+interface Cut {
+  partNumber: number
+  offset: number
+  size: number
+  bytes: Buffer
+  xxh64: string
+}
+
+/** Writes chunks, releases each part when it has been copied. */
+async function cut(
+  chunks: Iterable<Uint8Array>,
+  partSize: number,
+  buffers = 2,
+): Promise<Cut[]> {
+  const cuts: Cut[] = []
+  await pipeline(
+    Readable.from(chunks, { objectMode: true }),
+    createPartStream({ partSize, buffers }),
+    new Writable({
+      objectMode: true,
+      write(part: Part, _encoding, done) {
+        const { partNumber, offset, size, data, xxh64 } = part
+        const bytes = Buffer.from(data)
+        cuts.push({ partNumber, offset, size, bytes, xxh64 })
+        part.release()
+        done()
+      },
+    }),
+  )
+  return cuts
+}
+
+/** What the parts must be: plain slices of the whole. */
+function slices(whole: Buffer, partSize: number): Cut[] {
+  return Array.from(
+    { length: Math.ceil(whole.length / partSize) },
+    (_, index) => {
+      const offset = index * partSize
+      const bytes = whole.subarray(offset, offset + partSize)
+      return {
+        partNumber: index + 1,
+        offset,
+        size: bytes.length,
+        bytes,
+        xxh64: hex64(hash(bytes)),
+      }
+    },
+  )
+}
+
+function* pieces(whole: Buffer, sizes: readonly number[]) {
+  let offset = 0
+  for (let i = 0; offset < whole.length; i++) {
+    const size = sizes[i % sizes.length] ?? 1
+    yield whole.subarray(offset, offset + size)
+    offset += size
+  }
+}
+
+const partSize = 1000
+const lengths = [0, 1, 999, 1000, 1001, 1999, 2000, 2001, 4000, 5432]
+const cuttings: [string, number[]][] = [
+  ['one byte at a time', [1]],
+  ['a byte less than a part', [999]],
+  ['exactly parts', [1000]],
+  ['a byte more than a part', [1001]],
+  ['several parts at once', [3000]],
+  ['all at once', [10_000]],
+  ['with empty chunks between', [0, 400, 0, 600, 0]],
+  ['uneven', [1, 7, 1300, 64, 250]],
+]
+
+for (const [name, sizes] of cuttings) {
+  await t.test(`parts are plain slices for chunks ${name}`, async (t) => {
+    for (const length of lengths) {
+      const whole = randomBytes(length)
+      t.same(
+        await cut(pieces(whole, sizes), partSize),
+        slices(whole, partSize),
+        `${length} bytes`,
+      )
+    }
+  })
+}
+
+await t.test('any cutting of any input gives the plain slices', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.uint8Array({ maxLength: 70 }), { maxLength: 30 }),
+      fc.integer({ min: 1, max: 64 }),
+      fc.integer({ min: 1, max: 4 }),
+      async (chunks, size, buffers) => {
+        const whole = Buffer.concat(chunks)
+        const found = await cut(chunks, size, buffers)
+        t.strictSame(found, slices(whole, size))
+      },
+    ),
+    { numRuns: 200 },
+  )
+})
+
+await t.test(
+  'parts larger than the block that is hashed at once',
+  async (t) => {
+    const whole = randomBytes(1_000_003)
+    const found = await cut(pieces(whole, [65_536]), 300_000)
+    t.same(found, slices(whole, 300_000))
+  },
+)
+
+await t.test('nothing is cut while all buffers are out', async (t) => {
+  const stream = createPartStream({ partSize: 10, buffers: 2 })
+  const parts: Part[] = []
+  stream.on('data', (part: Part) => parts.push(part))
+  const writing = pipeline(Readable.from([randomBytes(95)]), stream)
+  while (parts.length < 2) await nextTurn()
+  for (let turn = 0; turn < 50; turn++) await nextTurn()
+  t.equal(parts.length, 2, 'two buffers, two parts')
+  const [first, second] = parts
+  t.not(first?.data.buffer, second?.data.buffer)
+  first?.release()
+  first?.release()
+  while (parts.length < 3) await nextTurn()
+  for (let turn = 0; turn < 50; turn++) await nextTurn()
+  t.equal(parts.length, 3, 'one came back, one more was cut')
+  t.equal(parts[2]?.data.buffer, first?.data.buffer, 'into the same memory')
+  for (let i = 1; i < 10; i++) {
+    while (parts.length <= i) await nextTurn()
+    parts[i]?.release()
+  }
+  await writing
+  t.equal(parts.length, 10)
+})
+
+await t.test('the bytes taken stop when nobody reads', async (t) => {
+  const stream = createPartStream({ partSize: 1000, buffers: 3 })
+  let taken = 0
+  function* source() {
+    for (;;) {
+      taken += 100
+      yield randomBytes(100)
+    }
+  }
+  const readable = Readable.from(source(), { highWaterMark: 1 })
+  readable.pipe(stream)
+  let before = -1
+  while (taken !== before) {
+    before = taken
+    for (let turn = 0; turn < 50; turn++) await nextTurn()
+  }
+  const bound = 3 * 1000 + stream.writableHighWaterMark + 1000
+  t.ok(taken <= bound, `${taken} bytes taken, at most ${bound}`)
+  readable.destroy()
+  stream.destroy()
+  await once(stream, 'close')
+})
+
+await t.test('chunks are copied, never kept', async (t) => {
+  const stream = createPartStream({ partSize: 8, buffers: 2 })
+  const parts: Part[] = []
+  stream.on('data', (part: Part) => parts.push(part))
+  const chunk = Buffer.from('abcdefgh')
+  await new Promise<void>((resolve) => stream.write(chunk, () => resolve()))
+  chunk.fill(0)
+  stream.end()
+  await once(stream, 'end')
+  t.equal(Buffer.from(parts[0]?.data ?? []).toString(), 'abcdefgh')
+})
+
+await t.test('small views of large buffers do not pin them', async (t) => {
+  const stream = createPartStream({ partSize: 1 << 20, buffers: 2 })
+  stream.on('data', (part: Part) => part.release())
+  const before = process.memoryUsage().arrayBuffers
+  for (let i = 0; i < 2000; i++) {
+    const large = Buffer.alloc(64 * 1024)
+    if (!stream.write(large.subarray(0, 64))) await once(stream, 'drain')
+  }
+  const grown = process.memoryUsage().arrayBuffers - before
+  // 2000 buffers of 64 KiB are 125 MiB; without a collection some are left.
+  t.ok(grown < 100 << 20, `${grown} bytes more`)
+  stream.destroy()
+  await once(stream, 'close')
+})
+
+await t.test('an error of the source ends the stream with it', async (t) => {
+  const failure = new Error('the disk is gone')
+  function* source() {
+    yield randomBytes(1500)
+    throw failure
+  }
+  await t.rejects(cut(source(), 1000), failure)
+})
+
+await t.test('a destroyed stream closes in the middle of a part', async (t) => {
+  const stream = createPartStream({ partSize: 1000, buffers: 1 })
+  stream.write(randomBytes(1500))
+  await once(stream, 'readable')
+  stream.destroy()
+  await once(stream, 'close')
+  t.ok(stream.destroyed)
+})
+
+for (const options of [
+  { partSize: 0 },
+  { partSize: 1.5 },
+  { partSize: Number.NaN },
+  { partSize: 10, buffers: 0 },
+]) {
+  await t.test(`refuses ${JSON.stringify(options)}`, async (t) => {
+    t.throws(() => createPartStream(options), { code: 'PAWL_INVALID_OPTION' })
+  })
+}
