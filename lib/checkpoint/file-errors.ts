@@ -35,12 +35,13 @@ export function fileFailed(
   const code = systemCode(cause)
   return new UploadError(
     'PAWL_CHECKPOINT_IO',
-    `${name} could not be ${doing}${code === '' ? '' : `: ${code}`}${hint(code)}`,
+    `${name} could not be ${doing}${code === '' ? '' : `: ${code}`}${hint(code, doing)}`,
     { cause, resumable: true },
   )
 }
 
-function hint(code: string): string {
+function hint(code: string, doing: string): string {
+  if (code === 'ENOENT' && doing === 'read') return '; there is no such file'
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     return '; its directory does not exist, create it first'
   }

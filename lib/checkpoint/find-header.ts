@@ -58,36 +58,24 @@ function secondCopy(
   bytes: Buffer,
   hasher: LineHasher,
 ): FoundHeader | undefined {
-  let { end } = lineEnd(bytes, 0)
-  // A first copy whose LF is damaged runs into the second.
-  const inTheMiddle = headerCopy(bytes, end / 2, hasher)
-  if (inTheMiddle !== undefined) return inTheMiddle
-  while (end <= MAX_LINE_BYTES && end < bytes.length) {
-    const found = headerCopy(bytes, end, hasher)
-    if (found !== undefined) return found
-    ;({ end } = lineEnd(bytes, end))
+  let start = 0
+  while (start <= MAX_LINE_BYTES && start < bytes.length) {
+    const { last, end } = lineEnd(bytes, start)
+    // The copies and the blank line between them: all that may be before it.
+    if (start === end - start + 1 && isLike(bytes, start)) {
+      const line = parseLine(bytes, start, last)
+      return line && verifiedHeader(bytes, line, hasher)
+    }
+    start = end
   }
   return undefined
 }
 
-/** A header that begins at an offset and is as long as all that is before it. */
-function headerCopy(
-  bytes: Buffer,
-  start: number,
-  hasher: LineHasher,
-): FoundHeader | undefined {
-  if (!Number.isInteger(start) || start > MAX_LINE_BYTES) return undefined
-  const { last, end } = lineEnd(bytes, start)
-  if (end - start !== start || !isLike(bytes, start)) return undefined
-  const line = parseLine(bytes, start, last)
-  return line && verifiedHeader(bytes, line, hasher)
-}
-
-/** At least half of the first `length` bytes are those of the next `length`. */
-function isLike(bytes: Buffer, length: number): boolean {
+/** At least half of the bytes at the start are those at an offset. */
+function isLike(bytes: Buffer, offset: number): boolean {
   let same = 0
-  for (let at = 0; at < length; at++) {
-    if (bytes[at] === bytes[at + length]) same += 1
+  for (let at = 0; at < offset; at++) {
+    if (bytes[at] === bytes[at + offset]) same += 1
   }
-  return same * 2 >= length
+  return same * 2 >= offset
 }

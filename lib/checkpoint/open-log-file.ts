@@ -95,14 +95,34 @@ async function lockFile(
     if (named?.dev === device && named.ino === inode) {
       return { handle, lock, device, inode, isNew }
     }
-  } catch (error) {
+  } catch (cause) {
+    const error = fileFailed(name, 'opened', cause)
+    // Whoever holds a file that was made here found it before it was locked.
+    if (isNew && error.code !== 'PAWL_CHECKPOINT_LOCKED') {
+      await removeUnused(handle, path, fs)
+    }
     await lock?.release()
     await handle.close()
-    throw fileFailed(name, 'opened', error)
+    throw error
   }
   await lock.release()
   await handle.close()
   return undefined
+}
+
+/** Removes a file that was made here and cannot be used. */
+async function removeUnused(
+  handle: LogHandle,
+  path: string,
+  fs: FileSystem,
+): Promise<void> {
+  try {
+    const [ours, named] = await Promise.all([handle.stat(), fs.lstat(path)])
+    const isOurs = ours.dev === named.dev && ours.ino === named.ino
+    if (isOurs && ours.size === 0n) await fs.unlink(path)
+  } catch {
+    // An empty file may stay: it is as good as none for the next run.
+  }
 }
 
 async function checked(handle: LogHandle, name: string): Promise<BigIntStats> {

@@ -67,7 +67,11 @@ export async function readCheckpoint(path: string): Promise<CheckpointSummary> {
   const { store, bucket, key, partSize, time } = state.header
   return {
     ...summary,
-    ...{ store, bucket, key, partSize, time },
+    store,
+    bucket,
+    key,
+    partSize,
+    time,
     state: statusOf(state),
     runs: state.runs.size,
     unclosed: [...state.unclosed],
@@ -96,7 +100,11 @@ function summarize(upload: UploadState) {
     if (size < partSize) break
   }
   return {
-    ...{ uploadId, partSize, time, bytesStored, bytesContiguous },
+    uploadId,
+    partSize,
+    time,
+    bytesStored,
+    bytesContiguous,
     parts: parts.size,
     ...(voided !== undefined && { reason: voided }),
   }

@@ -71,14 +71,7 @@ export function readLog(
 
   const read = verifyLines(view, found.logId, hasher)
   if (read.isNewer) throw newerFormat(name)
-  // A first copy that ran into the second is in no line: count it in here.
-  const first: Entry = {
-    seq: found.seq,
-    record: header,
-    isUnknown: false,
-    epoch: undefined,
-  }
-  const { state, ...rest } = fold(header, [first, ...read.entries])
+  const { state, ...rest } = fold(header, read.entries)
   return {
     kind: 'log',
     state,

@@ -10,7 +10,8 @@
  * after a failed one can succeed although the bytes were lost.
  *
  * `log` and `upload` are written twice each, on two lines with one number: they
- * are the records whose loss would cost more than themselves.
+ * are the records whose loss would cost more than themselves. A blank line keeps
+ * the copies apart, so that no damaged byte can make one line of them.
  */
 import { UploadError } from '../errors.js'
 import type { Xxh64 } from '../hash/xxh64.js'
@@ -120,7 +121,7 @@ export class LogWriter {
     for (const record of records) {
       const line = this.#hasher.encode(this.#logId, epoch, seq, record)
       const isCopied = record.type === 'log' || record.type === 'upload'
-      lines += isCopied ? line + line : line
+      lines += isCopied ? `${line}\n${line}` : line
       if (record.type === 'upload') epoch = record.uploadId
       seq += 1
     }

@@ -1,0 +1,412 @@
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  appendFileSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import type { Test } from 'tap'
+import {
+  FileCheckpoint,
+  fileCheckpoint,
+} from '../../lib/checkpoint/file-checkpoint.js'
+import { platformLocker } from '../../lib/checkpoint/lock.js'
+import { TestDisk, fingerprint } from '../support/test-disk.js'
+
+const bytes = Buffer.from('some bytes of a log\n')
+
+function logIn(t: Test, content: Record<string, string> = {}): string {
+  return join(t.testdir(content), 'log.pawl')
+}
+
+function onDisk(path: string, disk: TestDisk): FileCheckpoint {
+  return new FileCheckpoint(path, () => platformLocker(), disk)
+}
+
+await t.test('what is appended is there for the next run', async (t) => {
+  const path = logIn(t)
+  const checkpoint = fileCheckpoint(path)
+  t.equal(checkpoint.name, path)
+  t.equal((await checkpoint.open()).length, 0)
+  await checkpoint.append(bytes)
+  await checkpoint.append(bytes)
+  await checkpoint.close()
+  t.same(readFileSync(path), Buffer.concat([bytes, bytes]))
+  t.equal(statSync(path).mode & 0o777, 0o600)
+
+  t.same(await checkpoint.open(), Buffer.concat([bytes, bytes]))
+  await checkpoint.append(bytes)
+  t.equal(await checkpoint.remove(), true)
+  t.equal(existsSync(path), false)
+  await checkpoint.close()
+})
+
+await t.test(
+  'a file that was made and never written to goes again',
+  async (t) => {
+    const path = logIn(t)
+    const checkpoint = fileCheckpoint(path)
+    await checkpoint.open()
+    t.ok(existsSync(path))
+    await checkpoint.close()
+    t.notOk(existsSync(path))
+    await checkpoint.close()
+
+    writeFileSync(path, '')
+    const before = fingerprint(path)
+    await checkpoint.open()
+    await checkpoint.close()
+    t.strictSame(fingerprint(path), before, 'one that was there stays')
+  },
+)
+
+await t.test('looking at a foreign file changes nothing of it', async (t) => {
+  const path = logIn(t, { 'log.pawl': 'the only copy of a dump' })
+  chmodSync(path, 0o644)
+  utimesSync(path, 1, 1)
+  const before = fingerprint(path)
+  const checkpoint = fileCheckpoint(path)
+  t.equal(
+    Buffer.from(await checkpoint.open()).toString(),
+    'the only copy of a dump',
+  )
+  await checkpoint.close()
+  t.strictSame(fingerprint(path), before)
+  t.equal(readFileSync(path, 'utf8'), 'the only copy of a dump')
+})
+
+await t.test('calls on a log that is not open are refused', async (t) => {
+  const checkpoint = fileCheckpoint(logIn(t))
+  for (const call of [
+    (): Promise<unknown> => checkpoint.append(bytes),
+    () => checkpoint.setAside(),
+    () => checkpoint.remove(),
+  ]) {
+    await t.rejects(call(), { code: 'PAWL_INVALID_STATE' })
+  }
+  for (const path of ['', 'a\0b', 7]) {
+    // @ts-expect-error the last one is not a path
+    t.throws(() => fileCheckpoint(path), { code: 'PAWL_INVALID_OPTION' })
+  }
+})
+
+const unsafe: Record<string, (path: string) => void> = {
+  'a symbolic link': (path) => {
+    renameSync(path, `${path}.real`)
+    symlinkSync(`${path}.real`, path)
+  },
+  'a symbolic link to nothing': (path) => {
+    rmSync(path)
+    symlinkSync(`${path}.none`, path)
+  },
+  'a file with two names': (path) => linkSync(path, `${path}.other`),
+  'a file its group may write': (path) => chmodSync(path, 0o620),
+  'a file everybody may write': (path) => chmodSync(path, 0o602),
+  'a fifo': (path) => {
+    rmSync(path)
+    execFileSync('mkfifo', [path])
+  },
+}
+
+for (const [what, make] of Object.entries(unsafe)) {
+  const skip = process.platform === 'win32'
+  await t.test(`${what} is not safe`, { skip }, async (t) => {
+    const path = logIn(t, { 'log.pawl': 'content' })
+    make(path)
+    const before = fingerprint(path)
+    const names = readdirSync(t.testdirName)
+    await t.rejects(fileCheckpoint(path).open(), {
+      code: 'PAWL_CHECKPOINT_UNSAFE',
+    })
+    t.strictSame(fingerprint(path), before)
+    t.strictSame(readdirSync(t.testdirName), names)
+  })
+}
+
+const isRoot = process.geteuid?.() === 0
+await t.test(
+  'a file of another user is not safe',
+  { skip: !isRoot },
+  async (t) => {
+    const path = logIn(t, { 'log.pawl': '' })
+    chownSync(path, 12345, 12345)
+    await t.rejects(fileCheckpoint(path).open(), {
+      code: 'PAWL_CHECKPOINT_UNSAFE',
+      message: /owned by user 12345/,
+    })
+  },
+)
+
+await t.test('a directory and a huge file are not logs', async (t) => {
+  const path = logIn(t)
+  mkdirSync(path)
+  const disk = new TestDisk()
+  const code = 'PAWL_NOT_A_CHECKPOINT'
+  await t.rejects(onDisk(path, disk).open(), { code })
+  rmSync(path, { recursive: true })
+  writeFileSync(path, '')
+  truncateSync(path, 64 * 1024 * 1024 + 1)
+  await t.rejects(onDisk(path, disk).open(), { code })
+  t.notOk(disk.calls.includes('read'))
+  t.equal(statSync(path).size, 64 * 1024 * 1024 + 1)
+})
+
+await t.test('a missing directory is said in words', async (t) => {
+  for (const path of [
+    join(t.testdir({ file: '' }), 'none', 'log.pawl'),
+    join(t.testdirName, 'file', 'log.pawl'),
+  ]) {
+    await t.rejects(fileCheckpoint(path).open(), {
+      code: 'PAWL_CHECKPOINT_IO',
+      message: /its directory does not exist, create it first/,
+      resumable: true,
+    })
+  }
+})
+
+const failures: [call: 'write' | 'datasync' | 'syncDirectory', code: string][] =
+  [
+    ['write', 'ENOSPC'],
+    ['write', 'EIO'],
+    ['datasync', 'EIO'],
+    ['datasync', 'ENOSPC'],
+    ['syncDirectory', 'EIO'],
+  ]
+
+for (const [call, code] of failures) {
+  await t.test(`${code} on ${call} is final`, async (t) => {
+    const path = logIn(t)
+    const disk = new TestDisk()
+    const checkpoint = onDisk(path, disk)
+    await checkpoint.open()
+    disk.fail(call, code)
+    const failure = { code: 'PAWL_CHECKPOINT_IO', message: new RegExp(code) }
+    await t.rejects(checkpoint.append(bytes), failure)
+    disk.before.clear()
+    disk.calls.length = 0
+    await t.rejects(checkpoint.append(bytes), failure)
+    t.strictSame(disk.calls, [], 'nothing more is tried')
+    await checkpoint.close()
+    await checkpoint.open()
+    await checkpoint.append(bytes)
+    await checkpoint.close()
+  })
+}
+
+await t.test(
+  'a short write is final, and the next run sees its torn tail',
+  async (t) => {
+    const path = logIn(t)
+    const disk = new TestDisk()
+    const checkpoint = onDisk(path, disk)
+    await checkpoint.open()
+    disk.writeLimit = 7
+    const failure = {
+      code: 'PAWL_CHECKPOINT_IO',
+      cause: { message: `7 of ${bytes.length} bytes were written` },
+    }
+    await t.rejects(checkpoint.append(bytes), failure)
+    disk.writeLimit = Infinity
+    await t.rejects(checkpoint.append(bytes), failure)
+    await checkpoint.close()
+    t.equal((await checkpoint.open()).length, 7)
+    await checkpoint.close()
+  },
+)
+
+await t.test(
+  'an append is written, looked after, synced, and its name too',
+  async (t) => {
+    const disk = new TestDisk()
+    const checkpoint = onDisk(logIn(t), disk)
+    await checkpoint.open()
+    disk.calls.length = 0
+    await checkpoint.append(bytes)
+    t.strictSame(disk.calls, [
+      'write',
+      'stat',
+      'lstat',
+      'datasync',
+      'syncDirectory',
+    ])
+    disk.calls.length = 0
+    await checkpoint.append(bytes)
+    t.strictSame(disk.calls, ['write', 'stat', 'lstat', 'datasync'])
+    await checkpoint.close()
+  },
+)
+
+await t.test('a power loss takes only what was not promised', async (t) => {
+  const path = logIn(t)
+  const disk = new TestDisk()
+  const checkpoint = onDisk(path, disk)
+  await checkpoint.open()
+  await checkpoint.append(bytes)
+  disk.fail('datasync', 'EIO')
+  await t.rejects(checkpoint.append(bytes))
+  t.equal(statSync(path).size, 2 * bytes.length)
+  await checkpoint.close()
+  disk.dropUnsynced(path)
+  t.same(readFileSync(path), bytes)
+
+  const other = join(t.testdirName, 'other.pawl')
+  const early = onDisk(other, disk)
+  await early.open()
+  disk.before.clear()
+  disk.fail('syncDirectory', 'EIO')
+  await t.rejects(early.append(bytes))
+  disk.dropUnsynced(other)
+  t.notOk(existsSync(other), 'without its name nothing was promised')
+})
+
+const accidents: Record<string, [code: string, (path: string) => void]> = {
+  'is deleted': ['PAWL_CHECKPOINT_LOST', (path) => rmSync(path)],
+  'is renamed': [
+    'PAWL_CHECKPOINT_LOST',
+    (path) => renameSync(path, `${path}.old`),
+  ],
+  'is replaced': [
+    'PAWL_CHECKPOINT_LOST',
+    (path) => {
+      rmSync(path)
+      writeFileSync(path, bytes)
+    },
+  ],
+  'loses its directory': [
+    'PAWL_CHECKPOINT_LOST',
+    (path) => rmSync(join(path, '..'), { recursive: true }),
+  ],
+  'is cut': ['PAWL_CHECKPOINT_LOST', (path) => truncateSync(path, 1)],
+  'gets a second name': [
+    'PAWL_CHECKPOINT_UNSAFE',
+    (path) => linkSync(path, `${path}.other`),
+  ],
+  'is written by somebody else': [
+    'PAWL_CHECKPOINT_LOCKED',
+    (path) => appendFileSync(path, 'x'),
+  ],
+}
+
+for (const [what, [code, happen]] of Object.entries(accidents)) {
+  await t.test(`a log that ${what} while in use takes no more`, async (t) => {
+    const path = logIn(t)
+    const disk = new TestDisk()
+    const checkpoint = onDisk(path, disk)
+    await checkpoint.open()
+    await checkpoint.append(bytes)
+    happen(path)
+    disk.calls.length = 0
+    await t.rejects(checkpoint.append(bytes), { code })
+    t.notOk(disk.calls.includes('datasync'), 'it is seen before the sync')
+    await t.rejects(checkpoint.append(bytes), { code })
+    await checkpoint.close()
+  })
+}
+
+await t.test('a file in place of the log is not removed for it', async (t) => {
+  const path = logIn(t)
+  const checkpoint = fileCheckpoint(path)
+  await checkpoint.open()
+  rmSync(path)
+  writeFileSync(path, 'another')
+  await checkpoint.close()
+  t.equal(readFileSync(path, 'utf8'), 'another')
+  rmSync(path)
+
+  await checkpoint.open()
+  await checkpoint.append(bytes)
+  rmSync(path)
+  writeFileSync(path, 'another')
+  t.equal(await checkpoint.remove(), false)
+  t.equal(readFileSync(path, 'utf8'), 'another')
+})
+
+await t.test(
+  'a log that cannot be removed is let go of all the same',
+  async (t) => {
+    const path = logIn(t)
+    const disk = new TestDisk()
+    const checkpoint = onDisk(path, disk)
+    await checkpoint.open()
+    await checkpoint.append(bytes)
+    disk.fail('unlink', 'EROFS')
+    t.equal(await checkpoint.remove(), false)
+    disk.before.clear()
+    disk.fail('syncDirectory', 'EIO')
+    t.same(await checkpoint.open(), bytes)
+    t.equal(await checkpoint.remove(), true)
+    t.notOk(existsSync(path))
+    await checkpoint.open()
+    rmSync(path)
+    t.equal(await checkpoint.remove(), true, 'gone already')
+  },
+)
+
+await t.test('a damaged log is kept under a name that is free', async (t) => {
+  const path = logIn(t, {
+    'log.pawl': 'damaged',
+    'log.pawl.damaged': 'an older one',
+  })
+  chmodSync(path, 0o600)
+  const checkpoint = fileCheckpoint(path)
+  await checkpoint.open()
+  t.equal(await checkpoint.setAside(), `${path}.damaged-2`)
+  await checkpoint.append(bytes)
+  await t.rejects(fileCheckpoint(path).open(), {
+    code: 'PAWL_CHECKPOINT_LOCKED',
+  })
+  await checkpoint.close()
+  t.same(readFileSync(path), bytes)
+  t.equal(readFileSync(`${path}.damaged`, 'utf8'), 'an older one')
+  t.equal(readFileSync(`${path}.damaged-2`, 'utf8'), 'damaged')
+})
+
+await t.test('a log that cannot be set aside stays what it was', async (t) => {
+  for (const call of ['link', 'unlink'] as const) {
+    const path = logIn(t, { 'log.pawl': 'damaged' })
+    const disk = new TestDisk()
+    const checkpoint = onDisk(path, disk)
+    await checkpoint.open()
+    let isFirst = true
+    disk.before.set(call, () => {
+      if (isFirst) {
+        isFirst = false
+        throw Object.assign(new Error('no'), { code: 'EPERM' })
+      }
+    })
+    await t.rejects(checkpoint.setAside(), { code: 'PAWL_CHECKPOINT_IO' })
+    await checkpoint.close()
+    t.strictSame(readdirSync(t.testdirName), ['log.pawl'])
+    t.equal(readFileSync(path, 'utf8'), 'damaged')
+    t.equal(statSync(path).nlink, 1)
+  }
+})
+
+await t.test('nothing is left open by what fails while opening', async (t) => {
+  for (const call of ['stat', 'lstat', 'read'] as const) {
+    const path = logIn(t, { 'log.pawl': 'content' })
+    const disk = new TestDisk()
+    const checkpoint = onDisk(path, disk)
+    disk.fail(call, 'EIO')
+    await t.rejects(checkpoint.open(), { code: 'PAWL_CHECKPOINT_IO' })
+    disk.before.clear()
+    const count = (name: string) =>
+      disk.calls.filter((other) => other === name).length
+    t.equal(count('open'), count('close'))
+    t.equal(Buffer.from(await checkpoint.open()).toString(), 'content')
+    await checkpoint.close()
+  }
+})
