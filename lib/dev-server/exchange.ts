@@ -60,7 +60,6 @@ export class Exchange {
     this.#state = state
     this.#arrival = arrival
     this.#dialect = dialectOf(head)
-    response.once('close', () => this.#gone.abort())
     this.#body = new RequestBody({
       request,
       response,
@@ -78,11 +77,22 @@ export class Exchange {
   }
 
   async run(): Promise<void> {
+    const { request } = this.#arrival
+    const { socket } = request
+    // A request whose answer is finished is not told by Node that its
+    // connection closed: the rest of its body would be waited for for ever.
+    const onClose = (): void => {
+      this.#gone.abort()
+      request.destroy()
+    }
+    socket.once('close', onClose)
     try {
       await this.#misbehave(this.#arrival.fault)
     } catch (error) {
       const isOver = error instanceof ConnectionCut || this.#gone.signal.aborted
       if (!isOver) throw error
+    } finally {
+      socket.off('close', onClose)
     }
   }
 

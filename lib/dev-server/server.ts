@@ -1,8 +1,12 @@
+import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
-import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { invalidOption } from '../errors.js'
@@ -107,7 +111,12 @@ export async function startDevServer(
   server.requestTimeout = 0
   server.headersTimeout = 0
   server.keepAliveTimeout = 60_000
-  const actualPort = await listen(server, port, host)
+  const actualPort = await listen(server, port, host).catch(
+    async (error: unknown) => {
+      if (isTemporary) await rm(directory, { recursive: true, force: true })
+      throw error
+    },
+  )
 
   return {
     endpoint: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`,
@@ -151,7 +160,10 @@ export async function startDevServer(
 }
 
 function checkOptions(options: DevServerOptions, host: string): void {
-  const { bytesPerSecond, minPartSize } = options
+  const { bytesPerSecond, minPartSize, port = 0 } = options
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    invalidOption(`port: ${port} is no port`)
+  }
   if (options.allowRemote !== true && !isLoopback(host)) {
     invalidOption(
       `host: ${host} is not loopback; give allowRemote to serve other machines`,

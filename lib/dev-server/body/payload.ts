@@ -32,11 +32,16 @@ export class Payload {
   readonly #size: number | undefined
   readonly #trailers = new Map<string, string>()
 
+  /**
+   * With `isRequest` the body is a request's document: then checksum headers
+   * speak of the object, not of the body.
+   */
   constructor(
     head: RequestHead,
     dialect: Dialect,
     claim: Claim,
     body: RequestBody,
+    isRequest = false,
   ) {
     const { headers } = head
     this.#head = head
@@ -60,10 +65,11 @@ export class Payload {
     this.#sha256 = /^[0-9a-f]{64}$/i.test(claim.payload)
       ? claim.payload.toLowerCase()
       : undefined
-    this.algorithm =
-      givenChecksum(headers)?.algorithm ??
-      trailingAlgorithm(headers) ??
-      toAlgorithm(header(headers, 'x-amz-sdk-checksum-algorithm'))
+    this.algorithm = isRequest
+      ? undefined
+      : (givenChecksum(headers)?.algorithm ??
+        trailingAlgorithm(headers) ??
+        toAlgorithm(header(headers, 'x-amz-sdk-checksum-algorithm')))
     this.digests = new Set<DigestName>([
       ...(header(headers, 'content-md5') === undefined ? [] : ['md5' as const]),
       ...(this.#sha256 === undefined ? [] : ['sha256' as const]),
@@ -95,7 +101,11 @@ export class Payload {
     const computed = algorithm === undefined ? undefined : digests[algorithm]
     if (algorithm === undefined || computed === undefined) return
     const name = checksumHeader(algorithm)
-    const given = header(this.#head.headers, name) ?? this.#trailers.get(name)
+    const { headers } = this.#head
+    const given = header(headers, name) ?? this.#trailers.get(name)
+    if (given === undefined && trailingAlgorithm(headers) !== undefined) {
+      apiError('IncompleteBody', { message: 'The trailer is missing.' })
+    }
     if (given !== undefined && given !== hexToBase64(computed)) {
       apiError('BadDigest', {
         message: `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`,

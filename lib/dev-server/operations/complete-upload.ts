@@ -18,7 +18,7 @@ import {
   joinedEtag,
 } from './joined-checksums.js'
 import { selectParts } from './part-selection.js'
-import { payloadOf, readText } from './receive.js'
+import { readText } from './receive.js'
 import { encryptionReply, readAcl } from './settings.js'
 import { nameWriter } from './xml-names.js'
 
@@ -31,7 +31,7 @@ export async function completeUpload(context: Context): Promise<Reply> {
   const upload = requireUpload(context)
   const names = nameWriter(context)
   const callback = readCallback(context)
-  const text = await readText(payloadOf(context))
+  const text = await readText(context)
   const record = await upload.exclusively(() => join(context, upload, text))
   const { dialect, bucket, key, head } = context
   const headers = {

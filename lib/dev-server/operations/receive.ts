@@ -43,14 +43,16 @@ export async function receive<T>(
   }
 }
 
-/** What the body of a request promises. */
+/** The bytes of a part or object, with what is promised about them. */
 export function payloadOf(context: Context): Payload {
   const { head, dialect, claim, body } = context
   return new Payload(head, dialect, claim, body)
 }
 
 /** A body that is to be parsed, whole and verified. */
-export async function readText(payload: Payload): Promise<string> {
+export async function readText(context: Context): Promise<string> {
+  const { head, dialect, claim, body } = context
+  const payload = new Payload(head, dialect, claim, body, true)
   const digests = await DigestSet.create(payload.digests)
   try {
     const chunks: Buffer[] = []
