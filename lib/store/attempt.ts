@@ -44,6 +44,9 @@ export interface AttemptOptions extends Failing {
 
 type Outcome = { answer: HttpAnswer } | { error: unknown }
 
+/** Timers fire at once beyond this. */
+const maxTimer = 2 ** 31 - 1
+
 /** Sockets that have carried an answer: the next request may find them dead. */
 const used = new WeakSet<Socket>()
 
@@ -78,20 +81,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** The request has a socket, or had one. */
-  get started(): boolean {
-    return this.#controller !== undefined
-  }
-
   /** Once, with what the server answered, whatever the status. */
   async run(): Promise<HttpAnswer> {
-    const { dispatcher, origin, signal, timeouts } = this.#options
+    const { dispatcher, origin, signal } = this.#options
     signal.throwIfAborted()
     const settled = new Promise<void>((resolve) => {
       this.#settle = resolve
     })
     signal.addEventListener('abort', this.#onAbort)
-    if (timeouts.connect > 0) this.#arm('connect')
+    this.#arm('connect')
     const { method, path, headers } = this.#request
     // undici takes any async iterable; its types name only streams.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
@@ -132,14 +130,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
     _controller: Dispatcher.DispatchController,
     chunk: Buffer,
   ): void {
-    if (this.#outcome === undefined && !this.#answer.add(chunk)) {
-      this.#fail(
-        failureOf(this.#options, {
-          kind: 'response',
-          what: `the answer is larger than ${this.#request.maxAnswerBytes} bytes`,
-        }),
-      )
+    if (this.#outcome !== undefined || this.#answer.add(chunk)) return
+    // Its status says enough.
+    if (this.#answer.refused) {
+      return this.#end({ answer: this.#answer.take(false) })
     }
+    const what = `the answer is larger than ${this.#request.maxAnswerBytes} bytes`
+    this.#fail(failureOf(this.#options, { kind: 'response', what }))
   }
 
   onResponseEnd(): void {
@@ -180,7 +177,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#body === undefined) return
     // The socket's own timer also sees a large write that moves slowly.
     clearTimeout(this.#timer)
-    socket.setTimeout(this.#options.timeouts.stall)
+    socket.setTimeout(this.#limit('stall'))
     socket.on('timeout', this.#onStall)
   }
 
@@ -195,13 +192,16 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#socket?.setTimeout(0)
   }
 
+  /** Zero is no limit. */
   #arm(phase: keyof CallTimeouts): void {
     clearTimeout(this.#timer)
-    if (this.#outcome !== undefined) return
-    this.#timer = setTimeout(
-      () => this.#timeOut(phase),
-      this.#options.timeouts[phase],
-    )
+    const limit = this.#limit(phase)
+    if (limit === 0 || this.#outcome !== undefined) return
+    this.#timer = setTimeout(() => this.#timeOut(phase), limit)
+  }
+
+  #limit(phase: keyof CallTimeouts): number {
+    return Math.min(this.#options.timeouts[phase], maxTimer)
   }
 
   #timeOut(phase: keyof CallTimeouts): void {

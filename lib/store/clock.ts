@@ -28,9 +28,19 @@ export class Clock {
   }
 }
 
+const httpDate =
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/
+const isoDate = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/
+
 /** ms since 1970 of an HTTP or ISO 8601 date; undefined when it is none. */
 export function parseDate(text: string | undefined): number | undefined {
-  if (text === undefined || !/^[\x20-\x7e]{8,40}$/.test(text)) return undefined
+  if (text === undefined) return undefined
+  if (!httpDate.test(text) && !isoDate.test(text)) return undefined
   const time = Date.parse(text)
   return Number.isNaN(time) ? undefined : time
+}
+
+/** `20240102T030405Z`, as both signatures write a time. */
+export function compactTime(time: Date): string {
+  return time.toISOString().replace(/[-:]|\.\d{3}/g, '')
 }

@@ -8,6 +8,7 @@
  * can be destroyed. A dispatcher given by the caller is used for every lane and
  * never closed.
  */
+import { setMaxListeners } from 'node:events'
 import { Socket } from 'node:net'
 import { buildConnector, Client, type Dispatcher } from 'undici'
 
@@ -73,6 +74,8 @@ export class Connections {
   /** Waits for its turn; rejects with the signal's reason. */
   async acquire(signal: AbortSignal): Promise<Lane> {
     signal.throwIfAborted()
+    // One signal ends all requests of an upload: many listeners are no leak.
+    setMaxListeners(0, signal)
     if (this.#free > 0) this.#free -= 1
     else await this.#turn(signal)
     return this.#given ?? this.#idle.pop() ?? this.#open()

@@ -62,6 +62,8 @@ export interface Dialect {
   readonly listPartsQuery: Query
   readonly completeQuery: Query
   readonly listUploadsQuery: Query
+  /** Of HeadObject. */
+  readonly headHeaders: Readonly<Record<string, string>>
   /** Of the body of CompleteMultipartUpload. */
   readonly xmlNamespace?: string | undefined
   /** Where a CRC-64 is: a header, and an element in a list of parts. */

@@ -231,7 +231,7 @@ export class RestStore implements ObjectStore {
       method: 'HEAD',
       key,
       query: [],
-      headers: {},
+      headers: this.#dialect.headHeaders,
       fields: { key },
     })
     try {

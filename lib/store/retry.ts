@@ -4,6 +4,7 @@
  * tested.
  */
 import { codeOf } from './cause.js'
+import { parseDate } from './clock.js'
 import type { StoreError } from './store-error.js'
 
 export interface RetryState {
@@ -140,7 +141,6 @@ export function parseRetryAfter(
 ): number | undefined {
   const text = value?.trim() ?? ''
   if (/^[0-9]{1,9}$/.test(text)) return Number(text) * 1000
-  if (!/^[A-Za-z]{3,9},? /.test(text)) return undefined
-  const time = Date.parse(text)
-  return Number.isNaN(time) ? undefined : Math.max(0, time - now)
+  const time = parseDate(text)
+  return time === undefined ? undefined : Math.max(0, time - now)
 }

@@ -7,7 +7,9 @@ import {
 } from '../../lib/store/attempt.js'
 import type { HttpAnswer } from '../../lib/store/answer.js'
 import { Connections } from '../../lib/store/connections.js'
-import type { CallTimeouts } from '../../lib/store/object-store.js'
+import type { Body, CallTimeouts } from '../../lib/store/object-store.js'
+import { StoreError } from '../../lib/store/store-error.js'
+import { bodyFrom } from './store-call.js'
 import type { Dispatcher } from 'undici'
 
 export interface AttemptSettings {
@@ -60,5 +62,49 @@ export function attempts(t: Test, settings: AttemptSettings): Send {
     } finally {
       connections.release(lane, healthy)
     }
+  }
+}
+
+export function upload(bytes: Buffer, viewSize?: number) {
+  return {
+    body: bodyFrom(bytes, viewSize),
+    headers: { 'content-length': String(bytes.length) },
+  }
+}
+
+export async function rejection(
+  promise: Promise<unknown>,
+): Promise<StoreError> {
+  const error = await promise.then(
+    () => new Error('it resolved'),
+    (reason: unknown) => reason,
+  )
+  if (error instanceof StoreError) return error
+  throw error
+}
+
+/** One round of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}
+
+/** A body that tells when it is pulled, and whether it was ended. */
+export function watched(bytes: Buffer, viewSize = 64 * 1024) {
+  const state = { pulls: 0, ended: false }
+  const body: Body = async function* () {
+    try {
+      for (let at = 0; at < bytes.length; at += viewSize) {
+        state.pulls++
+        yield bytes.subarray(at, at + viewSize)
+      }
+    } finally {
+      state.ended = true
+    }
+  }
+  return {
+    state,
+    request: { body, headers: { 'content-length': String(bytes.length) } },
   }
 }

@@ -1,5 +1,6 @@
 /** OSS signature version 4: pure functions of the request and the time. */
 import { createHash, createHmac } from 'node:crypto'
+import { compactTime } from '../clock.js'
 import type { Credentials } from '../credentials.js'
 import { encodeQuery, percentEncodeKey, type Query } from '../percent-encode.js'
 
@@ -38,7 +39,7 @@ export function signV4(
   input: V4Input,
 ): V4Signature & { headers: Record<string, string> } {
   const added: Record<string, string> = {
-    'x-oss-date': isoTime(input.time),
+    'x-oss-date': compactTime(input.time),
     'x-oss-content-sha256': payload,
   }
   if (input.credentials.token !== undefined) {
@@ -65,7 +66,7 @@ export function presignV4(
     ...input.query.map(([name, value]): [string, string] => [name, value]),
     ['x-oss-signature-version', algorithm],
     ['x-oss-credential', `${id}/${scopeOf(input)}`],
-    ['x-oss-date', isoTime(input.time)],
+    ['x-oss-date', compactTime(input.time)],
     ['x-oss-expires', String(input.expires)],
   ]
   if (token !== undefined) query.push(['x-oss-security-token', token])
@@ -85,7 +86,7 @@ export function canonicalUri(bucket?: string, key?: string): string {
 /** Valid for one day, region and product. */
 export function signingKey(input: V4Input): Buffer {
   const steps = [
-    isoTime(input.time).slice(0, 8),
+    compactTime(input.time).slice(0, 8),
     input.region,
     input.product ?? 'oss',
     'aliyun_v4_request',
@@ -115,7 +116,7 @@ function sign(
   const scope = scopeOf(input)
   const stringToSign = [
     algorithm,
-    isoTime(input.time),
+    compactTime(input.time),
     scope,
     createHash('sha256').update(canonicalRequest).digest('hex'),
   ].join('\n')
@@ -124,7 +125,7 @@ function sign(
 }
 
 function scopeOf({ time, region, product = 'oss' }: V4Input): string {
-  return `${isoTime(time).slice(0, 8)}/${region}/${product}/aliyun_v4_request`
+  return `${compactTime(time).slice(0, 8)}/${region}/${product}/aliyun_v4_request`
 }
 
 function additionalOf(
@@ -151,11 +152,6 @@ function lowerCased(
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
   )
-}
-
-/** `20240102T030405Z` */
-export function isoTime(time: Date): string {
-  return time.toISOString().replace(/[-:]|\.\d{3}/g, '')
 }
 
 function hmac(key: Buffer, text: string): Buffer {

@@ -116,6 +116,7 @@ function ossDialect(endpoint: OssEndpoint, options: OssStoreOptions): Dialect {
     listPartsQuery: [['encoding-type', 'url']],
     completeQuery: [['encoding-type', 'url']],
     listUploadsQuery: [['encoding-type', 'url']],
+    headHeaders: {},
     crcHeader: 'x-oss-hash-crc64ecma',
     crcElement: 'HashCrc64ecma',
     readCrc,

@@ -1,0 +1,215 @@
+/** S3 and stores that speak it, as an object store. */
+import type { Dispatcher } from 'undici'
+import { invalidOption } from '../../errors.js'
+import { Clock } from '../clock.js'
+import { Connections } from '../connections.js'
+import {
+  checkCredentials,
+  credentialsFromEnvironment,
+  CredentialSource,
+  type Credentials,
+} from '../credentials.js'
+import type { Dialect, SignedRequest, UnsignedRequest } from '../dialect.js'
+import type { Addressing } from '../endpoint-url.js'
+import { checkBucket } from '../names.js'
+import type { ObjectStore } from '../object-store.js'
+import { encodeQuery, percentEncodeKey } from '../percent-encode.js'
+import { RestStore } from '../rest-store.js'
+import { Session } from '../session.js'
+import { decodeCrc, encodeCrc } from './checksum.js'
+import { resolveS3Endpoint, type S3Endpoint } from './endpoint.js'
+import { s3ErrorHeaders, s3HintFor, s3KindOf } from './errors.js'
+import { s3ObjectHeaders } from './headers.js'
+import { payloadHash, signSigV4, unsignedPayload } from './sign-v4.js'
+
+/** An access key, with a session token when it is temporary. */
+export interface S3Credentials {
+  accessKeyId: string
+  secretAccessKey: string
+  sessionToken?: string
+  /** When a provider's answer ends; it is asked again two minutes before. */
+  expiration?: Date | string | number
+}
+
+export interface S3StoreOptions {
+  bucket: string
+  /** Default: `AWS_REGION`. */
+  region?: string
+  /** Host or URL; default: AWS's endpoint of the region over https. */
+  endpoint?: string
+  /**
+   * Default: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+   * `AWS_SESSION_TOKEN`. A function is asked again before `expiration` and
+   * after the server has refused its answer.
+   */
+  credentials?: S3Credentials | (() => Promise<S3Credentials>)
+  /** Default `virtual`, or `path` for IP addresses and localhost. */
+  addressing?: Addressing
+  /**
+   * `crc64nvme` sends and compares S3's own checksums; by default none are, as
+   * many compatible servers refuse them, and Content-MD5 does the work.
+   */
+  checksum?: 'crc64nvme'
+  /** An undici 7 dispatcher, such as a ProxyAgent; used as is, never closed. */
+  dispatcher?: Dispatcher
+}
+
+/**
+ * A bucket of S3.
+ *
+ * ```ts
+ * const store = s3Store({ region: 'eu-central-1', bucket: 'examplebucket' })
+ * ```
+ *
+ * Throws `PAWL_INVALID_OPTION` for bad options and `PAWL_CREDENTIALS` when the
+ * environment has no credentials and none are given.
+ */
+export function s3Store(options: S3StoreOptions): ObjectStore {
+  const { bucket, checksum } = options
+  checkBucket(bucket)
+  const region = options.region ?? process.env['AWS_REGION']
+  if (region === undefined || region === '') {
+    return invalidOption('region: required, or set AWS_REGION.')
+  }
+  if (checksum !== undefined && checksum !== 'crc64nvme') {
+    invalidOption('checksum: expected crc64nvme.')
+  }
+  const endpoint = resolveS3Endpoint({ ...options, region })
+  const dialect = s3Dialect(endpoint, region, checksum)
+  const session = new Session({
+    dialect,
+    connections: new Connections({
+      origin: endpoint.origin,
+      dispatcher: options.dispatcher,
+    }),
+    credentials: new CredentialSource(credentialsOf(options.credentials)),
+    clock: new Clock(),
+  })
+  return new RestStore(dialect, session, {
+    identity: endpoint.identity,
+    bucket,
+  })
+}
+
+const mib = 1024 ** 2
+const gib = 1024 ** 3
+const crcHeader = 'x-amz-checksum-crc64nvme'
+
+function s3Dialect(
+  endpoint: S3Endpoint,
+  region: string,
+  checksum: S3StoreOptions['checksum'],
+): Dialect {
+  const withCrc = checksum === 'crc64nvme'
+  const initiate: Record<string, string> = withCrc
+    ? {
+        'x-amz-checksum-algorithm': 'CRC64NVME',
+        'x-amz-checksum-type': 'FULL_OBJECT',
+      }
+    : {}
+  const crc = (crc64: string | undefined): Record<string, string> =>
+    withCrc && crc64 !== undefined ? { [crcHeader]: encodeCrc(crc64) } : {}
+  return {
+    service: 'S3',
+    limits: {
+      minPartSize: 5 * mib,
+      maxPartSize: 5 * gib,
+      maxParts: 10_000,
+      maxPutSize: 5 * gib,
+      maxKeyBytes: 1024,
+    },
+    digest: withCrc ? 'crc64nvme' : 'md5',
+    keyRules: { maxBytes: 1024, noLeadingSlash: false },
+    prefix: 'x-amz-',
+    origin: endpoint.origin,
+    errorHeaders: s3ErrorHeaders,
+    initiateQuery: [],
+    listPartsQuery: [],
+    completeQuery: [],
+    // Ceph encodes keys when asked to, and does not say that it did.
+    listUploadsQuery: [],
+    xmlNamespace: 'http://s3.amazonaws.com/doc/2006-03-01/',
+    // Without it HEAD says nothing of checksums.
+    headHeaders: withCrc ? { 'x-amz-checksum-mode': 'ENABLED' } : {},
+    crcHeader,
+    crcElement: 'ChecksumCRC64NVME',
+    // Servers may report a checksum nobody asked for; only ours is compared.
+    readCrc: (text) => (withCrc ? decodeCrc(text) : undefined),
+    objectHeaders: (object) => s3ObjectHeaders(object, initiate),
+    bodyHeaders: ({ crc64 }) => crc(crc64),
+    completeHeaders: ({ crc64, size }) =>
+      withCrc
+        ? {
+            'x-amz-checksum-type': 'FULL_OBJECT',
+            'x-amz-mp-object-size': String(size),
+            ...crc(crc64),
+          }
+        : {},
+    kindOf: s3KindOf,
+    hintFor: s3HintFor,
+    sign: (request, credentials, time) =>
+      sign(request, { credentials, time, endpoint, region }),
+  }
+}
+
+function sign(
+  { method, key, query, headers: unsigned, content }: UnsignedRequest,
+  {
+    credentials,
+    time,
+    endpoint,
+    region,
+  }: {
+    credentials: Credentials
+    time: Date
+    endpoint: S3Endpoint
+    region: string
+  },
+): SignedRequest {
+  const headers = { ...unsigned, host: endpoint.host }
+  const path = percentEncodeKey(`${endpoint.pathPrefix}/${key ?? ''}`)
+  const { headers: added } = signSigV4({
+    method,
+    path,
+    query,
+    headers,
+    credentials,
+    region,
+    time,
+    payload: payloadOf(method, content),
+  })
+  const text = encodeQuery(query, '=')
+  return {
+    path: text === '' ? path : `${path}?${text}`,
+    headers: { ...headers, ...added },
+  }
+}
+
+/** Bodies of parts are streams that are read once; they go unsigned. */
+function payloadOf(method: string, content: Buffer | undefined): string {
+  if (content !== undefined) return payloadHash(content)
+  return method === 'PUT' ? unsignedPayload : payloadHash(Buffer.alloc(0))
+}
+
+function credentialsOf(
+  given: S3StoreOptions['credentials'],
+): Credentials | (() => Promise<Credentials>) {
+  if (given === undefined) {
+    return credentialsFromEnvironment({
+      id: 'AWS_ACCESS_KEY_ID',
+      secret: 'AWS_SECRET_ACCESS_KEY',
+      token: 'AWS_SESSION_TOKEN',
+    })
+  }
+  if (typeof given !== 'function') return normalized(given)
+  return async () => normalized(await given())
+}
+
+function normalized(given: S3Credentials): Credentials {
+  return checkCredentials({
+    id: given.accessKeyId,
+    secret: given.secretAccessKey,
+    token: given.sessionToken,
+    expiration: given.expiration,
+  })
+}

@@ -1,0 +1,93 @@
+import t from 'tap'
+import {
+  resolveS3Endpoint,
+  type S3EndpointOptions,
+} from '../../../lib/store/s3/endpoint.js'
+
+const bucket = 'examplebucket'
+const region = 'eu-central-1'
+
+const hosts: [
+  options: Partial<S3EndpointOptions>,
+  origin: string,
+  path: string,
+][] = [
+  [{}, 'https://examplebucket.s3.eu-central-1.amazonaws.com', ''],
+  [
+    { region: 'cn-north-1' },
+    'https://examplebucket.s3.cn-north-1.amazonaws.com.cn',
+    '',
+  ],
+  [
+    { addressing: 'path' },
+    'https://s3.eu-central-1.amazonaws.com',
+    '/examplebucket',
+  ],
+  [{ bucket: 'a.b.c' }, 'https://s3.eu-central-1.amazonaws.com', '/a.b.c'],
+  [
+    { bucket: 'a.b.c', endpoint: 'http://s3.example' },
+    'http://a.b.c.s3.example',
+    '',
+  ],
+  [
+    { endpoint: 'http://127.0.0.1:9000' },
+    'http://127.0.0.1:9000',
+    '/examplebucket',
+  ],
+  [
+    { endpoint: 'http://localhost:9000' },
+    'http://localhost:9000',
+    '/examplebucket',
+  ],
+  [
+    { endpoint: 'minio.example.com:9000' },
+    'https://examplebucket.minio.example.com:9000',
+    '',
+  ],
+  [
+    { endpoint: 'files.example.com', addressing: 'cname' },
+    'https://files.example.com',
+    '',
+  ],
+]
+
+for (const [options, origin, path] of hosts) {
+  await t.test(JSON.stringify(options), async (t) => {
+    const endpoint = resolveS3Endpoint({ bucket, region, ...options })
+    t.equal(endpoint.origin, origin)
+    t.equal(endpoint.host, new URL(origin).host)
+    t.equal(endpoint.pathPrefix, path)
+  })
+}
+
+await t.test("AWS's endpoints of a bucket are one place", async (t) => {
+  const identities = [
+    {},
+    { addressing: 'path' } as const,
+    { endpoint: 's3.dualstack.eu-central-1.amazonaws.com' },
+    { endpoint: 's3-accelerate.amazonaws.com' },
+  ].map((options) => resolveS3Endpoint({ bucket, region, ...options }).identity)
+  t.strictSame([...new Set(identities)], ['s3:eu-central-1/examplebucket'])
+  const elsewhere = { bucket, region, endpoint: 'http://127.0.0.1:9000' }
+  t.equal(
+    resolveS3Endpoint(elsewhere).identity,
+    's3:127.0.0.1:9000/examplebucket',
+  )
+})
+
+const refused: Partial<S3EndpointOptions>[] = [
+  { region: 'eu central' },
+  { region: '' },
+  { addressing: 'cname' },
+  { endpoint: 'http://127.0.0.1', addressing: 'virtual' },
+  { endpoint: 'https://id:secret@s3.example' },
+  { addressing: 'none' as 'path' },
+]
+
+for (const options of refused) {
+  await t.test(`refused: ${JSON.stringify(options)}`, async (t) => {
+    t.throws(() => resolveS3Endpoint({ bucket, region, ...options }), {
+      code: 'PAWL_INVALID_OPTION',
+    })
+  })
+}
