@@ -18,6 +18,7 @@ export const errorCodes = [
   'PAWL_BEFORE_COMPLETE',
   // The source.
   'PAWL_SOURCE_CHANGED',
+  'PAWL_SOURCE_IO',
   'PAWL_SOURCE_ID_REQUIRED',
   'PAWL_SIZE_MISMATCH',
   'PAWL_TOO_MANY_PARTS',
@@ -62,7 +63,10 @@ export interface UploadErrorFields {
   offset?: number | undefined
   /** Requests made before giving up. */
   attempts?: number | undefined
-  /** The same call, made again, can go on from where this one stopped. */
+  /**
+   * What is stored is kept: the same call, made again once the cause is gone,
+   * goes on from there.
+   */
   resumable?: boolean | undefined
   /** HTTP status. Absent when no answer came. */
   status?: number | undefined

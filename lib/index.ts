@@ -9,11 +9,13 @@ export {
   type PartStreamOptions,
 } from './upload/part-stream.js'
 export type { Part } from './upload/part.js'
+export { discardFileUpload, uploadFile } from './upload/upload-file.js'
 export type {
   CompleteCandidate,
   Proof,
   RetryOptions,
   TimeoutOptions,
+  UploadFileOptions,
   UploadOptions,
   UploadStreamOptions,
   Verify,

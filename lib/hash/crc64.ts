@@ -75,7 +75,7 @@ const one = 1n << 63n
 function multiply(a: bigint, b: bigint, polynomial: bigint): bigint {
   let product = 0n
   let factor = b
-  for (let bit = one; bit !== 0n && a !== 0n; bit >>= 1n) {
+  for (let bit = one; bit !== 0n; bit >>= 1n) {
     if ((a & bit) !== 0n) product ^= factor
     factor = (factor & 1n) === 0n ? factor >> 1n : (factor >> 1n) ^ polynomial
   }

@@ -82,8 +82,8 @@ export async function createDigest(
 
 interface Job extends Omit<DigestJob, 'memory'> {
   data: Uint8Array
-  resolve(value: string): void
-  reject(error: unknown): void
+  resolve: (value: string) => void
+  reject: (error: unknown) => void
 }
 
 class DigestWorker {
@@ -99,8 +99,11 @@ class DigestWorker {
     )
     this.#worker.unref()
     this.#worker.on('message', (reply: DigestReply | 'ready') => {
-      if (reply === 'ready') this.isReady = true
-      else this.#settle(reply)
+      if (reply === 'ready') {
+        this.isReady = true
+        // A worker that starts refers to itself again once it runs.
+        this.#worker.unref()
+      } else this.#settle(reply)
     })
     this.#worker.once('error', () => this.#giveUp())
     this.#worker.once('exit', () => this.#giveUp())

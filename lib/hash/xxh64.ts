@@ -14,12 +14,12 @@ export interface Xxh64 {
 let loading: Promise<Xxh64> | undefined
 
 export function loadXxh64(): Promise<Xxh64> {
-  loading ??= xxhash().then(({ h64Raw, create64 }) => ({
-    hash: (bytes) => h64Raw(bytes),
+  loading ??= xxhash().then((api) => ({
+    hash: (bytes: Uint8Array) => api.h64Raw(bytes),
     create() {
-      const hash = create64()
+      const hash = api.create64()
       return {
-        update: (bytes) => void hash.update(bytes),
+        update: (bytes: Uint8Array) => void hash.update(bytes),
         digest: () => hash.digest(),
       }
     },

@@ -9,9 +9,8 @@
 import type { UploadState } from '../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../checkpoint/record.js'
 import { combineCrc64 } from '../hash/crc64.js'
-import { digest } from '../hash/digest.js'
 import type { ObjectHead, StoreDigest } from '../store/object-store.js'
-import type { Part } from './part.js'
+import type { TakenPart } from './part-content.js'
 import { provesEqual } from './resume-plan.js'
 
 export class Claim {
@@ -42,7 +41,7 @@ export class Claim {
   }
 
   /** Whether the next part can be the object's; `hash` is of the run's proof. */
-  async accepts(part: Part, hash: string): Promise<boolean> {
+  async accepts(part: TakenPart, hash: string): Promise<boolean> {
     if (part.partNumber > this.completing.parts) return false
     const record = this.upload.parts.get(part.partNumber)
     const { size } = part
@@ -54,7 +53,7 @@ export class Claim {
     if (this.head.crc64 === undefined || this.#digest === 'none') return false
     if (this.#digest === 'md5') return false
     this.#isProved = false
-    const crc64 = await digest(this.#digest, part.data)
+    const crc64 = await part.content.digest(this.#digest)
     this.#pieces.push({ size, crc64 })
     return true
   }

@@ -9,14 +9,14 @@
  */
 import { createHash } from 'node:crypto'
 import type { DoneRecord } from '../checkpoint/record.js'
-import { UploadError } from '../errors.js'
-import { digest } from '../hash/digest.js'
+import { asError, UploadError } from '../errors.js'
 import type { ObjectReceipt } from '../store/object-store.js'
 import { StoreError } from '../store/store-error.js'
 import { CallbackError } from './callback-error.js'
 import type { Claim } from './claim.js'
 import { completeUpload, CompleteRefusal, headObject } from './complete.js'
 import { bareEtag, isMd5Etag, multipartEtag, sameEtag } from './etag.js'
+import type { PartContent } from './part-content.js'
 import { closeOldUploads } from './prepare.js'
 import { putWholeObject } from './put-object.js'
 import type { Receipts } from './receipts.js'
@@ -91,24 +91,24 @@ export async function finishUpload(
   })
 }
 
-/** Puts a source that ended before its first part was full. */
+/** Puts a source that is all one body. */
 export async function finishWithPut(
   context: RunContext,
-  data: Uint8Array,
+  content: PartContent,
   reuse: Reuse,
 ): Promise<UploadResult> {
   const { settings } = context
   const { store } = settings
+  content.expect('md5')
   const crc64 =
     settings.verify === 'crc64' && store.digest !== 'md5'
-      ? await digest(
+      ? await content.digest(
           store.digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma',
-          data,
         )
       : undefined
-  const size = data.byteLength
+  const { size } = content
   await askBeforeComplete(context, { size, crc64 })
-  const { receipt, check } = await putWholeObject(context, data)
+  const { receipt, check } = await putWholeObject(context, content)
   return close(context, receipt, {
     uploadId: undefined,
     size,
@@ -138,7 +138,16 @@ export async function finishClaim(
   })
 }
 
+/** Whatever may still keep the object from being made: the caller, the source. */
 async function askBeforeComplete(
+  context: RunContext,
+  candidate: { size: number; crc64: string | undefined },
+): Promise<void> {
+  await askCaller(context, candidate)
+  await context.checkSource()
+}
+
+async function askCaller(
   { settings, signal }: RunContext,
   candidate: { size: number; crc64: string | undefined },
 ): Promise<void> {
@@ -146,7 +155,7 @@ async function askBeforeComplete(
   if (beforeComplete === undefined) return
   let onAbort = (): void => undefined
   const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(signal.reason as Error)
+    onAbort = () => reject(asError(signal.reason))
     signal.addEventListener('abort', onAbort, { once: true })
   })
   try {

@@ -12,7 +12,7 @@ import type { UploadSettings } from './settings.js'
  */
 export async function listAllParts(
   requests: Requests,
-  settings: UploadSettings,
+  settings: Pick<UploadSettings, 'key' | 'store'>,
   uploadId: string,
   signal?: AbortSignal,
 ): Promise<Listed | 'gone'> {

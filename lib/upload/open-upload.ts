@@ -6,7 +6,7 @@
  * Order: `intent` synced → Initiate → `upload` synced → first part.
  */
 import { UploadError } from '../errors.js'
-import type { Part } from './part.js'
+import type { TakenPart } from './part-content.js'
 import type { Sent } from './part-sender.js'
 import type { Plan } from './prepare.js'
 import { closeOldUploads } from './prepare.js'
@@ -41,15 +41,18 @@ export class OpenUpload {
   /**
    * Sends a part. When the server has lost the upload and `canStartOver` says
    * that nothing taken is gone, a new one is begun; else `PAWL_UPLOAD_GONE`.
+   * The receipt counts only for the upload that it names.
    */
   async sendPart(
-    { data, partNumber }: Part,
+    { content, partNumber }: TakenPart,
     canStartOver: () => boolean,
-  ): Promise<Sent<{ etag: string }>> {
+  ): Promise<Sent<{ etag: string }> & { uploadId: string }> {
+    const { sender } = this.#context
     for (;;) {
       const uploadId = await this.id()
       try {
-        return await this.#context.sender.sendPart(data, partNumber, uploadId)
+        const sent = await sender.sendPart(content, partNumber, uploadId)
+        return { ...sent, uploadId }
       } catch (error) {
         if (!isGone(error)) throw error
         await this.#renew(uploadId, canStartOver, error)

@@ -1,6 +1,8 @@
 /** What callers may say. Bytes and milliseconds everywhere. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { ObjectOptions, ObjectStore } from '../store/object-store.js'
+import type { UploadEvents } from './events.js'
+import type { Progress } from './progress.js'
 
 /** What a stored part is proved equal to local bytes by. */
 export type Proof = 'xxh64' | 'sha256'
@@ -63,6 +65,37 @@ export interface UploadOptions {
   timeout?: TimeoutOptions
   /** Aborting it suspends the upload. */
   signal?: AbortSignal
+}
+
+/** Options of `uploadFile`. */
+export interface UploadFileOptions extends UploadOptions {
+  /**
+   * The log: a path, a directory (which gets a file named by a digest of file
+   * and target), a `Checkpoint`, or `false` for none. Default: next to the file,
+   * named after it and a digest of the target.
+   */
+  checkpoint?: string | Checkpoint | false
+  /** Instead of `checkpoint`: an existing directory for logs. */
+  checkpointDir?: string
+  /**
+   * Files shorter than this, in bytes, are put in one request; `partSize`
+   * unless given. An empty file always is.
+   */
+  multipartThreshold?: number
+  /**
+   * `'identity'` (default): stored parts are not read again while device, inode,
+   * size, mtime and ctime of the file are what they were when the parts were
+   * sent. `'hash'`: every part is read and proved.
+   */
+  prove?: 'identity' | 'hash'
+  /** At most every 100 ms, and once at the end. */
+  onProgress?: (progress: Progress) => void
+  /** Hears of the other events; what one throws ends the upload. */
+  on?: {
+    [Name in Exclude<keyof UploadEvents, 'progress'>]?: (
+      event: UploadEvents[Name],
+    ) => void
+  }
 }
 
 /** Options of `createResumableUploadStream`. */

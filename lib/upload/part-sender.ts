@@ -5,10 +5,9 @@
  * goes into a header (Content-MD5, S3's checksum) has to be there before it.
  */
 import type { PartCheck } from '../checkpoint/record.js'
-import { digest } from '../hash/digest.js'
 import type { BodyRequest } from '../store/object-store.js'
 import { StoreError } from '../store/store-error.js'
-import { bodyOf } from './part-body.js'
+import type { PartContent } from './part-content.js'
 import type { ProgressCounter } from './progress.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { UploadSettings } from './settings.js'
@@ -45,7 +44,7 @@ export class PartSender {
 
   /** Rejects as `Requests.send` does, or with the store's error for `no-upload`. */
   async sendPart(
-    data: Uint8Array,
+    content: PartContent,
     partNumber: number,
     uploadId: string,
   ): Promise<Sent<{ etag: string }>> {
@@ -53,7 +52,7 @@ export class PartSender {
     try {
       const { key, store } = this.#settings
       const sent = await this.send(
-        data,
+        content,
         {
           what: `part ${partNumber}`,
           partNumber,
@@ -72,7 +71,7 @@ export class PartSender {
 
   /** Digests and sends some bytes, and compares what the store says of them. */
   async send<Receipt extends { crc64?: string | undefined }>(
-    data: Uint8Array,
+    content: PartContent,
     context: RequestContext,
     put: (
       request: Omit<BodyRequest, 'key'>,
@@ -81,45 +80,41 @@ export class PartSender {
   ): Promise<Sent<Receipt>> {
     const { verify, store, trafficLimit } = this.#settings
     const isBefore = store.digest === 'crc64nvme'
-    const md5 = verify === 'md5' ? await digest('md5', data) : undefined
-    const crc64 =
-      verify === 'crc64' ? digest(crcVariant(store.digest), data) : undefined
-    // Whatever becomes of the request, a digest that fails is told by its user.
-    crc64?.catch(() => undefined)
+    const md5 = verify === 'md5' ? await content.digest('md5') : undefined
+    const kind = crcVariant(store.digest)
+    const crcOf = async (): Promise<string | undefined> =>
+      verify === 'crc64' ? content.digest(kind) : undefined
+    if (verify === 'crc64' && !isBefore) content.expect(kind)
     const request = {
-      size: data.byteLength,
-      body: bodyOf(data, (bytes) => this.#progress.sent(bytes)),
+      size: content.size,
+      body: content.body((bytes) => this.#progress.sent(bytes)),
       md5,
-      crc64: isBefore ? await crc64 : undefined,
+      crc64: isBefore ? await crcOf() : undefined,
       trafficLimit,
     }
-    try {
-      const { answer, attempts } = await this.#requests.send(
-        context,
-        async (call) => {
-          const receipt = await put(request, call)
-          checkCrc64(receipt.crc64, await crc64, context)
-          return receipt
-        },
-      )
-      return {
-        receipt: answer,
-        crc64: await crc64,
-        md5:
-          md5 === undefined
-            ? undefined
-            : Buffer.from(md5, 'base64').toString('hex'),
-        check:
-          md5 !== undefined
-            ? 'md5'
-            : answer.crc64 !== undefined && crc64 !== undefined
-              ? 'crc64'
-              : 'none',
-        attempts,
-      }
-    } finally {
-      // The digest reads the part's memory until it is done.
-      await crc64?.catch(() => undefined)
+    const { answer, attempts } = await this.#requests.send(
+      context,
+      async (call) => {
+        const receipt = await put(request, call)
+        checkCrc64(receipt.crc64, await crcOf(), context)
+        return receipt
+      },
+    )
+    const crc64 = await crcOf()
+    return {
+      receipt: answer,
+      crc64,
+      md5:
+        md5 === undefined
+          ? undefined
+          : Buffer.from(md5, 'base64').toString('hex'),
+      check:
+        md5 !== undefined
+          ? 'md5'
+          : answer.crc64 !== undefined && crc64 !== undefined
+            ? 'crc64'
+            : 'none',
+      attempts,
     }
   }
 

@@ -9,16 +9,24 @@
  */
 import type { PartRecord } from '../checkpoint/record.js'
 import { UploadError } from '../errors.js'
-import { digest } from '../hash/digest.js'
+import type { ListedPart } from '../store/object-store.js'
 import { Claim } from './claim.js'
 import { bareEtag } from './etag.js'
 import type { OpenUpload } from './open-upload.js'
-import type { Part } from './part.js'
+import type { TakenPart } from './part-content.js'
 import type { Plan } from './prepare.js'
 import { Receipts, type Receipt } from './receipts.js'
-import { isOtherBytes, judgePart, type Verdict } from './resume-plan.js'
+import {
+  isOtherBytes,
+  judgePart,
+  type Listed,
+  type Verdict,
+} from './resume-plan.js'
 import type { Reuse, RunContext } from './run-context.js'
 import { sizeMismatch } from './size-mismatch.js'
+
+/** Where a part is in the object. */
+export type Piece = Pick<TakenPart, 'partNumber' | 'offset' | 'size'>
 
 export class PartTaker {
   readonly receipts = new Receipts()
@@ -30,12 +38,13 @@ export class PartTaker {
   #plan: Plan
   #claim: Claim | undefined
   #isProbeSent = false
+  #hasGivenUp = false
 
   constructor(
     context: RunContext,
     plan: Plan,
     upload: OpenUpload,
-    options: { partSize: number; onLogFailure(error: unknown): void },
+    options: { partSize: number; onLogFailure: (error: unknown) => void },
   ) {
     this.#context = context
     this.#plan = plan
@@ -53,6 +62,11 @@ export class PartTaker {
     return this.#claim
   }
 
+  /** The run failed, but its upload is void in the log: the next one begins anew. */
+  get hasGivenUp(): boolean {
+    return this.#hasGivenUp
+  }
+
   /** Takes stored parts on the log's word. */
   skip(records: readonly PartRecord[]): void {
     this.#claim?.skip(records)
@@ -62,63 +76,86 @@ export class PartTaker {
     }
   }
 
+  /**
+   * Takes a stored part of a file unread; false when it has to be read, because
+   * it is not stored, or the file may have changed since it was.
+   */
+  takeUnread(piece: Piece): boolean {
+    const record = this.#storedUnchanged(piece)
+    if (record === undefined) return false
+    this.#claim?.skip([record])
+    this.receipts.set(piece.partNumber, record)
+    this.#tellReused(piece, this.#claim?.head.etag ?? record.etag)
+    return true
+  }
+
+  #storedUnchanged({ partNumber, size }: Piece): PartRecord | undefined {
+    const plan = this.#plan
+    const { log, settings } = this.#context
+    if (plan.mode === 'create') return undefined
+    const record = plan.upload.parts.get(partNumber)
+    if (record?.size !== size || !log.isFileUnchangedSince(record.run)) {
+      return undefined
+    }
+    if (plan.mode === 'claim') return record
+    const there = listedPart(plan.listed, partNumber)
+    if (there === 'refused' && !this.#isProbeSent) return undefined
+    const verdict = judgePart(record, record, there, settings.verify)
+    return verdict.do === 'reuse' ? record : undefined
+  }
+
   /** Reuses, compares or sends one part. */
-  async handle(part: Part): Promise<void> {
+  async handle(part: TakenPart): Promise<void> {
     const { settings, signal } = this.#context
     signal.throwIfAborted()
     await this.#checkBounds(part)
-    const hash =
-      settings.proof === 'sha256'
-        ? await digest('sha256', part.data)
-        : part.xxh64
     if (this.#claim !== undefined) {
+      const hash = await part.content.digest(settings.proof)
       if (await this.#claim.accepts(part, hash)) {
         this.#tellReused(part, this.#claim.head.etag)
         return
       }
       await this.giveUpClaim()
     }
-    const { record, verdict } = this.#judge(part, hash)
-    switch (verdict.do) {
-      case 'reuse':
-        this.receipts.set(part.partNumber, verdict.record)
-        this.#tellReused(part, verdict.record.etag)
-        return
-      case 'compare':
-        if (await this.#adopt(part, hash, verdict)) return
-        break
-      case 'send':
-        break
+    if (await this.#isReused(part)) return
+    await this.#send(part)
+  }
+
+  /** Whether the store has these bytes; says so when it has. */
+  async #isReused(part: TakenPart): Promise<boolean> {
+    const plan = this.#plan
+    if (plan.mode !== 'resume') return false
+    const record = plan.upload.parts.get(part.partNumber)
+    const there = listedPart(plan.listed, part.partNumber)
+    const isKnown = record !== undefined || typeof there === 'object'
+    // Bytes that can be compared with nothing are hashed on their way out.
+    if (!isKnown) return false
+    const { settings } = this.#context
+    const hash = await part.content.digest(settings.proof)
+    if (plan !== this.#plan) return false
+    const candidate = { size: part.size, hash }
+    const verdict = judgePart(candidate, record, there, settings.verify)
+    if (verdict.do === 'reuse') {
+      // Nobody could be asked whether the upload still exists: one part asks.
+      if (there === 'refused' && !this.#isProbeSent) {
+        this.#isProbeSent = true
+        return false
+      }
+      this.receipts.set(part.partNumber, verdict.record)
+      this.#recordProof(verdict.record)
+      this.#tellReused(part, verdict.record.etag)
+      return true
+    }
+    if (verdict.do === 'compare' && (await this.#adopt(part, hash, verdict))) {
+      return true
     }
     if (record !== undefined && settings.onSourceChange === 'fail') {
       this.#mustBeSame(part, record, hash)
     }
-    await this.#send(part, hash)
+    return false
   }
 
-  #judge(
-    part: Part,
-    hash: string,
-  ): { record: PartRecord | undefined; verdict: Verdict } {
-    const plan = this.#plan
-    if (plan.mode !== 'resume') {
-      return { record: undefined, verdict: { do: 'send' } }
-    }
-    const { verify } = this.#context.settings
-    const { listed, upload } = plan
-    const record = upload.parts.get(part.partNumber)
-    const there = listed === 'refused' ? listed : listed.get(part.partNumber)
-    const candidate = { size: part.size, hash }
-    const verdict = judgePart(candidate, record, there, verify)
-    // Nobody could be asked whether the upload still exists: one part asks.
-    if (verdict.do === 'reuse' && there === 'refused' && !this.#isProbeSent) {
-      this.#isProbeSent = true
-      return { record, verdict: { do: 'send' } }
-    }
-    return { record, verdict }
-  }
-
-  #mustBeSame(part: Part, record: PartRecord, hash: string): void {
+  #mustBeSame(part: TakenPart, record: PartRecord, hash: string): void {
     if (!isOtherBytes(record, { size: part.size, hash })) return
     throw new UploadError(
       'PAWL_SOURCE_CHANGED',
@@ -135,19 +172,20 @@ export class PartTaker {
 
   /** True when a stored part that the log cannot prove turned out to be equal. */
   async #adopt(
-    part: Part,
+    part: TakenPart,
     hash: string,
     verdict: Extract<Verdict, { do: 'compare' }>,
   ): Promise<boolean> {
     const { settings } = this.#context
+    const plan = this.#plan
     const variant =
       settings.store.digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
     const isCrc64 = verdict.by === 'crc64'
     const value = isCrc64
-      ? await digest(variant, part.data)
-      : md5Hex(await digest('md5', part.data))
+      ? await part.content.digest(variant)
+      : md5Hex(await part.content.digest('md5'))
     const wanted = isCrc64 ? verdict.value : bareEtag(verdict.value)
-    if (value !== wanted) return false
+    if (value !== wanted || plan !== this.#plan) return false
     const receipt = {
       size: part.size,
       etag: verdict.etag,
@@ -161,12 +199,16 @@ export class PartTaker {
     return true
   }
 
-  async #send(part: Part, hash: string): Promise<void> {
-    const { emit, progress } = this.#context
-    const sent = await this.#upload.sendPart(
-      part,
-      () => this.receipts.size === 0,
-    )
+  async #send(part: TakenPart): Promise<void> {
+    const { emit, progress, settings } = this.#context
+    part.content.expect(settings.proof)
+    let sent: Awaited<ReturnType<OpenUpload['sendPart']>>
+    let hash: string
+    do {
+      sent = await this.#upload.sendPart(part, this.#startOver)
+      hash = await part.content.digest(settings.proof)
+      // Confirmed for an upload that was found gone meanwhile: it counts no more.
+    } while (sent.uploadId !== this.#upload.uploadId)
     const receipt = {
       size: part.size,
       etag: sent.receipt.etag,
@@ -188,8 +230,24 @@ export class PartTaker {
     })
   }
 
+  /** Possible while nothing taken is gone; what was stored counts no more then. */
+  readonly #startOver = (): boolean => {
+    if (this.receipts.size > 0) return false
+    this.#plan = { mode: 'create' }
+    this.reuse.resumed = false
+    return true
+  }
+
+  /** So that the next run knows it of the file as it is now, without reading. */
+  #recordProof(record: PartRecord): void {
+    const { log } = this.#context
+    const { run } = log
+    if (!log.hasFileIdentity || log.isFileUnchangedSince(record.run)) return
+    log.append({ ...record, run }).catch(this.#onLogFailure)
+  }
+
   /** Beside the next parts; a log that cannot be written stops the run. */
-  #record(part: Part, hash: string, receipt: Receipt): void {
+  #record(part: Piece, hash: string, receipt: Receipt): void {
     const { log } = this.#context
     log
       .append({
@@ -203,7 +261,7 @@ export class PartTaker {
       .catch(this.#onLogFailure)
   }
 
-  #tellReused({ partNumber, offset, size }: Part, etag: string): void {
+  #tellReused({ partNumber, offset, size }: Piece, etag: string): void {
     this.#countReused(size)
     const { emit } = this.#context
     emit('part', {
@@ -229,6 +287,7 @@ export class PartTaker {
     this.#claim = undefined
     await this.#upload.giveUp('source-changed')
     if (isTooLate) {
+      this.#hasGivenUp = true
       throw new UploadError(
         'PAWL_SOURCE_CHANGED',
         'an earlier run completed the object, and the source is no longer its bytes; run the same call again to upload the source as it is now',
@@ -239,7 +298,11 @@ export class PartTaker {
     this.reuse.resumed = false
   }
 
-  async #checkBounds({ partNumber, offset, size: bytes }: Part): Promise<void> {
+  async #checkBounds({
+    partNumber,
+    offset,
+    size: bytes,
+  }: Piece): Promise<void> {
     const { settings } = this.#context
     const { key, size, store } = settings
     if (size !== undefined && offset + bytes > size) {
@@ -254,6 +317,13 @@ export class PartTaker {
       { key, partNumber, offset, resumable: true },
     )
   }
+}
+
+function listedPart(
+  listed: Listed,
+  partNumber: number,
+): ListedPart | 'refused' | undefined {
+  return listed === 'refused' ? listed : listed.get(partNumber)
 }
 
 function md5Hex(base64: string): string {

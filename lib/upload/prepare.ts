@@ -75,6 +75,10 @@ async function look(
     etags: etagsOf(upload.parts, completing.parts),
   }
   if (head !== undefined && isThatObject(head, expected)) {
+    const { size = completing.size } = settings
+    if (size !== completing.size) {
+      return restart(preparation, upload, 'source-changed')
+    }
     emit('resumed', {
       uploadId: upload.uploadId,
       offset: completing.size,

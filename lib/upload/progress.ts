@@ -66,6 +66,13 @@ export class ProgressCounter {
     this.#speak()
   }
 
+  /** What was stored counts no more: a new upload was begun. */
+  startOver(): void {
+    this.#counts.bytesStored = 0
+    this.#counts.bytesReused = 0
+    this.#counts.bytesRead = 0
+  }
+
   /** Says the last word. */
   end(): void {
     this.#emit({ ...this.#counts })

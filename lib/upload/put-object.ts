@@ -10,35 +10,36 @@ import { UploadError } from '../errors.js'
 import type { ObjectReceipt } from '../store/object-store.js'
 import { headObject } from './complete.js'
 import { isMd5Etag, sameEtag } from './etag.js'
-import { createDigest } from '../hash/digest.js'
 import type { PartCheck } from '../checkpoint/record.js'
+import type { PartContent } from './part-content.js'
 import type { RunContext } from './run-context.js'
 
 export async function putWholeObject(
   context: RunContext,
-  data: Uint8Array,
+  content: PartContent,
 ): Promise<{ receipt: ObjectReceipt; check: PartCheck }> {
   const { settings, log, sender, completeSignal, progress, emit } = context
   const { store, key, object } = settings
-  const md5 = await md5Hex(data)
+  const { size } = content
+  const md5 = Buffer.from(await content.digest('md5'), 'base64').toString('hex')
   await log.append({
     type: 'completing',
     put: true,
-    size: data.byteLength,
+    size,
     md5,
   })
   try {
     const { receipt, check, attempts } = await sender.send(
-      data,
+      content,
       { what: 'PutObject', signal: completeSignal },
       (request, call) => store.putObject({ ...request, key, object }, call),
     )
-    progress.stored(data.byteLength)
-    if (data.byteLength > 0) {
+    progress.stored(size)
+    if (size > 0) {
       emit('part', {
         partNumber: 1,
         offset: 0,
-        size: data.byteLength,
+        size,
         etag: receipt.etag,
         reused: false,
         attempts,
@@ -61,7 +62,7 @@ export async function putWholeObject(
     })
     if (
       found !== undefined &&
-      found.size === data.byteLength &&
+      found.size === size &&
       isMd5Etag(found.etag) &&
       sameEtag(found.etag, md5)
     ) {
@@ -83,10 +84,4 @@ function isAmbiguous({ code }: UploadError): boolean {
     default:
       return false
   }
-}
-
-async function md5Hex(data: Uint8Array): Promise<string> {
-  const hash = await createDigest('md5')
-  hash.update(data)
-  return Buffer.from(hash.digest(), 'base64').toString('hex')
 }

@@ -4,7 +4,7 @@
  */
 import { UploadError } from '../errors.js'
 import type { CompletedPart } from '../store/object-store.js'
-import { CompleteRefusal } from './complete.js'
+import type { CompleteRefusal } from './complete.js'
 import { sameEtag } from './etag.js'
 import { listAllParts } from './list-parts.js'
 import type { RunContext } from './run-context.js'

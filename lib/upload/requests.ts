@@ -12,7 +12,7 @@ import type { Call } from '../store/object-store.js'
 import { decideRetry, RetryBudget } from '../store/retry.js'
 import { StoreError } from '../store/store-error.js'
 import type { Emit } from './events.js'
-import type { UploadSettings } from './settings.js'
+import type { RequestSettings } from './request-settings.js'
 
 export interface RequestContext {
   /** For texts: `part 12`, `the list of parts`. */
@@ -29,15 +29,25 @@ export interface RequestContext {
   onFailure?: (error: StoreError) => Promise<void> | void
 }
 
+/** Whose calls they are, for texts. */
+export interface RequestOwner {
+  key?: string
+  isResumable?: boolean
+}
+
 export class Requests {
-  readonly #settings: UploadSettings
+  readonly #settings: RequestSettings & RequestOwner
   readonly #signal: AbortSignal
   readonly #emit: Emit
   readonly #budget = new RetryBudget()
   /** Hears when the server asks for less. */
   onThrottled: () => void = () => undefined
 
-  constructor(settings: UploadSettings, signal: AbortSignal, emit: Emit) {
+  constructor(
+    settings: RequestSettings & RequestOwner,
+    signal: AbortSignal,
+    emit: Emit,
+  ) {
     this.#settings = settings
     this.#signal = signal
     this.#emit = emit
@@ -118,6 +128,7 @@ export class Requests {
     const fields: UploadErrorFields = {
       cause: error,
       key: this.#settings.key,
+      resumable: this.#settings.isResumable,
       uploadId: context.uploadId,
       partNumber: context.partNumber,
       attempts,

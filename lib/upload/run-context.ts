@@ -19,6 +19,8 @@ export interface RunContext {
   readonly completeSignal: AbortSignal
   /** The run is to end without taking the log away. */
   readonly isSuspending: () => boolean
+  /** Rejects when the source is not what the parts were read from. */
+  readonly checkSource: () => Promise<void>
 }
 
 /** What of a result the counters know. */

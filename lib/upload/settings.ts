@@ -9,17 +9,18 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { defaultCheckpointPath } from '../checkpoint/default-path.js'
 import { invalidOption, UploadError } from '../errors.js'
 import type { ObjectOptions, ObjectStore } from '../store/object-store.js'
-import type {
-  Proof,
-  RetryOptions,
-  TimeoutOptions,
-  UploadOptions,
-  Verify,
-} from './options.js'
+import { aFunction, oneOf, optional, wholeNumber } from './option-checks.js'
+import type { Proof, UploadOptions, Verify } from './options.js'
+import {
+  readRequestSettings,
+  type RequestSettings,
+} from './request-settings.js'
 
 /** Options with every default filled in. */
-export interface UploadSettings {
+export interface UploadSettings extends RequestSettings {
   readonly store: ObjectStore
+  /** There is a log that outlives the run. */
+  readonly isResumable: boolean
   readonly key: string
   readonly partSize: number
   readonly isPartSizeGiven: boolean
@@ -33,10 +34,7 @@ export interface UploadSettings {
   readonly optionsDigest: string
   readonly verify: Verify
   readonly trafficLimit: number | undefined
-  readonly requestPayer: 'requester' | undefined
   readonly sequential: boolean
-  readonly retry: Required<RetryOptions>
-  readonly timeout: Required<TimeoutOptions>
   readonly signal: AbortSignal | undefined
   /** SHA-256 of `sourceId`. */
   readonly sourceDigest: string | undefined
@@ -47,16 +45,21 @@ const MiB = 1024 * 1024
 const partSizeStep = MiB
 
 export function readSettings(
-  options: UploadOptions & { size?: number; sourceId?: string },
+  options: UploadOptions & {
+    checkpoint?: unknown
+    size?: number
+    sourceId?: string
+  },
 ): UploadSettings {
   const { store, key, object = {} } = options
   checkStore(store)
   checkKey(key, store)
-  const size = optional(options.size, 'size', (n) => wholeNumber('size', n, 0))
+  const size = optional(options.size, (n) => wholeNumber('size', n, 0))
   const verify = readVerify(options.verify, store)
   const fixed = store.fixedHeaders(object)
   return {
     store,
+    isResumable: options.checkpoint !== false,
     key,
     ...readPartSize(options.partSize, size, store),
     size,
@@ -70,51 +73,28 @@ export function readSettings(
       options.onSourceChange ?? 'reupload',
       ['reupload', 'fail'],
     ),
-    beforeComplete: optional(
-      options.beforeComplete,
-      'beforeComplete',
-      aFunction,
+    beforeComplete: optional(options.beforeComplete, (value) =>
+      aFunction('beforeComplete', value),
     ),
     object,
     optionsDigest: sha256(
       JSON.stringify([
-        Object.entries(fixed).sort(([a], [b]) => (a < b ? -1 : 1)),
+        Object.entries(fixed).toSorted(([a], [b]) => (a < b ? -1 : 1)),
         options.sequential === true,
       ]),
     ),
     verify,
-    trafficLimit: optional(options.trafficLimit, 'trafficLimit', (n) =>
+    trafficLimit: optional(options.trafficLimit, (n) =>
       wholeNumber('trafficLimit', n, 245_760, 838_860_800),
     ),
-    requestPayer: optional(options.requestPayer, 'requestPayer', (value) =>
-      oneOf('requestPayer', value, ['requester']),
-    ),
     sequential: options.sequential === true,
-    retry: {
-      attempts: wholeNumber(
-        'retry.attempts',
-        options.retry?.attempts ?? 5,
-        1,
-        1000,
-      ),
-      baseDelay: wholeNumber(
-        'retry.baseDelay',
-        options.retry?.baseDelay ?? 200,
-        0,
-      ),
-      maxDelay: wholeNumber(
-        'retry.maxDelay',
-        options.retry?.maxDelay ?? 20_000,
-        0,
-      ),
-    },
-    timeout: readTimeout(options),
-    signal: optional(options.signal, 'signal', (signal) =>
+    ...readRequestSettings(options),
+    signal: optional(options.signal, (signal) =>
       signal instanceof AbortSignal
         ? signal
         : invalidOption('signal must be an AbortSignal'),
     ),
-    sourceDigest: optional(options.sourceId, 'sourceId', (id) =>
+    sourceDigest: optional(options.sourceId, (id) =>
       typeof id === 'string' && id !== ''
         ? sha256(id)
         : invalidOption('sourceId must be a string that is not empty'),
@@ -162,7 +142,8 @@ export function sha256(text: string): string {
   return createHash('sha256').update(text, 'utf8').digest('hex')
 }
 
-function checkStore(store: unknown): asserts store is ObjectStore {
+/** Throws unless it is something that has a store's calls. */
+export function checkStore(store: unknown): asserts store is ObjectStore {
   if (
     typeof store !== 'object' ||
     store === null ||
@@ -236,63 +217,4 @@ export function partSizeToFit(
 ): number {
   if (size === undefined || size <= wanted * maxParts) return wanted
   return Math.ceil(size / maxParts / partSizeStep) * partSizeStep
-}
-
-function readTimeout({
-  timeout = {},
-  trafficLimit,
-  partSize,
-}: UploadOptions): Required<TimeoutOptions> {
-  const read = (name: keyof TimeoutOptions, fallback: number) =>
-    wholeNumber(`timeout.${name}`, timeout[name] ?? fallback, 1)
-  // A server that holds the body back may take the time that the limit gives.
-  const slow =
-    trafficLimit === undefined
-      ? 0
-      : Math.ceil((((partSize ?? 8 * MiB) * 8) / trafficLimit) * 1000)
-  return {
-    connect: read('connect', 10_000),
-    stall: read('stall', 60_000) + slow,
-    headers: read('headers', 120_000) + slow,
-    complete: read('complete', 600_000),
-  }
-}
-
-function optional<T, R>(
-  value: T | undefined,
-  _name: string,
-  read: (value: T) => R,
-): R | undefined {
-  return value === undefined ? undefined : read(value)
-}
-
-function aFunction<T>(value: T): T {
-  return typeof value === 'function'
-    ? value
-    : invalidOption('beforeComplete must be a function')
-}
-
-function wholeNumber(
-  name: string,
-  value: number,
-  least: number,
-  most = Number.MAX_SAFE_INTEGER,
-): number {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) {
-    return value
-  }
-  const range =
-    most === Number.MAX_SAFE_INTEGER
-      ? `from ${least}`
-      : `from ${least} to ${most}`
-  return invalidOption(
-    `${name} must be a whole number ${range}, not ${String(value)}`,
-  )
-}
-
-function oneOf<const T>(name: string, value: T, allowed: readonly T[]): T {
-  if (allowed.includes(value)) return value
-  return invalidOption(
-    `${name} must be one of ${allowed.map((v) => JSON.stringify(v)).join(', ')}, not ${JSON.stringify(value)}`,
-  )
 }

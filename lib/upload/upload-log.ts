@@ -10,13 +10,10 @@ import { randomBytes } from 'node:crypto'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { LogState } from '../checkpoint/fold.js'
 import { readLog } from '../checkpoint/reader.js'
-import type {
-  FileIdentity,
-  HeaderRecord,
-  LogRecord,
-} from '../checkpoint/record.js'
+import type { HeaderRecord, LogRecord } from '../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../checkpoint/writer.js'
 import { loadXxh64 } from '../hash/xxh64.js'
+import { isSameFile, isSettled, type FileSight } from './file-identity.js'
 import type { UploadSettings } from './settings.js'
 
 export class UploadLog {
@@ -27,6 +24,7 @@ export class UploadLog {
   readonly setAside: string | undefined
   readonly header: HeaderRecord
   readonly #writer: LogWriter
+  readonly #file: FileSight | undefined
   readonly #unclosed: Set<string>
 
   private constructor(fields: {
@@ -35,12 +33,14 @@ export class UploadLog {
     setAside: string | undefined
     header: HeaderRecord
     writer: LogWriter
+    file: FileSight | undefined
   }) {
     this.checkpoint = fields.checkpoint
     this.state = fields.state
     this.setAside = fields.setAside
     this.header = fields.header
     this.#writer = fields.writer
+    this.#file = fields.file
     this.#unclosed = new Set(fields.state?.unclosed)
   }
 
@@ -48,7 +48,7 @@ export class UploadLog {
   static async open(
     checkpoint: Checkpoint,
     settings: UploadSettings,
-    fileIdentity?: FileIdentity,
+    file?: FileSight,
   ): Promise<UploadLog> {
     const bytes = await checkpoint.open()
     try {
@@ -68,14 +68,22 @@ export class UploadLog {
         proof: settings.proof,
         optionsDigest: settings.optionsDigest,
         sourceDigest: settings.sourceDigest,
-        fileIdentity,
+        // One that a later write may leave as it is would prove nothing.
+        fileIdentity: file && isSettled(file) ? file.identity : undefined,
         time: Date.now(),
         run: (state?.maxRun ?? 0) + 1,
       }
       const position =
         reading.kind === 'log' ? endOf(reading) : startOf(header.logId)
       const writer = new LogWriter(checkpoint, position, xxh64)
-      return new UploadLog({ checkpoint, state, setAside, header, writer })
+      return new UploadLog({
+        checkpoint,
+        state,
+        setAside,
+        header,
+        writer,
+        file,
+      })
     } catch (error) {
       await checkpoint.close()
       throw error
@@ -85,6 +93,23 @@ export class UploadLog {
   /** The number of this run, from 1. */
   get run(): number {
     return this.header.run
+  }
+
+  /** This run's header says which file it was, so a later run may trust it. */
+  get hasFileIdentity(): boolean {
+    return this.header.fileIdentity !== undefined
+  }
+
+  /** The file is the one that an earlier run read, not written to since then. */
+  isFileUnchangedSince(run: number): boolean {
+    const then = this.state?.runs.get(run)
+    if (this.#file === undefined || then?.fileIdentity === undefined) {
+      return false
+    }
+    const { fileIdentity: identity, time } = then
+    return (
+      isSameFile(identity, this.#file.identity) && isSettled({ identity, time })
+    )
   }
 
   /** Upload IDs that are no longer used and whose abort is not confirmed. */

@@ -6,8 +6,10 @@
  * them `ended` (suspended, or failed, which is the same for the log).
  *
  * - `open()` once; `skip()` at most once, before the first `take()`.
- * - `take(part)` owns the part: it is released when its memory may be used again.
- * - `finish()` once, after the last `take()`.
+ * - `take(part)` and `takePart(part)` own the part: it is released when its
+ *   memory may be used again. Parts come in order, once each.
+ * - `takeWhole(part)` instead: one PutObject.
+ * - `finish()` once, after the last of them.
  * - `suspend()` at any time, idempotent: after it nothing is sent or written,
  *   and the lock is free. It waits for no server.
  *
@@ -16,16 +18,17 @@
  * for every part.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import type { FileIdentity } from '../checkpoint/record.js'
 import { UploadError } from '../errors.js'
 import type { Emit } from './events.js'
 import { finishClaim, finishUpload, finishWithPut } from './finish.js'
 import { OpenUpload } from './open-upload.js'
+import type { FileSight } from './file-identity.js'
+import { MemoryContent, type TakenPart } from './part-content.js'
 import type { Part } from './part.js'
 import { PartSender } from './part-sender.js'
 import { prepare, type Plan } from './prepare.js'
 import type { ProgressCounter } from './progress.js'
-import { PartTaker } from './part-taker.js'
+import { PartTaker, type Piece } from './part-taker.js'
 import { sizeMismatch } from './size-mismatch.js'
 import { Requests } from './requests.js'
 import { storedRun } from './resume-plan.js'
@@ -37,6 +40,8 @@ import { UploadLog } from './upload-log.js'
 import type { UploadResult } from './upload-result.js'
 import type { PartRecord } from '../checkpoint/record.js'
 
+const noBytes = new MemoryContent(new Uint8Array(0), 'ef46db3751d8e999')
+
 /** What `suspend()` allows itself, ms: less than the two seconds promised. */
 const suspendBound = 1500
 
@@ -45,7 +50,10 @@ export interface UploadRunOptions {
   checkpoint: Checkpoint
   emit: Emit
   progress: ProgressCounter
-  fileIdentity?: FileIdentity | undefined
+  /** The source is a file: how it was when it was opened. */
+  file?: FileSight | undefined
+  /** Rejects when the source is not what was read. Asked before the object is made. */
+  checkSource?: () => Promise<void>
   /** Hears of the first failure, once. */
   onFailure(error: Error): void
 }
@@ -67,7 +75,8 @@ export class UploadRun {
   #taker: PartTaker | undefined
   /** Parts are taken one after the other: claims, and sequential uploads. */
   #inOrder: Promise<void> = Promise.resolve()
-  #shortPart: Part | undefined
+  /** All there is, for one PutObject. */
+  #whole: TakenPart | undefined
   #parts = 0
   #size = 0
 
@@ -77,6 +86,11 @@ export class UploadRun {
 
   get state(): string {
     return this.#state
+  }
+
+  /** Aborted, with the reason, when the run has stopped. */
+  get signal(): AbortSignal {
+    return this.#stop.signal
   }
 
   /** The upload on the server, once there is one. */
@@ -106,9 +120,9 @@ export class UploadRun {
       : storedRun(plan.upload, plan.listed, verify)
   }
 
-  /** The digest of the source that the log's parts were cut from. */
-  get loggedSource(): string | undefined {
-    return this.#log?.state?.header.sourceDigest
+  /** The digest of the source that a run cut its parts from. */
+  sourceOf(run: number): string | undefined {
+    return this.#log?.state?.runs.get(run)?.sourceDigest
   }
 
   get log(): UploadLog | undefined {
@@ -122,9 +136,9 @@ export class UploadRun {
   }
 
   async #open(): Promise<void> {
-    const { settings, checkpoint, emit, progress, fileIdentity } = this.#options
+    const { settings, checkpoint, emit, progress, file } = this.#options
     const { signal } = this.#stop
-    const log = await UploadLog.open(checkpoint, settings, fileIdentity)
+    const log = await UploadLog.open(checkpoint, settings, file)
     this.#log = log
     signal.throwIfAborted()
     const requests = new Requests(settings, signal, emit)
@@ -142,6 +156,7 @@ export class UploadRun {
       signal,
       completeSignal: this.#stopComplete.signal,
       isSuspending: () => this.#suspending !== undefined,
+      checkSource: this.#options.checkSource ?? (async () => undefined),
     }
     this.#upload = new OpenUpload(this.#context, this.#plan, this.partSize)
     this.#taker = new PartTaker(this.#context, this.#plan, this.#upload, {
@@ -165,19 +180,49 @@ export class UploadRun {
     return this.#parts
   }
 
-  /** Takes the next part of the object. */
+  /** The upload in the log is gone on with, or its object claimed. */
+  get isContinued(): boolean {
+    return this.#plan.mode !== 'create'
+  }
+
+  /** An object that is there already is held against the source, part by part. */
+  get isClaiming(): boolean {
+    return this.#taker?.claim !== undefined
+  }
+
+  /** The run failed in such a way that the next one begins anew by itself. */
+  get hasGivenUp(): boolean {
+    return this.#taker?.hasGivenUp === true
+  }
+
+  /** Takes a stored part of a file unread; false when it has to be read. */
+  takeUnread(piece: Piece): boolean {
+    if (!this.#takerOrThrow().takeUnread(piece)) return false
+    this.#count(piece)
+    return true
+  }
+
+  /** Takes the next part of a stream; a short first one is all there is. */
   take(part: Part): void {
-    const { signal } = this.#stop
-    if (signal.aborted) {
-      part.release()
-      return
-    }
-    this.#parts = part.partNumber
-    this.#size = part.offset + part.size
-    if (part.partNumber === 1 && part.size < this.partSize) {
-      this.#shortPart = part
-      return
-    }
+    const { partNumber, offset, size, data, xxh64 } = part
+    const content = new MemoryContent(data, xxh64)
+    const release = (): void => part.release()
+    const taken = { partNumber, offset, size, content, release }
+    if (partNumber === 1 && size < this.partSize) this.takeWhole(taken)
+    else this.takePart(taken)
+  }
+
+  /** Takes all bytes of the object, to be put in one request. */
+  takeWhole(part: TakenPart): void {
+    if (this.#isRefused(part)) return
+    this.#count(part)
+    this.#whole = part
+  }
+
+  /** Takes the next part of the object. */
+  takePart(part: TakenPart): void {
+    if (this.#isRefused(part)) return
+    this.#count(part)
     const taker = this.#takerOrThrow()
     const isInOrder =
       taker.claim !== undefined || this.#options.settings.sequential
@@ -186,11 +231,18 @@ export class UploadRun {
       : taker.handle(part)
     const task = work
       .catch((error: unknown) => this.fail(error))
-      .finally(() => {
+      .finally(async () => {
+        await part.content.settled()
         part.release()
         this.#tasks.delete(task)
       })
     this.#tasks.add(task)
+  }
+
+  /** Resolves when all parts taken are stored; rejects when the run was stopped. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#tasks)
+    this.throwIfStopped()
   }
 
   /** Resolves to the finished object; rejects with the first failure. */
@@ -227,7 +279,7 @@ export class UploadRun {
     await within(suspendBound, this.#opening)
     await within(suspendBound, Promise.allSettled(this.#tasks))
     await within(suspendBound, this.#finishing)
-    this.#shortPart?.release()
+    this.#whole?.release()
     if (this.#log !== undefined) {
       await within(suspendBound, this.#log.flush())
       await this.#log.checkpoint.close()
@@ -236,17 +288,17 @@ export class UploadRun {
   }
 
   async #finish(): Promise<UploadResult> {
-    await Promise.all(this.#tasks)
-    this.#throwIfStopped()
+    await this.idle()
     this.#state = 'finishing'
     const context = this.#contextOrThrow()
     const { size } = context.settings
     if (size !== undefined && size !== this.#size) {
       throw sizeMismatch(size, this.#size, context.settings.key)
     }
-    const result = await this.#makeObject(context).finally(() =>
-      this.#shortPart?.release(),
-    )
+    const result = await this.#makeObject(context).finally(async () => {
+      await this.#whole?.content.settled()
+      this.#whole?.release()
+    })
     await context.log.checkpoint.close()
     this.#state = 'done'
     context.progress.end()
@@ -260,18 +312,30 @@ export class UploadRun {
       if (claim.isWhole()) return finishClaim(context, claim, reuse)
       await taker.giveUpClaim()
     }
-    if (this.#parts === 0 || this.#shortPart !== undefined) {
+    if (this.#parts === 0 || this.#whole !== undefined) {
       await this.#upload?.giveUp('source-changed')
       reuse.resumed = false
-      const data = this.#shortPart?.data ?? new Uint8Array(0)
-      return finishWithPut(context, data, reuse)
+      return finishWithPut(context, this.#whole?.content ?? noBytes, reuse)
     }
     const uploadId = (await this.#upload?.id()) ?? ''
     const source = { parts: this.#parts, size: this.#size }
     return finishUpload(context, uploadId, taker.receipts, source, reuse)
   }
 
-  #throwIfStopped(): void {
+  #count({ partNumber, offset, size }: Piece): void {
+    this.#parts = partNumber
+    this.#size = offset + size
+  }
+
+  /** A run that has stopped takes nothing; what comes late is let go at once. */
+  #isRefused(part: TakenPart): boolean {
+    if (!this.#stop.signal.aborted) return false
+    part.release()
+    return true
+  }
+
+  /** Throws the first failure, or the reason to stop. */
+  throwIfStopped(): void {
     if (this.#failure !== undefined) throw this.#failure
     this.#stop.signal.throwIfAborted()
   }

@@ -27,6 +27,7 @@ import {
   readSettings,
   type UploadSettings,
 } from './settings.js'
+import type { PartRecord } from '../checkpoint/record.js'
 import type { UploadResult } from './upload-result.js'
 import { UploadRun } from './upload-run.js'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
@@ -127,14 +128,16 @@ export class ResumableUploadStream extends Writable {
     this.#isSkipped = true
     await this.#opened.promise
     const run = this.#openRun()
-    const records = run.storedParts
-    const last = records.at(-1)
-    if (last === undefined) return 0
     const { sourceDigest, key } = this.#settings
-    if (
-      !trustSource &&
-      (sourceDigest === undefined || sourceDigest !== run.loggedSource)
-    ) {
+    const isVouchedFor = (record: PartRecord): boolean =>
+      trustSource ||
+      (sourceDigest !== undefined && run.sourceOf(record.run) === sourceDigest)
+    const stored = run.storedParts
+    const firstOther = stored.findIndex((record) => !isVouchedFor(record))
+    const records = firstOther < 0 ? stored : stored.slice(0, firstOther)
+    const last = records.at(-1)
+    if (stored.length === 0) return 0
+    if (last === undefined) {
       this.#isSkipped = false
       throw new UploadError(
         'PAWL_SOURCE_ID_REQUIRED',
@@ -167,6 +170,7 @@ export class ResumableUploadStream extends Writable {
 
   /** Suspends. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.on('error', ignoreError)
     if (!this.writableFinished) this.destroy()
     await this.result.catch(() => undefined)
   }
@@ -308,13 +312,14 @@ export class ResumableUploadStream extends Writable {
     return new UploadError(
       'PAWL_SUSPENDED',
       'the upload was suspended; the same call, made again, goes on from here',
-      { ...fields, resumable: true },
+      { ...fields, resumable: this.#settings.isResumable },
     )
   }
 
   async #discard(): Promise<void> {
     if (this.#finished !== undefined) throw alreadyComplete(this.#settings.key)
     this.#isDiscarding = true
+    this.on('error', ignoreError)
     await this.#opened.promise.catch(() => undefined)
     this.destroy()
     await this.result.catch(() => undefined)
@@ -322,6 +327,11 @@ export class ResumableUploadStream extends Writable {
     if (this.#checkpoint === undefined) return
     await discardUpload(this.#settings, this.#checkpoint)
   }
+}
+
+/** For an end that the caller asked for by name; `result` says it too. */
+function ignoreError(): void {
+  // Without a listener the stream's error would end the process.
 }
 
 function alreadyComplete(key: string): UploadError {

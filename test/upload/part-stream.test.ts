@@ -9,7 +9,7 @@ import { hex64, loadXxh64 } from '../../lib/hash/xxh64.js'
 import type { Part } from '../../lib/upload/part.js'
 import { createPartStream } from '../../lib/upload/part-stream.js'
 
-const { hash } = await loadXxh64()
+const xxh64 = await loadXxh64()
 
 interface Cut {
   partNumber: number
@@ -55,7 +55,7 @@ function slices(whole: Buffer, partSize: number): Cut[] {
         offset,
         size: bytes.length,
         bytes,
-        xxh64: hex64(hash(bytes)),
+        xxh64: hex64(xxh64.hash(bytes)),
       }
     },
   )

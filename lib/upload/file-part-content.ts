@@ -1,0 +1,155 @@
+/**
+ * A part of a file that is too large to be held: read in views through one small
+ * buffer, hashed as it goes by, read again for each attempt.
+ *
+ * The buffer has two halves: while a view is on its way out, the next one is
+ * read into the other. A view is valid until the one after it is asked for. At
+ * most one pass goes on at a time, and none after its iterator has returned.
+ *
+ * Every pass that reaches the end must give the same digests, and the file must
+ * not have been written to; else `PAWL_SOURCE_CHANGED`, before the last view is
+ * handed out, so that no complete body of mixed bytes ever reaches a server.
+ */
+import { createDigest } from '../hash/digest.js'
+import { hex64, loadXxh64 } from '../hash/xxh64.js'
+import type { Body } from '../store/object-store.js'
+import type { FileSource } from './file-source.js'
+import type { ContentDigest, PartContent } from './part-content.js'
+
+interface Hasher {
+  kind: ContentDigest
+  update(data: Uint8Array): void
+  digest(): string
+}
+
+export interface FilePartOptions {
+  source: FileSource
+  /** Bytes from the start of the file. */
+  offset: number
+  size: number
+  /** The memory for views; its length must be even. */
+  buffer: Uint8Array
+  /** Hears of bytes read for the first time. */
+  onRead: (bytes: number) => void
+}
+
+export class FilePartContent implements PartContent {
+  readonly size: number
+  readonly #options: FilePartOptions
+  readonly #kinds = new Set<ContentDigest>()
+  readonly #known = new Map<ContentDigest, string>()
+  #pass: Promise<unknown> | undefined
+  #read = 0
+
+  constructor(options: FilePartOptions) {
+    this.size = options.size
+    this.#options = options
+  }
+
+  body(onSent: (bytes: number) => void): Body {
+    const views = () => this.#views()
+    return async function* body() {
+      for await (const view of views()) {
+        const { byteLength } = view
+        yield view
+        onSent(byteLength)
+      }
+    }
+  }
+
+  expect(kind: ContentDigest): void {
+    this.#kinds.add(kind)
+  }
+
+  async digest(kind: ContentDigest): Promise<string> {
+    const known = this.#known.get(kind)
+    if (known !== undefined) return known
+    this.expect(kind)
+    const pass = this.#readAll()
+    this.#pass = pass
+    await pass
+    return this.#known.get(kind) ?? this.digest(kind)
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#pass])
+  }
+
+  async #readAll(): Promise<void> {
+    const views = this.#views()
+    while ((await views.next()).done !== true) {
+      // Hashing is all that is wanted of them.
+    }
+  }
+
+  async *#views(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { source, buffer, size, offset } = this.#options
+    const length = buffer.byteLength / 2
+    const hashers = await Promise.all([...this.#kinds].map(createHasher))
+    const read = async (start: number): Promise<Uint8Array> => {
+      const half = (start / length) % 2
+      const view = buffer.subarray(
+        half * length,
+        half * length + Math.min(length, size - start),
+      )
+      await source.read(view, offset + start)
+      return view
+    }
+    let next: Promise<Uint8Array> | undefined = read(0)
+    try {
+      for (let start = 0; next !== undefined; start += length) {
+        const view: Uint8Array = await next
+        const end = start + view.byteLength
+        next = end < size ? read(start + length) : undefined
+        // Its failure is told when its turn comes.
+        next?.catch(() => undefined)
+        for (const hasher of hashers) hasher.update(view)
+        this.#tellRead(end)
+        if (next === undefined) await this.#end(hashers)
+        yield view
+      }
+    } finally {
+      // Nothing may be written into the buffer after this.
+      await next?.catch(() => undefined)
+    }
+  }
+
+  async #end(hashers: readonly Hasher[]): Promise<void> {
+    const { source, offset } = this.#options
+    await source.mustBeUnchanged()
+    for (const hasher of hashers) {
+      const { kind } = hasher
+      const value = hasher.digest()
+      const before = this.#known.get(kind)
+      if (before !== undefined && before !== value) {
+        throw source.changed(
+          `the ${this.size} bytes from ${offset} on are not the same when read again`,
+        )
+      }
+      this.#known.set(kind, value)
+    }
+  }
+
+  #tellRead(end: number): void {
+    if (end <= this.#read) return
+    this.#options.onRead(end - this.#read)
+    this.#read = end
+  }
+}
+
+async function createHasher(kind: ContentDigest): Promise<Hasher> {
+  if (kind !== 'xxh64') {
+    const hash = await createDigest(kind)
+    return {
+      kind,
+      update: (data) => hash.update(data),
+      digest: () => hash.digest(),
+    }
+  }
+  const xxh64 = (await loadXxh64()).create()
+  return {
+    kind,
+    update: (data) => xxh64.update(data),
+    digest: () => hex64(xxh64.digest()),
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * The parts of a file, read or to be read, each with the memory it needs.
+ *
+ * Small parts are read whole into one of `concurrency` part buffers and hashed
+ * there. Where that would take too much memory a part gets a small buffer
+ * instead, and is read as it is sent. Either way there are never more buffers
+ * than parts in flight, and they are used again.
+ */
+import { hex64, loadXxh64 } from '../hash/xxh64.js'
+import { FilePartContent } from './file-part-content.js'
+import type { FileSource } from './file-source.js'
+import { PartBuffers } from './part-buffers.js'
+import { MemoryContent, type TakenPart } from './part-content.js'
+import type { Piece } from './part-taker.js'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+/** Larger parts are not held. */
+const largestHeld = 16 * MiB
+/** All buffers of one upload together, at most. */
+const mostMemory = 64 * MiB
+const largestView = 512 * KiB
+const hashBlock = 128 * KiB
+
+/** Whether so many parts of such a size are held in memory. */
+export function isHeld(partSize: number, concurrency: number): boolean {
+  return partSize <= largestHeld && partSize * concurrency <= mostMemory
+}
+
+/** Bytes of one view, two of which a part in flight has. */
+export function viewSize(concurrency: number): number {
+  const share = Math.floor(mostMemory / 2 / concurrency / 2 / (64 * KiB))
+  return Math.min(largestView, Math.max(1, share) * 64 * KiB)
+}
+
+export class FileParts {
+  readonly #source: FileSource
+  readonly #buffers: PartBuffers
+  readonly #isHeld: boolean
+  readonly #onRead: (bytes: number) => void
+
+  /** `largest`: bytes of the largest part that will be asked for. */
+  constructor(
+    source: FileSource,
+    sizes: { largest: number; concurrency: number },
+    onRead: (bytes: number) => void,
+  ) {
+    const { largest, concurrency } = sizes
+    this.#source = source
+    this.#onRead = onRead
+    this.#isHeld = isHeld(largest, concurrency)
+    this.#buffers = new PartBuffers(
+      this.#isHeld ? largest : 2 * viewSize(concurrency),
+      concurrency,
+    )
+  }
+
+  /** Waits for a buffer; rejects with the signal's reason instead. */
+  async take(piece: Piece, signal: AbortSignal): Promise<TakenPart> {
+    const buffer = await this.#acquire(signal)
+    let isReleased = false
+    const release = (): void => {
+      if (isReleased) return
+      isReleased = true
+      this.#buffers.release(buffer)
+    }
+    try {
+      const content = this.#isHeld
+        ? await this.#read(piece, buffer)
+        : this.#unread(piece, buffer)
+      return { ...piece, content, release }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  async #read(piece: Piece, buffer: Uint8Array): Promise<MemoryContent> {
+    const { offset, size } = piece
+    const data = buffer.subarray(0, size)
+    await this.#source.read(data, offset)
+    // What was written to after this is found before the object is made.
+    await this.#source.mustBeUnchanged()
+    this.#onRead(size)
+    const xxh64 = (await loadXxh64()).create()
+    for (let start = 0; start < size; start += hashBlock) {
+      xxh64.update(data.subarray(start, start + hashBlock))
+    }
+    return new MemoryContent(data, hex64(xxh64.digest()))
+  }
+
+  #unread({ offset, size }: Piece, buffer: Uint8Array): FilePartContent {
+    const source = this.#source
+    const onRead = this.#onRead
+    return new FilePartContent({ source, offset, size, buffer, onRead })
+  }
+
+  #acquire(signal: AbortSignal): Promise<Uint8Array> {
+    signal.throwIfAborted()
+    const free = this.#buffers.tryAcquire()
+    if (free !== undefined) return Promise.resolve(free)
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#buffers.cancel(onBuffer)
+        reject(signal.reason)
+      }
+      const onBuffer = (buffer: Uint8Array): void => {
+        signal.removeEventListener('abort', onAbort)
+        resolve(buffer)
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#buffers.acquire(onBuffer)
+    })
+  }
+}
+
+/** Where the parts of `size` bytes are, in order. */
+export function* piecesOf(size: number, partSize: number): Generator<Piece> {
+  for (let offset = 0, partNumber = 1; offset < size; partNumber++) {
+    const length = Math.min(partSize, size - offset)
+    yield { partNumber, offset, size: length }
+    offset += length
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * A file as the source of an upload: bytes from anywhere in it, and the word of
+ * the file system on whether it is still the file that was opened.
+ *
+ * It owns the descriptor until `close()`. Every read fills its whole target or
+ * rejects: a file that ends early has changed.
+ */
+import { constants, type BigIntStats } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
+import {
+  invalidOption,
+  UploadError,
+  type UploadErrorFields,
+} from '../errors.js'
+import { identityOf, isSameFile, type FileSight } from './file-identity.js'
+
+/** The calls of the file system that a source makes; `FileHandle` has them. */
+export interface SourceHandle {
+  read(
+    into: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number }>
+  stat(options: { bigint: true }): Promise<BigIntStats>
+  close(): Promise<void>
+}
+
+export interface SourceFileSystem {
+  open(path: string): Promise<SourceHandle>
+  stat(path: string): Promise<BigIntStats>
+}
+
+export interface FileSourceOptions {
+  files?: SourceFileSystem
+  /** What errors say besides. */
+  fields?: Pick<UploadErrorFields, 'key' | 'resumable'>
+}
+
+const nodeFiles: SourceFileSystem = {
+  // Without O_NONBLOCK opening a FIFO would wait for a writer.
+  open: (path) => open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)),
+  stat: (path) => stat(path, { bigint: true }),
+}
+
+export class FileSource {
+  readonly path: string
+  /** How it was when it was opened. */
+  readonly sight: FileSight
+  readonly #handle: SourceHandle
+  readonly #options: Required<FileSourceOptions>
+
+  private constructor(
+    path: string,
+    sight: FileSight,
+    handle: SourceHandle,
+    options: Required<FileSourceOptions>,
+  ) {
+    this.path = path
+    this.sight = sight
+    this.#handle = handle
+    this.#options = options
+  }
+
+  /**
+   * Rejects with `PAWL_SOURCE_IO`, or with `PAWL_INVALID_OPTION` for anything
+   * but a regular file.
+   */
+  static async open(
+    path: string,
+    { files = nodeFiles, fields = {} }: FileSourceOptions = {},
+  ): Promise<FileSource> {
+    const handle = await files
+      .open(path)
+      .catch((error: unknown) => fail(path, 'opened', error))
+    try {
+      const stats = await handle.stat({ bigint: true })
+      if (!stats.isFile()) mustBeRegular(path, stats)
+      const sight = { identity: identityOf(stats), time: Date.now() }
+      return new FileSource(path, sight, handle, { files, fields })
+    } catch (error) {
+      await handle.close()
+      if (error instanceof UploadError) throw error
+      return fail(path, 'looked at', error)
+    }
+  }
+
+  /** Bytes, when it was opened. */
+  get size(): number {
+    return this.sight.identity.size
+  }
+
+  /** Fills `into` with the bytes from `position` on. */
+  async read(into: Uint8Array, position: number): Promise<void> {
+    const { byteLength } = into
+    for (let filled = 0; filled < byteLength;) {
+      const rest = byteLength - filled
+      const { bytesRead } = await this.#handle
+        .read(into, filled, rest, position + filled)
+        .catch((error: unknown) => fail(this.path, 'read', error))
+      if (bytesRead === 0) {
+        const end = position + filled
+        throw this.changed(`it ends at ${end}, expected ${this.size} bytes`)
+      }
+      filled += bytesRead
+    }
+  }
+
+  /** Rejects with `PAWL_SOURCE_CHANGED` when the open file was written to. */
+  async mustBeUnchanged(): Promise<void> {
+    const stats = await this.#handle
+      .stat({ bigint: true })
+      .catch((error: unknown) => fail(this.path, 'looked at', error))
+    if (isSameFile(identityOf(stats), this.sight.identity)) return
+    throw this.changed(
+      `it was written to: ${stats.size} bytes, expected ${this.size}, or other times`,
+    )
+  }
+
+  /** The same, and the path must still lead to it. */
+  async mustBeInPlace(): Promise<void> {
+    await this.mustBeUnchanged()
+    const stats = await this.#options.files
+      .stat(this.path)
+      .catch(() => undefined)
+    if (stats && isSameFile(identityOf(stats), this.sight.identity)) return
+    throw this.changed('another file, or none, is there now')
+  }
+
+  /** `how` says what was found. */
+  changed(how: string): UploadError {
+    return new UploadError(
+      'PAWL_SOURCE_CHANGED',
+      `${this.path} changed while it was uploaded (${how}); nothing was completed; run the same call again to upload it as it is now`,
+      { resumable: true, ...this.#options.fields },
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+}
+
+function fail(path: string, what: string, cause: unknown): never {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  throw new UploadError('PAWL_SOURCE_IO', `${path} cannot be ${what}: ${why}`, {
+    cause,
+    resumable: true,
+  })
+}
+
+function mustBeRegular(path: string, stats: BigIntStats): never {
+  const kind = stats.isDirectory()
+    ? 'a directory'
+    : stats.isFIFO()
+      ? 'a FIFO'
+      : stats.isCharacterDevice()
+        ? 'a device'
+        : 'not a regular file'
+  return invalidOption(
+    `${path} is ${kind}; uploadFile() takes regular files, anything else can be piped into createResumableUploadStream()`,
+  )
+}

@@ -1,0 +1,81 @@
+/**
+ * The bytes of one part, or of a whole object, wherever they are: in memory, or
+ * in a file that can be read again.
+ */
+import { digest, type DigestKind } from '../hash/digest.js'
+import type { Body } from '../store/object-store.js'
+import { bodyOf } from './part-body.js'
+
+/** CRC-64s are unsigned decimals, `md5` is base64, the others are hex. */
+export type ContentDigest = DigestKind | 'xxh64'
+
+export interface PartContent {
+  /** Bytes. */
+  readonly size: number
+
+  /** A fresh body for each attempt; `onSent` hears of each view that went out. */
+  body(onSent: (bytes: number) => void): Body
+
+  /** A digest of all the bytes. It is worked out once. */
+  digest(kind: ContentDigest): Promise<string>
+
+  /**
+   * A digest that is wanted only after the bytes were sent: it is worked out
+   * beside that. `digest()` then has it.
+   */
+  expect(kind: ContentDigest): void
+
+  /** Resolves when nothing here reads the bytes any more. Never rejects. */
+  settled(): Promise<void>
+}
+
+/** A part on its way to the store. */
+export interface TakenPart {
+  /** From 1. */
+  readonly partNumber: number
+  /** Bytes from the start of the object. */
+  readonly offset: number
+  readonly size: number
+  readonly content: PartContent
+  /** Gives the memory back. */
+  release(): void
+}
+
+/** Bytes in memory; they must not change until it has settled. */
+export class MemoryContent implements PartContent {
+  readonly #data: Uint8Array
+  readonly #xxh64: string
+  readonly #digests = new Map<DigestKind, Promise<string>>()
+
+  /** `xxh64` in hex. */
+  constructor(data: Uint8Array, xxh64: string) {
+    this.#data = data
+    this.#xxh64 = xxh64
+  }
+
+  get size(): number {
+    return this.#data.byteLength
+  }
+
+  body(onSent: (bytes: number) => void): Body {
+    return bodyOf(this.#data, onSent)
+  }
+
+  digest(kind: ContentDigest): Promise<string> {
+    if (kind === 'xxh64') return Promise.resolve(this.#xxh64)
+    const known = this.#digests.get(kind)
+    if (known !== undefined) return known
+    const value = digest(kind, this.#data)
+    this.#digests.set(kind, value)
+    return value
+  }
+
+  expect(kind: ContentDigest): void {
+    // Whoever asks for it hears of its failure.
+    this.digest(kind).catch(() => undefined)
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#digests.values())
+  }
+}

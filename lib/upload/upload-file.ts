@@ -1,0 +1,151 @@
+/** `uploadFile`: the same upload as the stream's, from a file. */
+import mime from 'mime'
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { invalidOption } from '../errors.js'
+import type { ObjectOptions } from '../store/object-store.js'
+import { discardUpload } from './discard.js'
+import type { Emit } from './events.js'
+import {
+  checkFileCheckpoint,
+  placeFileCheckpoint,
+} from './file-checkpoint-place.js'
+import { FileSource, type SourceFileSystem } from './file-source.js'
+import { FileUpload } from './file-upload.js'
+import { aFunction, oneOf, optional, wholeNumber } from './option-checks.js'
+import type { UploadFileOptions } from './options.js'
+import { readSettings, type UploadSettings } from './settings.js'
+import type { UploadResult } from './upload-result.js'
+
+/**
+ * Uploads a file in parts, and goes on where an earlier run of the same call
+ * stopped, reading only what is not stored. Memory stays under 64 MiB beside
+ * what Node itself takes, whatever the part size.
+ *
+ * Rejects with an `UploadError`: `PAWL_INVALID_OPTION` for bad options and for
+ * anything but a regular file, `PAWL_SOURCE_IO` for a file that cannot be read,
+ * `PAWL_SOURCE_CHANGED` when it changes meanwhile, `PAWL_SUSPENDED` after
+ * `signal`. When it has settled, the same call may be made again.
+ *
+ * @example
+ * const result = await uploadFile('db.dump', {
+ *   store: ossStore({ region: 'cn-hangzhou', bucket: 'examplebucket' }),
+ *   key: 'backups/db.dump',
+ *   onProgress: ({ bytesStored, bytesTotal }) =>
+ *     console.log(bytesStored, 'of', bytesTotal),
+ * })
+ */
+export function uploadFile(
+  path: string,
+  options: UploadFileOptions,
+): Promise<UploadResult> {
+  return uploadFileOn(path, options)
+}
+
+/** The same on another file system. */
+export async function uploadFileOn(
+  path: string,
+  options: UploadFileOptions,
+  files?: SourceFileSystem,
+): Promise<UploadResult> {
+  const emit = readListeners(options)
+  const prove = oneOf('prove', options.prove ?? 'identity', [
+    'identity',
+    'hash',
+  ])
+  checkPath(path)
+  checkFileCheckpoint(options)
+  // What is wrong with the options is said before the file is touched.
+  const { key, isResumable: resumable } = readSettings(options)
+  const source = await FileSource.open(path, {
+    fields: { key, resumable },
+    ...(files === undefined ? {} : { files }),
+  })
+  try {
+    const settings = readSettings({
+      ...options,
+      object: withContentType(options, path),
+      size: source.size,
+    })
+    const multipartThreshold = readThreshold(options, settings)
+    const checkpoint = await placeFileCheckpoint(path, options, settings)
+    return await new FileUpload({
+      source,
+      settings,
+      checkpoint,
+      multipartThreshold,
+      prove,
+      emit,
+    }).run()
+  } finally {
+    await source.close()
+  }
+}
+
+/**
+ * Gives up the unfinished upload of a file for good: what is stored of it is
+ * removed from the server, and its log with it. To be called with the options
+ * of `uploadFile`, when that has settled. Rejects with `PAWL_INVALID_STATE` when
+ * the object is complete, and keeps the log when the server cannot be reached.
+ */
+export async function discardFileUpload(
+  path: string,
+  options: UploadFileOptions,
+): Promise<void> {
+  checkPath(path)
+  checkFileCheckpoint(options)
+  const settings = readSettings(options)
+  const checkpoint: Checkpoint = await placeFileCheckpoint(
+    path,
+    options,
+    settings,
+  )
+  await discardUpload(settings, checkpoint)
+}
+
+function checkPath(path: unknown): void {
+  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return
+  invalidOption('uploadFile(path, options): the path of a file is required')
+}
+
+function readThreshold(
+  { multipartThreshold }: UploadFileOptions,
+  { partSize, store }: UploadSettings,
+): number {
+  const { maxPutSize } = store.limits
+  return wholeNumber(
+    'multipartThreshold',
+    multipartThreshold ?? Math.min(partSize, maxPutSize),
+    0,
+    maxPutSize,
+  )
+}
+
+/** The content type that the name of the file, or else of the object, says. */
+function withContentType(
+  { object = {}, key }: UploadFileOptions,
+  path: string,
+): ObjectOptions {
+  const headers = Object.keys(object.headers ?? {})
+  const isGiven =
+    object.contentType !== undefined ||
+    headers.some((name) => name.toLowerCase() === 'content-type')
+  if (isGiven) return object
+  const contentType = mime.getType(path) ?? mime.getType(key)
+  return contentType === null ? object : { ...object, contentType }
+}
+
+function readListeners({ onProgress, on = {} }: UploadFileOptions): Emit {
+  optional(onProgress, (value) => aFunction('onProgress', value))
+  for (const [name, listener] of Object.entries(on)) {
+    if (listener !== undefined) aFunction(`on.${name}`, listener)
+  }
+  return (name, event) => {
+    const listeners: Partial<Record<string, (event: never) => void>> = {
+      ...on,
+      progress: onProgress,
+    }
+    // Name and event belong together; the type of the table forgets it.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    listeners[name]?.(event as never)
+  }
+}
