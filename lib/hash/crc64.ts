@@ -5,7 +5,8 @@
  * Values are unsigned decimal strings everywhere outside this folder, since
  * that is how OSS writes them and a `number` cannot hold them.
  */
-import { createCRC64, type IHasher } from 'hash-wasm'
+import type { IHasher } from 'hash-wasm'
+import hashWasm from 'hash-wasm/dist/crc64.umd.min.js'
 
 /** Which polynomial. */
 export type Crc64Variant = 'crc64ecma' | 'crc64nvme'
@@ -24,7 +25,7 @@ export async function createCrc64(variant: Crc64Variant): Promise<{
   digest(): string
 }> {
   const hasher =
-    idle[variant].pop() ?? (await createCRC64(polynomials[variant]))
+    idle[variant].pop() ?? (await hashWasm.createCRC64(polynomials[variant]))
   hasher.init()
   return {
     update: (data) => void hasher.update(data),

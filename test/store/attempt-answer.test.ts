@@ -27,9 +27,17 @@ await t.test('an early refusal is read while the body goes out', async (t) => {
 })
 
 await t.test('an early answer leaves no byte of the body behind', async (t) => {
+  let foreign = false
+  let closed: Promise<unknown> | undefined
   const server = await scriptedServer(t, {
     steps: [
-      ({ request, response }) => {
+      ({ request, response, socket }) => {
+        closed = new Promise((resolve) => {
+          socket.once('close', resolve)
+        })
+        request.on('data', (chunk: Buffer) => {
+          foreign ||= chunk.includes('b')
+        })
         request.pause()
         response.end('early')
       },
@@ -40,15 +48,8 @@ await t.test('an early answer leaves no byte of the body behind', async (t) => {
   t.equal((await send(upload(bytes))).status, 200)
   // The next part's bytes.
   bytes.fill('b')
-  const [received] = server.requests
-  let foreign = false
-  received?.on('data', (chunk: Buffer) => {
-    foreign ||= chunk.includes('b')
-  })
-  received?.resume()
-  await new Promise((resolve) => {
-    received?.once('close', resolve)
-  })
+  server.requests[0]?.resume()
+  await closed
   t.notOk(foreign)
 })
 

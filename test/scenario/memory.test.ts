@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { compiledSources } from '../support/compiled.js'
+import { devStore } from '../support/dev-store.js'
+
+const MiB = 1024 * 1024
+
+for (const [name, size, views, bytesPerSecond] of [
+  ['2 GiB in 64 KiB chunks', 2048 * MiB, false, 160 * MiB],
+  ['64-byte views of 16 KiB buffers', 48 * MiB, true, 8 * MiB],
+] as const) {
+  await t.test(`${name} to a slow server stay under 200 MiB`, async (t) => {
+    const sources = await compiledSources(t)
+    const dev = await devStore(t, {
+      discard: true,
+      digests: 'crc64',
+      bytesPerSecond,
+    })
+    const job = { endpoint: dev.server.endpoint, size, views }
+    const main = join(sources, 'test/fixtures/memory-child.js')
+    const child = spawn(
+      // The test runner puts a loader into every child; it is not to be counted.
+      'env',
+      ['-u', 'NODE_OPTIONS', process.execPath, main, JSON.stringify(job)],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    const [output, [code]] = await Promise.all([
+      text(child.stdout),
+      once(child, 'close'),
+    ])
+    t.equal(code, 0)
+    const found = JSON.parse(output) as { peak: number; size: number }
+    t.equal(found.size, size)
+    t.comment(`${(found.peak / MiB).toFixed(0)} MiB resident`)
+    t.ok(
+      found.peak < 200 * MiB,
+      `${(found.peak / MiB).toFixed(0)} MiB resident at the most`,
+    )
+  })
+}
