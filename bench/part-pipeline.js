@@ -7,7 +7,12 @@ import { pipeline } from 'node:stream/promises'
 import { Readable } from 'node:stream'
 import { createPartStream } from '../dist/upload/part-stream.js'
 import { loadXxh64 } from '../dist/hash/xxh64.js'
-import { median, spread, gigabytesPerSecond, printTable } from './support/report.js'
+import {
+  median,
+  spread,
+  gigabytesPerSecond,
+  printTable,
+} from './support/report.js'
 
 const MiB = 1024 * 1024
 const partSize = 8 * MiB

@@ -10,8 +10,13 @@ import { randomBytes } from 'node:crypto'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { LogState } from '../checkpoint/fold.js'
 import { readLog } from '../checkpoint/reader.js'
-import type { HeaderRecord, LogRecord } from '../checkpoint/record.js'
+import type {
+  HeaderRecord,
+  IntentRecord,
+  LogRecord,
+} from '../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../checkpoint/writer.js'
+import { UploadError } from '../errors.js'
 import { loadXxh64 } from '../hash/xxh64.js'
 import { isSameFile, isSettled, type FileSight } from './file-identity.js'
 import type { UploadSettings } from './settings.js'
@@ -26,6 +31,10 @@ export class UploadLog {
   readonly #writer: LogWriter
   readonly #file: FileSight | undefined
   readonly #unclosed: Set<string>
+  /** A request that makes something on the server was about to be sent. */
+  #hasAsked = false
+  readonly #intents: IntentRecord[]
+  readonly #uploadIds: Set<string>
 
   private constructor(fields: {
     checkpoint: Checkpoint
@@ -42,6 +51,8 @@ export class UploadLog {
     this.#writer = fields.writer
     this.#file = fields.file
     this.#unclosed = new Set(fields.state?.unclosed)
+    this.#intents = [...(fields.state?.intents ?? [])]
+    this.#uploadIds = new Set(fields.state?.uploadIds)
   }
 
   /** Opens, locks and reads; a log that is not one is left as it was found. */
@@ -117,17 +128,48 @@ export class UploadLog {
     return this.#unclosed
   }
 
+  /** Every Initiate that was about to be sent, oldest first. */
+  get intents(): readonly IntentRecord[] {
+    return this.#intents
+  }
+
+  /** Every upload ID that the log names. */
+  get uploadIds(): ReadonlySet<string> {
+    return this.#uploadIds
+  }
+
   /** Adds records; they are durable when it resolves. */
   append(...records: LogRecord[]): Promise<void> {
     for (const record of records) {
       if (record.type === 'void') this.#unclosed.add(record.uploadId)
       if (record.type === 'closed') this.#unclosed.delete(record.uploadId)
+      if (record.type === 'intent' || record.type === 'completing') {
+        this.#hasAsked = true
+      }
+      if (record.type === 'intent') this.#intents.push(record)
+      if (record.type === 'upload') this.#uploadIds.add(record.uploadId)
     }
     return this.#writer.append(records)
+  }
+
+  /**
+   * Whether the log says anything that a later run could use. A new one does
+   * not when nothing was asked of the server, or the server refused for certain
+   * what was: kept, it would only be in the way of the call put right.
+   */
+  isWorthKeeping(failure: Error | undefined): boolean {
+    if (this.state !== undefined || this.#uploadIds.size > 0) return true
+    return this.#hasAsked && !isRefusal(failure)
   }
 
   /** Resolves when all that was given to `append` is durable. */
   flush(): Promise<void> {
     return this.#writer.flush()
   }
+}
+
+/** A server's definite no: nothing was made there. */
+function isRefusal(failure: Error | undefined): boolean {
+  const status = failure instanceof UploadError ? failure.status : undefined
+  return status !== undefined && status >= 400 && status < 500 && status !== 408
 }

@@ -139,8 +139,12 @@ export class UploadRun {
     const { settings, checkpoint, emit, progress, file } = this.#options
     const { signal } = this.#stop
     const log = await UploadLog.open(checkpoint, settings, file)
+    if (signal.aborted) {
+      // Who stopped the run may not have waited for this long.
+      await checkpoint.close()
+      signal.throwIfAborted()
+    }
     this.#log = log
-    signal.throwIfAborted()
     const requests = new Requests(settings, signal, emit)
     const slots = new Slots(settings.concurrency)
     requests.onThrottled = () => slots.throttle()
@@ -282,7 +286,11 @@ export class UploadRun {
     this.#whole?.release()
     if (this.#log !== undefined) {
       await within(suspendBound, this.#log.flush())
-      await this.#log.checkpoint.close()
+      const { checkpoint } = this.#log
+      if (!this.#log.isWorthKeeping(this.#failure ?? reason)) {
+        await checkpoint.remove()
+      }
+      await checkpoint.close()
     }
     this.#state = 'ended'
   }

@@ -1,0 +1,67 @@
+/** What ARCHITECTURE.md says of imports and names, held. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { errorCodes } from '../lib/errors.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const sources = readdirSync(join(root, 'lib'), { recursive: true })
+  .map(String)
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+
+/** Which layers each layer may import from, besides itself. */
+const allowed: Record<string, readonly string[]> = {
+  errors: [],
+  hash: ['errors'],
+  store: ['errors', 'hash'],
+  checkpoint: ['errors', 'hash'],
+  upload: ['checkpoint', 'store', 'hash', 'errors'],
+  index: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
+  'dev-server': ['errors'],
+  cli: ['index', 'dev-server', 'errors'],
+}
+
+function layerOf(path: string): string {
+  const [first = ''] = path.split('/')
+  return first.replace(/\.ts$/, '')
+}
+
+function importsOf(name: string): string[] {
+  const text = readFileSync(join(root, 'lib', name), 'utf8')
+  return [...text.matchAll(/^(?:import|export)[^'"]*?from '(\.[^']+)'/gm)].map(
+    ([, path = '']) => {
+      const target = join(root, 'lib', dirname(name), path)
+      return relative(join(root, 'lib'), target)
+    },
+  )
+}
+
+await t.test('imports point one way', async (t) => {
+  for (const name of sources) {
+    const layer = layerOf(name)
+    for (const target of importsOf(name)) {
+      const other = layerOf(target.replace(/\.js$/, '.ts'))
+      t.ok(
+        other === layer || allowed[layer]?.includes(other),
+        `${name} imports ${target}`,
+      )
+    }
+  }
+  t.ok(sources.length > 50, 'the sources were found')
+})
+
+await t.test('the README lists every error code, and no other', async (t) => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const listed = [...readme.matchAll(/^\| `(PAWL_[A-Z_]+)` +\|/gm)].map(
+    ([, code]) => code,
+  )
+  t.same(listed.toSorted(), [...errorCodes].toSorted())
+})
+
+await t.test('files are small', async (t) => {
+  for (const name of sources) {
+    const lines = readFileSync(join(root, 'lib', name), 'utf8').split('\n')
+    t.ok(lines.length <= 351, `${name} has ${lines.length} lines`)
+  }
+})
