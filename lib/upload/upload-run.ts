@@ -105,11 +105,6 @@ export class UploadRun {
       : this.#plan.upload.partSize
   }
 
-  /** Something is stored, and a log says so: a later run can go on. */
-  get isResumable(): boolean {
-    return this.uploadId !== undefined
-  }
-
   /** Parts that can be passed over in a source that somebody vouches for. */
   get storedParts(): readonly PartRecord[] {
     const plan = this.#plan
@@ -123,10 +118,6 @@ export class UploadRun {
   /** The digest of the source that a run cut its parts from. */
   sourceOf(run: number): string | undefined {
     return this.#log?.state?.runs.get(run)?.sourceDigest
-  }
-
-  get log(): UploadLog | undefined {
-    return this.#log
   }
 
   open(): Promise<void> {
@@ -172,7 +163,7 @@ export class UploadRun {
 
   /** Takes `records` as stored, unread; the next part follows the last of them. */
   skip(records: readonly PartRecord[]): void {
-    this.#takerOrThrow().skip(records)
+    opened(this.#taker).skip(records)
     const last = records.at(-1)
     if (last === undefined) return
     this.#parts = last.number
@@ -201,7 +192,7 @@ export class UploadRun {
 
   /** Takes a stored part of a file unread; false when it has to be read. */
   takeUnread(piece: Piece): boolean {
-    if (!this.#takerOrThrow().takeUnread(piece)) return false
+    if (!opened(this.#taker).takeUnread(piece)) return false
     this.#count(piece)
     return true
   }
@@ -227,7 +218,7 @@ export class UploadRun {
   takePart(part: TakenPart): void {
     if (this.#isRefused(part)) return
     this.#count(part)
-    const taker = this.#takerOrThrow()
+    const taker = opened(this.#taker)
     const isInOrder =
       taker.claim !== undefined || this.#options.settings.sequential
     const work = isInOrder
@@ -298,7 +289,7 @@ export class UploadRun {
   async #finish(): Promise<UploadResult> {
     await this.idle()
     this.#state = 'finishing'
-    const context = this.#contextOrThrow()
+    const context = opened(this.#context)
     const { size } = context.settings
     if (size !== undefined && size !== this.#size) {
       throw sizeMismatch(size, this.#size, context.settings.key)
@@ -314,7 +305,7 @@ export class UploadRun {
   }
 
   async #makeObject(context: RunContext): Promise<UploadResult> {
-    const taker = this.#takerOrThrow()
+    const taker = opened(this.#taker)
     const { claim, reuse } = taker
     if (claim !== undefined) {
       if (claim.isWhole()) return finishClaim(context, claim, reuse)
@@ -347,14 +338,10 @@ export class UploadRun {
     if (this.#failure !== undefined) throw this.#failure
     this.#stop.signal.throwIfAborted()
   }
+}
 
-  #contextOrThrow(): RunContext {
-    if (this.#context !== undefined) return this.#context
-    throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
-  }
-
-  #takerOrThrow(): PartTaker {
-    if (this.#taker !== undefined) return this.#taker
-    throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
-  }
+/** What is there once the run is open. */
+function opened<T>(value: T | undefined): T {
+  if (value !== undefined) return value
+  throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
 }

@@ -16,6 +16,7 @@ import { warmUpDigests } from '../hash/digest.js'
 import { loadXxh64 } from '../hash/xxh64.js'
 import { Deferred } from './deferred.js'
 import { discardUpload } from './discard.js'
+import { alreadyComplete, discarded, suspended } from './endings.js'
 import type { UploadEvents } from './events.js'
 import type { UploadStreamOptions } from './options.js'
 import { PartBuffers } from './part-buffers.js'
@@ -27,7 +28,7 @@ import {
   readSettings,
   type UploadSettings,
 } from './settings.js'
-import type { PartRecord } from '../checkpoint/record.js'
+import { sourceIdRequired, vouchedParts } from './skip-uploaded.js'
 import type { UploadResult } from './upload-result.js'
 import { UploadRun } from './upload-run.js'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
@@ -59,6 +60,9 @@ export function createResumableUploadStream(
 ): ResumableUploadStream {
   return new ResumableUploadStream(options)
 }
+
+/** What Node's own `on` takes. */
+type AnyListener = Parameters<Writable['on']>[1]
 
 /** Made by {@link createResumableUploadStream}. */
 export class ResumableUploadStream extends Writable {
@@ -128,25 +132,13 @@ export class ResumableUploadStream extends Writable {
     this.#isSkipped = true
     await this.#opened.promise
     const run = this.#openRun()
-    const { sourceDigest, key } = this.#settings
-    const isVouchedFor = (record: PartRecord): boolean =>
-      trustSource ||
-      (sourceDigest !== undefined && run.sourceOf(record.run) === sourceDigest)
-    const stored = run.storedParts
-    const firstOther = stored.findIndex((record) => !isVouchedFor(record))
-    const records = firstOther < 0 ? stored : stored.slice(0, firstOther)
-    const last = records.at(-1)
-    if (stored.length === 0) return 0
-    if (last === undefined) {
+    const records = vouchedParts(run, this.#settings, trustSource)
+    if (records === 'nobody') {
       this.#isSkipped = false
-      throw new UploadError(
-        'PAWL_SOURCE_ID_REQUIRED',
-        sourceDigest === undefined
-          ? 'skipping without reading needs a sourceId, in this call and in the one that stored the parts, or { trustSource: true }'
-          : 'the sourceId is not the one of the run that stored the parts: write the source from its first byte, or pass { trustSource: true }',
-        { key, uploadId: run.uploadId, resumable: true },
-      )
+      throw sourceIdRequired(this.#settings, run.uploadId)
     }
+    const last = records.at(-1)
+    if (last === undefined) return 0
     run.skip(records)
     const offset = last.offset + last.size
     this.#progress.read(offset)
@@ -168,6 +160,27 @@ export class ResumableUploadStream extends Writable {
     return this.#discarding
   }
 
+  /** The events of the README, besides those of every Writable. */
+  override on<Name extends keyof UploadEvents>(
+    event: Name,
+    listener: (detail: UploadEvents[Name]) => void,
+  ): this
+  override on(event: 'error', listener: (error: Error) => void): this
+  override on(event: string | symbol, listener: AnyListener): this
+  override on(event: string | symbol, listener: AnyListener): this {
+    return super.on(event, listener)
+  }
+
+  override once<Name extends keyof UploadEvents>(
+    event: Name,
+    listener: (detail: UploadEvents[Name]) => void,
+  ): this
+  override once(event: 'error', listener: (error: Error) => void): this
+  override once(event: string | symbol, listener: AnyListener): this
+  override once(event: string | symbol, listener: AnyListener): this {
+    return super.once(event, listener)
+  }
+
   /** Suspends. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.on('error', ignoreError)
@@ -177,7 +190,8 @@ export class ResumableUploadStream extends Writable {
 
   override destroy(error?: Error): this {
     // `_destroy` comes only when opening has ended, and opening asks servers.
-    if (!this.destroyed) this.#run?.stop(error ?? this.#reasonFor(null))
+    const isEarly = !this.destroyed && this.#finished === undefined
+    if (isEarly) this.#run?.stop(error ?? this.#reasonFor(null))
     return super.destroy(error)
   }
 
@@ -244,6 +258,8 @@ export class ResumableUploadStream extends Writable {
   async #open(): Promise<void> {
     const checkpoint = await openableCheckpoint(this.#where, this.#settings)
     this.#checkpoint = checkpoint
+    // Destroyed before there was a run that could be stopped.
+    if (this.destroyed) throw this.#reasonFor(null)
     if (this.#settings.verify !== false) warmUpDigests()
     const run = new UploadRun({
       settings: this.#settings,
@@ -302,18 +318,9 @@ export class ResumableUploadStream extends Writable {
       uploadId: this.uploadId,
       ...(given === null ? {} : { cause: given }),
     }
-    if (this.#isDiscarding) {
-      return new UploadError(
-        'PAWL_DISCARDED',
-        'the upload was discarded',
-        fields,
-      )
-    }
-    return new UploadError(
-      'PAWL_SUSPENDED',
-      'the upload was suspended; the same call, made again, goes on from here',
-      { ...fields, resumable: this.#settings.isResumable },
-    )
+    return this.#isDiscarding
+      ? discarded(fields)
+      : suspended({ ...fields, resumable: this.#settings.isResumable })
   }
 
   async #discard(): Promise<void> {
@@ -332,12 +339,4 @@ export class ResumableUploadStream extends Writable {
 /** For an end that the caller asked for by name; `result` says it too. */
 function ignoreError(): void {
   // Without a listener the stream's error would end the process.
-}
-
-function alreadyComplete(key: string): UploadError {
-  return new UploadError(
-    'PAWL_INVALID_STATE',
-    'the object is complete: there is no upload left to discard',
-    { key, completed: true },
-  )
 }

@@ -1,0 +1,47 @@
+/**
+ * Which stored parts a source may be entered behind, unread.
+ *
+ * Skipping without reading is the one way to mix two revisions of a source, so
+ * somebody has to vouch for it: the run that stored a part must have had the
+ * same `sourceId`, or the caller says that he trusts the source.
+ */
+import type { PartRecord } from '../checkpoint/record.js'
+import { UploadError } from '../errors.js'
+import type { UploadSettings } from './settings.js'
+
+/** What of a run is asked here. */
+export interface StoredParts {
+  /** The longest run of stored parts from part 1. */
+  readonly storedParts: readonly PartRecord[]
+  /** The digest of the source that a run cut its parts from. */
+  sourceOf(run: number): string | undefined
+}
+
+/** Stored parts up to the first one of another source; `nobody` vouches for any. */
+export function vouchedParts(
+  run: StoredParts,
+  { sourceDigest }: Pick<UploadSettings, 'sourceDigest'>,
+  trustSource: boolean,
+): readonly PartRecord[] | 'nobody' {
+  const stored = run.storedParts
+  if (trustSource) return stored
+  const other = stored.findIndex(
+    (record) =>
+      sourceDigest === undefined || run.sourceOf(record.run) !== sourceDigest,
+  )
+  if (other === 0) return 'nobody'
+  return other < 0 ? stored : stored.slice(0, other)
+}
+
+export function sourceIdRequired(
+  { sourceDigest, key }: UploadSettings,
+  uploadId: string | undefined,
+): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_ID_REQUIRED',
+    sourceDigest === undefined
+      ? 'skipping without reading needs a sourceId, in this call and in the one that stored the parts, or { trustSource: true }'
+      : 'the sourceId is not the one of the run that stored the parts: write the source from its first byte, or pass { trustSource: true }',
+    { key, uploadId, resumable: true },
+  )
+}
