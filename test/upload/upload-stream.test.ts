@@ -290,7 +290,7 @@ await t.test('end() without data completes what is all stored', async (t) => {
 await t.test('skipping wants somebody to vouch for the source', async (t) => {
   const dev = await devStore(t)
   const bytes = noise(4 * smallPart)
-  await sendSome(uploadTo(dev, { sourceId: 'a' }), bytes, 2)
+  await sendSome(uploadTo(dev, { sourceId: 'a', concurrency: 1 }), bytes, 2)
   for (const sourceId of ['b', undefined]) {
     const upload = uploadTo(dev, sourceId === undefined ? {} : { sourceId })
     await t.rejects(upload.skipUploaded(), {
