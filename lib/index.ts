@@ -10,6 +10,16 @@ export {
 } from './upload/part-stream.js'
 export type { Part } from './upload/part.js'
 export { discardFileUpload, uploadFile } from './upload/upload-file.js'
+export {
+  listUploads,
+  type ListUploadsOptions,
+  type UnfinishedUpload,
+} from './upload/list-uploads.js'
+export {
+  abortUploads,
+  type AbortUploadsOptions,
+} from './upload/abort-uploads.js'
+export { createFixedChunkStream } from './upload/fixed-chunk-stream.js'
 export type {
   CompleteCandidate,
   Proof,
@@ -33,6 +43,7 @@ export type {
 export type { Progress } from './upload/progress.js'
 export type { RestartReason } from './upload/resume-plan.js'
 export { ossStore, type OssStoreOptions } from './store/oss/store.js'
+export { s3Store, type S3StoreOptions } from './store/s3/store.js'
 export type * from './store/object-store.js'
 export { StoreError, type StoreErrorKind } from './store/store-error.js'
 export type { Checkpoint } from './checkpoint/checkpoint.js'
@@ -41,6 +52,11 @@ export {
   type FileCheckpointOptions,
 } from './checkpoint/file-checkpoint.js'
 export { memoryCheckpoint } from './checkpoint/memory-checkpoint.js'
+export {
+  readCheckpoint,
+  type CheckpointStatus,
+  type CheckpointSummary,
+} from './checkpoint/read-checkpoint.js'
 export {
   errorCodes,
   UploadError,

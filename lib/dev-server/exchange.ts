@@ -22,6 +22,7 @@ export interface ServerState {
   now(): number
   keyring(): Keyring
   readonly minPartSize: number | undefined
+  readonly maxPageSize: number
   /** Shared by all bodies. */
   readonly throttle: Throttle | undefined
   /** Aborted when the server closes. */
@@ -161,7 +162,7 @@ export class Exchange {
 
   #operate(): Reply | Promise<Reply> {
     const { head, operation, seen, refusal } = this.#arrival
-    const { storage, signal, minPartSize } = this.#state
+    const { storage, signal, minPartSize, maxPageSize } = this.#state
     if (refusal !== undefined) throw refusal
     const now = this.#state.now()
     const claim = authenticate(head, this.#dialect, this.#state.keyring(), now)
@@ -174,6 +175,7 @@ export class Exchange {
       body: this.#body,
       storage,
       minPartSize: minPartSize ?? this.#dialect.minPartSize,
+      maxPageSize,
       now,
       signal,
       applied: () => {

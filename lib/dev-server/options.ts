@@ -114,6 +114,8 @@ export interface DevServerOptions {
   digests?: 'all' | 'crc64' | 'none'
   /** Smallest part but the last, bytes. Default 102,400 (OSS) and 5 MiB (S3). */
   minPartSize?: number
+  /** Most entries on a page of a list, whatever was asked for. Default 1000. */
+  maxPageSize?: number
   /** Body bytes a second taken in all together. Default: no limit. */
   bytesPerSecond?: number
   /** Added to the server's clock, ms; for tests of skew. */

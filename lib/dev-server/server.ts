@@ -69,6 +69,7 @@ export async function startDevServer(
       region: options.region,
     }),
     minPartSize: options.minPartSize,
+    maxPageSize: options.maxPageSize ?? 1000,
     throttle:
       options.bytesPerSecond === undefined
         ? undefined
@@ -160,7 +161,7 @@ export async function startDevServer(
 }
 
 function checkOptions(options: DevServerOptions, host: string): void {
-  const { bytesPerSecond, minPartSize, port = 0 } = options
+  const { bytesPerSecond, minPartSize, maxPageSize = 1000, port = 0 } = options
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     invalidOption(`port: ${port} is no port`)
   }
@@ -174,6 +175,9 @@ function checkOptions(options: DevServerOptions, host: string): void {
   }
   if (minPartSize !== undefined && !(minPartSize >= 0)) {
     invalidOption(`minPartSize: ${minPartSize} is below 0`)
+  }
+  if (!(maxPageSize >= 1 && maxPageSize <= 1000)) {
+    invalidOption(`maxPageSize: ${maxPageSize} is not from 1 to 1000`)
   }
 }
 

@@ -59,6 +59,7 @@ export async function completeUpload(
     signal,
     headersTimeout: settings.timeout.complete,
   }
+  if (object.forbidOverwrite === true) await mustNotExist(input)
   for (let attempt = 1; ; attempt++) {
     try {
       return await requests.once(context, (call) =>
@@ -94,9 +95,30 @@ export async function completeUpload(
           ? unknown(input, error, attempt)
           : requests.describe(error, context, attempt)
       }
-      await delay(decision.delay, undefined, { signal })
+      await delay(decision.delay, undefined, { signal }).catch(() =>
+        signal.throwIfAborted(),
+      )
     }
   }
+}
+
+/**
+ * Some servers ignore the condition on Complete (Ceph) and would replace the
+ * object. Between this look and Complete only the server can keep it.
+ */
+async function mustNotExist({
+  settings,
+  requests,
+  uploadId,
+  signal,
+}: CompleteInput): Promise<void> {
+  const { key, isResumable: resumable } = settings
+  if ((await headObject(requests, settings, signal)) === undefined) return
+  throw new UploadError(
+    'PAWL_ALREADY_EXISTS',
+    `there is an object ${JSON.stringify(key)} already, and forbidOverwrite is set, so the upload was not completed; its parts are kept`,
+    { key, uploadId, resumable },
+  )
 }
 
 /** Whether the object may be there in spite of the error. */
@@ -127,17 +149,30 @@ async function lookForObject(
   return isThatObject(head, { size, crc64, etags }) ? head : undefined
 }
 
-/** HEAD of the key, tried again as any other call. */
+/**
+ * HEAD of the key, tried again as any other call. Undefined when there is no such
+ * object, and when this caller may not look: who may only write still has the
+ * list of parts to go by, and a wrong secret is refused there too.
+ */
 export async function headObject(
   requests: Requests,
   settings: UploadSettings,
   signal?: AbortSignal,
 ): Promise<ObjectHead | undefined> {
-  const { answer } = await requests.send(
-    { what: 'HEAD', ...(signal === undefined ? {} : { signal }) },
-    (call) => settings.store.headObject(settings.key, call),
-  )
-  return answer
+  try {
+    const { answer } = await requests.send(
+      { what: 'HEAD', ...(signal === undefined ? {} : { signal }) },
+      (call) => settings.store.headObject(settings.key, call),
+    )
+    return answer
+  } catch (error) {
+    if (error instanceof UploadError && isRefusedLook(error)) return undefined
+    throw error
+  }
+}
+
+function isRefusedLook({ code, status }: UploadError): boolean {
+  return code === 'PAWL_ACCESS_DENIED' || status === 405 || status === 501
 }
 
 async function mustStillBeListed(

@@ -5,8 +5,12 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { UploadError } from '../errors.js'
+import type { LogState } from '../checkpoint/fold.js'
+import type { ObjectHead } from '../store/object-store.js'
 import { headObject } from './complete.js'
+import { sameEtag } from './etag.js'
 import { listAllParts } from './list-parts.js'
+import { abortOrphans } from './orphans.js'
 import { Requests } from './requests.js'
 import { etagsOf, isThatObject } from './resume-plan.js'
 import type { UploadSettings } from './settings.js'
@@ -35,6 +39,7 @@ export async function discardUpload(
       await abortForGood(settings, requests, uploadId)
       await log.append({ type: 'closed', uploadId })
     }
+    await abortOrphans({ settings, log, requests })
     await checkpoint.remove()
   } finally {
     await checkpoint.close()
@@ -46,22 +51,44 @@ async function mustNotBeComplete(
   { state }: UploadLog,
   requests: Requests,
 ): Promise<void> {
-  const upload = state?.upload
-  if (upload === undefined || upload.voided !== undefined) return
-  const { completing } = upload
-  if (completing === undefined) return
+  const expected = expectedObject(state)
+  if (expected === undefined) return
   const head = await headObject(requests, settings)
-  const expected = {
-    size: completing.size,
-    crc64: completing.crc64,
-    etags: etagsOf(upload.parts, completing.parts),
-  }
-  if (head === undefined || !isThatObject(head, expected)) return
+  if (head === undefined || !expected.is(head)) return
   throw new UploadError(
     'PAWL_INVALID_STATE',
     'the object is complete: there is no upload left to discard; run the same call again to have its result',
-    { key: settings.key, uploadId: upload.uploadId, completed: true },
+    { key: settings.key, uploadId: expected.uploadId, completed: true },
   )
+}
+
+/** What an earlier run was about to make, when it may have made it. */
+function expectedObject(
+  state: LogState | undefined,
+):
+  | { uploadId: string | undefined; is: (head: ObjectHead) => boolean }
+  | undefined {
+  const put = state?.put?.completing
+  if (put !== undefined) {
+    const { size, md5 } = put
+    return {
+      uploadId: undefined,
+      is: (head) =>
+        md5 !== undefined && head.size === size && sameEtag(head.etag, md5),
+    }
+  }
+  const upload = state?.upload
+  const completing = upload?.completing
+  if (completing === undefined || upload?.voided !== undefined) return undefined
+  return {
+    uploadId: upload?.uploadId,
+    is: (head) =>
+      isThatObject(head, {
+        size: completing.size,
+        crc64: completing.crc64,
+        etags: etagsOf(upload?.parts ?? new Map(), completing.parts),
+      }),
+  }
 }
 
 const mostRounds = 5

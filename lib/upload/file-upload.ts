@@ -10,6 +10,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { asError, UploadError } from '../errors.js'
 import { warmUpDigests } from '../hash/digest.js'
 import { Deferred } from './deferred.js'
+import { suspended } from './endings.js'
 import type { Emit } from './events.js'
 import { FileParts, piecesOf } from './file-parts.js'
 import type { FileSource } from './file-source.js'
@@ -91,7 +92,12 @@ export class FileUpload {
     this.#run = run
     const { signal } = settings
     const onAbort = (): void => {
-      const error = suspended(settings, run.uploadId, signal?.reason)
+      const error = suspended({
+        key: settings.key,
+        uploadId: run.uploadId,
+        cause: signal?.reason,
+        resumable: settings.isResumable,
+      })
       run.stop(error)
       end(error)
     }
@@ -160,16 +166,4 @@ export class FileUpload {
       this.#run?.fail(error)
     }
   }
-}
-
-function suspended(
-  { key, isResumable }: UploadSettings,
-  uploadId: string | undefined,
-  cause: unknown,
-): UploadError {
-  return new UploadError(
-    'PAWL_SUSPENDED',
-    'the upload was suspended; the same call, made again, goes on from here',
-    { key, uploadId, cause, resumable: isResumable },
-  )
 }

@@ -17,6 +17,7 @@ import type { Claim } from './claim.js'
 import { completeUpload, CompleteRefusal, headObject } from './complete.js'
 import { bareEtag, isMd5Etag, multipartEtag, sameEtag } from './etag.js'
 import type { PartContent } from './part-content.js'
+import { abortOrphans } from './orphans.js'
 import { closeOldUploads } from './prepare.js'
 import { putWholeObject } from './put-object.js'
 import type { Receipts } from './receipts.js'
@@ -52,6 +53,7 @@ export async function finishUpload(
     crc64,
     etagsDigest: createHash('sha256').update(etags.join('\n')).digest('hex'),
   })
+  context.signal.throwIfAborted()
   const signal = context.completeSignal
   let receipt: ObjectReceipt
   try {
@@ -74,7 +76,10 @@ export async function finishUpload(
   }
   const objectCheck = checkObject(receipt, { etags, crc64 })
   if (objectCheck === 'wrong') {
-    await log.append({ type: 'void', uploadId, reason: 'object-damaged' })
+    await log.append(
+      { type: 'void', uploadId, reason: 'object-damaged' },
+      { type: 'closed', uploadId },
+    )
     throw new UploadError(
       'PAWL_VERIFY_FAILED',
       `the object was completed, but is not what was sent: the server says CRC-64 ${receipt.crc64 ?? 'nothing'} and ETag ${receipt.etag}, expected CRC-64 ${crc64 ?? 'unknown'}; run the same call again to upload everything anew`,
@@ -145,6 +150,7 @@ async function askBeforeComplete(
 ): Promise<void> {
   await askCaller(context, candidate)
   await context.checkSource()
+  context.signal.throwIfAborted()
 }
 
 async function askCaller(
@@ -252,6 +258,7 @@ async function removeLog(
     await log.append(done)
     if (context.isSuspending()) return false
     await closeOldUploads(context)
+    await abortOrphans(context)
     return await log.checkpoint.remove()
   } catch (error) {
     if (error instanceof UploadError || error instanceof StoreError) {

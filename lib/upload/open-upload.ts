@@ -3,7 +3,9 @@
  * the first part needs it, and begun anew when the server no longer has it and
  * every byte taken is still in hand.
  *
- * Order: `intent` synced → Initiate → `upload` synced → first part.
+ * Order: `intent` synced → Initiate → `upload` synced → first part. Each attempt
+ * at Initiate has its own `intent`, so that what a lost answer left behind can be
+ * recognised.
  */
 import { UploadError } from '../errors.js'
 import type { TakenPart } from './part-content.js'
@@ -13,11 +15,15 @@ import { closeOldUploads } from './prepare.js'
 import type { RestartReason } from './resume-plan.js'
 import type { RunContext } from './run-context.js'
 
+/** A server that loses uploads as fast as they are begun is not asked for ever. */
+const mostRenewals = 2
+
 export class OpenUpload {
   readonly #context: RunContext
   readonly #partSize: number
   #id: Promise<string> | undefined
   #known: string | undefined
+  #renewals = 0
 
   constructor(context: RunContext, plan: Plan, partSize: number) {
     this.#context = context
@@ -60,14 +66,43 @@ export class OpenUpload {
     }
   }
 
-  /** The upload is no longer used; said in the log first, then on the server. */
-  async giveUp(reason: RestartReason): Promise<void> {
+  /**
+   * The upload is no longer used; said in the log first, then on the server.
+   *
+   * With `failure` no other one takes its place: parts in flight get it instead
+   * of a new upload. A `completed` one has become an object, and is not aborted:
+   * that breaks the object on some servers.
+   */
+  async giveUp(
+    reason: RestartReason,
+    {
+      failure,
+      completed = false,
+    }: { failure?: Error; completed?: boolean } = {},
+  ): Promise<void> {
     const uploadId = this.#known
-    this.#id = undefined
     this.#known = undefined
+    const closing = this.#close(uploadId, reason, completed)
+    if (failure === undefined) {
+      this.#id = undefined
+    } else {
+      this.#id = closing.then(() => Promise.reject(failure))
+      this.#id.catch(() => undefined)
+    }
+    await closing
+  }
+
+  async #close(
+    uploadId: string | undefined,
+    reason: RestartReason,
+    completed: boolean,
+  ): Promise<void> {
     if (uploadId === undefined) return
     const { log, emit } = this.#context
-    await log.append({ type: 'void', uploadId, reason })
+    await log.append(
+      { type: 'void', uploadId, reason },
+      ...(completed ? [{ type: 'closed' as const, uploadId }] : []),
+    )
     emit('restarted', { reason })
     await closeOldUploads(this.#context)
   }
@@ -75,9 +110,12 @@ export class OpenUpload {
   async #create(): Promise<string> {
     const { settings, log, requests, emit } = this.#context
     const { key, object, store, sequential } = settings
-    await log.append({ type: 'intent', time: Date.now() })
-    const { answer } = await requests.send({ what: 'Initiate' }, (call) =>
-      store.createUpload({ key, object, sequential }, call),
+    const { answer } = await requests.send(
+      { what: 'Initiate' },
+      async (call) => {
+        await log.append({ type: 'intent', time: Date.now() })
+        return store.createUpload({ key, object, sequential }, call)
+      },
     )
     const { uploadId, date } = answer
     await log.append({
@@ -100,7 +138,7 @@ export class OpenUpload {
   ): Promise<void> {
     // Several parts in flight hear of it; the first one acts.
     if (this.#known !== uploadId) return
-    const canRenew = canStartOver()
+    const canRenew = ++this.#renewals <= mostRenewals && canStartOver()
     this.#known = undefined
     this.#id = canRenew
       ? this.#startOver(uploadId)

@@ -41,6 +41,12 @@ export interface TakenPart {
   release(): void
 }
 
+/** Releases a part when nothing reads its bytes any more. */
+export async function letGo(part: TakenPart | undefined): Promise<void> {
+  await part?.content.settled()
+  part?.release()
+}
+
 /** Bytes in memory; they must not change until it has settled. */
 export class MemoryContent implements PartContent {
   readonly #data: Uint8Array

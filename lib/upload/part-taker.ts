@@ -9,7 +9,7 @@
  */
 import type { PartRecord } from '../checkpoint/record.js'
 import { UploadError } from '../errors.js'
-import type { ListedPart } from '../store/object-store.js'
+import type { ListedPart, StoreDigest } from '../store/object-store.js'
 import { Claim } from './claim.js'
 import { bareEtag } from './etag.js'
 import type { OpenUpload } from './open-upload.js'
@@ -131,6 +131,7 @@ export class PartTaker {
     // Bytes that can be compared with nothing are hashed on their way out.
     if (!isKnown) return false
     const { settings } = this.#context
+    if (record === undefined) this.#expectComparison(part, there)
     const hash = await part.content.digest(settings.proof)
     if (plan !== this.#plan) return false
     const candidate = { size: part.size, hash }
@@ -170,6 +171,16 @@ export class PartTaker {
     )
   }
 
+  /** Worked out together with the hash: the bytes may have to be read for it. */
+  #expectComparison(
+    { content }: TakenPart,
+    there: ListedPart | 'refused' | undefined,
+  ): void {
+    if (typeof there !== 'object') return
+    const { digest } = this.#context.settings.store
+    content.expect(there.crc64 === undefined ? 'md5' : crcVariant(digest))
+  }
+
   /** True when a stored part that the log cannot prove turned out to be equal. */
   async #adopt(
     part: TakenPart,
@@ -178,8 +189,7 @@ export class PartTaker {
   ): Promise<boolean> {
     const { settings } = this.#context
     const plan = this.#plan
-    const variant =
-      settings.store.digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
+    const variant = crcVariant(settings.store.digest)
     const isCrc64 = verdict.by === 'crc64'
     const value = isCrc64
       ? await part.content.digest(variant)
@@ -285,15 +295,17 @@ export class PartTaker {
     const { key } = this.#context.settings
     const isTooLate = (this.#claim?.parts ?? 0) > 0
     this.#claim = undefined
-    await this.#upload.giveUp('source-changed')
     if (isTooLate) {
-      this.#hasGivenUp = true
-      throw new UploadError(
+      const failure = new UploadError(
         'PAWL_SOURCE_CHANGED',
         'an earlier run completed the object, and the source is no longer its bytes; run the same call again to upload the source as it is now',
         { key, resumable: true },
       )
+      await this.#upload.giveUp('source-changed', { failure, completed: true })
+      this.#hasGivenUp = true
+      throw failure
     }
+    await this.#upload.giveUp('source-changed', { completed: true })
     this.#plan = { mode: 'create' }
     this.reuse.resumed = false
   }
@@ -310,12 +322,13 @@ export class PartTaker {
     }
     const { maxParts } = store.limits
     if (partNumber <= maxParts) return
-    await this.#upload.giveUp('part-size')
-    throw new UploadError(
+    const failure = new UploadError(
       'PAWL_TOO_MANY_PARTS',
       `the source is longer than ${maxParts} parts of ${this.#partSize} bytes; run it again with a larger partSize, or with its size`,
       { key, partNumber, offset, resumable: true },
     )
+    await this.#upload.giveUp('part-size', { failure })
+    throw failure
   }
 }
 
@@ -324,6 +337,10 @@ function listedPart(
   partNumber: number,
 ): ListedPart | 'refused' | undefined {
   return listed === 'refused' ? listed : listed.get(partNumber)
+}
+
+function crcVariant(digest: StoreDigest): 'crc64ecma' | 'crc64nvme' {
+  return digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
 }
 
 function md5Hex(base64: string): string {

@@ -77,7 +77,7 @@ async function look(
   if (head !== undefined && isThatObject(head, expected)) {
     const { size = completing.size } = settings
     if (size !== completing.size) {
-      return restart(preparation, upload, 'source-changed')
+      return restart(preparation, upload, 'source-changed', true)
     }
     emit('resumed', {
       uploadId: upload.uploadId,
@@ -111,12 +111,16 @@ async function restart(
   preparation: Preparation,
   upload: UploadState,
   reason: RestartReason,
+  isCompleted = false,
 ): Promise<Plan> {
   const { log, emit } = preparation
-  await log.append({ type: 'void', uploadId: upload.uploadId, reason })
-  if (reason === 'upload-gone') {
-    await log.append({ type: 'closed', uploadId: upload.uploadId })
-  }
+  const { uploadId } = upload
+  // What has become an object is never aborted.
+  const isClosed = isCompleted || reason === 'upload-gone'
+  await log.append(
+    { type: 'void', uploadId, reason },
+    ...(isClosed ? [{ type: 'closed' as const, uploadId }] : []),
+  )
   emit('restarted', { reason })
   await closeOldUploads(preparation)
   return { mode: 'create' }

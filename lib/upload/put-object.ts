@@ -28,6 +28,7 @@ export async function putWholeObject(
     size,
     md5,
   })
+  context.signal.throwIfAborted()
   try {
     const { receipt, check, attempts } = await sender.send(
       content,

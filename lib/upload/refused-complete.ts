@@ -73,9 +73,10 @@ export async function refusedComplete(
       fields,
     )
   }
-  const isContended = wrong.some(({ partNumber }) =>
-    log.state?.upload?.drops.has(partNumber),
-  )
+  const before = log.state?.upload
+  const isContended =
+    before?.uploadId === uploadId &&
+    wrong.some(({ partNumber }) => before.drops.has(partNumber))
   await log.append(
     ...wrong.map(({ partNumber: number }) => ({
       type: 'drop' as const,

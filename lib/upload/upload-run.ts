@@ -23,7 +23,7 @@ import type { Emit } from './events.js'
 import { finishClaim, finishUpload, finishWithPut } from './finish.js'
 import { OpenUpload } from './open-upload.js'
 import type { FileSight } from './file-identity.js'
-import { MemoryContent, type TakenPart } from './part-content.js'
+import { letGo, MemoryContent, type TakenPart } from './part-content.js'
 import type { Part } from './part.js'
 import { PartSender } from './part-sender.js'
 import { prepare, type Plan } from './prepare.js'
@@ -226,11 +226,8 @@ export class UploadRun {
       : taker.handle(part)
     const task = work
       .catch((error: unknown) => this.fail(error))
-      .finally(async () => {
-        await part.content.settled()
-        part.release()
-        this.#tasks.delete(task)
-      })
+      .then(() => letGo(part))
+      .finally(() => this.#tasks.delete(task))
     this.#tasks.add(task)
   }
 
@@ -294,10 +291,12 @@ export class UploadRun {
     if (size !== undefined && size !== this.#size) {
       throw sizeMismatch(size, this.#size, context.settings.key)
     }
-    const result = await this.#makeObject(context).finally(async () => {
-      await this.#whole?.content.settled()
-      this.#whole?.release()
-    })
+    let result: UploadResult
+    try {
+      result = await this.#makeObject(context)
+    } finally {
+      await letGo(this.#whole)
+    }
     await context.log.checkpoint.close()
     this.#state = 'done'
     context.progress.end()

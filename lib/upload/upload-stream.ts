@@ -327,8 +327,9 @@ export class ResumableUploadStream extends Writable {
     if (this.#finished !== undefined) throw alreadyComplete(this.#settings.key)
     this.#isDiscarding = true
     this.on('error', ignoreError)
-    await this.#opened.promise.catch(() => undefined)
+    // At once: opening may be waiting for a server that is silent.
     this.destroy()
+    await this.#opened.promise.catch(() => undefined)
     await this.result.catch(() => undefined)
     if (this.#finished !== undefined) throw alreadyComplete(this.#settings.key)
     if (this.#checkpoint === undefined) return

@@ -17,6 +17,8 @@ await t.test('options that make no sense are refused', async (t) => {
     { bytesPerSecond: 0 },
     { bytesPerSecond: NaN },
     { minPartSize: -1 },
+    { maxPageSize: 0 },
+    { maxPageSize: 1001 },
     { port: 70_000 },
     { port: 1.5 },
   ]

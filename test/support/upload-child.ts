@@ -22,6 +22,8 @@ export interface UploadChild {
   readonly said: readonly Said[]
   /** Resolves when the child has said so, or to undefined when it ends before. */
   hears(...events: string[]): Promise<Said | undefined>
+  /** Resolves when the child has said something of which this is true. */
+  hearsThat(is: (said: Said) => boolean): Promise<Said | undefined>
   /** Resolves to how it ended. */
   readonly ended: Promise<{ code: number | null; signal: string | null }>
   kill(): void
@@ -29,21 +31,41 @@ export interface UploadChild {
 
 /** `sources` is what `compiledSources` gave. */
 export function startUpload(sources: string, job: UploadChildJob): UploadChild {
-  const path = join(sources, 'test/fixtures/upload-child.js')
+  return startChild(join(sources, 'test/fixtures/upload-child.js'), job)
+}
+
+/** Any program that takes its job so, and says what happens so. */
+export function startChild(
+  path: string,
+  job: object,
+  environment: Record<string, string> = {},
+): UploadChild {
   const child = spawn(
     // The test runner puts its loader into every child, which takes seconds.
     'env',
     ['-u', 'NODE_OPTIONS', process.execPath, path, JSON.stringify(job)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...environment },
+    },
   )
   const said: Said[] = []
-  const waiting: { events: string[]; resolve: (said?: Said) => void }[] = []
+  const waiting: {
+    is: (said: Said) => boolean
+    resolve: (said?: Said) => void
+  }[] = []
+  const hearsThat = (is: (said: Said) => boolean) =>
+    new Promise<Said | undefined>((resolve) => {
+      const before = said.find(is)
+      if (before !== undefined || child.exitCode !== null) resolve(before)
+      else waiting.push({ is, resolve })
+    })
   if (child.stdout === null) throw new Error('the child has no output')
   createInterface({ input: child.stdout }).on('line', (line) => {
     const word = JSON.parse(line) as Said
     said.push(word)
-    for (const { events, resolve } of waiting) {
-      if (events.includes(word.event)) resolve(word)
+    for (const { is, resolve } of waiting) {
+      if (is(word)) resolve(word)
     }
   })
   const ended = new Promise<{ code: number | null; signal: string | null }>(
@@ -57,12 +79,8 @@ export function startUpload(sources: string, job: UploadChildJob): UploadChild {
   return {
     said,
     ended,
-    hears: (...events) =>
-      new Promise((resolve) => {
-        const before = said.find(({ event }) => events.includes(event))
-        if (before !== undefined || child.exitCode !== null) resolve(before)
-        else waiting.push({ events, resolve })
-      }),
+    hearsThat,
+    hears: (...events) => hearsThat(({ event }) => events.includes(event)),
     kill: () => void child.kill('SIGKILL'),
   }
 }

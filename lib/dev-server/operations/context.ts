@@ -19,6 +19,8 @@ export interface Context {
   readonly storage: Storage
   /** Smallest part but the last, bytes. */
   readonly minPartSize: number
+  /** Most entries on a page of a list. */
+  readonly maxPageSize: number
   /** The server's clock, ms since 1970. */
   readonly now: number
   readonly signal: AbortSignal

@@ -24,14 +24,17 @@ export function nameWriter({ head }: Context): NameWriter {
 }
 
 /** A query parameter that limits a page: 1 (or 0) to 1000, 1000 by default. */
-export function pageSize({ head, dialect }: Context, name: string): number {
+export function pageSize(
+  { head, dialect, maxPageSize }: Context,
+  name: string,
+): number {
   const text = head.query.get(name)
-  if (text === undefined || text === '') return 1000
+  if (text === undefined || text === '') return maxPageSize
   const value = Number(text)
   if (!/^\d+$/.test(text) || (dialect.name === 'oss' && value > 1000)) {
     invalidArgument(name, text)
   }
-  return Math.min(value, 1000)
+  return Math.min(value, maxPageSize)
 }
 
 /** `<Owner>` and the like, of whom there is but one. */

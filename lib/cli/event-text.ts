@@ -1,0 +1,45 @@
+/** Events that are worth a line of their own. */
+import type { UploadEvents, UploadResult } from '../index.js'
+import type { UploadEventName } from './reporter.js'
+import { formatDuration, formatSize } from './units.js'
+
+const reasons: Record<UploadEvents['restarted']['reason'], string> = {
+  'options-changed': 'the options are not the ones it was begun with',
+  'part-size': 'its part size does not fit any more',
+  'upload-gone': 'it is no longer on the server',
+  'source-changed': 'the source is no longer what was uploaded',
+  'log-damaged': 'its log was damaged',
+  'part-count': 'the number of parts does not fit any more',
+}
+
+/** Undefined for events that only move the figures. */
+export function eventText<Name extends UploadEventName>(
+  name: Name,
+  event: UploadEvents[Name],
+): string | undefined {
+  const told: Partial<UploadEvents> = { [name]: event }
+  if (told.resumed !== undefined) {
+    const { parts } = told.resumed
+    return `going on with an earlier upload, ${parts} parts are stored`
+  }
+  if (told.restarted !== undefined) {
+    return `starting over: ${reasons[told.restarted.reason]}`
+  }
+  if (told.retry !== undefined) {
+    const { partNumber, attempt, delay, error } = told.retry
+    const what = partNumber === undefined ? 'a request' : `part ${partNumber}`
+    return `${what}: attempt ${attempt} failed (${error.code}: ${error.message}), again in ${formatDuration(delay)}`
+  }
+  return undefined
+}
+
+export function resultText(result: UploadResult, url: string): string {
+  const { size, parts, partsReused, crc64, etag, checkpointLeft } = result
+  const how =
+    parts === 0
+      ? 'one request'
+      : `${parts} ${parts === 1 ? 'part' : 'parts'}, ${partsReused} reused`
+  const sum = crc64 === undefined ? `etag ${etag}` : `crc64 ${crc64}`
+  const left = checkpointLeft ? '; its log could not be removed' : ''
+  return `${url} (${formatSize(size)}, ${how}, ${sum})${left}`
+}

@@ -1,0 +1,159 @@
+/** The command line: commands, flags, help. What they do is in their own files. */
+import process from 'node:process'
+import { Command, CommanderError } from 'commander'
+import { exitCodes } from './exit-code.js'
+import { addPutFlags, type PutFlags } from './put-options.js'
+import { put } from './put.js'
+import { serve, type ServeFlags } from './serve.js'
+import { runTask, type CommonFlags, type Task } from './task.js'
+import { status } from './status.js'
+import { openTarget, type StoreFlags, type Target } from './target.js'
+import { parseDuration, parseWholeNumber } from './units.js'
+import { abort, uploads } from './uploads.js'
+
+type Flags = CommonFlags & StoreFlags
+
+const exitHelp = `
+Exit codes:
+  0    done
+  1    failed
+  2    the command line is wrong
+  3    failed, but what is stored is kept: run the same command again
+  4    the object is complete, but its callback failed
+  130  suspended by Ctrl-C; 143 by SIGTERM
+
+Credentials come from OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and
+OSS_SESSION_TOKEN, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
+AWS_SESSION_TOKEN for s3:// URLs.`
+
+/** Runs a command line and resolves to its exit code. */
+export async function run(
+  args: readonly string[],
+  version: string,
+): Promise<number> {
+  let code: number = exitCodes.done
+  const act = async (
+    flags: CommonFlags,
+    work: (task: Task) => Promise<void>,
+    isStream = false,
+  ): Promise<void> => {
+    code = await runTask(flags, work, isStream)
+  }
+  const program = new Command('pawl')
+    .description('Resumable uploads to Alibaba Cloud OSS and S3.')
+    .version(version)
+    .addHelpText('after', exitHelp)
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+
+  addPutFlags(withStore(program.command('put')))
+    .description(
+      'Upload files, standard input (-), or what a command prints (--exec).',
+    )
+    .usage('[options] <file...> <url>\n       pawl put [options] - <url>')
+    .argument('<source-or-url...>', 'files or -, and last the URL')
+    .action((names: string[], flags: Flags & PutFlags) => {
+      const url = names.at(-1) ?? ''
+      const sources = names.slice(0, -1)
+      const isStream = flags.exec !== undefined || sources.includes('-')
+      return act(
+        flags,
+        async (task) => {
+          if (sources.length === 0 && flags.exec === undefined) {
+            task.misuse('name what to upload: files, - or --exec, then the URL')
+          }
+          await withTarget(url, flags, (target) =>
+            put({ ...task, sources, target, flags }),
+          )
+        },
+        isStream,
+      )
+    })
+
+  withCommon(program.command('status'))
+    .description('What logs say. Changes nothing, asks no server.')
+    .argument('<log...>')
+    .action((paths: string[], flags: CommonFlags) =>
+      act(flags, ({ out, isJson }) => status(paths, out, isJson)),
+    )
+
+  withStore(program.command('uploads'))
+    .description('Unfinished uploads under a URL, with age and size.')
+    .argument('<url>')
+    .action((url: string, flags: Flags) =>
+      act(flags, ({ out, isJson, interrupts: { signal } }) =>
+        withTarget(url, flags, (target) =>
+          uploads({ target, out, isJson, signal }),
+        ),
+      ),
+    )
+
+  withStore(program.command('abort'))
+    .description(
+      'Abort unfinished uploads under a URL that nobody goes on with.',
+    )
+    .argument('<url>')
+    .requiredOption(
+      '--older-than <time>',
+      'since the newest part was stored, such as 7d',
+      parseDuration,
+    )
+    .action((url: string, flags: Flags & { olderThan: number }) =>
+      act(flags, ({ out, isJson, interrupts: { signal } }) =>
+        withTarget(url, flags, (target) =>
+          abort({ target, out, isJson, signal }, flags.olderThan),
+        ),
+      ),
+    )
+
+  withCommon(program.command('serve'))
+    .description('An OSS and S3 server for development, on this machine.')
+    .argument('<dir>', 'where objects are kept')
+    .option('--port <port>', 'default: a free one', parseWholeNumber)
+    .option('--host <host>', 'default: 127.0.0.1')
+    .option('--allow-remote', 'let other machines in')
+    .option('--bucket <name...>', 'buckets that exist; default: any')
+    .action((directory: string, flags: CommonFlags & ServeFlags) =>
+      act(flags, async ({ out, interrupts }) => {
+        await serve(directory, flags, { out, signal: interrupts.signal })
+        interrupts.forget()
+      }),
+    )
+
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+  }
+}
+
+function withCommon(command: Command): Command {
+  return command
+    .option('--json', 'one event a line on standard output')
+    .option('--debug', 'stacks of errors')
+}
+
+function withStore(command: Command): Command {
+  return withCommon(command)
+    .optionsGroup('Store:')
+    .option('--endpoint <url>', 'OSS_ENDPOINT, AWS_ENDPOINT_URL')
+    .option('--region <region>', 'OSS_REGION, AWS_REGION')
+    .option('--internal', 'OSS: from inside the region')
+    .option('--accelerate', 'OSS: transfer acceleration')
+    .option('--addressing <how>', 'virtual, path or cname')
+}
+
+async function withTarget(
+  url: string,
+  flags: StoreFlags,
+  work: (target: Target) => Promise<void>,
+): Promise<void> {
+  const target = openTarget(url, flags, process.env)
+  try {
+    await work(target)
+  } finally {
+    await target.store.close()
+  }
+}

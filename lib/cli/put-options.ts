@@ -1,0 +1,184 @@
+/** The flags of `pawl put`, and what they are as options of the library. */
+import { Option, type Command } from 'commander'
+import type { ObjectOptions, UploadOptions } from '../index.js'
+import { given } from './target.js'
+import { parseDuration, parseSize, parseWholeNumber } from './units.js'
+
+export interface PutFlags {
+  size?: number
+  exec?: string
+  partSize?: number
+  concurrency?: number
+  /** False: none. */
+  checkpoint?: string | false
+  checkpointDir?: string
+  multipartThreshold?: number
+  prove?: 'identity' | 'hash'
+  proof?: 'xxh64' | 'sha256'
+  onSourceChange?: 'reupload' | 'fail'
+  verify?: 'crc64' | 'md5' | 'none'
+  trafficLimit?: number
+  requestPayer?: true
+  sequential?: true
+  attempts?: number
+  stallTimeout?: number
+  contentType?: string
+  cacheControl?: string
+  contentDisposition?: string
+  contentEncoding?: string
+  expires?: string
+  meta?: Record<string, string>
+  acl?: string
+  storageClass?: string
+  tag?: Record<string, string>
+  encryption?: string
+  encryptionKeyId?: string
+  forbidOverwrite?: true
+  callbackUrl?: string[]
+  callbackBody?: string
+  callbackBodyType?: 'application/x-www-form-urlencoded' | 'application/json'
+  callbackHost?: string
+  callbackVar?: Record<string, string>
+  header?: Record<string, string>
+}
+
+export function addPutFlags(command: Command): Command {
+  const choice = (flags: string, text: string, values: readonly string[]) =>
+    new Option(flags, text).choices(values)
+  return command
+    .optionsGroup('Source:')
+    .option('--size <bytes>', 'standard input: what it must come to', parseSize)
+    .option('--exec <command>', 'upload what a shell command prints')
+    .optionsGroup('Resume:')
+    .option('--checkpoint <path>', 'the log: a file or a directory')
+    .option('--no-checkpoint', 'no log; what is stored cannot be gone on with')
+    .option('--checkpoint-dir <dir>', 'a directory for logs')
+    .addOption(
+      choice('--prove <how>', 'stored parts of a file: how they are proved', [
+        'identity',
+        'hash',
+      ]),
+    )
+    .addOption(
+      choice('--proof <hash>', 'what proves parts equal', ['xxh64', 'sha256']),
+    )
+    .addOption(
+      choice('--on-source-change <what>', 'a stored part that differs', [
+        'reupload',
+        'fail',
+      ]),
+    )
+    .optionsGroup('Transfer:')
+    .option('--part-size <bytes>', 'bytes of a part (8MiB)', parseSize)
+    .option('--concurrency <n>', 'parts in flight (4)', parseWholeNumber)
+    .option(
+      '--multipart-threshold <bytes>',
+      'smaller files are put in one request (the part size)',
+      parseSize,
+    )
+    .addOption(
+      choice('--verify <what>', 'what is compared with the server', [
+        'crc64',
+        'md5',
+        'none',
+      ]),
+    )
+    .option('--traffic-limit <bits>', 'OSS: bits a second', parseWholeNumber)
+    .option('--request-payer', 'the requester pays')
+    .option('--sequential', 'OSS: one part at a time, in order')
+    .option('--attempts <n>', 'requests for one part (5)', parseWholeNumber)
+    .option(
+      '--stall-timeout <time>',
+      'without a byte moving (60s)',
+      parseDuration,
+    )
+    .optionsGroup('Object:')
+    .option('--content-type <type>', 'default: guessed from the file name')
+    .option('--cache-control <value>')
+    .option('--content-disposition <value>')
+    .option('--content-encoding <value>')
+    .option('--expires <date>')
+    .option('--meta <name=value>', 'user metadata; repeatable', pair('='))
+    .option('--acl <acl>')
+    .option('--storage-class <class>')
+    .option('--tag <name=value>', 'a tag; repeatable', pair('='))
+    .option('--encryption <algorithm>', 'AES256, KMS, SM4 or aws:kms')
+    .option('--encryption-key-id <id>')
+    .option('--forbid-overwrite', 'fail when the object exists already')
+    .option('--header <name:value>', 'any header; repeatable', pair(':'))
+    .optionsGroup('Callback (OSS):')
+    .option(
+      '--callback-url <url>',
+      'repeatable',
+      (url: string, before?: string[]) => [...(before ?? []), url],
+    )
+    .option('--callback-body <template>')
+    .option('--callback-body-type <type>')
+    .option('--callback-host <host>')
+    .option('--callback-var <name=value>', 'repeatable', pair('='))
+}
+
+/** What files and standard input have in common. */
+export function uploadOptionsOf(
+  flags: PutFlags,
+): Omit<UploadOptions, 'store' | 'key'> {
+  const { verify, requestPayer, attempts, stallTimeout: stall } = flags
+  return given({
+    partSize: flags.partSize,
+    concurrency: flags.concurrency,
+    proof: flags.proof,
+    onSourceChange: flags.onSourceChange,
+    trafficLimit: flags.trafficLimit,
+    sequential: flags.sequential,
+    verify: verify === 'none' ? (false as const) : verify,
+    requestPayer:
+      requestPayer === undefined ? undefined : ('requester' as const),
+    retry: attempts === undefined ? undefined : { attempts },
+    timeout: stall === undefined ? undefined : { stall },
+    object: objectOf(flags),
+  })
+}
+
+function objectOf(flags: PutFlags): ObjectOptions {
+  const { encryption, encryptionKeyId: keyId } = flags
+  const { callbackUrl: url, callbackBody: body = '' } = flags
+  const { callbackBodyType: bodyType, callbackHost: host } = flags
+  return given({
+    contentType: flags.contentType,
+    cacheControl: flags.cacheControl,
+    contentDisposition: flags.contentDisposition,
+    contentEncoding: flags.contentEncoding,
+    expires: flags.expires,
+    acl: flags.acl,
+    storageClass: flags.storageClass,
+    forbidOverwrite: flags.forbidOverwrite,
+    metadata: flags.meta,
+    tagging: flags.tag,
+    headers: flags.header,
+    encryption:
+      encryption === undefined
+        ? undefined
+        : { algorithm: encryption, ...given({ keyId }) },
+    callback:
+      url === undefined
+        ? undefined
+        : {
+            url,
+            body,
+            ...given({ bodyType, host, variables: flags.callbackVar }),
+          },
+  })
+}
+
+/** Collects `name=value` pairs of a flag that may be given again. */
+function pair(separator: string) {
+  return (
+    text: string,
+    before: Record<string, string> = {},
+  ): Record<string, string> => {
+    const at = text.indexOf(separator)
+    const end = at < 0 ? text.length : at
+    const name = text.slice(0, end).trim()
+    return { ...before, [name]: text.slice(end + 1).trim() }
+  }
+}

@@ -1,0 +1,123 @@
+/** Unfinished uploads, all pages of them. What is stored of them costs money. */
+import type { ListedPart, ObjectStore } from '../store/object-store.js'
+import { UploadError } from '../errors.js'
+import { listAllParts } from './list-parts.js'
+import { readRequestSettings, type RequestOptions } from './request-settings.js'
+import { Requests } from './requests.js'
+import { checkStore } from './settings.js'
+
+/** An upload that is neither complete nor aborted. Times by the server's clock. */
+export interface UnfinishedUpload {
+  key: string
+  uploadId: string
+  /** ms since 1970 */
+  initiated: number
+  /** ms since it was initiated. */
+  age: number
+  /** Parts that are stored; undefined when they were not asked for, or refused. */
+  parts: number | undefined
+  /** Bytes in them. */
+  size: number | undefined
+  /**
+   * ms since the newest part was stored, or since it was initiated when there
+   * is none; undefined when the server does not say it.
+   */
+  idle: number | undefined
+}
+
+export interface ListUploadsOptions extends Pick<
+  RequestOptions,
+  'retry' | 'timeout' | 'requestPayer'
+> {
+  /** Of the keys; default: the whole bucket. */
+  prefix?: string
+  /** Ask for the parts of each upload, a request or more each. Default true. */
+  sizes?: boolean
+  signal?: AbortSignal
+}
+
+/**
+ * The unfinished uploads under a prefix, ordered by key.
+ *
+ * Throws `PAWL_INVALID_OPTION`, and what the server refuses the list with.
+ *
+ * @example
+ * for await (const { key, size, age } of listUploads(store, { prefix: 'backups/' })) {
+ *   console.log(key, size, age)
+ * }
+ */
+export async function* listUploads(
+  store: ObjectStore,
+  options: ListUploadsOptions = {},
+): AsyncGenerator<UnfinishedUpload, void, undefined> {
+  checkStore(store)
+  const { prefix, sizes = true } = options
+  const requests = requestsFor(options)
+  let markers: { keyMarker?: string; uploadIdMarker?: string } = {}
+  for (;;) {
+    const { answer } = await requests.send(
+      { what: 'the list of uploads' },
+      (call) => store.listUploads({ prefix, ...markers }, call),
+    )
+    const { uploads, next, date = Date.now() } = answer
+    for (const { key, uploadId, initiated } of uploads) {
+      const listed = sizes
+        ? await listAllParts(requests, { key, store }, uploadId)
+        : 'refused'
+      // Completed or aborted since the page was made.
+      if (listed === 'gone') continue
+      const stored = listed === 'refused' ? undefined : [...listed.values()]
+      const newest = stored && newestOf(stored, initiated)
+      yield {
+        key,
+        uploadId,
+        initiated,
+        age: date - initiated,
+        parts: stored?.length,
+        size: stored?.reduce((sum, { size }) => sum + size, 0),
+        idle: newest === undefined ? undefined : date - newest,
+      }
+    }
+    if (next === undefined) return
+    mustAdvance(store, markers, next)
+    markers = next
+  }
+}
+
+/** Calls of the store for what belongs to no upload of this process. */
+export function requestsFor({
+  signal = new AbortController().signal,
+  ...options
+}: ListUploadsOptions): Requests {
+  return new Requests(readRequestSettings(options), signal, () => undefined)
+}
+
+/** When something of it was last stored; undefined when nobody can tell. */
+function newestOf(
+  parts: readonly ListedPart[],
+  initiated: number,
+): number | undefined {
+  let newest = initiated
+  for (const { lastModified } of parts) {
+    if (lastModified === undefined) return undefined
+    newest = Math.max(newest, lastModified)
+  }
+  return newest
+}
+
+function mustAdvance(
+  { identity }: ObjectStore,
+  from: { keyMarker?: string; uploadIdMarker?: string },
+  next: { keyMarker: string; uploadIdMarker: string },
+): void {
+  if (
+    next.keyMarker !== from.keyMarker ||
+    next.uploadIdMarker !== from.uploadIdMarker
+  ) {
+    return
+  }
+  throw new UploadError(
+    'PAWL_RESPONSE',
+    `the list of uploads from ${identity} does not advance: a page is followed by itself`,
+  )
+}

@@ -1,0 +1,119 @@
+/**
+ * Uploads that were begun and whose ID nobody heard: the answer to Initiate was
+ * lost, or the process was killed before it was written down.
+ *
+ * Nothing in a listing proves whose upload it is, so an orphan is never gone on
+ * with, and aborted only when all of this holds: it is of exactly our key, its ID
+ * is in no epoch of our log, it was begun while an Initiate of ours was under way
+ * (by the server's clock), it has no parts, and it is older than 15 minutes. One
+ * that is younger stays; `abortUploads` and lifecycle rules are for those.
+ */
+import { UploadError } from '../errors.js'
+import type { ListedUpload } from '../store/object-store.js'
+import { listAllParts } from './list-parts.js'
+import type { Requests } from './requests.js'
+import type { UploadSettings } from './settings.js'
+import type { UploadLog } from './upload-log.js'
+
+/** ms; an upload that is younger may be somebody's who is just beginning. */
+const leastAge = 15 * 60_000
+/** ms; no Initiate is under way for longer. */
+const longestInitiate = 5 * 60_000
+/** ms; servers give times in whole seconds. */
+const tolerance = 2000
+/** Of one key: more than that is not this log's doing. */
+const mostPages = 10
+
+/** What a log knows of the uploads that it began. */
+export interface Begun {
+  key: string
+  /** ms since 1970 by our clock, oldest first: an Initiate was about to be sent. */
+  intents: readonly { time: number }[]
+  uploadIds: ReadonlySet<string>
+}
+
+/** Both clocks at one moment, ms since 1970. */
+export interface Clocks {
+  ours: number
+  servers: number
+}
+
+/** Whether some Initiate of ours may have begun an upload that we know nothing of. */
+export function mayHaveOrphans({
+  intents,
+  uploadIds,
+}: Omit<Begun, 'key'>): boolean {
+  return intents.length > uploadIds.size
+}
+
+/** All of the rule but that it has no parts, which has to be asked. */
+export function canBeOrphan(
+  { key, uploadId, initiated }: ListedUpload,
+  begun: Begun,
+  { ours, servers }: Clocks,
+): boolean {
+  if (key !== begun.key || begun.uploadIds.has(uploadId)) return false
+  if (servers - initiated < leastAge) return false
+  const offset = servers - ours
+  return begun.intents.some(({ time }, index) => {
+    const next = begun.intents[index + 1]?.time ?? Number.POSITIVE_INFINITY
+    const end = Math.min(next, time + longestInitiate)
+    return (
+      initiated >= time + offset - tolerance &&
+      initiated <= end + offset + tolerance
+    )
+  })
+}
+
+/** Aborts what is left of lost Initiates. What cannot be asked is left alone. */
+export async function abortOrphans({
+  settings,
+  log,
+  requests,
+}: {
+  settings: Pick<UploadSettings, 'store' | 'key'>
+  log: Pick<UploadLog, 'intents' | 'uploadIds'>
+  requests: Requests
+}): Promise<void> {
+  if (!mayHaveOrphans(log)) return
+  const { store, key } = settings
+  try {
+    for (const uploadId of await findCandidates(settings, log, requests)) {
+      const listed = await listAllParts(requests, settings, uploadId)
+      if (listed === 'gone' || listed === 'refused' || listed.size > 0) continue
+      await requests.send({ what: 'Abort', uploadId, attempts: 2 }, (call) =>
+        store.abortUpload({ key, uploadId }, call),
+      )
+    }
+  } catch (error) {
+    if (!(error instanceof UploadError)) throw error
+  }
+}
+
+async function findCandidates(
+  { store, key }: Pick<UploadSettings, 'store' | 'key'>,
+  { intents, uploadIds }: Pick<UploadLog, 'intents' | 'uploadIds'>,
+  requests: Requests,
+): Promise<string[]> {
+  const found: string[] = []
+  const begun = { key, intents, uploadIds }
+  let markers = {}
+  for (let page = 1; page <= mostPages; page++) {
+    const { answer } = await requests.send(
+      { what: 'the list of uploads', attempts: 2 },
+      (call) => store.listUploads({ prefix: key, ...markers }, call),
+    )
+    const { uploads, next, date } = answer
+    // Without the server's clock there is nothing to hold its times against.
+    if (date === undefined) return found
+    const clocks = { ours: Date.now(), servers: date }
+    for (const upload of uploads) {
+      if (canBeOrphan(upload, begun, clocks)) found.push(upload.uploadId)
+    }
+    // In order of keys: what begins with ours and is longer comes after it.
+    const isOver = uploads.some((upload) => upload.key !== key)
+    if (next === undefined || isOver) return found
+    markers = next
+  }
+  return found
+}

@@ -1,0 +1,206 @@
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import { exitCodeOf } from '../../lib/cli/exit-code.js'
+import { failureText, suspendedText } from '../../lib/cli/failure.js'
+import { JsonReporter } from '../../lib/cli/json-reporter.js'
+import { LineReporter } from '../../lib/cli/line-reporter.js'
+import { ProgressText } from '../../lib/cli/progress-text.js'
+import { Rate } from '../../lib/cli/rate.js'
+import { statusText } from '../../lib/cli/status.js'
+import { openTarget } from '../../lib/cli/target.js'
+import { UploadError, type Progress } from '../../lib/index.js'
+
+const MiB = 1024 * 1024
+
+function progress(bytesStored: number, bytesTotal?: number): Progress {
+  return {
+    bytesRead: bytesStored,
+    bytesSent: bytesStored,
+    bytesStored,
+    bytesReused: 0,
+    bytesTotal,
+  }
+}
+
+await t.test('a rate is that of the last seconds', async (t) => {
+  const rate = new Rate()
+  t.equal(rate.perSecond, undefined)
+  rate.add(0, 0)
+  rate.add(100, 100)
+  t.equal(rate.perSecond, undefined, 'too early to tell')
+  rate.add(1000, 1000)
+  t.equal(rate.perSecond, 1000)
+  t.equal(rate.timeFor(500), 500)
+  for (let time = 2000; time <= 30_000; time += 1000) rate.add(1000, time)
+  t.equal(rate.perSecond, 0)
+  t.equal(rate.timeFor(500), undefined)
+})
+
+await t.test('figures with and without a total', async (t) => {
+  const text = new ProgressText()
+  t.equal(text.line(progress(0, 4 * MiB), 0), '0%, 0 B of 4.0 MiB')
+  text.countReused()
+  t.equal(
+    text.line(progress(MiB, 4 * MiB), 1000),
+    '25%, 1.0 MiB of 4.0 MiB, 1.0 MiB/s, 3s left, 1 part reused',
+  )
+  text.startOver()
+  t.equal(text.line(progress(2 * MiB), 2000), '2.0 MiB, 1.0 MiB/s')
+  t.match(text.line(progress(0, 0), 3000), /^100%/)
+})
+
+await t.test('lines come every five seconds', async (t) => {
+  const lines: string[] = []
+  let now = 0
+  const sink = { write: (line: string) => lines.push(line) }
+  const reporter = new LineReporter(sink, sink, () => now)
+  reporter.begin('f')
+  for (; now <= 12_000; now += 100) {
+    reporter.event('progress', progress(now, 12_000))
+  }
+  t.equal(lines.length, 3)
+  const error = new UploadError('PAWL_NETWORK', 'cut')
+  reporter.event('retry', { partNumber: 3, attempt: 1, delay: 2000, error })
+  reporter.event('restarted', { reason: 'upload-gone' })
+  t.same(lines.slice(3), [
+    'f: part 3: attempt 1 failed (PAWL_NETWORK: cut), again in 2s\n',
+    'f: starting over: it is no longer on the server\n',
+  ])
+})
+
+await t.test('JSON lines hold an error by its fields', async (t) => {
+  const out = new PassThrough()
+  const reporter = new JsonReporter(out)
+  reporter.begin('f', 'oss://b/k')
+  const error = new UploadError('PAWL_SERVER', 'no', {
+    cause: new Error('inner'),
+    status: 500,
+  })
+  reporter.event('retry', { partNumber: 1, attempt: 1, delay: 1, error })
+  out.end()
+  const [, line] = String(out.read()).trim().split('\n')
+  t.same(JSON.parse(line ?? ''), {
+    event: 'retry',
+    source: 'f',
+    url: 'oss://b/k',
+    partNumber: 1,
+    attempt: 1,
+    delay: 1,
+    error: {
+      code: 'PAWL_SERVER',
+      message: 'no',
+      resumable: false,
+      status: 500,
+    },
+  })
+})
+
+await t.test('failures and their exit codes', async (t) => {
+  const rows: [unknown, number, string][] = [
+    [
+      new UploadError('PAWL_INVALID_OPTION', 'a\n  b'),
+      2,
+      'PAWL_INVALID_OPTION: a b',
+    ],
+    [
+      new UploadError('PAWL_NETWORK', 'cut', { resumable: true }),
+      3,
+      'PAWL_NETWORK: cut\nRun the same command again to go on from what is stored.',
+    ],
+    [new UploadError('PAWL_ACCESS_DENIED', 'no'), 1, 'PAWL_ACCESS_DENIED: no'],
+    [
+      new UploadError('PAWL_CALLBACK_FAILED', 'no', { completed: true }),
+      4,
+      'PAWL_CALLBACK_FAILED: no',
+    ],
+    [new Error('other'), 1, 'other'],
+    ['thrown', 1, 'thrown'],
+  ]
+  for (const [error, code, text] of rows) {
+    t.equal(exitCodeOf(error), code)
+    t.equal(failureText(error), `pawl: ${text}`)
+  }
+  t.match(
+    suspendedText('SIGINT', { isStream: true, resumable: true }),
+    /with the same input from its first byte/,
+  )
+  t.match(
+    suspendedText('SIGTERM', { isStream: false, resumable: false }),
+    /nothing is kept/,
+  )
+})
+
+await t.test('targets', async (t) => {
+  const oss = { OSS_ACCESS_KEY_ID: 'a', OSS_ACCESS_KEY_SECRET: 'b' }
+  const aws = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }
+  const local = 'http://127.0.0.1:9000'
+  const rows: [string, Record<string, string>, string, string][] = [
+    [
+      'oss://bucket/a/b%20c',
+      { ...oss, OSS_REGION: 'cn-hangzhou' },
+      'a/b%20c',
+      'oss://bucket/a/b%20c',
+    ],
+    ['oss://bucket', { ...oss, OSS_ENDPOINT: local }, '', 'oss://bucket/'],
+    [
+      's3://bucket/k',
+      { ...aws, AWS_REGION: 'eu-central-1' },
+      'k',
+      's3://bucket/k',
+    ],
+    [
+      's3://bucket/k',
+      { ...aws, AWS_ENDPOINT_URL: local },
+      'k',
+      's3://bucket/k',
+    ],
+    [`${local}/bucket/a%20b/c`, {}, 'a b/c', `${local}/bucket/a%20b/c`],
+  ]
+  const before = { ...process.env }
+  t.teardown(() => {
+    process.env = before
+  })
+  for (const [url, environment, key, again] of rows) {
+    // Stores look for their credentials themselves.
+    process.env = { ...before, ...environment }
+    const target = openTarget(url, {}, environment)
+    t.match(target, { bucket: 'bucket', key })
+    t.equal(target.urlOf(key), again)
+    await target.store.close()
+  }
+  for (const url of ['bucket/key', 'ftp://a/b', 'http://example.com/b/k', '']) {
+    t.throws(() => openTarget(url, {}, oss), { code: 'PAWL_INVALID_OPTION' })
+  }
+})
+
+await t.test('a log in words', async (t) => {
+  const summary = {
+    path: 'a.pawl',
+    state: 'discarded',
+    parts: 2,
+    bytesStored: 2 * MiB,
+    bytesContiguous: MiB,
+    runs: 3,
+    reason: 'source-changed',
+    unclosed: ['ID'],
+    damagedRecords: 1,
+    size: 10,
+    time: 0,
+    key: 'k',
+    bucket: 'b',
+    store: 's',
+  } as const
+  t.equal(
+    statusText({ ...summary, unclosed: ['ID'] }, 60_000),
+    [
+      'log       a.pawl',
+      'state     given up; the next run starts over (source-changed)',
+      'object    k in b (s)',
+      'stored    2 parts, 2.0 MiB, of which 1.0 MiB from the start without a hole',
+      'begun     1970-01-01T00:00:00.000Z, 1m00s ago',
+      'runs      3',
+      'to abort  ID',
+      'damaged   1 records',
+    ].join('\n'),
+  )
+})

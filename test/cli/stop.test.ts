@@ -1,0 +1,155 @@
+import type { Test } from 'tap'
+import t from 'tap'
+import type { DevServerOptions } from '../../lib/dev-server/index.js'
+import type { CliEnd } from '../support/cli-child.js'
+import { cliDesk, linesOf, parts, slow, small } from '../support/cli-desk.js'
+import { compiledSources } from '../support/compiled.js'
+
+const sources = await compiledSources(t)
+const desk = (t: Test, options?: DevServerOptions) =>
+  cliDesk(t, sources, options)
+
+await t.test('killed, then run again', async (t) => {
+  const d = await desk(t, slow)
+  const args = ['put', '--json', ...small, 'db.dump', `${d.url}/k`]
+  const first = d.start(args)
+  await first.until(/"event":"part".*\n.*"event":"part"/)
+  first.kill('SIGKILL')
+  t.match(await first.ended, { code: null, signal: 'SIGKILL' })
+  const [log = ''] = await d.logs()
+  t.match(await d.run(['status', log]), {
+    code: 0,
+    out: /state {5}unfinished; run the same upload again to go on/,
+  })
+  const lines = linesOf(await d.run(args))
+  const result = lines.at(-1)
+  t.match(result, { event: 'result', resumed: true })
+  t.ok(Number(result?.['partsReused']) >= 2)
+  t.ok(d.bytes.equals(await d.object('k')))
+  t.same(await d.logs(), [])
+})
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  await t.test(
+    `${signal} suspends and says how to go on`,
+    { timeout: 90_000 },
+    async (t) => {
+      const d = await desk(t, slow)
+      const args = ['put', ...small, 'db.dump', `${d.url}/k`]
+      const first = d.start(args)
+      while (d.seen('UploadPart').filter(({ applied }) => applied).length < 2) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      first.kill(signal)
+      const end = await first.ended
+      t.equal(end.code, code)
+      t.match(
+        end.log,
+        `pawl: suspended by ${signal}. Run the same command again`,
+      )
+      t.equal(end.out, '')
+      const again = await d.run(args)
+      t.match(again, { code: 0, log: /going on with an earlier upload/ })
+      t.match(again.out, /12 parts, [1-9]\d* reused/)
+      t.ok(d.bytes.equals(await d.object('k')))
+    },
+  )
+}
+
+await t.test('--json tells of a suspension', async (t) => {
+  const d = await desk(t, slow)
+  const first = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/k`])
+  await first.until(/"event":"part"/)
+  first.kill('SIGINT')
+  const end = await first.ended
+  t.equal(end.code, 130)
+  t.match(linesOf(end).at(-1), {
+    event: 'suspended',
+    code: 'PAWL_SUSPENDED',
+    resumable: true,
+  })
+})
+
+await t.test('standard input is uploaded and goes on', async (t) => {
+  const d = await desk(t, slow)
+  const size = String(d.bytes.length)
+  const args = ['put', '--json', ...small, '--size', size, '-', `${d.url}/k`]
+  const first = d.start(args, d.bytes)
+  await first.until(/"event":"part".*\n.*"event":"part"/)
+  first.kill('SIGKILL')
+  await first.ended
+  t.equal((await d.logs()).length, 1)
+  const lines = linesOf(await d.run(args, d.bytes))
+  t.match(lines.at(-1), { event: 'result', resumed: true, parts })
+  t.ok(d.bytes.equals(await d.object('k')))
+})
+
+await t.test('Ctrl-C ends the command of --exec too', async (t) => {
+  const d = await desk(t)
+  const child = d.start([
+    'put',
+    '--json',
+    ...small,
+    '--exec',
+    'cat db.dump; echo running >&2; exec sleep 1000',
+    `${d.url}/k`,
+  ])
+  await child.until(/running/)
+  child.kill('SIGINT')
+  // Its output would stay open as long as the command runs.
+  t.equal((await child.ended).code, 130)
+})
+
+await t.test('in a terminal there is a bar', async (t) => {
+  const d = await desk(t, slow)
+  const args = ['put', ...small, 'db.dump', `${d.url}/k`]
+  const first = d.terminal(args)
+  await first.until(/db\.dump \[=+ +\] [1-9]\d?% .*MiB {2}.*\/s/)
+  first.type('\u0003')
+  const suspended = await first.ended
+  t.equal(suspended.code, 130)
+  t.match(suspended.out, /suspended by SIGINT\. Run the same command again/)
+  const again = await d.terminal(args).ended
+  t.equal(again.code, 0)
+  t.match(again.out, /going on with an earlier upload/)
+  t.match(again.out, /100% {2}1\.2 MiB of 1\.2 MiB .*[1-9]\d* parts? reused/)
+  t.match(again.out, /\/k \(1\.2 MiB, 12 parts, [1-9]\d* reused, crc64 \d+\)/)
+  t.ok(again.out.includes('\u001b[?25h'), 'the cursor is back')
+  t.ok(d.bytes.equals(await d.object('k')))
+})
+
+await t.test('in a terminal, killed and run again', async (t) => {
+  const d = await desk(t, slow)
+  const args = ['put', ...small, 'db.dump', `${d.url}/k`]
+  const first = d.terminal(args)
+  await first.until(/[1-9]\d?% /)
+  first.kill('SIGKILL')
+  await first.ended
+  // The command hears of its terminal's end and may suspend; the log is free
+  // when it has gone.
+  let again: CliEnd
+  do {
+    again = await d.terminal(args).ended
+  } while (again.out.includes('PAWL_CHECKPOINT_LOCKED'))
+  t.equal(again.code, 0)
+  t.match(again.out, /12 parts, [1-9]\d* reused/)
+  t.ok(d.bytes.equals(await d.object('k')))
+})
+
+await t.test('a second Ctrl-C exits at once', async (t) => {
+  const d = await desk(t)
+  d.server.setFault(({ operation }) =>
+    operation === 'CompleteMultipartUpload' ? { kind: 'silence' } : undefined,
+  )
+  const child = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/k`])
+  while (d.seen('CompleteMultipartUpload').length === 0) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  child.kill('SIGINT')
+  child.kill('SIGINT')
+  const end = await child.ended
+  t.equal(end.code, 130)
+})

@@ -1,0 +1,139 @@
+/** Runs the command `pawl`, plain or in a pseudo-terminal, and reads what it says. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+
+export interface CliOptions {
+  cwd: string
+  env?: Record<string, string>
+  /** Written to standard input, which then ends. Without it there is none. */
+  input?: Uint8Array
+}
+
+export interface CliEnd {
+  code: number | null
+  signal: string | null
+  out: string
+  /** In a terminal empty: all of it is in `out`. */
+  log: string
+}
+
+export interface CliChild {
+  /** Resolves when standard output or error has a match; rejects at the end. */
+  until(pattern: RegExp): Promise<void>
+  /** Standard output so far. */
+  said(): string
+  kill(signal: NodeJS.Signals): void
+  /** Types into the terminal. */
+  type(text: string): void
+  readonly ended: Promise<CliEnd>
+}
+
+/** Secrets of this machine must not reach the command, or its output. */
+function environment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const { PATH, HOME } = process.env
+  return { PATH, HOME, TERM: 'xterm', COLUMNS: '120', ...extra }
+}
+
+/** `sources` is what `compiledSources` gave. */
+export function startCli(
+  sources: string,
+  args: readonly string[],
+  { cwd, env, input }: CliOptions,
+): CliChild {
+  const child = spawn(process.execPath, [cliPath(sources), ...args], {
+    cwd,
+    env: environment(env),
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  })
+  // It may stop reading before the end.
+  child.stdin?.on('error', () => undefined)
+  if (input !== undefined) child.stdin?.end(input)
+  return watch(child)
+}
+
+/** The same with a terminal for all three standard streams. */
+export function startInTerminal(
+  sources: string,
+  args: readonly string[],
+  { cwd, env }: CliOptions,
+): CliChild {
+  const command = [process.execPath, cliPath(sources), ...args]
+  const [program, ...rest] = terminalFor(command)
+  const child = spawn(program ?? 'false', rest, {
+    cwd,
+    env: environment(env),
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  return watch(child)
+}
+
+function cliPath(sources: string): string {
+  return join(sources, 'lib/cli/main.js')
+}
+
+const python = `import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))`
+
+/** util-linux's script, or else Python; without both the test must fail. */
+function terminalFor(command: readonly string[]): string[] {
+  const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
+  return isUtilLinux()
+    ? ['script', '-qec', `exec ${quoted.join(' ')}`, '/dev/null']
+    : ['python3', '-c', python, ...command]
+}
+
+function isUtilLinux(): boolean {
+  try {
+    return execFileSync('script', ['--version'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).includes('util-linux')
+  } catch {
+    return false
+  }
+}
+
+function watch(child: ChildProcess): CliChild {
+  let out = ''
+  let log = ''
+  let isEnded = false
+  const waiting: {
+    pattern: RegExp
+    resolve: () => void
+    reject: (error: Error) => void
+  }[] = []
+  const look = (): void => {
+    for (const { pattern, resolve } of waiting) {
+      if (pattern.test(out) || pattern.test(log)) resolve()
+    }
+  }
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    out += text
+    look()
+  })
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    log += text
+    look()
+  })
+  const ended = new Promise<CliEnd>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      isEnded = true
+      const late = new Error(`it ended with ${code ?? signal}: ${out}${log}`)
+      for (const { reject: give } of waiting) give(late)
+      resolve({ code, signal, out, log })
+    })
+  })
+  return {
+    ended,
+    until: (pattern) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ pattern, resolve, reject })
+        look()
+        if (isEnded) reject(new Error(`it has ended: ${out}${log}`))
+      }),
+    said: () => out,
+    kill: (signal) => void child.kill(signal),
+    type: (text) => void child.stdin?.write(text),
+  }
+}

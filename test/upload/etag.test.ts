@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto'
+import t from 'tap'
+import {
+  bareEtag,
+  isMd5Etag,
+  multipartEtag,
+  sameEtag,
+} from '../../lib/upload/etag.js'
+
+const md5 = '25f9e794323b453885f5181f1b624d0b'
+const upper = md5.toUpperCase()
+
+await t.test('quotes, case and space do not make another ETag', async (t) => {
+  for (const etag of [md5, upper, `"${md5}"`, `"${upper}"`, ` "${md5}" `]) {
+    t.equal(bareEtag(etag), md5)
+    t.ok(sameEtag(etag, md5))
+    t.ok(isMd5Etag(etag))
+  }
+})
+
+await t.test('other ETags', async (t) => {
+  const cases: [string, boolean][] = [
+    ['', false],
+    ['""', false],
+    [`${md5}-3`, false],
+    [md5.slice(1), false],
+    [`${md5}0`, false],
+    ['g'.repeat(32), false],
+    [`W/"${md5}"`, false],
+    [`"${md5}`, false],
+  ]
+  for (const [etag, isMd5] of cases) {
+    t.equal(isMd5Etag(etag), isMd5, etag)
+    t.notOk(sameEtag(etag, md5), etag)
+  }
+})
+
+await t.test('the ETag of parts is the MD5 of their MD5s', async (t) => {
+  const other = createHash('md5').update('x').digest('hex')
+  const expected = createHash('md5')
+    .update(Buffer.from(md5 + other, 'hex'))
+    .digest('hex')
+  t.equal(multipartEtag([`"${upper}"`, other]), `${expected}-2`)
+  t.not(multipartEtag([other, md5]), `${expected}-2`, 'their order counts')
+})

@@ -1,0 +1,195 @@
+import t from 'tap'
+import {
+  abortUploads,
+  listUploads,
+  type ObjectStore,
+  type UnfinishedUpload,
+} from '../../lib/index.js'
+import { devStore, noise, smallPart } from '../support/dev-store.js'
+
+const call = {
+  signal: new AbortController().signal,
+  timeouts: { connect: 60_000, stall: 60_000, headers: 60_000 },
+}
+const hour = 60 * 60 * 1000
+
+async function begin(
+  store: ObjectStore,
+  key: string,
+  parts: number,
+): Promise<string> {
+  const { uploadId } = await store.createUpload({ key, object: {} }, call)
+  for (let partNumber = 1; partNumber <= parts; partNumber++) {
+    await addPart(store, key, uploadId, partNumber)
+  }
+  return uploadId
+}
+
+async function addPart(
+  store: ObjectStore,
+  key: string,
+  uploadId: string,
+  partNumber: number,
+): Promise<void> {
+  await store.uploadPart(
+    {
+      key,
+      uploadId,
+      partNumber,
+      size: smallPart,
+      body: async function* () {
+        yield noise(smallPart)
+      },
+    },
+    call,
+  )
+}
+
+async function all(
+  uploads: AsyncIterable<UnfinishedUpload>,
+): Promise<UnfinishedUpload[]> {
+  const list: UnfinishedUpload[] = []
+  for await (const upload of uploads) list.push(upload)
+  return list
+}
+
+await t.test('uploads under a prefix come with parts and size', async (t) => {
+  const { store } = await devStore(t)
+  await begin(store, 'other/x', 1)
+  const b = await begin(store, 'backups/b', 2)
+  const a = await begin(store, 'backups/a', 0)
+  const list = await all(listUploads(store, { prefix: 'backups/' }))
+  t.match(list, [
+    { key: 'backups/a', uploadId: a, parts: 0, size: 0 },
+    { key: 'backups/b', uploadId: b, parts: 2, size: 2 * smallPart },
+  ])
+  for (const { age, idle } of list) t.ok(age < hour && Number(idle) < hour)
+  t.equal((await all(listUploads(store))).length, 3)
+})
+
+await t.test('sizes cost requests only when they are asked for', async (t) => {
+  const dev = await devStore(t)
+  const { store } = dev
+  await begin(store, 'a', 1)
+  const [upload] = await all(listUploads(store, { sizes: false }))
+  t.match(upload, { key: 'a', parts: undefined, idle: undefined })
+  t.same(dev.seen('ListParts'), [])
+})
+
+await t.test('all pages are read', async (t) => {
+  const dev = await devStore(t)
+  const { store } = dev
+  const count = 1005
+  const ids = new Set<string>()
+  while (ids.size < count) {
+    const begun = Array.from({ length: 15 }, (_, i) =>
+      begin(store, `many/${ids.size + i}`, 0),
+    )
+    for (const uploadId of await Promise.all(begun)) ids.add(uploadId)
+  }
+  const list = await all(listUploads(store, { prefix: 'many', sizes: false }))
+  t.equal(list.length, count)
+  t.ok(list.every(({ uploadId }) => ids.has(uploadId)))
+  t.equal(dev.seen('ListMultipartUploads').length, 2)
+})
+
+/** The same server `ms` later; parts of `fresh` were stored only then. */
+function later(store: ObjectStore, ms: number, fresh: string): ObjectStore {
+  const changed: Partial<ObjectStore> = {
+    listUploads: async (request, call) => {
+      const page = await store.listUploads(request, call)
+      return { ...page, date: (page.date ?? Date.now()) + ms }
+    },
+    listParts: async (request, call) => {
+      const page = await store.listParts(request, call)
+      if (request.uploadId !== fresh) return page
+      const moved = page.parts.map(({ lastModified = 0, ...part }) => ({
+        ...part,
+        lastModified: lastModified + ms,
+      }))
+      return { ...page, parts: moved }
+    },
+  }
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(
+        name in changed ? changed : target,
+        name,
+        target,
+      )
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+await t.test('only what is older is aborted, by its newest part', async (t) => {
+  const { store: now, server } = await devStore(t)
+  const old = await begin(now, 'backups/old', 1)
+  const empty = await begin(now, 'backups/empty', 0)
+  const busy = await begin(now, 'backups/busy', 2)
+  const elsewhere = await begin(now, 'elsewhere', 1)
+  const store = later(now, 3 * hour, busy)
+
+  const prefix = 'backups/'
+  t.same(await abortUploads(store, { prefix, olderThan: 4 * hour }), [])
+  const gone = await abortUploads(store, { prefix, olderThan: 2 * hour })
+  t.same(
+    gone.map(({ uploadId }) => uploadId),
+    [empty, old],
+  )
+  t.ok(gone.every(({ age }) => Math.abs(age - 3 * hour) < 60_000))
+  t.same(
+    server
+      .openUploads()
+      .map(({ uploadId }) => uploadId)
+      .toSorted(),
+    [busy, elsewhere].toSorted(),
+  )
+})
+
+await t.test(
+  'an upload whose parts cannot be listed is left alone',
+  async (t) => {
+    const { store, server } = await devStore(t)
+    await begin(store, 'a', 1)
+    server.setFault(({ operation }) =>
+      operation === 'ListParts'
+        ? { kind: 'status', status: 403, code: 'AccessDenied' }
+        : undefined,
+    )
+    t.match(await all(listUploads(store)), [{ idle: undefined }])
+    t.same(await abortUploads(store, { olderThan: 0 }), [])
+    t.equal(server.openUploads().length, 1)
+  },
+)
+
+await t.test('a refused list is an error', async (t) => {
+  const { store, server } = await devStore(t)
+  server.setFault(() => ({ kind: 'status', status: 403, code: 'AccessDenied' }))
+  await t.rejects(abortUploads(store, { olderThan: 1 }), {
+    code: 'PAWL_ACCESS_DENIED',
+  })
+})
+
+await t.test('a failing server is asked again', async (t) => {
+  const { store, server } = await devStore(t)
+  await begin(store, 'a', 1)
+  let failures = 0
+  server.setFault(() =>
+    failures++ < 2 ? { kind: 'status', status: 503 } : undefined,
+  )
+  const retry = { baseDelay: 1, maxDelay: 2 }
+  t.equal((await all(listUploads(store, { retry }))).length, 1)
+})
+
+await t.test('bad options are refused', async (t) => {
+  const { store } = await devStore(t)
+  for (const olderThan of [-1, Number.NaN, undefined as never]) {
+    await t.rejects(abortUploads(store, { olderThan }), {
+      code: 'PAWL_INVALID_OPTION',
+    })
+  }
+  await t.rejects(all(listUploads({} as never)), {
+    code: 'PAWL_INVALID_OPTION',
+  })
+})

@@ -1,0 +1,156 @@
+import t from 'tap'
+import { UploadError } from '../../lib/errors.js'
+import { StoreError, type StoreErrorKind } from '../../lib/store/store-error.js'
+import type { RetryEvent } from '../../lib/upload/events.js'
+import { Requests } from '../../lib/upload/requests.js'
+import { readRequestSettings } from '../../lib/upload/request-settings.js'
+
+function setUp(attempts = 3) {
+  const stop = new AbortController()
+  const retries: RetryEvent[] = []
+  const requests = new Requests(
+    {
+      ...readRequestSettings({ retry: { attempts, baseDelay: 0 } }),
+      key: 'k',
+      isResumable: true,
+    },
+    stop.signal,
+    (_name, event) => retries.push(event as RetryEvent),
+  )
+  return { stop, retries, requests }
+}
+
+function failing(kinds: StoreErrorKind[]) {
+  let calls = 0
+  return {
+    calls: () => calls,
+    send: async () => {
+      const kind = kinds[calls++]
+      if (kind !== undefined) throw new StoreError(`no ${calls}`, { kind })
+      return 'answer'
+    },
+  }
+}
+
+await t.test('tries again until it succeeds', async (t) => {
+  const { requests, retries } = setUp()
+  const work = failing(['network', 'server'])
+  t.same(await requests.send({ what: 'x', partNumber: 7 }, work.send), {
+    answer: 'answer',
+    attempts: 3,
+  })
+  t.match(retries, [
+    { partNumber: 7, attempt: 1, error: StoreError },
+    { partNumber: 7, attempt: 2 },
+  ])
+})
+
+await t.test('gives up, and says what, how often and why', async (t) => {
+  const { requests } = setUp()
+  const work = failing(['server', 'server', 'server', 'server'])
+  await t.rejects(
+    requests.send({ what: 'part 7', partNumber: 7, uploadId: 'u' }, work.send),
+    {
+      code: 'PAWL_SERVER',
+      message: 'part 7 failed after 3 attempts: no 3',
+      attempts: 3,
+      partNumber: 7,
+      uploadId: 'u',
+      key: 'k',
+      resumable: true,
+      cause: StoreError,
+    },
+  )
+  t.equal(work.calls(), 3)
+})
+
+await t.test('does not try again what cannot succeed', async (t) => {
+  for (const kind of ['denied', 'no-bucket', 'no-upload', 'request'] as const) {
+    const { requests } = setUp()
+    const work = failing([kind])
+    await t.rejects(requests.send({ what: 'x' }, work.send), UploadError)
+    t.equal(work.calls(), 1, kind)
+  }
+})
+
+await t.test('one budget for all calls of an upload', async (t) => {
+  const { requests } = setUp(1000)
+  const work = failing(Array.from({ length: 500 }, () => 'server' as const))
+  await t.rejects(requests.send({ what: 'x' }, work.send), UploadError)
+  t.equal(work.calls(), 101, 'a hundred retries')
+  const next = failing(['server', 'server'])
+  await t.rejects(requests.send({ what: 'y' }, next.send), UploadError)
+  t.equal(next.calls(), 1, 'none is left')
+  await requests.send({ what: 'z' }, failing([]).send)
+  const later = failing(['server', 'server'])
+  await requests.send({ what: 'y' }, later.send)
+  t.equal(later.calls(), 3, 'a success gives some back')
+})
+
+await t.test('hears when the server asks for less', async (t) => {
+  const { requests } = setUp()
+  let times = 0
+  requests.onThrottled = () => times++
+  await requests.send({ what: 'x' }, failing(['throttled', 'server']).send)
+  t.equal(times, 1)
+})
+
+await t.test('a better error can be found between attempts', async (t) => {
+  const { requests } = setUp()
+  const better = new Error('better')
+  const work = failing(['network', 'network'])
+  await t.rejects(
+    requests.send(
+      {
+        what: 'x',
+        onFailure: () => {
+          throw better
+        },
+      },
+      work.send,
+    ),
+    better,
+  )
+  t.equal(work.calls(), 1)
+})
+
+await t.test('the signal ends it with its reason', async (t) => {
+  const reason = new Error('stop')
+  await t.test('before', async (t) => {
+    const { requests, stop } = setUp()
+    const work = failing([])
+    stop.abort(reason)
+    await t.rejects(requests.send({ what: 'x' }, work.send), reason)
+    t.equal(work.calls(), 0)
+  })
+  await t.test('during an attempt', async (t) => {
+    const { requests, stop } = setUp()
+    await t.rejects(
+      requests.send({ what: 'x' }, async () => {
+        stop.abort(reason)
+        throw new StoreError('cut', { kind: 'network' })
+      }),
+      reason,
+    )
+  })
+  await t.test('while it waits', async (t) => {
+    const { requests, stop } = setUp()
+    const work = async () => {
+      throw new StoreError('later', { kind: 'throttled', retryAfter: 60_000 })
+    }
+    const sending = requests.send({ what: 'x' }, work)
+    setImmediate(() => stop.abort(reason))
+    await t.rejects(sending, reason)
+  })
+})
+
+await t.test('what is no store’s error is passed on', async (t) => {
+  const { requests } = setUp()
+  const bug = new TypeError('a bug')
+  await t.rejects(
+    requests.send({ what: 'x' }, async () => {
+      throw bug
+    }),
+    bug,
+  )
+})

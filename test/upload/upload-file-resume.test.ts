@@ -1,0 +1,200 @@
+import { mkdir, readdir, rename, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import {
+  discardFileUpload,
+  memoryCheckpoint,
+  uploadFile,
+  type PartEvent,
+} from '../../lib/index.js'
+import { smallPart } from '../support/dev-store.js'
+import { fileBench, key, loggedBytes, modes } from '../support/file-bench.js'
+import { WatchedFiles } from '../support/watched-files.js'
+
+for (const [name, mode] of Object.entries(modes)) {
+  const { partSize } = mode
+
+  await t.test(`${name}: what is stored is not read again`, async (t) => {
+    const b = await fileBench(t, { size: 20 * partSize + 5, mode })
+    const error = await b.runSome(12)
+    t.match(error, { code: 'PAWL_SUSPENDED', resumable: true })
+    const bytesStored = await loggedBytes(b)
+    const files = new WatchedFiles()
+    const before = b.seen('UploadPart').length
+    const result = await b.run({}, files)
+    t.ok(b.bytes.equals(await b.object(key)))
+    t.equal(files.bytesRead, b.bytes.length - bytesStored)
+    t.ok(bytesStored >= 12 * partSize)
+    t.equal(result.resumed, true)
+    t.ok(result.bytesReused >= bytesStored)
+    t.equal(b.seen('UploadPart').length - before, 21 - result.partsReused)
+  })
+
+  await t.test(
+    `${name}: a hole in the middle is all that is read`,
+    async (t) => {
+      const b = await fileBench(t, { size: 6 * partSize, mode })
+      b.server.setFault(({ partNumber }) =>
+        partNumber === 3 ? { kind: 'stall' } : undefined,
+      )
+      await b.runSome(5)
+      b.server.setFault(undefined)
+      const files = new WatchedFiles()
+      const events: PartEvent[] = []
+      await b.run({ on: { part: (event) => void events.push(event) } }, files)
+      t.ok(b.bytes.equals(await b.object(key)))
+      t.equal(files.bytesRead, partSize)
+      t.ok(files.reads.every(({ position }) => position >= 2 * partSize))
+      t.same(
+        events
+          .toSorted((a, b) => a.partNumber - b.partNumber)
+          .map(({ partNumber, reused }) => [partNumber, reused]),
+        [
+          [1, true],
+          [2, true],
+          [3, false],
+          [4, true],
+          [5, true],
+          [6, true],
+        ],
+      )
+    },
+  )
+
+  await t.test(`${name}: prove 'hash' reads everything`, async (t) => {
+    const b = await fileBench(t, { size: 6 * partSize, mode })
+    await b.runSome(4)
+    const files = new WatchedFiles()
+    const result = await b.run({ prove: 'hash' }, files)
+    t.ok(b.bytes.equals(await b.object(key)))
+    t.ok(files.bytesRead >= b.bytes.length)
+    t.ok(result.partsReused >= 4)
+  })
+}
+
+await t.test('a file written to just now is read again', async (t) => {
+  const b = await fileBench(t, { size: 8 * smallPart })
+  const young = () => new WatchedFiles({ age: 0 })
+  await b.runSome(5, {}, young())
+  const second = young()
+  await b.runSome(1, {}, second)
+  t.ok(second.bytesRead >= 6 * smallPart, 'proved by hash')
+})
+
+await t.test(
+  'parts that were proved of a settled file are not read a third time',
+  async (t) => {
+    const b = await fileBench(t, { size: 12 * smallPart })
+    await b.runSome(5, {}, new WatchedFiles({ age: 0 }))
+    await b.runSome(2)
+    const bytesStored = await loggedBytes(b)
+    t.ok(bytesStored >= 7 * smallPart)
+    const files = new WatchedFiles()
+    await b.run({}, files)
+    t.equal(files.bytesRead, 12 * smallPart - bytesStored)
+  },
+)
+
+await t.test(
+  'a source that shrank below a part is one PutObject',
+  async (t) => {
+    const b = await fileBench(t, { size: 6 * smallPart })
+    await b.runSome(2)
+    await truncate(b.path, 99)
+    const result = await b.run()
+    t.match(result, { size: 99, parts: 0, resumed: false })
+    t.same(b.server.openUploads(), [], 'the old upload was aborted')
+  },
+)
+
+await t.test('an upload begun in parts goes on in parts', async (t) => {
+  const b = await fileBench(t, { size: 6 * smallPart })
+  await b.runSome(3)
+  const result = await b.run({ partSize: 10 * smallPart })
+  t.match(result, { parts: 6, resumed: true })
+})
+
+await t.test('two targets of a file never share a log', async (t) => {
+  const b = await fileBench(t, { size: 6 * smallPart })
+  await b.runSome(2)
+  await b.runSome(2, { key: 'another' })
+  const names = await b.logs()
+  t.equal(names.length, 2)
+  for (const name of names) t.match(name, /^db\.dump\.[0-9a-f]{32}\.pawl$/)
+  t.match(await b.run(), { resumed: true, key })
+  t.match(await b.run({ key: 'another' }), { resumed: true, key: 'another' })
+  t.same(await b.logs(), [])
+})
+
+await t.test(
+  'logs in a directory are told apart by file and target',
+  async (t) => {
+    const b = await fileBench(t, { size: 6 * smallPart })
+    const checkpointDir = join(b.directory, 'logs')
+    await t.rejects(b.run({ checkpointDir }), { message: /logs/ })
+    await mkdir(checkpointDir)
+    await b.runSome(2, { checkpointDir })
+    await b.runSome(2, { checkpointDir, key: 'another' })
+    t.equal((await readdir(checkpointDir)).length, 2)
+    t.match(await b.run({ checkpoint: checkpointDir }), { resumed: true })
+    t.same(await b.logs(), [], 'nothing beside the file')
+    t.equal((await readdir(checkpointDir)).length, 1)
+  },
+)
+
+await t.test('a long name leaves room for the log', async (t) => {
+  const b = await fileBench(t, { size: 6 * smallPart })
+  const path = join(b.directory, 'n'.repeat(250))
+  await rename(b.path, path)
+  const stop = new AbortController()
+  const on = { part: () => stop.abort() }
+  const options = { ...b.options, signal: stop.signal, on }
+  await t.rejects(uploadFile(path, options), { code: 'PAWL_SUSPENDED' })
+  t.equal((await b.logs()).length, 1)
+  t.match(await uploadFile(path, b.options), { resumed: true })
+})
+
+await t.test(
+  'without a checkpoint nothing is left and nothing resumed',
+  async (t) => {
+    const b = await fileBench(t, { size: 6 * smallPart })
+    t.match(await b.runSome(2, { checkpoint: false }), { resumable: false })
+    t.same(await b.logs(), [])
+    t.match(await b.run({ checkpoint: false }), { resumed: false })
+  },
+)
+
+await t.test('a checkpoint of the caller', async (t) => {
+  const b = await fileBench(t, { size: 6 * smallPart })
+  const checkpoint = memoryCheckpoint()
+  await b.runSome(2, { checkpoint })
+  t.match(await b.run({ checkpoint }), { resumed: true })
+})
+
+await t.test('discardFileUpload removes parts and log', async (t) => {
+  const b = await fileBench(t, { size: 6 * smallPart })
+  await b.runSome(2)
+  t.equal(b.server.openUploads().length, 1)
+  await discardFileUpload(b.path, b.options)
+  t.same(b.server.openUploads(), [])
+  t.same(await b.logs(), [])
+  await discardFileUpload(b.path, b.options)
+})
+
+await t.test('part size is raised to fit 10,000 parts', async (t) => {
+  const b = await fileBench(t, { size: 0, discard: true })
+  const size = 10_000 * smallPart + 1
+  await truncate(b.path, size)
+  const parts: PartEvent[] = []
+  const stop = new AbortController()
+  const on = {
+    part: (event: PartEvent) => {
+      parts.push(event)
+      stop.abort()
+    },
+  }
+  await t.rejects(b.run({ on, signal: stop.signal }), {
+    code: 'PAWL_SUSPENDED',
+  })
+  t.equal(parts[0]?.size, 1024 * 1024)
+})

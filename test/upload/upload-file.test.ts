@@ -1,0 +1,187 @@
+import { execFileSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import {
+  uploadFile,
+  type Progress,
+  type UploadFileOptions,
+} from '../../lib/index.js'
+import { smallPart } from '../support/dev-store.js'
+import { fileBench, key, modes } from '../support/file-bench.js'
+
+for (const [name, mode] of Object.entries(modes)) {
+  const { partSize } = mode
+
+  await t.test(`${name}: an object is exactly the file`, async (t) => {
+    for (const size of [
+      0,
+      1,
+      partSize - 1,
+      partSize,
+      partSize + 1,
+      3 * partSize,
+      5 * partSize + 77,
+    ]) {
+      const b = await fileBench(t, { size, mode })
+      const result = await b.run()
+      t.ok(b.bytes.equals(await b.object(key)), `${size} bytes`)
+      t.match(result, {
+        key,
+        size,
+        parts: size < partSize ? 0 : Math.ceil(size / partSize),
+        partsReused: 0,
+        resumed: false,
+        verified: 'crc64',
+        checkpointLeft: false,
+      })
+      t.same(await b.logs(), [], 'the log is gone')
+      t.same(b.server.openUploads(), [])
+    }
+  })
+}
+
+await t.test(
+  'multipartThreshold says what is put in one request',
+  async (t) => {
+    const size = 3 * smallPart
+    const rows: [UploadFileOptions['multipartThreshold'], number, string][] = [
+      [undefined, smallPart, 'UploadPart'],
+      [undefined, size + 1, 'PutObject'],
+      [size, smallPart, 'UploadPart'],
+      [size + 1, smallPart, 'PutObject'],
+      [0, size + 1, 'UploadPart'],
+    ]
+    for (const [multipartThreshold, partSize, operation] of rows) {
+      const b = await fileBench(t, { size })
+      const result = await b.run({
+        partSize,
+        ...(multipartThreshold === undefined ? {} : { multipartThreshold }),
+      })
+      const operations = new Set(
+        b.server.requests.map((seen) => seen.operation),
+      )
+      t.ok(operations.has(operation as never), `${multipartThreshold}`)
+      t.equal(operations.has('PutObject'), operation === 'PutObject')
+      t.equal(result.parts === 0, operation === 'PutObject')
+      t.ok(b.bytes.equals(await b.object(key)))
+    }
+  },
+)
+
+await t.test('a large file is put without holding it', async (t) => {
+  const size = 20 * 1024 * 1024
+  const b = await fileBench(t, { size })
+  const result = await b.run({ multipartThreshold: size + 1 })
+  t.match(result, { parts: 0, verified: 'crc64' })
+  t.ok(b.bytes.equals(await b.object(key)))
+})
+
+await t.test('what cannot be uploaded is refused with a code', async (t) => {
+  const b = await fileBench(t, { size: 1 })
+  const missing = join(b.directory, 'missing')
+  const fifo = join(b.directory, 'fifo')
+  execFileSync('mkfifo', [fifo])
+  const rows: [string, Partial<UploadFileOptions>, string, RegExp][] = [
+    [missing, {}, 'PAWL_SOURCE_IO', /missing cannot be opened.*ENOENT/],
+    [b.directory, {}, 'PAWL_INVALID_OPTION', /is a directory/],
+    [fifo, {}, 'PAWL_INVALID_OPTION', /is a FIFO/],
+    ['/dev/null', {}, 'PAWL_INVALID_OPTION', /is a device/],
+    ['', {}, 'PAWL_INVALID_OPTION', /path/],
+    [b.path, { multipartThreshold: -1 }, 'PAWL_INVALID_OPTION', /multipartT/],
+    [b.path, { prove: 'x' as 'hash' }, 'PAWL_INVALID_OPTION', /prove/],
+    [b.path, { checkpoint: '' }, 'PAWL_INVALID_OPTION', /checkpoint/],
+    [
+      b.path,
+      { checkpoint: 'a', checkpointDir: 'b' },
+      'PAWL_INVALID_OPTION',
+      /only one/,
+    ],
+    [b.path, { checkpointDir: '' }, 'PAWL_INVALID_OPTION', /checkpointDir/],
+    [b.path, { onProgress: 1 as never }, 'PAWL_INVALID_OPTION', /onProgress/],
+    [b.path, { on: { part: 1 as never } }, 'PAWL_INVALID_OPTION', /on\.part/],
+    [b.path, { partSize: 1 }, 'PAWL_INVALID_OPTION', /partSize/],
+  ]
+  for (const [path, more, code, message] of rows) {
+    await t.rejects(uploadFile(path, { ...b.options, ...more }), {
+      code,
+      message,
+    })
+  }
+  t.same(b.server.requests, [])
+})
+
+await t.test('the content type is guessed from the name', async (t) => {
+  const b = await fileBench(t, { size: 10 })
+  const rows: [string, string, UploadFileOptions['object'], unknown][] = [
+    ['page.html', 'k', {}, 'text/html'],
+    ['data', 'picture.png', {}, 'image/png'],
+    ['page.html', 'k', { contentType: 'text/plain' }, 'text/plain'],
+    ['page.html', 'k', { headers: { 'Content-Type': 'a/b' } }, 'a/b'],
+  ]
+  for (const [name, to, object = {}, expected] of rows) {
+    const path = join(b.directory, name)
+    await writeFile(path, b.bytes)
+    await uploadFile(path, { ...b.options, key: to, object })
+    t.equal(b.seen('PutObject').at(-1)?.headers['content-type'], expected)
+  }
+})
+
+await t.test('progress and events tell what happens', async (t) => {
+  const b = await fileBench(t, { size: 6 * smallPart + 1 })
+  await b.runSome(3)
+  const progress: Progress[] = []
+  const names: string[] = []
+  const result = await b.run({
+    onProgress: (counts) => void progress.push(counts),
+    on: {
+      resumed: () => void names.push('resumed'),
+      initiated: () => void names.push('initiated'),
+      part: () => void names.push('part'),
+    },
+  })
+  t.same(names, ['resumed', ...Array.from({ length: 7 }, () => 'part')])
+  t.match(progress.at(-1), {
+    bytesRead: b.bytes.length,
+    bytesStored: b.bytes.length,
+    bytesReused: result.bytesReused,
+    bytesTotal: b.bytes.length,
+    bytesSent: b.bytes.length - result.bytesReused,
+  })
+})
+
+await t.test('a listener that throws ends the upload', async (t) => {
+  const b = await fileBench(t, { size: 6 * smallPart })
+  const on = {
+    part: () => {
+      throw new Error('not this')
+    },
+  }
+  await t.rejects(b.run({ on }), { message: 'not this' })
+  t.match(await b.run(), { resumed: true })
+})
+
+await t.test('a signal that is aborted already', async (t) => {
+  const b = await fileBench(t, { size: 6 * smallPart })
+  await t.rejects(b.run({ signal: AbortSignal.abort() }), {
+    code: 'PAWL_SUSPENDED',
+  })
+  t.same(b.server.requests, [])
+  t.same(await b.logs(), [])
+})
+
+await t.test('a signal while a server hangs', async (t) => {
+  const b = await fileBench(t, { size: 6 * smallPart })
+  const stop = new AbortController()
+  b.server.setFault(({ operation }) => {
+    if (operation !== 'UploadPart') return undefined
+    setImmediate(() => stop.abort())
+    return { kind: 'silence' }
+  })
+  await t.rejects(b.run({ signal: stop.signal }), {
+    code: 'PAWL_SUSPENDED',
+    resumable: true,
+  })
+  b.server.setFault(undefined)
+  t.match(await b.run(), { resumed: true })
+})
