@@ -42,7 +42,7 @@ await t.test('who waits is served in turn', async (t) => {
 await t.test('who has gone is passed over', async (t) => {
   const buffers = new PartBuffers(1, 1)
   const held = buffers.tryAcquire()
-  const gone = (): void => t.fail('it had gone')
+  const gone = (): void => void t.fail('it had gone')
   let isServed = false
   buffers.acquire(gone)
   buffers.acquire(() => {

@@ -72,6 +72,23 @@ for (const [name, mode] of Object.entries(modes)) {
   })
 }
 
+await t.test(
+  'a file that is 99 % done is read for the last part',
+  async (t) => {
+    const b = await fileBench(t, { size: 100 * smallPart, mode: modes.held })
+    b.server.setFault(({ partNumber }) =>
+      partNumber === 57 ? { kind: 'stall' } : undefined,
+    )
+    await b.runSome(99)
+    b.server.setFault(undefined)
+    const files = new WatchedFiles()
+    const result = await b.run({}, files)
+    t.ok(b.bytes.equals(await b.object(key)))
+    t.equal(result.partsReused, 99)
+    t.same(files.reads, [{ position: 56 * smallPart, length: smallPart }])
+  },
+)
+
 await t.test('a file written to just now is read again', async (t) => {
   const b = await fileBench(t, { size: 8 * smallPart })
   const young = () => new WatchedFiles({ age: 0 })

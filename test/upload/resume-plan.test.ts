@@ -1,0 +1,396 @@
+import t from 'tap'
+import type { LogState, UploadState } from '../../lib/checkpoint/fold.js'
+import { emptyState } from '../../lib/checkpoint/fold.js'
+import type { PartRecord } from '../../lib/checkpoint/record.js'
+import type { ListedPart, ObjectHead } from '../../lib/store/object-store.js'
+import { multipartEtag } from '../../lib/upload/etag.js'
+import type { Verify } from '../../lib/upload/options.js'
+import {
+  combinedCrc64,
+  etagsOf,
+  firstStep,
+  isThatObject,
+  judgePart,
+  storedRun,
+  type Verdict,
+} from '../../lib/upload/resume-plan.js'
+import type { UploadSettings } from '../../lib/upload/settings.js'
+import { DIGEST, header, part, PART } from '../support/log-fixture.js'
+
+const md5 = 'abcdef0123456789abcdef0123456789'
+const opaque = '"opaque-etag"'
+
+function listed(
+  record: PartRecord,
+  fields: Partial<ListedPart> = {},
+): ListedPart {
+  const { number: partNumber, etag, size, crc64 } = record
+  return { partNumber, etag, size, crc64, ...fields }
+}
+
+await t.test('what becomes of a part', async (t) => {
+  const record = part(1)
+  const same = { size: record.size, hash: record.hash }
+  const other = { size: record.size, hash: 'f'.repeat(16) }
+  const sha = { size: record.size, hash: 'f'.repeat(64) }
+  const noCrc = { crc64: undefined }
+  const md5Part = part(1, { etag: `"${md5}"`, check: 'md5', ...noCrc })
+  const unchecked = part(1, { check: 'none', ...noCrc })
+  type Case = [
+    string,
+    typeof same,
+    PartRecord | undefined,
+    ListedPart | undefined | 'refused',
+    Verify,
+    Verdict['do'] | 'crc64' | 'md5',
+  ]
+  const cases: Case[] = [
+    [
+      'as the log and the list say',
+      same,
+      record,
+      listed(record),
+      'crc64',
+      'reuse',
+    ],
+    [
+      'its ETag in another spelling',
+      same,
+      record,
+      listed(record, { etag: record.etag.replaceAll('"', '').toLowerCase() }),
+      'crc64',
+      'reuse',
+    ],
+    ['not listed', same, record, undefined, 'crc64', 'send'],
+    [
+      'neither in the log nor listed',
+      same,
+      undefined,
+      undefined,
+      'crc64',
+      'send',
+    ],
+    ['other bytes', other, record, listed(record), 'crc64', 'send'],
+    [
+      'fewer bytes',
+      { ...same, size: 5 },
+      record,
+      listed(record),
+      'crc64',
+      'send',
+    ],
+    [
+      'listed with another size',
+      same,
+      record,
+      listed(record, { size: 5 }),
+      'crc64',
+      'send',
+    ],
+    [
+      'listed with another CRC-64',
+      same,
+      record,
+      listed(record, { crc64: '1' }),
+      'crc64',
+      'send',
+    ],
+    [
+      'listed with another ETag',
+      same,
+      record,
+      listed(record, { etag: `"${md5}"` }),
+      'crc64',
+      'crc64',
+    ],
+    [
+      'listed with another ETag and no CRC-64',
+      same,
+      record,
+      listed(record, { etag: `"${md5}"`, ...noCrc }),
+      'md5',
+      'md5',
+    ],
+    [
+      'listed with another ETag that is no MD5, and no CRC-64',
+      same,
+      record,
+      listed(record, { etag: opaque, ...noCrc }),
+      false,
+      'send',
+    ],
+    [
+      'listed, not in the log',
+      same,
+      undefined,
+      listed(record),
+      'crc64',
+      'crc64',
+    ],
+    [
+      'listed, in the log with a hash of another kind',
+      sha,
+      record,
+      listed(record),
+      'crc64',
+      'crc64',
+    ],
+    [
+      'checked by less than this run asks',
+      same,
+      md5Part,
+      listed(md5Part, { crc64: '7' }),
+      'crc64',
+      'crc64',
+    ],
+    ['checked by as much', same, md5Part, listed(md5Part), 'md5', 'reuse'],
+    ['checked by more', same, record, listed(record), 'md5', 'reuse'],
+    [
+      'not checked, and nobody asks',
+      same,
+      unchecked,
+      listed(unchecked),
+      false,
+      'reuse',
+    ],
+    ['the list is refused', same, record, 'refused', 'crc64', 'reuse'],
+    [
+      'the list is refused, other bytes',
+      other,
+      record,
+      'refused',
+      'crc64',
+      'send',
+    ],
+    [
+      'the list is refused, no record',
+      same,
+      undefined,
+      'refused',
+      'crc64',
+      'send',
+    ],
+    [
+      'the list is refused, checked by less',
+      same,
+      md5Part,
+      'refused',
+      'crc64',
+      'send',
+    ],
+  ]
+  for (const [name, candidate, known, there, verify, expected] of cases) {
+    const verdict = judgePart(candidate, known, there, verify)
+    const found = verdict.do === 'compare' ? verdict.by : verdict.do
+    t.equal(found, expected, name)
+  }
+})
+
+function settings(fields: Partial<UploadSettings> = {}): UploadSettings {
+  return {
+    store: {
+      identity: header().store,
+      bucket: header().bucket,
+      limits: { minPartSize: 1, maxPartSize: 10 * PART, maxParts: 100 },
+    },
+    key: header().key,
+    optionsDigest: DIGEST,
+    size: undefined,
+    ...fields,
+  } as unknown as UploadSettings
+}
+
+function state(fields: Partial<UploadState> = {}): LogState {
+  return {
+    ...emptyState(header()),
+    upload: {
+      uploadId: 'u',
+      partSize: PART,
+      optionsDigest: DIGEST,
+      time: 0,
+      serverDate: undefined,
+      voided: undefined,
+      parts: new Map(),
+      drops: new Map(),
+      completing: undefined,
+      done: undefined,
+      ...fields,
+    },
+  }
+}
+
+await t.test('the first step', async (t) => {
+  const completing = {
+    type: 'completing',
+    parts: 1,
+    size: PART,
+    etagsDigest: DIGEST,
+  } as const
+  const done = { type: 'done', etag: 'e', size: PART } as const
+  const cases: [
+    string,
+    LogState | undefined,
+    Partial<UploadSettings>,
+    { do: string; reason?: string },
+  ][] = [
+    ['no log', undefined, {}, { do: 'create' }],
+    ['no upload', emptyState(header()), {}, { do: 'create' }],
+    ['a void one', state({ voided: 'x' }), {}, { do: 'create' }],
+    ['one to go on with', state(), {}, { do: 'list' }],
+    ['completing', state({ completing }), {}, { do: 'look' }],
+    ['done', state({ completing, done }), {}, { do: 'look' }],
+    [
+      'completing, with other options',
+      state({ completing }),
+      { optionsDigest: 'other' },
+      { do: 'look' },
+    ],
+    [
+      'done, but what is lost',
+      state({ done }),
+      {},
+      { do: 'restart', reason: 'log-damaged' },
+    ],
+    [
+      'with other options',
+      state(),
+      { optionsDigest: 'other' },
+      { do: 'restart', reason: 'options-changed' },
+    ],
+    ['a size that fits', state(), { size: 100 * PART }, { do: 'list' }],
+    [
+      'a size that does not fit',
+      state(),
+      { size: 100 * PART + 1 },
+      { do: 'restart', reason: 'part-size' },
+    ],
+    [
+      'parts that are too large for the store',
+      state({ partSize: 11 * PART }),
+      {},
+      { do: 'restart', reason: 'part-size' },
+    ],
+  ]
+  for (const [name, log, options, expected] of cases) {
+    t.match(firstStep(log, settings(options)), expected, name)
+  }
+})
+
+await t.test('a log of another target is refused', async (t) => {
+  const others: Partial<UploadSettings>[] = [
+    { key: 'other' },
+    { store: { ...settings().store, identity: 'other' } },
+    { store: { ...settings().store, bucket: 'other' } },
+  ]
+  for (const other of others) {
+    t.throws(() => firstStep(state(), settings(other)), {
+      code: 'PAWL_CHECKPOINT_MISMATCH',
+    })
+  }
+})
+
+await t.test('whether an object is the one', async (t) => {
+  const etags = [`"${md5}"`, md5.toUpperCase()]
+  const whole = multipartEtag(etags)
+  const head = (fields: Partial<ObjectHead>): ObjectHead => ({
+    size: 10,
+    etag: opaque,
+    ...fields,
+  })
+  const cases: [
+    string,
+    ObjectHead,
+    { crc64?: string; etags?: readonly string[] },
+    boolean,
+  ][] = [
+    ['its CRC-64', head({ crc64: '5' }), { crc64: '5' }, true],
+    ['another CRC-64', head({ crc64: '6' }), { crc64: '5' }, false],
+    [
+      'another CRC-64, in spite of the ETag',
+      head({ crc64: '6', etag: whole }),
+      { crc64: '5', etags },
+      false,
+    ],
+    ['its ETag', head({ etag: `"${whole}"` }), { etags }, true],
+    ['another ETag', head({ etag: md5 }), { etags }, false],
+    [
+      'ETags that are no MD5s',
+      head({ etag: whole }),
+      { etags: [opaque] },
+      false,
+    ],
+    ['its size alone', head({}), {}, false],
+    ['another size', head({ size: 9, crc64: '5' }), { crc64: '5' }, false],
+    ['a CRC-64 that only the object has', head({ crc64: '5' }), {}, false],
+  ]
+  for (const [name, object, { crc64, etags: known }, expected] of cases) {
+    t.equal(
+      isThatObject(object, { size: 10, crc64, etags: known }),
+      expected,
+      name,
+    )
+  }
+})
+
+await t.test('the run of stored parts from the first', async (t) => {
+  const parts = [1, 2, 3, 4].map((number) => part(number))
+  const short = part(3, { size: 5 })
+  const upload = (records: PartRecord[]): UploadState => {
+    const found = state({
+      parts: new Map(records.map((record) => [record.number, record])),
+    }).upload
+    if (found === undefined) throw new Error('there is an upload')
+    return found
+  }
+  const all = new Map(parts.map((one) => [one.number, listed(one)]))
+  const cases: [
+    string,
+    PartRecord[],
+    typeof all | 'refused',
+    Verify,
+    number,
+  ][] = [
+    ['all', parts, all, 'crc64', 4],
+    ['none', [], all, 'crc64', 0],
+    [
+      'up to a hole in the log',
+      parts.filter((_, at) => at !== 2),
+      all,
+      'crc64',
+      2,
+    ],
+    [
+      'up to a hole in the list',
+      parts,
+      new Map([...all].filter(([number]) => number !== 2)),
+      'crc64',
+      1,
+    ],
+    ['on the log’s word', parts, 'refused', 'crc64', 4],
+    [
+      'up to a part that is short',
+      [...parts.slice(0, 2), short],
+      'refused',
+      'crc64',
+      3,
+    ],
+    [
+      'up to a part that is not checked',
+      [part(1), part(2, { check: 'none' })],
+      'refused',
+      'crc64',
+      1,
+    ],
+  ]
+  for (const [name, records, list, verify, count] of cases) {
+    t.equal(storedRun(upload(records), list, verify).length, count, name)
+  }
+})
+
+await t.test('ETags and CRC-64s, all or none', async (t) => {
+  const parts = new Map([1, 2].map((number) => [number, part(number)]))
+  t.equal(etagsOf(parts, 2)?.length, 2)
+  t.equal(etagsOf(parts, 3), undefined)
+  t.equal(combinedCrc64('crc64ecma', [{ size: 1 }]), undefined)
+  t.equal(combinedCrc64('crc64ecma', [{ size: 1, crc64: '7' }]), '7')
+})
