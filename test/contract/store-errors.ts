@@ -27,6 +27,23 @@ export async function storeErrors(t: Test, target: Target): Promise<void> {
     is(t, complete, behaviours.completeOfAborted, ['no-upload', 'server'])
   })
 
+  await t.test('an upload that is complete', async (t) => {
+    const key = keysOf(t, target)('complete')
+    const { uploadId } = await store.createUpload({ key, object: {} }, call)
+    const bytes = noise(1000)
+    const { etag } = await sendPart(store, { key, uploadId }, 1, bytes)
+    const calls = callsOf(store, key, uploadId, etag)
+    await calls.completeUpload()
+    const listed = await kindOf(calls.listParts())
+    const { partsAfterComplete: known } = behaviours
+    is(t, listed, known && (known === 'gone' ? 'no-upload' : 'none'), [
+      'no-upload',
+      'none',
+    ])
+    t.equal(await kindOf(calls.abortUpload()), 'none')
+    t.equal(await other.sha256(key), sha256(bytes), 'abort takes nothing away')
+  })
+
   await t.test('a bucket that is missing', async (t) => {
     const missing = target.store(t, { bucket: 'pawl-no-such-bucket' })
     const key = `${target.prefix}object`

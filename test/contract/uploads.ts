@@ -71,8 +71,8 @@ export async function uploads(t: Test, target: Target): Promise<void> {
     t.match(await third.ended, { code: 0 })
     const reused = third.said.filter((said) => said['reused'] === true)
     t.same(
-      reused.map((said) => Number(said['partNumber'])).toSorted(),
-      [1, 2, 3, 4, 5, 6, 7],
+      new Set(reused.map((said) => said['partNumber'])),
+      new Set([1, 2, 3, 4, 5, 6, 7]),
       'what is stored is not sent again',
     )
     t.match(third.said.at(-1), {

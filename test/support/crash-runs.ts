@@ -38,7 +38,6 @@ export const removeSteps = ['before unlink', 'after unlink']
 const sameAsNeighbour = new Set([
   'before open existing',
   'before open new',
-  'before write',
   'after write',
   'before syncDirectory',
 ])

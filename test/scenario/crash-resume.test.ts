@@ -1,0 +1,79 @@
+/** Second runs and discards, killed with SIGKILL before and after each call. */
+import t from 'tap'
+import { compiledSources } from '../support/compiled.js'
+import {
+  completeSteps,
+  killAtEveryStep,
+  logSteps,
+  partSteps,
+  removeSteps,
+  suspendAfter,
+  suspendInComplete,
+  type CrashScenario,
+} from '../support/crash-runs.js'
+import { noise } from '../support/dev-store.js'
+import { part } from '../support/small-upload.js'
+
+const scenarios: Record<string, CrashScenario> = {
+  'an upload that is gone on with': {
+    bytes: noise(4 * part + 1, 1),
+    concurrency: 1,
+    before: (dev, bytes) => suspendAfter(dev, bytes, 2),
+    steps: [
+      'after listParts',
+      ...logSteps,
+      ...partSteps,
+      ...completeSteps,
+      ...removeSteps,
+    ],
+  },
+  'a source that shrank to less than a part': {
+    bytes: noise(100, 2),
+    concurrency: 1,
+    before: (dev) => suspendAfter(dev, noise(3 * part, 3), 2),
+    steps: [
+      'before abortUpload',
+      'after abortUpload',
+      'before putObject',
+      'after putObject',
+      ...logSteps,
+      ...removeSteps,
+    ],
+  },
+  'an object that is claimed': {
+    bytes: noise(3 * part, 4),
+    concurrency: 1,
+    before: suspendInComplete,
+    steps: [
+      'before headObject',
+      'after headObject',
+      ...logSteps,
+      ...removeSteps,
+    ],
+  },
+  'a discard': {
+    bytes: noise(3 * part, 5),
+    concurrency: 1,
+    discard: true,
+    before: (dev, bytes) => suspendAfter(dev, bytes, 2),
+    steps: [
+      'before abortUpload',
+      'after abortUpload',
+      ...logSteps,
+      ...removeSteps,
+    ],
+  },
+}
+
+const sources = await compiledSources(t)
+let kills = 0
+
+for (const [name, scenario] of Object.entries(scenarios)) {
+  await t.test(`killed at every step: ${name}`, async (t) => {
+    kills += await killAtEveryStep(t, sources, scenario)
+  })
+}
+
+await t.test('there were enough kills', async (t) => {
+  t.ok(kills >= 80, `${kills} kills`)
+})

@@ -1,0 +1,168 @@
+/**
+ * The power fails at every step, before and after each call of the disk and of
+ * the server: what was not synced is gone, a name that was not synced is not
+ * there, one that was removed is there again. The next run makes the object of
+ * the source's bytes, and sends nothing again that the server has.
+ */
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import type { Test } from 'tap'
+import { FileCheckpoint } from '../../lib/checkpoint/file-checkpoint.js'
+import { platformLocker } from '../../lib/checkpoint/lock.js'
+import { readLog } from '../../lib/checkpoint/reader.js'
+import { loadXxh64 } from '../../lib/hash/xxh64.js'
+import { BrokenDisk } from '../support/broken-disk.js'
+import { suspendAfter, suspendInComplete } from '../support/crash-runs.js'
+import { noise } from '../support/dev-store.js'
+import {
+  key,
+  part,
+  send,
+  smallUploads,
+  type SmallUploads,
+} from '../support/small-upload.js'
+import { diskWithSteps, storeWithSteps } from '../support/steps.js'
+
+const xxh64 = await loadXxh64()
+
+interface Scenario {
+  bytes: Buffer
+  concurrency: number
+  discard?: boolean
+  before?: (dev: SmallUploads, bytes: Buffer) => Promise<void>
+}
+
+const scenarios: Record<string, Scenario> = {
+  'a new upload': { bytes: noise(3 * part + 5, 1), concurrency: 1 },
+  'parts in flight': { bytes: noise(6 * part, 2), concurrency: 4 },
+  'less than a part': { bytes: noise(9, 3), concurrency: 1 },
+  'an upload that is gone on with': {
+    bytes: noise(5 * part, 4),
+    concurrency: 2,
+    before: (dev, bytes) => suspendAfter(dev, bytes, 3),
+  },
+  'an object that is claimed': {
+    bytes: noise(2 * part, 5),
+    concurrency: 1,
+    before: suspendInComplete,
+  },
+  'a discard': {
+    bytes: noise(3 * part, 6),
+    concurrency: 1,
+    discard: true,
+    before: (dev, bytes) => suspendAfter(dev, bytes, 2),
+  },
+}
+
+for (const [name, scenario] of Object.entries(scenarios)) {
+  await t.test(`the power fails at every step: ${name}`, async (t) => {
+    const steps: string[] = []
+    await play(t, scenario, (name) => {
+      steps.push(name)
+      return false
+    })
+    const seen = new Map<string, number>()
+    for (const step of steps) {
+      const occurrence = (seen.get(step) ?? 0) + 1
+      seen.set(step, occurrence)
+      let left = occurrence
+      await play(t, scenario, (name) => name === step && --left === 0)
+    }
+    t.ok(seen.has('before datasync') && seen.has('after datasync'))
+    t.ok(seen.has('after unlink'), 'also after the removal of the log')
+  })
+}
+
+/** One run that loses power at the step for which `isOff` is true, and the next. */
+async function play(
+  t: Test,
+  { bytes, concurrency, discard = false, before }: Scenario,
+  isOff: (name: string) => boolean,
+): Promise<void> {
+  const dev = await smallUploads(t)
+  await before?.(dev, bytes)
+  const disk = new BrokenDisk(dev.log)
+  let died: string | undefined
+  let off: Promise<void> | undefined
+  const step = (name: string): void => {
+    if (died !== undefined) throw new Error('there is no power')
+    if (!isOff(name)) return
+    died = name
+    off = disk.powerOff()
+    upload.destroy()
+    throw new Error('the power fails')
+  }
+  const upload = dev.upload({
+    concurrency,
+    store: storeWithSteps(dev.store, step),
+    checkpoint: new FileCheckpoint(
+      dev.log,
+      () => platformLocker(),
+      diskWithSteps(disk, step),
+    ),
+  })
+  upload.on('error', () => undefined)
+  await (discard ? upload.discard() : send(upload, bytes)).catch(
+    () => undefined,
+  )
+  await upload.result.catch(() => undefined)
+  await off
+  const what = died ?? 'no power loss'
+  if (died === undefined && !discard) {
+    await mustBe(t, dev, bytes, what)
+  } else {
+    await goOn(t, dev, bytes, what)
+  }
+  await dev.server.close()
+}
+
+async function goOn(
+  t: Test,
+  dev: SmallUploads,
+  bytes: Buffer,
+  what: string,
+): Promise<void> {
+  const uploads = dev.server.openUploads()
+  const known = knownUploads(dev)
+  const stored = new Set(
+    dev
+      .seen('UploadPart')
+      .filter(
+        ({ applied, uploadId = '' }) =>
+          applied && uploads.some((open) => open.uploadId === uploadId),
+      )
+      .map(({ partNumber }) => partNumber),
+  )
+  for (const { uploadId, parts } of uploads) {
+    if (!known.has(uploadId) && parts > 0) {
+      t.fail(`${what}: parts were sent before their upload was on the disk`)
+    }
+  }
+  const since = dev.server.requests.length
+  const result = await dev.run(bytes)
+  const again = dev.partsSince(since).filter((number) => stored.has(number))
+  if (result.resumed && again.length > 0) {
+    t.fail(`${what}: stored parts were sent again`, { again })
+  }
+  await mustBe(t, dev, bytes, what)
+}
+
+/** What the log on the disk names. */
+function knownUploads(dev: SmallUploads): ReadonlySet<string> {
+  if (!dev.logExists()) return new Set()
+  const reading = readLog(readFileSync(dev.log), xxh64, 'log')
+  return reading.kind === 'log' ? reading.state.uploadIds : new Set()
+}
+
+async function mustBe(
+  t: Test,
+  dev: SmallUploads,
+  bytes: Buffer,
+  what: string,
+): Promise<void> {
+  if (!bytes.equals(await dev.object(key))) t.fail(`${what}: another object`)
+  if (dev.logExists()) t.fail(`${what}: the log is left`)
+  const left = dev.server.openUploads().filter(({ parts }) => parts > 0)
+  if (left.length > 0) t.fail(`${what}: an upload is left`, { left })
+  t.pass(what)
+}
