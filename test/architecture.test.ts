@@ -56,7 +56,8 @@ await t.test('the README lists every error code, and no other', async (t) => {
   const listed = [...readme.matchAll(/^\| `(PAWL_[A-Z_]+)` +\|/gm)].map(
     ([, code]) => code,
   )
-  t.same(listed.toSorted(), [...errorCodes].toSorted())
+  t.same(new Set(listed), new Set(errorCodes))
+  t.equal(listed.length, errorCodes.length)
 })
 
 await t.test('files are small', async (t) => {

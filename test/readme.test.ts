@@ -42,13 +42,13 @@ function problemsOf(examples: { name: string; text: string }[]): string[] {
   }
   const host = ts.createCompilerHost(options)
   const texts = new Map(examples.map(({ name, text }) => [name, text]))
-  const { fileExists, readFile, getSourceFile } = host
-  host.fileExists = (name) => texts.has(name) || fileExists(name)
-  host.readFile = (name) => texts.get(name) ?? readFile(name)
+  const files = ts.createCompilerHost(options)
+  host.fileExists = (name) => texts.has(name) || files.fileExists(name)
+  host.readFile = (name) => texts.get(name) ?? files.readFile(name)
   host.getSourceFile = (name, ...rest) => {
     const text = texts.get(name)
     return text === undefined
-      ? getSourceFile(name, ...rest)
+      ? files.getSourceFile(name, ...rest)
       : ts.createSourceFile(name, text, ts.ScriptTarget.ES2023, true)
   }
   const ambient = [

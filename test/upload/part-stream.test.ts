@@ -121,6 +121,49 @@ await t.test(
   },
 )
 
+const KiB = 1024
+const gatherings: [string, number[]][] = [
+  ['gathered', [64 * KiB]],
+  ['too small to be hashed on their own', [4 * KiB - 1]],
+  ['small behind large', [16 * KiB, 5, 17 * KiB, 1]],
+  ['around what is gathered', [128 * KiB - 1, 1, 128 * KiB, 128 * KiB + 1]],
+  ['of every kind', [3, 64 * KiB, 300 * KiB, 20 * KiB, 1000, 700 * KiB]],
+]
+
+for (const [name, sizes] of gatherings) {
+  await t.test(`large parts are plain slices for chunks ${name}`, async (t) => {
+    const whole = randomBytes(1500 * KiB + 7)
+    for (const size of [100 * KiB, 128 * KiB, 300 * KiB, 1024 * KiB]) {
+      const found = await cut(pieces(whole, sizes), size)
+      t.ok(
+        found.every(({ bytes }, i) =>
+          bytes.equals(slices(whole, size)[i]?.bytes ?? Buffer.alloc(0)),
+        ),
+        `bytes of parts of ${size}`,
+      )
+      const hashes = (cuts: Cut[]) => cuts.map(({ xxh64 }) => xxh64)
+      t.same(hashes(found), hashes(slices(whole, size)))
+    }
+  })
+}
+
+await t.test('chunks in shared memory are taken like others', async (t) => {
+  const shared = new Uint8Array(new SharedArrayBuffer(200 * KiB))
+  shared.set(randomBytes(shared.length))
+  const chunks = pieces(Buffer.from(shared.buffer), [64 * KiB, 100])
+  const whole = Buffer.from(shared)
+  t.same(await cut(chunks, 90 * KiB), slices(whole, 90 * KiB))
+})
+
+await t.test('a full part comes out before the next chunk', async (t) => {
+  const stream = createPartStream({ partSize: 1000, buffers: 2 })
+  for (const size of [400, 599, 1]) stream.write(randomBytes(size))
+  const [part]: Part[] = await once(stream, 'data')
+  t.equal(part?.size, 1000)
+  stream.destroy()
+  await once(stream, 'close')
+})
+
 await t.test('nothing is cut while all buffers are out', async (t) => {
   const stream = createPartStream({ partSize: 10, buffers: 2 })
   const parts: Part[] = []
