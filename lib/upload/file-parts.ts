@@ -1,10 +1,11 @@
 /**
  * The parts of a file, read or to be read, each with the memory it needs.
  *
- * Small parts are read whole into one of `concurrency` part buffers and hashed
- * there. Where that would take too much memory a part gets a small buffer
- * instead, and is read as it is sent. Either way there are never more buffers
- * than parts in flight, and they are used again.
+ * A part gets a small buffer and is read as it is sent: its bytes are hashed and
+ * handed to the socket while the processor's cache has them. Parts that need more
+ * digests than xxh64 are read whole into one of `concurrency` part buffers, where
+ * a worker hashes them beside that, unless it would take too much memory. Either
+ * way there are never more buffers than parts in flight, and they are used again.
  */
 import { hex64, loadXxh64 } from '../hash/xxh64.js'
 import { FilePartContent } from './file-part-content.js'
@@ -39,19 +40,23 @@ export class FileParts {
   readonly #isHeld: boolean
   readonly #onRead: (bytes: number) => void
 
-  /** `largest`: bytes of the largest part that will be asked for. */
+  /**
+   * `largest`: bytes of the largest part that will be asked for; `needsDigests`:
+   * of every part another one than xxh64 is wanted.
+   */
   constructor(
     source: FileSource,
-    sizes: { largest: number; concurrency: number },
+    sizes: { largest: number; concurrency: number; needsDigests: boolean },
     onRead: (bytes: number) => void,
   ) {
-    const { largest, concurrency } = sizes
+    const { largest, concurrency, needsDigests } = sizes
     this.#source = source
     this.#onRead = onRead
-    this.#isHeld = isHeld(largest, concurrency)
+    this.#isHeld = needsDigests && isHeld(largest, concurrency)
     this.#buffers = new PartBuffers(
       this.#isHeld ? largest : 2 * viewSize(concurrency),
       concurrency,
+      { isShared: this.#isHeld },
     )
   }
 

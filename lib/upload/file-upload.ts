@@ -15,7 +15,7 @@ import type { Emit } from './events.js'
 import { FileParts, piecesOf } from './file-parts.js'
 import type { FileSource } from './file-source.js'
 import { ProgressCounter } from './progress.js'
-import type { UploadSettings } from './settings.js'
+import { needsDigests, type UploadSettings } from './settings.js'
 import type { UploadResult } from './upload-result.js'
 import { UploadRun } from './upload-run.js'
 
@@ -49,7 +49,7 @@ export class FileUpload {
 
   /** Once. When it settles, nothing of it is left but the log. */
   async run(): Promise<UploadResult> {
-    if (this.#options.settings.verify !== false) warmUpDigests()
+    if (needsDigests(this.#options.settings)) warmUpDigests()
     for (let runs = 1; ; runs++) {
       try {
         return await this.#runOnce()
@@ -131,6 +131,7 @@ export class FileUpload {
       {
         largest: isWhole ? size : Math.min(size, run.partSize),
         concurrency: isWhole ? 1 : settings.concurrency,
+        needsDigests: needsDigests(settings),
       },
       (bytes) => progress.read(bytes),
     )

@@ -3,20 +3,26 @@
  *
  * Fresh buffers cost more than hashing (every page faults), so a buffer that
  * comes back is the next one given out. There are never more than `count`; who
- * finds none free waits its turn. A buffer whose last reader cannot be known to
- * have let go is dropped (`forget`), and a fresh one takes its place.
+ * finds none free waits its turn.
  */
 export class PartBuffers {
   readonly partSize: number
   readonly count: number
+  readonly #isShared: boolean
   readonly #free: Uint8Array[] = []
   readonly #waiting: ((buffer: Uint8Array) => void)[] = []
   #made = 0
 
-  /** `partSize` in bytes. Buffers are shared memory, so that a worker can hash them. */
-  constructor(partSize: number, count: number) {
+  /**
+   * `partSize` in bytes. Buffers are shared memory, so that a worker can hash
+   * them. The engine does not count it either: beside a source that allocates
+   * every chunk, counted parts make it collect all garbage over and over. With
+   * `isShared: false` copying and hashing take less time.
+   */
+  constructor(partSize: number, count: number, { isShared = true } = {}) {
     this.partSize = partSize
     this.count = count
+    this.#isShared = isShared
   }
 
   /** How many buffers are given out. */
@@ -30,7 +36,11 @@ export class PartBuffers {
     if (free !== undefined) return free
     if (this.#made >= this.count) return undefined
     this.#made++
-    return new Uint8Array(new SharedArrayBuffer(this.partSize))
+    return new Uint8Array(
+      this.#isShared
+        ? new SharedArrayBuffer(this.partSize)
+        : new ArrayBuffer(this.partSize),
+    )
   }
 
   /** Calls back with a buffer as soon as one is free; may be at once. */

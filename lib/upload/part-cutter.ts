@@ -1,6 +1,8 @@
 /**
  * Cuts a stream of bytes into parts of one size. stream-chopper finds the
  * boundaries; this copies each piece into a pooled buffer and hashes it there.
+ * Small chunks are copied first, to where they belong in the buffer, and go
+ * through the chopper together, as one view that needs no further copy.
  *
  * It owns at most one buffer, that of the part being filled, and a part is begun
  * only when a buffer is free and the taker wants more. Chunks are copied and
@@ -20,10 +22,12 @@ import type { PartBuffers } from './part-buffers.js'
 import type { Part } from './part.js'
 
 /**
- * How many bytes are hashed at once: few calls for small chunks, and still in
- * the processor's cache when they are hashed.
+ * How many bytes are gathered and hashed at once: few calls for small chunks,
+ * and still in the processor's cache when they are hashed.
  */
-const hashBlock = 128 * 1024
+const blockSize = 128 * 1024
+/** Chunks from this size on are worth a call of the hash each. */
+const largeChunk = 16 * 1024
 
 export interface PartCutterOptions {
   buffers: PartBuffers
@@ -44,8 +48,15 @@ export class PartCutter {
   /** The buffer of the part being filled, or reserved for the next one. */
   #buffer: Uint8Array | undefined
   #hash: Xxh64Stream | undefined
+  /** Bytes of the buffer that have come out of the chopper, and that are hashed. */
   #filled = 0
   #hashed = 0
+  /** Bytes written since the end of the last part that was handed on. */
+  #written = 0
+  /** The last of them, which are in the buffer but not yet in the chopper. */
+  #gathered = 0
+  /** The chopper has begun a part that is not handed on yet. */
+  #isFilling = false
   #isDestroyed = false
   /** What waits for a buffer. */
   #onBuffer: (() => void) | undefined
@@ -67,20 +78,18 @@ export class PartCutter {
       done()
       return
     }
-    const written = (error: Error | null | undefined) => {
-      if (error == null) done()
-    }
     if (this.#buffer === undefined && this.#onBuffer === undefined) {
-      this.#reserve(() => this.#chopper.write(chunk, written))
+      this.#reserve(() => this.#take(chunk, done))
     } else {
-      this.#chopper.write(chunk, written)
+      this.#take(chunk, done)
     }
   }
 
   /** No more bytes; `done` is called after the last part has been handed on. */
   end(done: () => void): void {
+    if (this.#gathered > 0) this.#chopper.write(this.#takeGathered())
     this.#chopper.end(() => {
-      if (this.#hash === undefined) this.#finish(done)
+      if (!this.#isFilling) this.#finish(done)
       else this.#onCut = () => this.#finish(done)
     })
   }
@@ -91,6 +100,54 @@ export class PartCutter {
     this.#isDestroyed = true
     this.#letGo()
     this.#chopper.destroy()
+  }
+
+  /** A small chunk that fits waits in its place for others to follow. */
+  #take(chunk: Uint8Array, done: () => void): void {
+    const buffer = this.#buffer
+    const { byteLength } = chunk
+    const left = this.#buffers.partSize - this.#written
+    if (buffer === undefined || byteLength >= blockSize || byteLength > left) {
+      if (this.#gathered > 0) this.#chopper.write(this.#takeGathered())
+      this.#written += byteLength
+      this.#pass(chunk, done)
+      return
+    }
+    buffer.set(chunk, this.#written)
+    this.#hashHot(chunk)
+    this.#written += byteLength
+    this.#gathered += byteLength
+    // A part that is full is handed on at once, whenever the next chunk comes.
+    if (this.#gathered < blockSize && byteLength < left) done()
+    else this.#pass(this.#takeGathered(), done)
+  }
+
+  /**
+   * Hashes a chunk that was just copied, when all before it is hashed. Another
+   * thread might write into shared memory in between: the copy is hashed then.
+   */
+  #hashHot(chunk: Uint8Array): void {
+    const isPrivate = chunk.buffer instanceof ArrayBuffer
+    if (this.#hashed !== this.#written || !isPrivate) return
+    if (chunk.byteLength < largeChunk) return
+    this.#hash ??= this.#options.xxh64.create()
+    this.#hash.update(chunk)
+    this.#hashed += chunk.byteLength
+  }
+
+  #pass(bytes: Uint8Array, done: () => void): void {
+    this.#chopper.write(bytes, (error) => {
+      if (error == null) done()
+    })
+  }
+
+  /** A Buffer: of anything else the chopper makes a copy. */
+  #takeGathered(): Buffer {
+    const bytes = this.#gathered
+    this.#gathered = 0
+    if (this.#buffer === undefined) return Buffer.alloc(0)
+    const { buffer, byteOffset } = this.#buffer
+    return Buffer.from(buffer, byteOffset + this.#written - bytes, bytes)
   }
 
   #finish(done: () => void): void {
@@ -126,10 +183,8 @@ export class PartCutter {
   #begin(stream: PassThrough, next: () => void): void {
     const buffer = this.#buffer
     if (buffer === undefined) throw new Error('a part was begun unasked')
-    const hash = this.#options.xxh64.create()
-    this.#hash = hash
-    this.#filled = 0
-    this.#hashed = 0
+    const hash = (this.#hash ??= this.#options.xxh64.create())
+    this.#isFilling = true
     stream.on('data', (chunk: Uint8Array) => this.#fill(buffer, hash, chunk))
     stream.once('end', () => this.#cut(buffer, hash, next))
     stream.once('error', (error) => this.#fail(error))
@@ -137,14 +192,17 @@ export class PartCutter {
 
   #fill(buffer: Uint8Array, hash: Xxh64Stream, chunk: Uint8Array): void {
     if (this.#isDestroyed) return
-    for (let start = 0; start < chunk.byteLength; start += hashBlock) {
+    const isInPlace =
+      chunk.buffer === buffer.buffer &&
+      chunk.byteOffset === buffer.byteOffset + this.#filled
+    for (let start = 0; start < chunk.byteLength; start += blockSize) {
       const block =
-        chunk.byteLength <= hashBlock
+        chunk.byteLength <= blockSize
           ? chunk
-          : chunk.subarray(start, start + hashBlock)
-      buffer.set(block, this.#filled)
+          : chunk.subarray(start, start + blockSize)
+      if (!isInPlace) buffer.set(block, this.#filled)
       this.#filled += block.byteLength
-      if (this.#filled - this.#hashed >= hashBlock) {
+      if (this.#filled - this.#hashed >= blockSize) {
         hash.update(buffer.subarray(this.#hashed, this.#filled))
         this.#hashed = this.#filled
       }
@@ -157,6 +215,10 @@ export class PartCutter {
     if (this.#hashed < size) hash.update(buffer.subarray(this.#hashed, size))
     this.#hash = undefined
     this.#buffer = undefined
+    this.#isFilling = false
+    this.#filled = 0
+    this.#hashed = 0
+    this.#written -= size
     const partNumber = this.#partNumber++
     let isReleased = false
     const part: Part = {

@@ -41,7 +41,7 @@ export function createPartStream(options: PartStreamOptions): Transform {
       invalidOption(`${name} must be a whole number from 1, not ${value}`)
     }
   }
-  return new PartStream(new PartBuffers(partSize, buffers))
+  return new PartStream(new PartBuffers(partSize, buffers, { isShared: false }))
 }
 
 class PartStream extends Transform {

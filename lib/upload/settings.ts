@@ -218,3 +218,8 @@ export function partSizeToFit(
   if (size === undefined || size <= wanted * maxParts) return wanted
   return Math.ceil(size / maxParts / partSizeStep) * partSizeStep
 }
+
+/** Whether every part is hashed by more than xxh64, in a worker where that pays. */
+export function needsDigests({ verify, proof }: UploadSettings): boolean {
+  return verify !== false || proof !== 'xxh64'
+}

@@ -25,6 +25,7 @@ import { ProgressCounter } from './progress.js'
 import {
   checkCheckpoint,
   openableCheckpoint,
+  needsDigests,
   readSettings,
   type UploadSettings,
 } from './settings.js'
@@ -260,7 +261,7 @@ export class ResumableUploadStream extends Writable {
     this.#checkpoint = checkpoint
     // Destroyed before there was a run that could be stopped.
     if (this.destroyed) throw this.#reasonFor(null)
-    if (this.#settings.verify !== false) warmUpDigests()
+    if (needsDigests(this.#settings)) warmUpDigests()
     const run = new UploadRun({
       settings: this.#settings,
       checkpoint,

@@ -164,6 +164,52 @@ await t.test('a full part comes out before the next chunk', async (t) => {
   await once(stream, 'close')
 })
 
+await t.test('any cutting around the block that is gathered', async (t) => {
+  const KiB = 1024
+  const size = fc.oneof(
+    fc.integer({ min: 0, max: 70 }),
+    fc.integer({ min: 15 * KiB, max: 17 * KiB }),
+    fc.integer({ min: 60 * KiB, max: 68 * KiB }),
+    fc.integer({ min: 127 * KiB, max: 129 * KiB }),
+    fc.integer({ min: 250 * KiB, max: 600 * KiB }),
+  )
+  const whole = randomBytes(8 * KiB * KiB)
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(size, { minLength: 1, maxLength: 40 }),
+      fc.oneof(
+        fc.integer({ min: 100 * KiB, max: 140 * KiB }),
+        fc.constantFrom(128 * KiB, 192 * KiB, 256 * KiB, 300_000),
+      ),
+      fc.boolean(),
+      async (sizes, partSize, isShared) => {
+        const length = Math.min(
+          sizes.reduce((sum, one) => sum + one, 0),
+          whole.length,
+        )
+        const bytes = whole.subarray(0, length)
+        const source = isShared ? shared(bytes) : bytes
+        let at = 0
+        const chunks = sizes.map((one) => {
+          const chunk = source.subarray(at, Math.min(at + one, length))
+          at += chunk.length
+          return chunk
+        })
+        t.strictSame(await cut(chunks, partSize, 3), slices(bytes, partSize))
+      },
+    ),
+    { numRuns: 150 },
+  )
+})
+
+/** The same bytes in memory that another thread could write. */
+function shared(bytes: Buffer): Buffer {
+  const memory = new SharedArrayBuffer(bytes.length)
+  const copy = Buffer.from(memory)
+  bytes.copy(copy)
+  return copy
+}
+
 await t.test('nothing is cut while all buffers are out', async (t) => {
   const stream = createPartStream({ partSize: 10, buffers: 2 })
   const parts: Part[] = []

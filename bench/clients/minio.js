@@ -1,0 +1,23 @@
+/**
+ * `minio`: `putObject` of a stream, one part after the other. Over plain HTTP it
+ * sends the SHA-256 of each part, which cannot be turned off.
+ */
+import { createReadStream } from 'node:fs'
+import * as Minio from 'minio'
+
+export async function createClient({ port }) {
+  const client = new Minio.Client({
+    endPoint: '127.0.0.1',
+    port,
+    useSSL: false,
+    accessKey: 'bench',
+    secretKey: 'bench',
+    region: 'us-east-1',
+    pathStyle: true,
+    partSize: 8 * 1024 * 1024,
+  })
+  return {
+    run: ({ path, size, key }) =>
+      client.putObject('bench', key, createReadStream(path), size),
+  }
+}

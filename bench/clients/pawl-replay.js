@@ -1,0 +1,34 @@
+/**
+ * Everything is stored, nothing is completed: `beforeComplete` refused. The run
+ * makes the same call again, reads the source once more and proves every part.
+ */
+import { createReadStream } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import { createResumableUploadStream } from '../../dist/index.js'
+import { storeOf, uploadOptions } from './pawl.js'
+
+export async function createClient(options) {
+  const store = storeOf(options)
+  async function upload({ path, key }, more) {
+    const stream = createResumableUploadStream({
+      ...uploadOptions({ ...options, checkpoint: true }, store, key),
+      ...more,
+    })
+    await pipeline(createReadStream(path), stream)
+    return stream.result
+  }
+  return {
+    async prepare(job) {
+      const refuse = () => {
+        throw new Error('not yet')
+      }
+      await upload(job, { beforeComplete: refuse }).catch((error) => {
+        if (error.code !== 'PAWL_BEFORE_COMPLETE') throw error
+      })
+    },
+    async run(job) {
+      const { parts, partsReused } = await upload(job)
+      if (parts !== partsReused) throw new Error('parts were sent again')
+    },
+  }
+}

@@ -1,0 +1,27 @@
+/** The floor of every stream: `fs.createReadStream`, nothing done with it; or hashed. */
+import { createReadStream } from 'node:fs'
+import { once } from 'node:events'
+import { loadXxh64 } from '../../dist/hash/xxh64.js'
+
+const partSize = 8 * 1024 * 1024
+
+export async function createClient({ chunk, hash: isHashed = false }) {
+  const xxh64 = await loadXxh64()
+  return {
+    async run({ path }) {
+      const source = createReadStream(path, { highWaterMark: chunk })
+      let hash = xxh64.create()
+      let filled = 0
+      source.on('data', (bytes) => {
+        if (!isHashed) return
+        hash.update(bytes)
+        filled += bytes.length
+        if (filled < partSize) return
+        hash.digest()
+        hash = xxh64.create()
+        filled = 0
+      })
+      await once(source, 'end')
+    },
+  }
+}

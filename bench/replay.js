@@ -1,0 +1,46 @@
+/**
+ * Replay: everything is stored, the same call reads the source again and proves
+ * every part; beside reading and xxh64 in one loop.
+ */
+import { row } from './support/report.js'
+
+export const title = 'replay of stored parts'
+
+export async function run({ runs, compare, server, input }) {
+  const base = { port: server.port, directory: input.directory }
+  const found = await compare(
+    [
+      {
+        name: 'reading + xxh64',
+        client: 'read-stream',
+        options: { hash: true },
+      },
+      {
+        name: 'pawl, CRC-64 off',
+        client: 'pawl-replay',
+        options: { ...base, verify: false },
+      },
+      {
+        name: 'pawl, CRC-64 on',
+        client: 'pawl-replay',
+        options: { ...base, crc: true },
+      },
+    ],
+    { runs },
+  )
+  const [floor, off] = [...found.values()]
+  return {
+    tables: [{ title, rows: [...found].map(([name, one]) => row(name, one)) }],
+    goals: [
+      {
+        goal: 'replay: throughput, of reading + xxh64',
+        atLeast: 0.8,
+        measured: floor.wall / off.wall,
+      },
+      {
+        goal: 'replay: CPU, of reading + xxh64',
+        measured: off.cpu / floor.cpu,
+      },
+    ],
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Runs subjects, prints their tables, keeps what was found.
+ *
+ *     npm run bench -- [--quick] [--runs N] [--size MIB] [subject ...]
+ *
+ * A subject that is run again on one day replaces what its earlier run found.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { chart } from './support/chart.js'
+import { createInput } from './support/input.js'
+import { compare } from './support/measure.js'
+import { table } from './support/report.js'
+import { startServer } from './support/start-server.js'
+
+const MiB = 1024 * 1024
+const here = (name) => fileURLToPath(new URL(name, import.meta.url))
+const all = [
+  'start',
+  'part-pipeline',
+  'stream-upload',
+  'upload-file',
+  'peers',
+  'replay',
+  'compress',
+  'log',
+  'scale',
+]
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    runs: { type: 'string' },
+    size: { type: 'string' },
+  },
+})
+const { quick } = flags
+const runs = Number(flags.runs ?? (quick ? 3 : 5))
+const size = Number(flags.size ?? (quick ? 128 : 1024)) * MiB
+const subjects = positionals.length > 0 ? positionals : all
+for (const name of subjects) {
+  if (!all.includes(name)) {
+    throw new Error(`no subject ${name}; there are ${all.join(', ')}`)
+  }
+}
+
+if (subjects.includes('peers') && !existsSync(here('node_modules'))) {
+  console.error('installing the clients to compare with')
+  execFileSync('npm', ['ci', '--prefix', here('.')], { stdio: 'inherit' })
+}
+
+const environment = {
+  date: new Date().toISOString(),
+  command: `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`,
+  commit: commit(),
+  node: process.version,
+  machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 1024 ** 3)} GiB, ${process.platform} ${process.arch}`,
+  runs,
+  size,
+}
+const input = await createInput()
+const partSizes = [1, 8, 64].map((mib) => mib * MiB)
+const server = await startServer(await input.crc64Table(partSizes))
+const defaults = {
+  job: await input.file(size),
+  warmUp: await input.file(Math.min(size, 128 * MiB)),
+}
+const context = {
+  runs,
+  quick,
+  input,
+  server,
+  compare: (contenders, options) =>
+    compare(contenders, { ...defaults, ...options }),
+}
+const results = {}
+try {
+  for (const name of subjects) {
+    const { run } = await import(`./${name}.js`)
+    process.stderr.write(`${name} `)
+    const found = await run(context)
+    for (const { title, rows } of found.tables) console.log(table(title, rows))
+    results[name] = { ...environment, ...found }
+  }
+} finally {
+  server.stop()
+  await input.remove()
+}
+console.log(table('goals', goalsOf(results)))
+await keep(results)
+
+async function keep(found) {
+  const day = environment.date.slice(0, 10)
+  const name = here(`results/${day}${quick ? '-quick' : ''}`)
+  await mkdir(here('results'), { recursive: true })
+  const before = existsSync(`${name}.json`)
+    ? JSON.parse(await readFile(`${name}.json`, 'utf8'))
+    : {}
+  const whole = { ...before, ...found }
+  await writeFile(`${name}.json`, `${JSON.stringify(whole, undefined, 2)}\n`)
+  const bars = all.flatMap((subject) => whole[subject]?.chart ?? [])
+  if (bars.length === 0) return
+  const { machine, node } = environment
+  const caption = `${machine}; Node ${node}; ${environment.commit}; ${day}`
+  await writeFile(`${name}.svg`, chart(bars, caption))
+}
+
+function goalsOf(found) {
+  return Object.values(found).flatMap(({ goals }) =>
+    goals.map(({ goal, atLeast, atMost, measured }) => ({
+      goal,
+      measured: measured.toFixed(2),
+      'at least': atLeast?.toFixed(2) ?? '',
+      'at most': atMost?.toFixed(2) ?? '',
+      met: isMet({ atLeast, atMost, measured }),
+    })),
+  )
+}
+
+function isMet({ atLeast, atMost, measured }) {
+  if (atLeast !== undefined) return measured >= atLeast ? 'yes' : 'no'
+  if (atMost !== undefined) return measured <= atMost ? 'yes' : 'no'
+  return ''
+}
+
+/** `-dirty` when something was changed after it. */
+function commit() {
+  try {
+    const args = ['--no-optional-locks', 'describe', '--always', '--dirty']
+    return execFileSync('git', args, {
+      cwd: here('.'),
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
+  } catch {
+    return 'unknown'
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * One measured run: a process of its own, so that memory, compiled code and
+ * connections are nobody else's. The client does a warm-up job first; then CPU
+ * (all threads, user and system) and wall time of the job itself are measured.
+ */
+import { readFileSync } from 'node:fs'
+
+const { client, options, warmUp, job } = JSON.parse(process.argv[2])
+const { createClient } = await import(`../clients/${client}.js`)
+const { prepare, run, end } = await createClient(options)
+
+let done = 0
+async function measure(what) {
+  const named = { ...what, key: `object-${process.pid}-${++done}` }
+  await prepare?.(named)
+  const cpu = process.cpuUsage()
+  const start = process.hrtime.bigint()
+  await run(named)
+  const wall = Number(process.hrtime.bigint() - start) / 1e9
+  const { user, system } = process.cpuUsage(cpu)
+  return { wall, user: user / 1e6, system: system / 1e6 }
+}
+
+if (warmUp !== undefined) await measure(warmUp)
+const sample = await measure(job)
+await end?.()
+process.send({ ...sample, peakRss: peakRss() }, () => process.exit())
+
+/** Bytes. Linux counts the parent's in `maxRSS` until exec, so it is asked. */
+function peakRss() {
+  try {
+    const status = readFileSync('/proc/self/status', 'utf8')
+    return Number(/^VmHWM:\s+(\d+)/m.exec(status)[1]) * 1024
+  } catch {
+    return process.resourceUsage().maxRSS * 1024
+  }
+}

@@ -1,0 +1,20 @@
+/** Starts the server's process. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+export async function startServer(crc64) {
+  const server = fork(fileURLToPath(new URL('server.js', import.meta.url)))
+  const [{ port }] = await once(server, 'message')
+  server.send({ crc64 })
+  return {
+    port,
+    /** CPU seconds that it has taken. */
+    async cpu() {
+      server.send({ ask: 'cpu' })
+      const [{ cpu }] = await once(server, 'message')
+      return (cpu.user + cpu.system) / 1e6
+    },
+    stop: () => server.disconnect(),
+  }
+}
