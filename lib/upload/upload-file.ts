@@ -1,5 +1,4 @@
 /** `uploadFile`: the same upload as the stream's, from a file. */
-import mime from 'mime'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { invalidOption } from '../errors.js'
 import type { ObjectOptions } from '../store/object-store.js'
@@ -63,7 +62,7 @@ export async function uploadFileOn(
   try {
     const settings = readSettings({
       ...options,
-      object: withContentType(options, path),
+      object: await withContentType(options, path),
       size: source.size,
     })
     const multipartThreshold = readThreshold(options, settings)
@@ -121,15 +120,17 @@ function readThreshold(
 }
 
 /** The content type that the name of the file, or else of the object, says. */
-function withContentType(
+async function withContentType(
   { object = {}, key }: UploadFileOptions,
   path: string,
-): ObjectOptions {
+): Promise<ObjectOptions> {
   const headers = Object.keys(object.headers ?? {})
   const isGiven =
     object.contentType !== undefined ||
     headers.some((name) => name.toLowerCase() === 'content-type')
   if (isGiven) return object
+  // Large tables: streams, which have no file name, do without them.
+  const { default: mime } = await import('mime')
   const contentType = mime.getType(path) ?? mime.getType(key)
   return contentType === null ? object : { ...object, contentType }
 }

@@ -8,11 +8,14 @@ import { devStore } from '../support/dev-store.js'
 
 const MiB = 1024 * 1024
 
-for (const [name, size, views, bytesPerSecond] of [
-  ['2 GiB in 64 KiB chunks', 2048 * MiB, false, 160 * MiB],
-  ['64-byte views of 16 KiB buffers', 48 * MiB, true, 8 * MiB],
+for (const [name, size, views, bytesPerSecond, bound] of [
+  ['2 GiB in 64 KiB chunks', 2048 * MiB, 0, 160 * MiB, 200 * MiB],
+  ['64-byte views of 16 KiB buffers', 96 * MiB, 256, 16 * MiB, 200 * MiB],
+  // 3 GiB of buffers of which one view each is written: what the source leaves
+  // for the collector counts too, what were kept alive would be all of it.
+  ['one view of each 16 KiB buffer', 12 * MiB, 1, 8 * MiB, 256 * MiB],
 ] as const) {
-  await t.test(`${name} to a slow server stay under 200 MiB`, async (t) => {
+  await t.test(`${name}: memory stays under ${bound / MiB} MiB`, async (t) => {
     const sources = await compiledSources(t)
     const dev = await devStore(t, {
       discard: true,
@@ -36,7 +39,7 @@ for (const [name, size, views, bytesPerSecond] of [
     t.equal(found.size, size)
     t.comment(`${(found.peak / MiB).toFixed(0)} MiB resident`)
     t.ok(
-      found.peak < 200 * MiB,
+      found.peak < bound,
       `${(found.peak / MiB).toFixed(0)} MiB resident at the most`,
     )
   })
