@@ -217,10 +217,10 @@ const done: Shape<DoneRecord> = {
 }
 const closed: Shape<ClosedRecord> = { uploadId: is.isUploadId }
 
-type Table = readonly (readonly [name: string, check: Check])[]
+type Table = readonly { readonly name: string; readonly check: Check }[]
 
 function tableOf(shape: Readonly<Record<string, Check>>): Table {
-  return Object.entries(shape)
+  return Object.entries(shape).map(([name, check]) => ({ name, check }))
 }
 
 const putTable = tableOf(completingPut)
@@ -247,15 +247,29 @@ function isFields(value: unknown): value is Readonly<Fields> {
   return typeof value === 'object' && value !== null
 }
 
-/** What the type's table names, in its order; the name of a field that is wrong. */
-function pick(type: string, from: Readonly<Fields>): Fields | string {
+/**
+ * What the type's table names, in its order, or in that of the JSON it is from;
+ * the name of a field that is wrong.
+ */
+function pick(
+  type: string,
+  from: Readonly<Fields>,
+  isJson: boolean,
+): Fields | string {
   const isPut = type === 'completing' && from['put'] !== undefined
   const table = isPut ? putTable : tables.get(type)
   if (table === undefined) return 'type'
-  const picked: Fields = { type }
-  for (const [name, check] of table) {
+  let known = 0
+  for (const { name, check } of table) {
     const value = from[name]
     if (!check(value)) return name
+    if (value !== undefined) known += 1
+  }
+  // Nothing else is there: one copy costs less than a field after the other.
+  if (isJson && Object.keys(from).length === known) return { type, ...from }
+  const picked: Fields = { type }
+  for (const { name } of table) {
+    const value = from[name]
     if (value !== undefined) picked[name] = value
   }
   return picked
@@ -278,7 +292,7 @@ export function decodeRecord(
     return undefined
   }
   if (!isFields(fields)) return undefined
-  const picked = pick(type, fields)
+  const picked = pick(type, fields, true)
   return isRecord(picked) ? picked : undefined
 }
 
@@ -287,7 +301,7 @@ export function decodeRecord(
  * that names the field when a value is one that a reader would refuse.
  */
 export function encodeRecord(record: LogRecord): string {
-  const picked = pick(record.type, { ...record })
+  const picked = pick(record.type, { ...record }, false)
   if (typeof picked === 'string') {
     throw new TypeError(`'${picked}' of a '${record.type}' record is not valid`)
   }
