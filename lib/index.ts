@@ -2,8 +2,8 @@
 export {
   createResumableUploadStream,
   ResumableUploadStream,
-  type SkipOptions,
 } from './upload/upload-stream.js'
+export type { SkipOptions } from './upload/skip-uploaded.js'
 export {
   createPartStream,
   type PartStreamOptions,
@@ -41,6 +41,9 @@ export type {
   UploadEvents,
 } from './upload/events.js'
 export type { Progress } from './upload/progress.js'
+export type { UploadTrace } from './upload/upload-trace.js'
+export type { PartTrace } from './upload/part-trace.js'
+export type { RequestTrace } from './store/request-trace.js'
 export type { RestartReason } from './upload/resume-plan.js'
 export { ossStore, type OssStoreOptions } from './store/oss/store.js'
 export { s3Store, type S3StoreOptions } from './store/s3/store.js'

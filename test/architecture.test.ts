@@ -13,10 +13,11 @@ const sources = readdirSync(join(root, 'lib'), { recursive: true })
 /** Which layers each layer may import from, besides itself. */
 const allowed: Record<string, readonly string[]> = {
   errors: [],
+  diagnostics: ['errors'],
   hash: ['errors'],
-  store: ['errors', 'hash'],
+  store: ['diagnostics', 'errors', 'hash'],
   checkpoint: ['errors', 'hash'],
-  upload: ['checkpoint', 'store', 'hash', 'errors'],
+  upload: ['checkpoint', 'store', 'hash', 'diagnostics', 'errors'],
   index: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
   'dev-server': ['errors'],
   cli: ['index', 'dev-server', 'errors'],

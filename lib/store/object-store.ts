@@ -86,6 +86,8 @@ export interface Call {
   signal: AbortSignal
   timeouts: CallTimeouts
   requestPayer?: 'requester' | undefined
+  /** Which attempt at the same call this is, from 1; for what is told of it. */
+  attempt?: number | undefined
 }
 
 /** Makes a fresh iterable of the same bytes for each attempt. */

@@ -51,6 +51,14 @@ export function readServerError(
   }
 }
 
+/** The server's name of a request, as the headers of its answer say it. */
+export function readRequestId(
+  { headers }: HttpAnswer,
+  { requestId }: ErrorHeaders,
+): string | undefined {
+  return identifier(headers[requestId])
+}
+
 /** Whether a body is an error document, whatever the status said. */
 export function isErrorDocument(body: Uint8Array): boolean {
   const head = Buffer.from(body.subarray(0, 1024)).toString('latin1')

@@ -12,10 +12,17 @@ import type { Connections, Lane } from './connections.js'
 import type { Credentials, CredentialSource } from './credentials.js'
 import type { Dialect, OperationName, UnsignedRequest } from './dialect.js'
 import type { Body, Call } from './object-store.js'
+import {
+  requestTrace,
+  requestTracer,
+  traceAnswer,
+  type RequestTrace,
+} from './request-trace.js'
 import { parseRetryAfter } from './retry.js'
 import {
   isErrorDocument,
   kindOfStatus,
+  readRequestId,
   readServerError,
   type ServerError,
 } from './server-error.js'
@@ -42,6 +49,16 @@ export interface SessionOptions {
   clock: Clock
 }
 
+/** One attempt on its way. */
+interface Exchange {
+  readonly lane: Lane
+  readonly credentials: Credentials
+  readonly call: Call
+  readonly failing: Failing
+  /** Its connection can carry another request. */
+  healthy: boolean
+}
+
 export class Session {
   readonly #dialect: Dialect
   readonly #connections: Connections
@@ -61,23 +78,18 @@ export class Session {
   async send(operation: Operation, call: Call): Promise<HttpAnswer> {
     const failing = this.#failing(operation, call)
     const lane = await this.#connections.acquire(call.signal)
-    let healthy = false
+    let exchange: Exchange | undefined
     try {
       const credentials = await unlessAborted(
         this.#credentials.get(),
         call.signal,
       )
-      const answer = await this.#attempt(operation, {
-        lane,
-        credentials,
-        call,
-        failing,
-      })
-      healthy = answer.complete
-      if (isSuccess(answer)) return answer
-      throw this.#refusal(operation, answer, credentials)
+      exchange = { lane, credentials, call, failing, healthy: false }
+      return await (requestTracer.isOn
+        ? this.#traced(operation, exchange)
+        : this.#exchange(operation, exchange))
     } finally {
-      this.#connections.release(lane, healthy)
+      this.#connections.release(lane, exchange?.healthy === true)
     }
   }
 
@@ -110,14 +122,31 @@ export class Session {
     })
   }
 
+  #traced(operation: Operation, exchange: Exchange): Promise<HttpAnswer> {
+    const trace = requestTrace(operation, this.#host, exchange.call.attempt)
+    return requestTracer.run(trace, () =>
+      this.#exchange(operation, exchange, trace),
+    )
+  }
+
+  async #exchange(
+    operation: Operation,
+    exchange: Exchange,
+    trace?: RequestTrace,
+  ): Promise<HttpAnswer> {
+    const answer = await this.#attempt(operation, exchange)
+    exchange.healthy = answer.complete
+    if (trace !== undefined) {
+      const id = readRequestId(answer, this.#dialect.errorHeaders)
+      traceAnswer(trace, answer, id)
+    }
+    if (isSuccess(answer)) return answer
+    throw this.#refusal(operation, answer, exchange.credentials)
+  }
+
   async #attempt(
     operation: Operation,
-    {
-      lane,
-      credentials,
-      call,
-      failing,
-    }: { lane: Lane; credentials: Credentials; call: Call; failing: Failing },
+    { lane, credentials, call, failing }: Exchange,
   ): Promise<HttpAnswer> {
     const { content } = operation
     const signed = this.#dialect.sign(operation, credentials, this.#clock.now())

@@ -7,7 +7,6 @@
  * never is. Still listed and not ours: the same body is sent again. Neither:
  * `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { UploadError } from '../errors.js'
 import type {
   CompletedPart,
@@ -62,11 +61,14 @@ export async function completeUpload(
   if (object.forbidOverwrite === true) await mustNotExist(input)
   for (let attempt = 1; ; attempt++) {
     try {
-      return await requests.once(context, (call) =>
-        store.completeUpload(
-          { key, uploadId, parts, object, size, crc64 },
-          call,
-        ),
+      return await requests.once(
+        context,
+        (call) =>
+          store.completeUpload(
+            { key, uploadId, parts, object, size, crc64 },
+            call,
+          ),
+        attempt,
       )
     } catch (error) {
       signal.throwIfAborted()
@@ -95,9 +97,7 @@ export async function completeUpload(
           ? unknown(input, error, attempt)
           : requests.describe(error, context, attempt)
       }
-      await delay(decision.delay, undefined, { signal }).catch(() =>
-        signal.throwIfAborted(),
-      )
+      await requests.pause(context, attempt, decision.delay, error)
     }
   }
 }

@@ -18,6 +18,7 @@ import { ProgressCounter } from './progress.js'
 import { needsDigests, type UploadSettings } from './settings.js'
 import type { UploadResult } from './upload-result.js'
 import { UploadRun } from './upload-run.js'
+import type { UploadScope } from './upload-trace.js'
 
 export interface FileUploadOptions {
   source: FileSource
@@ -30,6 +31,8 @@ export interface FileUploadOptions {
   prove: 'identity' | 'hash'
   /** What it throws ends the upload. */
   emit: Emit
+  /** While somebody watches the upload. */
+  scope: UploadScope | undefined
 }
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
@@ -71,7 +74,7 @@ export class FileUpload {
   }
 
   async #runOnce(): Promise<UploadResult> {
-    const { source, settings, checkpoint } = this.#options
+    const { source, settings, checkpoint, scope } = this.#options
     const ended = new Deferred<never>()
     let isEnding = false
     const end = (error: Error): void => {
@@ -86,6 +89,7 @@ export class FileUpload {
       file: source.sight,
       checkSource: () => source.mustBeInPlace(),
       emit: this.#emit,
+      scope,
       progress: this.#progress,
       onFailure: end,
     })

@@ -14,6 +14,7 @@ import type { Plan } from './prepare.js'
 import { closeOldUploads } from './prepare.js'
 import type { RestartReason } from './resume-plan.js'
 import type { RunContext } from './run-context.js'
+import { inScope } from './upload-trace.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRenewals = 2
@@ -107,7 +108,12 @@ export class OpenUpload {
     await closeOldUploads(this.#context)
   }
 
-  async #create(): Promise<string> {
+  /** The upload's own work, whichever part happened to need it first. */
+  #create(): Promise<string> {
+    return inScope(this.#context.scope, () => this.#begin())
+  }
+
+  async #begin(): Promise<string> {
     const { settings, log, requests, emit } = this.#context
     const { key, object, store, sequential } = settings
     const { answer } = await requests.send(

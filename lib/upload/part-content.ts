@@ -41,6 +41,9 @@ export interface TakenPart {
   release(): void
 }
 
+/** Where a part is in the object. */
+export type Piece = Pick<TakenPart, 'partNumber' | 'offset' | 'size'>
+
 /** Releases a part when nothing reads its bytes any more. */
 export async function letGo(part: TakenPart | undefined): Promise<void> {
   await part?.content.settled()

@@ -8,12 +8,14 @@
  * may, since no byte has been given up before it.
  */
 import type { PartRecord } from '../checkpoint/record.js'
-import { UploadError } from '../errors.js'
 import type { ListedPart, StoreDigest } from '../store/object-store.js'
 import { Claim } from './claim.js'
 import { bareEtag } from './etag.js'
+import type { PartEvent } from './events.js'
 import type { OpenUpload } from './open-upload.js'
-import type { TakenPart } from './part-content.js'
+import type { Piece, TakenPart } from './part-content.js'
+import { claimBroken, partChanged, tooManyParts } from './part-errors.js'
+import { PartTracing } from './part-trace.js'
 import type { Plan } from './prepare.js'
 import { Receipts, type Receipt } from './receipts.js'
 import {
@@ -25,8 +27,7 @@ import {
 import type { Reuse, RunContext } from './run-context.js'
 import { sizeMismatch } from './size-mismatch.js'
 
-/** Where a part is in the object. */
-export type Piece = Pick<TakenPart, 'partNumber' | 'offset' | 'size'>
+export type { Piece }
 
 export class PartTaker {
   readonly receipts = new Receipts()
@@ -34,6 +35,7 @@ export class PartTaker {
   readonly #context: RunContext
   readonly #upload: OpenUpload
   readonly #partSize: number
+  readonly #tracing: PartTracing
   readonly #onLogFailure: (error: unknown) => void
   #plan: Plan
   #claim: Claim | undefined
@@ -50,6 +52,7 @@ export class PartTaker {
     this.#plan = plan
     this.#upload = upload
     this.#partSize = options.partSize
+    this.#tracing = new PartTracing(context, upload)
     this.#onLogFailure = options.onLogFailure
     this.reuse = { parts: 0, bytes: 0, resumed: plan.mode !== 'create' }
     if (plan.mode === 'claim') {
@@ -73,6 +76,7 @@ export class PartTaker {
     for (const record of records) {
       this.receipts.set(record.number, record)
       this.#countReused(record.size)
+      this.#tracing.skipped(record)
     }
   }
 
@@ -85,7 +89,8 @@ export class PartTaker {
     if (record === undefined) return false
     this.#claim?.skip([record])
     this.receipts.set(piece.partNumber, record)
-    this.#tellReused(piece, this.#claim?.head.etag ?? record.etag)
+    const etag = this.#claim?.head.etag ?? record.etag
+    this.#tracing.reused(this.#tellReused(piece, etag))
     return true
   }
 
@@ -105,70 +110,64 @@ export class PartTaker {
   }
 
   /** Reuses, compares or sends one part. */
-  async handle(part: TakenPart): Promise<void> {
+  handle(part: TakenPart): Promise<PartEvent> {
+    const tracing = this.#tracing
+    return tracing.isOn
+      ? tracing.run(part, () => this.#handle(part))
+      : this.#handle(part)
+  }
+
+  async #handle(part: TakenPart): Promise<PartEvent> {
     const { settings, signal } = this.#context
     signal.throwIfAborted()
     await this.#checkBounds(part)
     if (this.#claim !== undefined) {
       const hash = await part.content.digest(settings.proof)
       if (await this.#claim.accepts(part, hash)) {
-        this.#tellReused(part, this.#claim.head.etag)
-        return
+        return this.#tellReused(part, this.#claim.head.etag)
       }
       await this.giveUpClaim()
     }
-    if (await this.#isReused(part)) return
-    await this.#send(part)
+    return (await this.#reuse(part)) ?? this.#send(part)
   }
 
-  /** Whether the store has these bytes; says so when it has. */
-  async #isReused(part: TakenPart): Promise<boolean> {
+  /** Says so when the store has these bytes; undefined when it has not. */
+  async #reuse(part: TakenPart): Promise<PartEvent | undefined> {
     const plan = this.#plan
-    if (plan.mode !== 'resume') return false
+    if (plan.mode !== 'resume') return undefined
     const record = plan.upload.parts.get(part.partNumber)
     const there = listedPart(plan.listed, part.partNumber)
     const isKnown = record !== undefined || typeof there === 'object'
     // Bytes that can be compared with nothing are hashed on their way out.
-    if (!isKnown) return false
+    if (!isKnown) return undefined
     const { settings } = this.#context
     if (record === undefined) this.#expectComparison(part, there)
     const hash = await part.content.digest(settings.proof)
-    if (plan !== this.#plan) return false
+    if (plan !== this.#plan) return undefined
     const candidate = { size: part.size, hash }
     const verdict = judgePart(candidate, record, there, settings.verify)
     if (verdict.do === 'reuse') {
       // Nobody could be asked whether the upload still exists: one part asks.
       if (there === 'refused' && !this.#isProbeSent) {
         this.#isProbeSent = true
-        return false
+        return undefined
       }
       this.receipts.set(part.partNumber, verdict.record)
       this.#recordProof(verdict.record)
-      this.#tellReused(part, verdict.record.etag)
-      return true
+      return this.#tellReused(part, verdict.record.etag)
     }
     if (verdict.do === 'compare' && (await this.#adopt(part, hash, verdict))) {
-      return true
+      return this.#tellReused(part, verdict.etag)
     }
-    if (record !== undefined && settings.onSourceChange === 'fail') {
-      this.#mustBeSame(part, record, hash)
+    const { onSourceChange, key } = settings
+    if (
+      onSourceChange === 'fail' &&
+      record &&
+      isOtherBytes(record, candidate)
+    ) {
+      throw partChanged(part, { key, uploadId: this.#upload.uploadId })
     }
-    return false
-  }
-
-  #mustBeSame(part: TakenPart, record: PartRecord, hash: string): void {
-    if (!isOtherBytes(record, { size: part.size, hash })) return
-    throw new UploadError(
-      'PAWL_SOURCE_CHANGED',
-      `part ${part.partNumber} (bytes ${part.offset} to ${part.offset + part.size - 1}) is not what an earlier run stored, and onSourceChange is 'fail'`,
-      {
-        key: this.#context.settings.key,
-        uploadId: this.#upload.uploadId,
-        partNumber: part.partNumber,
-        offset: part.offset,
-        resumable: true,
-      },
-    )
+    return undefined
   }
 
   /** Worked out together with the hash: the bytes may have to be read for it. */
@@ -205,11 +204,10 @@ export class PartTaker {
     }
     this.receipts.set(part.partNumber, receipt)
     this.#record(part, hash, receipt)
-    this.#tellReused(part, verdict.etag)
     return true
   }
 
-  async #send(part: TakenPart): Promise<void> {
+  async #send(part: TakenPart): Promise<PartEvent> {
     const { emit, progress, settings } = this.#context
     part.content.expect(settings.proof)
     let sent: Awaited<ReturnType<OpenUpload['sendPart']>>
@@ -230,14 +228,16 @@ export class PartTaker {
     this.#record(part, hash, receipt)
     progress.stored(part.size)
     const { partNumber, offset, size } = part
-    emit('part', {
+    const event = {
       partNumber,
       offset,
       size,
       etag: receipt.etag,
       reused: false,
       attempts: sent.attempts,
-    })
+    }
+    emit('part', event)
+    return event
   }
 
   /** Possible while nothing taken is gone; what was stored counts no more then. */
@@ -271,17 +271,12 @@ export class PartTaker {
       .catch(this.#onLogFailure)
   }
 
-  #tellReused({ partNumber, offset, size }: Piece, etag: string): void {
+  #tellReused({ partNumber, offset, size }: Piece, etag: string): PartEvent {
     this.#countReused(size)
-    const { emit } = this.#context
-    emit('part', {
-      partNumber,
-      offset,
-      size,
-      etag,
-      reused: true,
-      attempts: 0,
-    })
+    const where = { partNumber, offset, size }
+    const event = { ...where, etag, reused: true, attempts: 0 }
+    this.#context.emit('part', event)
+    return event
   }
 
   #countReused(size: number): void {
@@ -296,11 +291,7 @@ export class PartTaker {
     const isTooLate = (this.#claim?.parts ?? 0) > 0
     this.#claim = undefined
     if (isTooLate) {
-      const failure = new UploadError(
-        'PAWL_SOURCE_CHANGED',
-        'an earlier run completed the object, and the source is no longer its bytes; run the same call again to upload the source as it is now',
-        { key, resumable: true },
-      )
+      const failure = claimBroken(key)
       await this.#upload.giveUp('source-changed', { failure, completed: true })
       this.#hasGivenUp = true
       throw failure
@@ -310,23 +301,14 @@ export class PartTaker {
     this.reuse.resumed = false
   }
 
-  async #checkBounds({
-    partNumber,
-    offset,
-    size: bytes,
-  }: Piece): Promise<void> {
-    const { settings } = this.#context
-    const { key, size, store } = settings
-    if (size !== undefined && offset + bytes > size) {
-      throw sizeMismatch(size, offset + bytes, key)
-    }
+  async #checkBounds(piece: Piece): Promise<void> {
+    const { key, size, store } = this.#context.settings
+    const end = piece.offset + piece.size
+    if (size !== undefined && end > size) throw sizeMismatch(size, end, key)
     const { maxParts } = store.limits
-    if (partNumber <= maxParts) return
-    const failure = new UploadError(
-      'PAWL_TOO_MANY_PARTS',
-      `the source is longer than ${maxParts} parts of ${this.#partSize} bytes; run it again with a larger partSize, or with its size`,
-      { key, partNumber, offset, resumable: true },
-    )
+    if (piece.partNumber <= maxParts) return
+    const partSize = this.#partSize
+    const failure = tooManyParts(piece, { key, maxParts, partSize })
     await this.#upload.giveUp('part-size', { failure })
     throw failure
   }

@@ -12,12 +12,29 @@ import { headObject } from './complete.js'
 import { isMd5Etag, sameEtag } from './etag.js'
 import type { PartCheck } from '../checkpoint/record.js'
 import type { PartContent } from './part-content.js'
+import { tracePut } from './part-trace.js'
 import type { RunContext } from './run-context.js'
+
+interface Put {
+  receipt: ObjectReceipt
+  check: PartCheck
+  /** Requests made for it. */
+  attempts: number
+}
 
 export async function putWholeObject(
   context: RunContext,
   content: PartContent,
-): Promise<{ receipt: ObjectReceipt; check: PartCheck }> {
+): Promise<Put> {
+  const { size } = content
+  const put = (): Promise<Put> => putWhole(context, content)
+  return size === 0 ? put() : tracePut(context.settings.key, size, put)
+}
+
+async function putWhole(
+  context: RunContext,
+  content: PartContent,
+): Promise<Put> {
   const { settings, log, sender, completeSignal, progress, emit } = context
   const { store, key, object } = settings
   const { size } = content
@@ -46,7 +63,7 @@ export async function putWholeObject(
         attempts,
       })
     }
-    return { receipt, check }
+    return { receipt, check, attempts }
   } catch (error) {
     if (!(error instanceof UploadError) || !isAmbiguous(error)) throw error
     const isFirstTry =
@@ -67,7 +84,8 @@ export async function putWholeObject(
       isMd5Etag(found.etag) &&
       sameEtag(found.etag, md5)
     ) {
-      return { receipt: found, check: 'md5' }
+      const { attempts = 1 } = error
+      return { receipt: found, check: 'md5', attempts }
     }
     throw error
   }

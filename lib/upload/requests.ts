@@ -53,10 +53,11 @@ export class Requests {
     this.#emit = emit
   }
 
-  /** One attempt; what it throws is the store's own error. */
+  /** One attempt, the `attempt`th; what it throws is the store's own error. */
   once<T>(
     context: RequestContext,
     send: (call: Call) => Promise<T>,
+    attempt = 1,
   ): Promise<T> {
     const { timeout, requestPayer } = this.#settings
     return send({
@@ -67,6 +68,7 @@ export class Requests {
         headers: context.headersTimeout ?? timeout.headers,
       },
       requestPayer,
+      attempt,
     })
   }
 
@@ -84,7 +86,11 @@ export class Requests {
       signal.throwIfAborted()
       requests++
       try {
-        const answer = await this.once(context, (call) => send(call, attempt))
+        const answer = await this.once(
+          context,
+          (call) => send(call, attempt),
+          requests,
+        )
         this.#budget.succeed()
         return { answer, attempts: requests }
       } catch (error) {
@@ -106,17 +112,22 @@ export class Requests {
         }
         if (decision.countsAttempt) attempt++
         previous = error
-        this.#emit('retry', {
-          partNumber: context.partNumber,
-          attempt: requests,
-          delay: decision.delay,
-          error,
-        })
-        await delay(decision.delay, undefined, { signal }).catch(() =>
-          signal.throwIfAborted(),
-        )
+        await this.pause(context, requests, decision.delay, error)
       }
     }
+  }
+
+  /** Says that the call is tried again, and waits for that, in ms. */
+  async pause(
+    context: RequestContext,
+    attempt: number,
+    ms: number,
+    error: StoreError,
+  ): Promise<void> {
+    const signal = context.signal ?? this.#signal
+    const { partNumber } = context
+    this.#emit('retry', { partNumber, attempt, delay: ms, error })
+    await delay(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 
   /** The error that callers see for a call that was given up. */

@@ -5,6 +5,7 @@ import type { ProgressCounter } from './progress.js'
 import type { Requests } from './requests.js'
 import type { UploadSettings } from './settings.js'
 import type { UploadLog } from './upload-log.js'
+import type { UploadScope } from './upload-trace.js'
 
 export interface RunContext {
   readonly settings: UploadSettings
@@ -13,6 +14,8 @@ export interface RunContext {
   readonly sender: PartSender
   readonly progress: ProgressCounter
   readonly emit: Emit
+  /** While somebody watches the upload. */
+  readonly scope: UploadScope | undefined
   /** Aborted when the run is suspended. */
   readonly signal: AbortSignal
   /** Aborted later: a Complete that was sent is waited for, within a bound. */

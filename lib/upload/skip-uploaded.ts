@@ -9,6 +9,12 @@ import type { PartRecord } from '../checkpoint/record.js'
 import { UploadError } from '../errors.js'
 import type { UploadSettings } from './settings.js'
 
+/** What `skipUploaded` may be told. */
+export interface SkipOptions {
+  /** The caller vouches for the source: it is what earlier runs read. */
+  trustSource?: boolean
+}
+
 /** What of a run is asked here. */
 export interface StoredParts {
   /** The longest run of stored parts from part 1. */

@@ -9,11 +9,12 @@ import {
   placeFileCheckpoint,
 } from './file-checkpoint-place.js'
 import { FileSource, type SourceFileSystem } from './file-source.js'
-import { FileUpload } from './file-upload.js'
+import { FileUpload, type FileUploadOptions } from './file-upload.js'
 import { aFunction, oneOf, optional, wholeNumber } from './option-checks.js'
 import type { UploadFileOptions } from './options.js'
 import { readSettings, type UploadSettings } from './settings.js'
 import type { UploadResult } from './upload-result.js'
+import { traceUpload } from './upload-trace.js'
 
 /**
  * Uploads a file in parts, and goes on where an earlier run of the same call
@@ -54,7 +55,26 @@ export async function uploadFileOn(
   checkPath(path)
   checkFileCheckpoint(options)
   // What is wrong with the options is said before the file is touched.
-  const { key, isResumable: resumable } = readSettings(options)
+  const settings = readSettings(options)
+  return traceUpload(settings, 'file', (scope) =>
+    upload(path, options, settings, {
+      files,
+      prove,
+      emit: scope?.hear(emit) ?? emit,
+      scope,
+    }),
+  )
+}
+
+async function upload(
+  path: string,
+  options: UploadFileOptions,
+  { key, isResumable: resumable }: UploadSettings,
+  means: Pick<FileUploadOptions, 'prove' | 'emit' | 'scope'> & {
+    files: SourceFileSystem | undefined
+  },
+): Promise<UploadResult> {
+  const { files, ...rest } = means
   const source = await FileSource.open(path, {
     fields: { key, resumable },
     ...(files === undefined ? {} : { files }),
@@ -72,8 +92,7 @@ export async function uploadFileOn(
       settings,
       checkpoint,
       multipartThreshold,
-      prove,
-      emit,
+      ...rest,
     }).run()
   } finally {
     await source.close()

@@ -17,26 +17,28 @@
  * by `finish()`. A failed part is never left out: no Complete without a receipt
  * for every part.
  */
-import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { UploadError } from '../errors.js'
-import type { Emit } from './events.js'
 import { finishClaim, finishUpload, finishWithPut } from './finish.js'
 import { OpenUpload } from './open-upload.js'
-import type { FileSight } from './file-identity.js'
-import { letGo, MemoryContent, type TakenPart } from './part-content.js'
+import {
+  letGo,
+  MemoryContent,
+  type Piece,
+  type TakenPart,
+} from './part-content.js'
 import type { Part } from './part.js'
 import { PartSender } from './part-sender.js'
 import { prepare, type Plan } from './prepare.js'
-import type { ProgressCounter } from './progress.js'
-import { PartTaker, type Piece } from './part-taker.js'
+import { PartTaker } from './part-taker.js'
 import { sizeMismatch } from './size-mismatch.js'
 import { Requests } from './requests.js'
 import { storedRun } from './resume-plan.js'
 import type { RunContext } from './run-context.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadRunOptions } from './run-options.js'
 import { Slots } from './slots.js'
 import { within } from './within.js'
 import { UploadLog } from './upload-log.js'
+import { inScope } from './upload-trace.js'
 import type { UploadResult } from './upload-result.js'
 import type { PartRecord } from '../checkpoint/record.js'
 
@@ -44,19 +46,6 @@ const noBytes = new MemoryContent(new Uint8Array(0), 'ef46db3751d8e999')
 
 /** What `suspend()` allows itself, ms: less than the two seconds promised. */
 const suspendBound = 1500
-
-export interface UploadRunOptions {
-  settings: UploadSettings
-  checkpoint: Checkpoint
-  emit: Emit
-  progress: ProgressCounter
-  /** The source is a file: how it was when it was opened. */
-  file?: FileSight | undefined
-  /** Rejects when the source is not what was read. Asked before the object is made. */
-  checkSource?: () => Promise<void>
-  /** Hears of the first failure, once. */
-  onFailure(error: Error): void
-}
 
 export class UploadRun {
   readonly #options: UploadRunOptions
@@ -74,7 +63,7 @@ export class UploadRun {
   #plan: Plan = { mode: 'create' }
   #taker: PartTaker | undefined
   /** Parts are taken one after the other: claims, and sequential uploads. */
-  #inOrder: Promise<void> = Promise.resolve()
+  #inOrder: Promise<unknown> = Promise.resolve()
   /** All there is, for one PutObject. */
   #whole: TakenPart | undefined
   #parts = 0
@@ -122,12 +111,12 @@ export class UploadRun {
 
   open(): Promise<void> {
     this.#state = 'opening'
-    this.#opening = this.#open()
+    this.#opening = inScope(this.#options.scope, () => this.#open())
     return this.#opening
   }
 
   async #open(): Promise<void> {
-    const { settings, checkpoint, emit, progress, file } = this.#options
+    const { settings, checkpoint, emit, progress, file, scope } = this.#options
     const { signal } = this.#stop
     const log = await UploadLog.open(checkpoint, settings, file)
     if (signal.aborted) {
@@ -136,11 +125,13 @@ export class UploadRun {
       signal.throwIfAborted()
     }
     this.#log = log
+    scope?.logOpened(log)
     const requests = new Requests(settings, signal, emit)
     const slots = new Slots(settings.concurrency)
     requests.onThrottled = () => slots.throttle()
     this.#plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
+    scope?.planned(this.#plan, this.partSize)
     this.#context = {
       settings,
       log,
@@ -148,6 +139,7 @@ export class UploadRun {
       sender: new PartSender(settings, requests, slots, progress),
       progress,
       emit,
+      scope,
       signal,
       completeSignal: this.#stopComplete.signal,
       isSuspending: () => this.#suspending !== undefined,
@@ -239,7 +231,7 @@ export class UploadRun {
 
   /** Resolves to the finished object; rejects with the first failure. */
   finish(): Promise<UploadResult> {
-    this.#finishing = this.#finish()
+    this.#finishing = inScope(this.#options.scope, () => this.#finish())
     return this.#finishing
   }
 
@@ -264,6 +256,8 @@ export class UploadRun {
 
   async #suspend(reason: Error): Promise<void> {
     if (this.#state === 'done') return
+    const { scope } = this.#options
+    scope?.suspending(reason)
     this.#stop.abort(reason)
     // A Complete that was sent is waited for: its answer decides what is true.
     await within(suspendBound, this.#finishing)
@@ -275,10 +269,10 @@ export class UploadRun {
     if (this.#log !== undefined) {
       await within(suspendBound, this.#log.flush())
       const { checkpoint } = this.#log
-      if (!this.#log.isWorthKeeping(this.#failure ?? reason)) {
-        await checkpoint.remove()
-      }
+      const isKept = this.#log.isWorthKeeping(this.#failure ?? reason)
+      if (!isKept) await checkpoint.remove()
       await checkpoint.close()
+      scope?.logLeft(isKept)
     }
     this.#state = 'ended'
   }

@@ -17,7 +17,7 @@ import { loadXxh64 } from '../hash/xxh64.js'
 import { Deferred } from './deferred.js'
 import { discardUpload } from './discard.js'
 import { alreadyComplete, discarded, suspended } from './endings.js'
-import type { UploadEvents } from './events.js'
+import type { Emit, UploadEvents } from './events.js'
 import type { UploadStreamOptions } from './options.js'
 import { PartBuffers } from './part-buffers.js'
 import { PartCutter } from './part-cutter.js'
@@ -29,16 +29,15 @@ import {
   readSettings,
   type UploadSettings,
 } from './settings.js'
-import { sourceIdRequired, vouchedParts } from './skip-uploaded.js'
+import {
+  sourceIdRequired,
+  vouchedParts,
+  type SkipOptions,
+} from './skip-uploaded.js'
 import type { UploadResult } from './upload-result.js'
 import { UploadRun } from './upload-run.js'
+import { traceUpload, type UploadScope } from './upload-trace.js'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-
-/** What `skipUploaded` may be told. */
-export interface SkipOptions {
-  /** The caller vouches for the source: it is what earlier runs read. */
-  trustSource?: boolean
-}
 
 /**
  * Uploads what is written into it, in parts, and goes on where an earlier run of
@@ -88,6 +87,7 @@ export class ResumableUploadStream extends Writable {
   #isDiscarding = false
   #discarding: Promise<void> | undefined
   #onAbort: (() => void) | undefined
+  #scope: UploadScope | undefined
 
   constructor(options: UploadStreamOptions) {
     const settings = readSettings(options)
@@ -104,6 +104,10 @@ export class ResumableUploadStream extends Writable {
       this.emit('progress', progress),
     )
     this.result = this.#settled.promise
+    traceUpload(settings, 'stream', (scope) => {
+      this.#scope = scope
+      return this.result
+    }).catch(() => undefined)
     this.#followSignal(settings.signal)
   }
 
@@ -262,13 +266,12 @@ export class ResumableUploadStream extends Writable {
     // Destroyed before there was a run that could be stopped.
     if (this.destroyed) throw this.#reasonFor(null)
     if (needsDigests(this.#settings)) warmUpDigests()
+    const emit: Emit = (name, event) => this.emit(name, event)
     const run = new UploadRun({
       settings: this.#settings,
       checkpoint,
-      emit: <Name extends keyof UploadEvents>(
-        name: Name,
-        event: UploadEvents[Name],
-      ) => this.emit(name, event),
+      emit: this.#scope?.hear(emit) ?? emit,
+      scope: this.#scope,
       progress: this.#progress,
       onFailure: (error) => this.destroy(error),
     })

@@ -1,0 +1,37 @@
+/** Parts that an upload cannot take, in words. */
+import { UploadError } from '../errors.js'
+import type { Piece } from './part-content.js'
+
+export function partChanged(
+  { partNumber, offset, size }: Piece,
+  fields: { key: string; uploadId: string | undefined },
+): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_CHANGED',
+    `part ${partNumber} (bytes ${offset} to ${offset + size - 1}) is not what an earlier run stored, and onSourceChange is 'fail'`,
+    { ...fields, partNumber, offset, resumable: true },
+  )
+}
+
+export function tooManyParts(
+  { partNumber, offset }: Piece,
+  {
+    key,
+    maxParts,
+    partSize,
+  }: { key: string; maxParts: number; partSize: number },
+): UploadError {
+  return new UploadError(
+    'PAWL_TOO_MANY_PARTS',
+    `the source is longer than ${maxParts} parts of ${partSize} bytes; run it again with a larger partSize, or with its size`,
+    { key, partNumber, offset, resumable: true },
+  )
+}
+
+export function claimBroken(key: string): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_CHANGED',
+    'an earlier run completed the object, and the source is no longer its bytes; run the same call again to upload the source as it is now',
+    { key, resumable: true },
+  )
+}

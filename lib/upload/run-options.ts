@@ -1,0 +1,22 @@
+/** What a run is made with. */
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { Emit } from './events.js'
+import type { FileSight } from './file-identity.js'
+import type { ProgressCounter } from './progress.js'
+import type { UploadSettings } from './settings.js'
+import type { UploadScope } from './upload-trace.js'
+
+export interface UploadRunOptions {
+  settings: UploadSettings
+  checkpoint: Checkpoint
+  emit: Emit
+  progress: ProgressCounter
+  /** While somebody watches the upload. */
+  scope: UploadScope | undefined
+  /** The source is a file: how it was when it was opened. */
+  file?: FileSight | undefined
+  /** Rejects when the source is not what was read. Asked before the object is made. */
+  checkSource?: () => Promise<void>
+  /** Hears of the first failure, once. */
+  onFailure(error: Error): void
+}

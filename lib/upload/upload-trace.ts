@@ -1,0 +1,162 @@
+/**
+ * The channel `pawl:upload`, and the async context of an upload.
+ *
+ * A stream's work begins in whatever called it: the constructor, a write, the
+ * end of the source. An `UploadScope` brings all of it back to where the
+ * upload was begun, so that parts and requests are told as work of that upload
+ * and not of the write that happened to hand the bytes over. It is there only
+ * while somebody watches.
+ */
+import { AsyncResource } from 'node:async_hooks'
+import { failureText, say, Tracer, type TraceContext } from '../diagnostics.js'
+import type { Emit, UploadEvents } from './events.js'
+import type { Plan } from './prepare.js'
+import type { UploadSettings } from './settings.js'
+import type { UploadLog } from './upload-log.js'
+import type { UploadResult } from './upload-result.js'
+
+/** The context of `tracing:pawl:upload:*`; one call, from its begin to its `result`. */
+export interface UploadTrace extends TraceContext {
+  readonly kind: 'stream' | 'file'
+  readonly key: string
+  readonly bucket: string
+  /** The store's `identity`. */
+  readonly store: string
+  /** Once there is one; of the upload in use, if a second one was begun. */
+  uploadId?: string | undefined
+  /** Bytes of every part but the last, once the plan is fixed. */
+  partSize?: number
+  /** It goes on from an earlier run; once the plan is fixed. */
+  resumed?: boolean
+  /** From `asyncStart` on, when the object is complete. */
+  result?: UploadResult
+}
+
+const uploadTracer = new Tracer<UploadTrace>('pawl:upload', {
+  start: ({ key, kind, store }) =>
+    `${JSON.stringify(key)}: upload of a ${kind} to ${store} begins`,
+  end: ({ key, error, result }, ms) =>
+    `${JSON.stringify(key)}: ${endOf(result, error)} after ${Math.round(ms)} ms`,
+})
+
+export class UploadScope {
+  readonly #trace: UploadTrace
+  readonly #resource = new AsyncResource('PawlUpload')
+
+  constructor(trace: UploadTrace) {
+    this.#trace = trace
+  }
+
+  /** Does something as work of this upload. */
+  run<T>(work: () => T): T {
+    return this.#resource.runInAsyncScope(work)
+  }
+
+  /** The events of an upload, heard here before they are passed on. */
+  hear(emit: Emit): Emit {
+    return (name, event) => {
+      this.#heard({ [name]: event })
+      emit(name, event)
+    }
+  }
+
+  logOpened({ checkpoint, run, setAside }: UploadLog): void {
+    const damaged = setAside === undefined ? '' : `, a damaged one set aside`
+    this.say(() => `log ${checkpoint.name} opened, run ${run}${damaged}`)
+  }
+
+  planned(plan: Plan, partSize: number): void {
+    this.#trace.partSize = partSize
+    this.#trace.resumed = plan.mode !== 'create'
+    this.say(() => `plan: ${planText(plan)}, parts of ${partSize} bytes`)
+  }
+
+  suspending(reason: Error): void {
+    this.say(() => `stops (${failureText(reason)})`)
+  }
+
+  logLeft(isKept: boolean): void {
+    const end = isKept ? 'closed, to go on from' : 'removed, it says nothing'
+    this.say(() => `log ${end}`)
+  }
+
+  /** A line about this upload. */
+  say(line: () => string): void {
+    say(() => `${JSON.stringify(this.#trace.key)}: ${line()}`)
+  }
+
+  #heard({
+    initiated,
+    resumed,
+    restarted,
+    retry,
+  }: Partial<UploadEvents>): void {
+    const trace = this.#trace
+    if (initiated !== undefined) {
+      const { uploadId } = initiated
+      trace.uploadId = uploadId
+      this.say(() => `initiated upload ${uploadId}`)
+    } else if (resumed !== undefined) {
+      const { uploadId, parts, offset } = resumed
+      trace.uploadId = uploadId
+      this.say(
+        () =>
+          `goes on with upload ${uploadId}: ${parts} parts are stored, ${offset} bytes without a hole`,
+      )
+    } else if (restarted !== undefined) {
+      trace.uploadId = undefined
+      trace.resumed = false
+      this.say(() => `starts over: ${restarted.reason}`)
+    } else if (retry !== undefined) {
+      const { partNumber, attempt, delay, error } = retry
+      const what = partNumber === undefined ? '' : `part ${partNumber}: `
+      this.say(
+        () =>
+          `${what}attempt ${attempt} failed (${failureText(error)}), again in ${Math.round(delay)} ms`,
+      )
+    }
+  }
+}
+
+/** Tells of an upload from here to its result; without watchers there is no scope. */
+export function traceUpload(
+  { key, store }: UploadSettings,
+  kind: UploadTrace['kind'],
+  work: (scope: UploadScope | undefined) => Promise<UploadResult>,
+): Promise<UploadResult> {
+  if (!uploadTracer.isOn) return work(undefined)
+  const { bucket, identity } = store
+  const trace: UploadTrace = { kind, key, bucket, store: identity }
+  return uploadTracer.run(
+    trace,
+    () => work(new UploadScope(trace)),
+    (result) => {
+      trace.result = result
+      trace.resumed = result.resumed
+      trace.uploadId = result.uploadId
+    },
+  )
+}
+
+/** Does something as work of an upload, when that is watched. */
+export function inScope<T>(scope: UploadScope | undefined, work: () => T): T {
+  return scope === undefined ? work() : scope.run(work)
+}
+
+function planText(plan: Plan): string {
+  switch (plan.mode) {
+    case 'create':
+      return 'a new upload'
+    case 'resume':
+      return `go on with upload ${plan.upload.uploadId}`
+    case 'claim':
+      return `prove the object that upload ${plan.upload.uploadId} has become`
+  }
+}
+
+function endOf(result: UploadResult | undefined, error: unknown): string {
+  if (result === undefined) return `ended, ${failureText(error)},`
+  const { size, parts, partsReused, etag, checkpointLeft } = result
+  const log = checkpointLeft ? 'log left' : 'log removed'
+  return `complete, ${size} bytes in ${parts} parts, ${partsReused} reused, ETag ${etag}, ${log},`
+}
