@@ -23,6 +23,8 @@ export interface PartTrace extends TraceContext {
 }
 
 const partTracer = new Tracer<PartTrace>('pawl:part', {
+  start: ({ key, partNumber, size }) =>
+    `${JSON.stringify(key)}: part ${partNumber} taken, ${size} bytes`,
   end: ({ key, partNumber, size, error, reused, attempts }, ms) => {
     const what = `${JSON.stringify(key)}: part ${partNumber}, ${size} bytes`
     const times = attempts === 1 ? '' : ` in ${attempts} attempts`

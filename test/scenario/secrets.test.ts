@@ -15,10 +15,13 @@ import {
   type ResumableUploadStream,
   type UploadStreamOptions,
 } from '../../lib/index.js'
+import { watchChannels } from '../support/channels.js'
+import { compiledSources } from '../support/compiled.js'
 import { noise } from '../support/dev-store.js'
 import { smallStore } from '../support/small-store.js'
 import { key, part, send, smallUploads } from '../support/small-upload.js'
 import { scriptedServer } from '../support/scripted-server.js'
+import { runWatchedChild } from '../support/watched-child.js'
 import { testOssStore, testS3Store } from '../support/stores.js'
 
 const id = 'LTAIexampleAccessKeyId42'
@@ -153,6 +156,40 @@ await t.test('nothing is told by a provider that fails', async (t) => {
   t.match(said, /PAWL_CREDENTIALS/)
 })
 
+await t.test('nothing is told by NODE_DEBUG=pawl', async (t) => {
+  const dev = await smallUploads(t, { credentials })
+  const sources = await compiledSources(t)
+  const told = [
+    'a refused signature',
+    'an expired token',
+    'a denied Initiate',
+    'a Complete that is refused',
+    'an answer that is no XML',
+    'an error under 200',
+  ]
+  for (const name of told) {
+    dev.server.setFault(({ operation }) => failures[name]?.(operation))
+    const { stderr, said } = await runWatchedChild(
+      sources,
+      {
+        endpoint: dev.server.endpoint,
+        key,
+        checkpoint: join(dev.directory, name.replaceAll(' ', '-')),
+        partSize: part,
+        size: 3 * part,
+        credentials,
+      },
+      { NODE_DEBUG: 'pawl' },
+    )
+    t.match(said, [{ event: 'failure' }], name)
+    t.match(stderr, /PAWL \d+: "backups\/db\.dump": ended, PAWL_/, name)
+    for (const one of secretsOf(dev.server.requests)) {
+      t.notOk(stderr.includes(one), `not ${one.slice(0, 12)}…`)
+    }
+    t.notMatch(stderr, /0123456789abcdef|x-oss-security-token|OSS4-HMAC|\?/i)
+  }
+})
+
 /** Every text that two failing runs make: errors, events, the log, the summary. */
 async function everythingOf(
   t: Test,
@@ -162,6 +199,7 @@ async function everythingOf(
   work: (run: (number: number) => Promise<void>) => Promise<void>,
 ): Promise<string> {
   const said: string[] = []
+  const watched = watchChannels(t)
   const say = (what: unknown): void => {
     said.push(
       inspect(what, {
@@ -197,6 +235,8 @@ async function everythingOf(
     said.push(bytes)
     if (bytes !== '') say(await readCheckpoint(log))
   })
+  t.ok(watched.told.length > 4)
+  for (const { seen } of watched.told) say(seen)
   t.ok(said.length > 4)
   return said.join('\n')
 }
