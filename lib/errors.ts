@@ -54,10 +54,13 @@ export type ErrorCode = (typeof errorCodes)[number]
 
 /** What is known about a failure besides its text; all of it optional. */
 export interface UploadErrorFields {
+  /** What it came from; only what was made on this machine. */
   cause?: unknown
   /** The object's key. */
   key?: string | undefined
+  /** The upload's ID on the server. */
   uploadId?: string | undefined
+  /** The part that it was about, from 1. */
   partNumber?: number | undefined
   /** Bytes from the start of the object. */
   offset?: number | undefined
@@ -72,7 +75,9 @@ export interface UploadErrorFields {
   status?: number | undefined
   /** The server's own error code, such as `NoSuchBucket`. */
   serverCode?: string | undefined
+  /** The server's name for the request; its support asks for it. */
   requestId?: string | undefined
+  /** The server's name for the host that answered. */
   hostId?: string | undefined
   /** OSS's fine-grained cause, for its support; not to be programmed against. */
   ec?: string | undefined
@@ -80,23 +85,38 @@ export interface UploadErrorFields {
   completed?: boolean | undefined
 }
 
-/** The base of every error; `code` says which. */
+/** The base of every error; `code` says which. Fields are absent when unknown. */
 export class UploadError extends Error {
+  /** The class's name. */
   override readonly name: string = 'UploadError'
+  /** What went wrong; compare this, never texts. */
   readonly code: ErrorCode
+  /** The object's key. */
   declare readonly key?: string
+  /** The upload's ID on the server. */
   declare readonly uploadId?: string
+  /** The part that it was about, from 1. */
   declare readonly partNumber?: number
+  /** Bytes from the start of the object. */
   declare readonly offset?: number
+  /** Requests made before giving up. */
   declare readonly attempts?: number
+  /** What is stored is kept: the same call, made again, goes on from there. */
   readonly resumable: boolean
+  /** HTTP status; absent when no answer came. */
   declare readonly status?: number
+  /** The server's own error code, such as `NoSuchBucket`. */
   declare readonly serverCode?: string
+  /** The server's name for the request; its support asks for it. */
   declare readonly requestId?: string
+  /** The server's name for the host that answered. */
   declare readonly hostId?: string
+  /** OSS's fine-grained cause, for its support; not to be programmed against. */
   declare readonly ec?: string
+  /** The object is complete all the same. */
   declare readonly completed?: boolean
 
+  /** For stores and checkpoints of your own. */
   constructor(
     code: ErrorCode,
     message: string,

@@ -1,4 +1,9 @@
-/** The public names of pawl. */
+/**
+ * Uploads a stream to object storage in parts, and goes on where an earlier run
+ * stopped. Bytes and milliseconds everywhere.
+ *
+ * @module pawl
+ */
 export {
   createResumableUploadStream,
   ResumableUploadStream,
@@ -45,10 +50,23 @@ export type { UploadTrace } from './upload/upload-trace.js'
 export type { PartTrace } from './upload/part-trace.js'
 export type { RequestTrace } from './store/request-trace.js'
 export type { RestartReason } from './upload/resume-plan.js'
-export { ossStore, type OssStoreOptions } from './store/oss/store.js'
-export { s3Store, type S3StoreOptions } from './store/s3/store.js'
+export {
+  ossStore,
+  type OssCredentials,
+  type OssStoreOptions,
+} from './store/oss/store.js'
+export {
+  s3Store,
+  type S3Credentials,
+  type S3StoreOptions,
+} from './store/s3/store.js'
+export type { Addressing } from './store/endpoint-url.js'
 export type * from './store/object-store.js'
-export { StoreError, type StoreErrorKind } from './store/store-error.js'
+export {
+  StoreError,
+  type StoreErrorFields,
+  type StoreErrorKind,
+} from './store/store-error.js'
 export type { Checkpoint } from './checkpoint/checkpoint.js'
 export {
   fileCheckpoint,

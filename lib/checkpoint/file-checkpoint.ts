@@ -22,12 +22,20 @@ import { lstatIfAny, openLogFile } from './open-log-file.js'
 import type { OpenLogFile } from './open-log-file.js'
 import { readWhole } from './read-whole.js'
 
+/** How {@link fileCheckpoint} keeps its file. */
 export interface FileCheckpointOptions {
   /** Default true. Without it nothing keeps two uploads from one log. */
   lock?: boolean
 }
 
-/** A log in a file; the same path is given to each run. */
+/**
+ * A log in a file; the same path is given to each run. Made when missing, mode
+ * 0600, and removed when the object is complete.
+ *
+ * Throws `PAWL_INVALID_OPTION`. Opening rejects with `PAWL_CHECKPOINT_LOCKED`,
+ * `_UNSAFE` or `_IO`, or with `PAWL_LOCK_UNSUPPORTED`; appending with
+ * `PAWL_CHECKPOINT_LOST` or `_IO`.
+ */
 export function fileCheckpoint(
   path: string,
   { lock = true }: FileCheckpointOptions = {},

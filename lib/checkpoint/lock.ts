@@ -9,7 +9,6 @@
  */
 import { createServer } from 'node:net'
 import type { Server } from 'node:net'
-import type { tryLock } from 'fs-native-extensions'
 import { UploadError } from '../errors.js'
 
 /** An open file, as a lock needs it. */
@@ -33,8 +32,9 @@ const LOCK_OFFSET = 2 ** 40
 /** For those who asked for no lock. */
 export const noLocker: Locker = async () => ({ release: async () => {} })
 
+/** Spelled out: users' compilers see no types of the package that has it. */
 interface NativeLocks {
-  tryLock: typeof tryLock
+  tryLock: (fd: number, offset: number, length: number) => boolean
 }
 
 /** The best locker that this platform has; `load` is for tests. */

@@ -16,16 +16,23 @@ export type CheckpointStatus =
 
 /** What a log says. Sizes in bytes, times in ms since 1970. */
 export interface CheckpointSummary {
+  /** Where the log is. */
   path: string
+  /** How far the upload is. */
   state: CheckpointStatus
   /** The store's identity. */
   store?: string
+  /** The bucket's name. */
   bucket?: string
+  /** The object's key. */
   key?: string
+  /** The current upload's ID on the server. */
   uploadId?: string
+  /** Of every part but the last. */
   partSize?: number
-  /** Parts that are stored, and the bytes in them. */
+  /** Parts that are stored. */
   parts: number
+  /** Bytes in them. */
   bytesStored: number
   /** The end of the longest run of stored parts from part 1. */
   bytesContiguous: number

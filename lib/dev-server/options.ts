@@ -21,15 +21,23 @@ export type Operation =
 export interface SeenRequest {
   /** From 0, in order of arrival. */
   readonly index: number
+  /** Whose protocol it speaks. */
   readonly dialect: 'oss' | 's3'
+  /** What it asks for. */
   readonly operation: Operation
+  /** The HTTP method. */
   readonly method: string
   /** The request target as it came over the wire. */
   readonly url: string
+  /** By lower-case name, signatures included. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Undefined when it names none. */
   readonly bucket: string | undefined
+  /** The object's key, decoded; undefined when it names none. */
   readonly key: string | undefined
+  /** Undefined when it names none. */
   readonly uploadId: string | undefined
+  /** Undefined when it names none. */
   readonly partNumber: number | undefined
   /** ms since 1970, at its arrival. */
   readonly time: number
@@ -41,44 +49,106 @@ export interface SeenRequest {
   applied: boolean
 }
 
-/**
- * How the server misbehaves for one request.
- *
- * - `refuse`: the connection is destroyed before the body is read
- * - `reset-body`: reads `afterBytes` of the body, then resets the connection
- * - `reply-lost`: does the work, then resets without answering
- * - `reply-cut`: does the work, then cuts the answer in the middle
- * - `status`: answers `status` (with `code`, `headers`, `body` if given),
- *   without doing the work unless `apply`; `early` answers before reading the body
- * - `silence`: reads the body, does the work if `apply`, never answers
- * - `stall`: stops reading after `afterBytes` and never answers
- * - `trickle`: reads `bytesPerSecond`, then goes on as usual
- * - `delay`: waits `ms` before answering as usual
- * - `wrong-crc`, `wrong-etag`: does the work and lies in the answer's headers
- * - `replace-body`: does the work and answers `body` (status 200) instead
- */
+/** How the server misbehaves for one request; bytes and milliseconds. */
 export type Fault =
-  | { kind: 'refuse' }
-  | { kind: 'reset-body'; afterBytes?: number }
-  | { kind: 'reply-lost' }
-  | { kind: 'reply-cut' }
   | {
+      /** The connection is destroyed before the body is read. */
+      kind: 'refuse'
+    }
+  | {
+      /** Reads some of the body, then resets the connection. */
+      kind: 'reset-body'
+      /** How much of the body is read first. Default 0. */
+      afterBytes?: number
+    }
+  | {
+      /** Does the work, then resets without answering. */
+      kind: 'reply-lost'
+    }
+  | {
+      /** Does the work, then cuts the answer in the middle. */
+      kind: 'reply-cut'
+    }
+  | {
+      /** Answers `status` instead of doing the work. */
       kind: 'status'
+      /** The HTTP status of the answer. */
       status: number
+      /** The error code in an XML body of the dialect. */
       code?: string
+      /** Further headers of the answer. */
       headers?: Record<string, string>
+      /** The body of the answer, instead of one made from `code`. */
       body?: string
+      /** Does the work all the same. Default false. */
       apply?: boolean
+      /** Answers before reading the body. Default false. */
       early?: boolean
     }
-  | { kind: 'silence'; apply?: boolean }
-  | { kind: 'stall'; afterBytes?: number }
-  | { kind: 'trickle'; bytesPerSecond: number }
-  | { kind: 'delay'; ms: number }
-  | { kind: 'wrong-crc' }
-  | { kind: 'wrong-etag' }
-  | { kind: 'replace-body'; body: string; status?: number }
+  | {
+      /** Reads the body and never answers. */
+      kind: 'silence'
+      /** Does the work. Default false. */
+      apply?: boolean
+    }
+  | {
+      /** Stops reading the body and never answers. */
+      kind: 'stall'
+      /** How much of the body is read first. Default 0. */
+      afterBytes?: number
+    }
+  | {
+      /** Reads slowly, then goes on as usual. */
+      kind: 'trickle'
+      /** How fast the body is read. */
+      bytesPerSecond: number
+    }
+  | {
+      /** Waits before answering as usual. */
+      kind: 'delay'
+      /** How long. */
+      ms: number
+    }
+  | {
+      /** Does the work and lies about CRCs in the answer. */
+      kind: 'wrong-crc'
+    }
+  | {
+      /** Does the work and lies about the ETag in the answer. */
+      kind: 'wrong-etag'
+    }
+  | {
+      /** Does the work and answers another body. */
+      kind: 'replace-body'
+      /** The body of the answer. */
+      body: string
+      /** The HTTP status of the answer. Default 200. */
+      status?: number
+    }
 
+/** A key that requests may be signed with. */
+export interface DevServerCredentials {
+  /** The access key's ID. */
+  accessKeyId: string
+  /** The access key's secret. */
+  accessKeySecret: string
+  /** When given, requests must carry it. */
+  securityToken?: string
+}
+
+/** An upload that the server holds, neither complete nor aborted. */
+export interface OpenUpload {
+  /** The bucket's name. */
+  bucket: string
+  /** The object's key. */
+  key: string
+  /** The server's name for it. */
+  uploadId: string
+  /** Parts that are stored. */
+  parts: number
+}
+
+/** How {@link startDevServer} serves; bytes and milliseconds. */
 export interface DevServerOptions {
   /**
    * Where objects and parts are kept; made if missing. Default: a new temporary
@@ -90,16 +160,12 @@ export interface DevServerOptions {
   port?: number
   /** Default `127.0.0.1`. Anything but loopback needs `allowRemote`. */
   host?: string
+  /** Serve other machines too. Default false. */
   allowRemote?: boolean
   /** Buckets that exist. Default: `['examplebucket']`; `'*'`: any name. */
   buckets?: readonly string[] | '*'
   /** Accepted keys. Default: `{ accessKeyId: 'dev', accessKeySecret: 'dev-secret' }`. */
-  credentials?: {
-    accessKeyId: string
-    accessKeySecret: string
-    /** When given, requests must carry it. */
-    securityToken?: string
-  }
+  credentials?: DevServerCredentials
   /** Host names (of CNAMEs, say) bound to a bucket: `{ 'files.example': 'b' }`. */
   hosts?: Readonly<Record<string, string>>
   /** When given, signatures have to name it. Default: any region. */
@@ -124,29 +190,26 @@ export interface DevServerOptions {
   fault?: (request: SeenRequest) => Fault | undefined
 }
 
+/** A server that listens. */
 export interface DevServer {
   /** `http://127.0.0.1:port` */
   readonly endpoint: string
+  /** The port it listens on. */
   readonly port: number
+  /** Where objects and parts are kept. */
   readonly directory: string
+  /** All requests so far, in order of arrival. */
   readonly requests: readonly SeenRequest[]
   /** Changes what `fault` answers from now on. */
   setFault(
     fault: ((request: SeenRequest) => Fault | undefined) | undefined,
   ): void
   /** Changes the accepted keys from now on. */
-  setCredentials(
-    credentials: NonNullable<DevServerOptions['credentials']>,
-  ): void
+  setCredentials(credentials: DevServerCredentials): void
   /** The path of a finished object's bytes; undefined when there is none. */
   objectPath(bucket: string, key: string): string | undefined
   /** Upload IDs not completed nor aborted. */
-  openUploads(): {
-    bucket: string
-    key: string
-    uploadId: string
-    parts: number
-  }[]
+  openUploads(): OpenUpload[]
   /** Stops listening and destroys open connections; the data stays unless it was temporary. */
   close(): Promise<void>
 }

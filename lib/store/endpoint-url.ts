@@ -9,7 +9,10 @@ export interface EndpointUrl {
   hostname: string
 }
 
-/** How a bucket is named in the URL. */
+/**
+ * How a bucket is named in the URL: before the host (`virtual`), in the path
+ * (`path`), or by a host name bound to it (`cname`).
+ */
 export type Addressing = 'virtual' | 'path' | 'cname'
 
 /** Throws `PAWL_INVALID_OPTION`; https when no scheme is given. */

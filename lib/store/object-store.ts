@@ -6,18 +6,25 @@
  * call with a body settles only when no byte of that body can be read any more:
  * its answer has been read to the end, or its socket is closed.
  */
+import type { ObjectOptions } from './object-options.js'
 import type { StoreError } from './store-error.js'
 
+export type * from './object-options.js'
 export type { StoreError }
 
-/** Which digest a store reports for stored bytes, of parts and of objects. */
+/**
+ * Which digest a store reports for stored bytes, of parts and of objects:
+ * CRC-64/XZ (OSS), CRC-64/NVME (S3 with checksums), MD5 as the ETag, or none.
+ */
 export type StoreDigest = 'crc64ecma' | 'crc64nvme' | 'md5' | 'none'
 
-/** Sizes in bytes. */
+/** What a store takes. Sizes in bytes; a violation is found before any request. */
 export interface StoreLimits {
   /** Smallest part, except the last. */
   readonly minPartSize: number
+  /** Largest part. */
   readonly maxPartSize: number
+  /** Most parts of one upload. */
   readonly maxParts: number
   /** Largest object that one PutObject can carry. */
   readonly maxPutSize: number
@@ -25,52 +32,7 @@ export interface StoreLimits {
   readonly maxKeyBytes: number
 }
 
-/** How OSS is to call back when the object is complete. */
-export interface CallbackOptions {
-  /** One to five URLs. */
-  url: string | readonly string[]
-  /** The body, with `${bucket}`, `${object}`, `${x:name}` and the like. */
-  body: string
-  bodyType?: 'application/x-www-form-urlencoded' | 'application/json'
-  /** The Host header of the callback. */
-  host?: string
-  /** Send SNI. */
-  sni?: boolean
-  /** Own values; names are lower case, without the `x:`. */
-  variables?: Readonly<Record<string, string>>
-}
-
-/** Server-side encryption. */
-export interface EncryptionOptions {
-  /** `AES256`, `KMS` or `SM4` on OSS; `AES256` or `aws:kms` on S3. */
-  algorithm: string
-  keyId?: string
-  /** OSS: `SM4`, only with `KMS`. */
-  dataEncryption?: string
-}
-
-/** What the finished object is to be, besides its bytes. */
-export interface ObjectOptions {
-  contentType?: string
-  cacheControl?: string
-  contentDisposition?: string
-  contentEncoding?: string
-  expires?: string | Date
-  /** User metadata; names of letters, digits and `-`, values of printable ASCII. */
-  metadata?: Readonly<Record<string, string>>
-  acl?: string
-  storageClass?: string
-  tagging?: Readonly<Record<string, string>>
-  encryption?: EncryptionOptions
-  /** Refuse to replace an object that exists already. */
-  forbidOverwrite?: boolean
-  /** OSS only. */
-  callback?: CallbackOptions
-  /** Any further header for Initiate and PutObject. */
-  headers?: Readonly<Record<string, string>>
-}
-
-/** Milliseconds. */
+/** How long one attempt may take, in milliseconds. */
 export interface CallTimeouts {
   /** Until the connection stands. */
   connect: number
@@ -84,7 +46,9 @@ export interface CallTimeouts {
 export interface Call {
   /** Aborting it ends the attempt at once, by closing its socket. */
   signal: AbortSignal
+  /** What this attempt may take. */
   timeouts: CallTimeouts
+  /** Sent when the caller pays for the request instead of the bucket's owner. */
   requestPayer?: 'requester' | undefined
   /** Which attempt at the same call this is, from 1; for what is told of it. */
   attempt?: number | undefined
@@ -93,22 +57,31 @@ export interface Call {
 /** Makes a fresh iterable of the same bytes for each attempt. */
 export type Body = () => AsyncIterable<Uint8Array>
 
+/** Begins an upload. */
 export interface CreateUploadRequest {
+  /** The object's key, not encoded. */
   key: string
+  /** What the object is to be. */
   object: ObjectOptions
-  /** OSS: parts must arrive in order. */
+  /** OSS: parts must arrive in order. Default false. */
   sequential?: boolean | undefined
 }
 
+/** An upload that has begun. */
 export interface CreatedUpload {
+  /** The server's name for it. */
   uploadId: string
   /** The server's clock at its answer, ms since 1970; absent if it sent none. */
   date?: number | undefined
 }
 
+/** A request with bytes of the object. */
 export interface BodyRequest {
+  /** The object's key, not encoded. */
   key: string
+  /** Bytes in the body; sent as Content-Length. */
   size: number
+  /** The bytes: exactly `size` of them. */
   body: Body
   /** Base64 of the 16 bytes, sent as Content-MD5. */
   md5?: string | undefined
@@ -118,12 +91,17 @@ export interface BodyRequest {
   trafficLimit?: number | undefined
 }
 
+/** Sends one part; sent again, it replaces the part of the same number. */
 export interface UploadPartRequest extends BodyRequest {
+  /** The upload that the part belongs to. */
   uploadId: string
+  /** From 1 to the store's `maxParts`. */
   partNumber: number
 }
 
+/** Makes an object in one request. */
 export interface PutObjectRequest extends BodyRequest {
+  /** What the object is to be. */
   object: ObjectOptions
 }
 
@@ -135,40 +113,59 @@ export interface PartReceipt {
   crc64?: string | undefined
 }
 
+/** Asks for the parts that are stored. */
 export interface ListPartsRequest {
+  /** The object's key, not encoded. */
   key: string
+  /** The upload whose parts are listed. */
   uploadId: string
   /** Parts with higher numbers only. */
   after?: number | undefined
 }
 
+/** A part that the server has. */
 export interface ListedPart {
+  /** From 1. */
   partNumber: number
+  /** As the server spells it in its lists. */
   etag: string
+  /** Bytes. */
   size: number
+  /** Unsigned decimal, when the server said it. */
   crc64?: string | undefined
   /** ms since 1970 */
   lastModified?: number | undefined
 }
 
+/** One page of stored parts. */
 export interface PartPage {
+  /** In ascending order. */
   parts: ListedPart[]
   /** `after` of the next page; absent on the last. */
   next?: number | undefined
 }
 
+/** A part as Complete names it. */
 export interface CompletedPart {
+  /** From 1. */
   partNumber: number
+  /** Of the receipt or the list, as it was spelled there. */
   etag: string
 }
 
+/** Makes the object out of the stored parts. */
 export interface CompleteUploadRequest {
+  /** The object's key, not encoded. */
   key: string
+  /** The upload that ends with it. */
   uploadId: string
+  /** Every part, in ascending order and without a gap. */
   parts: readonly CompletedPart[]
+  /** What the object is to be; a store sends what belongs on Complete. */
   object: ObjectOptions
   /** Of the whole object, where the store takes it. */
   crc64?: string | undefined
+  /** Bytes of the whole object. */
   size: number
 }
 
@@ -176,7 +173,9 @@ export interface CompleteUploadRequest {
 export interface ObjectReceipt {
   /** Without quotes; empty when the server did not say (HEAD has it). */
   etag: string
+  /** Of the whole object, unsigned decimal, when the server said it. */
   crc64?: string | undefined
+  /** In a bucket with versioning. */
   versionId?: string | undefined
   /** Set when the object is stored but the callback failed (OSS, status 203). */
   callbackFailed?: StoreError | undefined
@@ -184,47 +183,80 @@ export interface ObjectReceipt {
   callbackBody?: string | undefined
 }
 
+/** What HEAD says of an object. */
 export interface ObjectHead {
+  /** Without quotes. */
   etag: string
+  /** Bytes. */
   size: number
+  /** Unsigned decimal, when the server said it. */
   crc64?: string | undefined
+  /** In a bucket with versioning. */
   versionId?: string | undefined
   /** ms since 1970 */
   lastModified?: number | undefined
 }
 
+/** Ends an upload without an object, and removes its parts. */
 export interface AbortUploadRequest {
+  /** The object's key, not encoded. */
   key: string
+  /** The upload to be ended. */
   uploadId: string
 }
 
+/** Asks for uploads that are neither complete nor aborted. */
 export interface ListUploadsRequest {
+  /** Of the keys; absent: the whole bucket. */
   prefix?: string | undefined
+  /** Of the page before: uploads of later keys, or of this one with a later ID. */
   keyMarker?: string | undefined
+  /** Of the page before; goes with `keyMarker`. */
   uploadIdMarker?: string | undefined
 }
 
+/** An unfinished upload in a list. */
 export interface ListedUpload {
+  /** The object's key. */
   key: string
+  /** The server's name for the upload. */
   uploadId: string
   /** ms since 1970 */
   initiated: number
 }
 
+/** Where the next page of uploads begins. */
+export interface UploadMarkers {
+  /** `keyMarker` of the next request. */
+  keyMarker: string
+  /** `uploadIdMarker` of the next request. */
+  uploadIdMarker: string
+}
+
+/** One page of unfinished uploads. */
 export interface UploadPage {
+  /** Ordered by key, then by upload ID. */
   uploads: ListedUpload[]
   /** Markers of the next page; absent on the last. */
-  next?: { keyMarker: string; uploadIdMarker: string } | undefined
+  next?: UploadMarkers | undefined
   /** The server's clock at its answer, ms since 1970. */
   date?: number | undefined
 }
 
-/** A place for objects that takes them in parts. */
+/**
+ * A place for objects that takes them in parts.
+ *
+ * Every call makes one attempt and rejects with a classified `StoreError`. A
+ * call with a body settles only when no byte of that body can be read any more.
+ */
 export interface ObjectStore {
   /** The same string for the same bucket, whatever the endpoint's alias; no secrets. */
   readonly identity: string
+  /** The bucket's name. */
   readonly bucket: string
+  /** What the store takes. */
   readonly limits: StoreLimits
+  /** What the store reports of stored bytes. */
   readonly digest: StoreDigest
 
   /**
@@ -234,10 +266,13 @@ export interface ObjectStore {
    */
   fixedHeaders(object: ObjectOptions): Record<string, string>
 
+  /** Begins an upload. Not idempotent: each answer is another upload. */
   createUpload(request: CreateUploadRequest, call: Call): Promise<CreatedUpload>
+  /** Stores one part, in place of one with the same number. */
   uploadPart(request: UploadPartRequest, call: Call): Promise<PartReceipt>
   /** One page, in ascending order. */
   listParts(request: ListPartsRequest, call: Call): Promise<PartPage>
+  /** Makes the object; a `200` with an error inside is an error. */
   completeUpload(
     request: CompleteUploadRequest,
     call: Call,
@@ -246,6 +281,7 @@ export interface ObjectStore {
   abortUpload(request: AbortUploadRequest, call: Call): Promise<void>
   /** One page, ordered by key, then by upload ID. */
   listUploads(request: ListUploadsRequest, call: Call): Promise<UploadPage>
+  /** Makes an object in one request, an empty one too. */
   putObject(request: PutObjectRequest, call: Call): Promise<ObjectReceipt>
   /** Undefined when there is no such object. */
   headObject(key: string, call: Call): Promise<ObjectHead | undefined>

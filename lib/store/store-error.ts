@@ -9,6 +9,8 @@ import {
 } from '../errors.js'
 
 /**
+ * What sort of failure it was; decisions are made on it.
+ *
  * - `network`: no usable answer (refused, reset, cut, DNS, TLS)
  * - `timeout`: connect, stall or headers time-out of ours, or `RequestTimeout`
  * - `throttled`: 429, 503 and their kin: fewer at once for a while
@@ -46,7 +48,9 @@ export type StoreErrorKind =
   | 'response'
   | 'request'
 
+/** What a {@link StoreError} is made from. */
 export interface StoreErrorFields extends UploadErrorFields {
+  /** What decisions are made on. */
   kind: StoreErrorKind
   /** ms that the server asked to wait (`Retry-After`). */
   retryAfter?: number | undefined
@@ -77,11 +81,16 @@ const codes: Record<StoreErrorKind, ErrorCode> = {
 
 /** One failed attempt of a store's call. */
 export class StoreError extends UploadError {
+  /** The class's name. */
   override readonly name = 'StoreError'
+  /** What decisions are made on; `code` follows from it. */
   readonly kind: StoreErrorKind
+  /** ms that the server asked to wait; undefined when it did not. */
   readonly retryAfter: number | undefined
+  /** It failed on a reused connection before any answer: says nothing about the request. */
   readonly staleConnection: boolean
 
+  /** For stores of your own: `code` follows from `kind`. */
   constructor(
     message: string,
     { kind, retryAfter, staleConnection = false, ...fields }: StoreErrorFields,

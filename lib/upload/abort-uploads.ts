@@ -8,6 +8,7 @@ import {
 } from './list-uploads.js'
 import { wholeNumber } from './option-checks.js'
 
+/** Which uploads {@link abortUploads} aborts. */
 export interface AbortUploadsOptions extends Omit<ListUploadsOptions, 'sizes'> {
   /**
    * ms. Uploads are aborted when nothing was stored of them for longer than

@@ -8,9 +8,12 @@ import type { UploadResult } from './upload-result.js'
  * It is not repeated: the object exists, and the log is gone.
  */
 export class CallbackError extends UploadError {
+  /** The class's name. */
   override readonly name = 'CallbackError'
+  /** What the upload would have resolved to. */
   readonly result: UploadResult
 
+  /** Made by uploads with `object.callback`. */
   constructor(result: UploadResult, cause: StoreError) {
     super(
       'PAWL_CALLBACK_FAILED',

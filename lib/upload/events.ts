@@ -3,11 +3,15 @@ import type { UploadError } from '../errors.js'
 import type { Progress } from './progress.js'
 import type { RestartReason } from './resume-plan.js'
 
+/** An upload has begun on the server. */
 export interface InitiatedEvent {
+  /** The server's name for it. */
   uploadId: string
 }
 
+/** An earlier run's upload is gone on with. */
 export interface ResumedEvent {
+  /** The server's name for it. */
   uploadId: string
   /** Bytes up to the end of the longest run of stored parts from part 1. */
   offset: number
@@ -15,15 +19,21 @@ export interface ResumedEvent {
   parts: number
 }
 
+/** The upload in the log was given up, and a new one begins. */
 export interface RestartedEvent {
   /** Why the upload in the log was not gone on with. */
   reason: RestartReason
 }
 
+/** A part is stored and confirmed; once a part. */
 export interface PartEvent {
+  /** From 1. */
   partNumber: number
+  /** Bytes from the start of the object. */
   offset: number
+  /** Bytes. */
   size: number
+  /** As the server spelled it. */
   etag: string
   /** It was stored before and proved equal: no request was made. */
   reused: boolean
@@ -31,6 +41,7 @@ export interface PartEvent {
   attempts: number
 }
 
+/** An attempt failed, and another follows. */
 export interface RetryEvent {
   /** Undefined for calls that are not about one part. */
   partNumber: number | undefined
@@ -38,16 +49,23 @@ export interface RetryEvent {
   attempt: number
   /** ms until the next. */
   delay: number
+  /** What the attempt failed with. */
   error: UploadError
 }
 
-/** Events by name. */
+/** Events by name, with what their listeners get. */
 export interface UploadEvents {
+  /** An upload has begun on the server. */
   initiated: InitiatedEvent
+  /** An earlier run's upload is gone on with. */
   resumed: ResumedEvent
+  /** The upload in the log was given up, and a new one begins. */
   restarted: RestartedEvent
+  /** A part is stored and confirmed; once a part. */
   part: PartEvent
+  /** An attempt failed, and another follows. */
   retry: RetryEvent
+  /** Counters: at most every 100 ms, and once at the end. */
   progress: Progress
 }
 

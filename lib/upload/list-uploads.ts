@@ -8,7 +8,9 @@ import { checkStore } from './settings.js'
 
 /** An upload that is neither complete nor aborted. Times by the server's clock. */
 export interface UnfinishedUpload {
+  /** The object's key. */
   key: string
+  /** The server's name for the upload. */
   uploadId: string
   /** ms since 1970 */
   initiated: number
@@ -25,6 +27,7 @@ export interface UnfinishedUpload {
   idle: number | undefined
 }
 
+/** Which uploads {@link listUploads} lists, and how it asks. */
 export interface ListUploadsOptions extends Pick<
   RequestOptions,
   'retry' | 'timeout' | 'requestPayer'
@@ -33,6 +36,7 @@ export interface ListUploadsOptions extends Pick<
   prefix?: string
   /** Ask for the parts of each upload, a request or more each. Default true. */
   sizes?: boolean
+  /** Aborting it ends the list with an error. */
   signal?: AbortSignal
 }
 

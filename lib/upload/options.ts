@@ -18,8 +18,9 @@ export interface CompleteCandidate {
   crc64: string | undefined
 }
 
+/** How failed requests are tried again: full jitter, `Retry-After` obeyed. */
 export interface RetryOptions {
-  /** Requests for one part or call before giving up. Default 5. */
+  /** Requests for one part or call before giving up, 1 to 1000. Default 5. */
   attempts?: number
   /** Base of the back-off, ms. Default 200. */
   baseDelay?: number
@@ -27,6 +28,10 @@ export interface RetryOptions {
   maxDelay?: number
 }
 
+/**
+ * How long a request may take, ms; `PAWL_TIMEOUT` after the last attempt. A slow
+ * upload that moves is never given up. Raised by itself under `trafficLimit`.
+ */
 export interface TimeoutOptions {
   /** Until a connection stands. Default 10,000. */
   connect?: number
@@ -40,30 +45,62 @@ export interface TimeoutOptions {
 
 /** Options common to streams and files. */
 export interface UploadOptions {
+  /** Where to: `ossStore(…)`, `s3Store(…)` or your own. */
   store: ObjectStore
-  /** The object's key: 1 to 1023 bytes of UTF-8 on OSS, 1024 on S3. */
+  /**
+   * The object's key: 1 to 1023 bytes of UTF-8 on OSS, not beginning with `/` or
+   * `\\` ("Object naming conventions"); to 1024 on S3 ("Naming Amazon S3 objects").
+   */
   key: string
-  /** Bytes of every part but the last. Default 8 MiB; an existing log's wins. */
+  /**
+   * Bytes of every part but the last. Default 8 MiB; an existing log's wins. 100
+   * KiB to 5 GiB on OSS ("Multipart upload", limits), from 5 MiB on S3 ("Amazon S3
+   * multipart upload limits"). Raised to fit `size` into 10,000 parts.
+   */
   partSize?: number
-  /** Parts in flight. Default 4. */
+  /**
+   * Parts in flight, 1 to 256. Default 4. The memory of a stream is at most
+   * `(concurrency + 1) * partSize`, besides its own buffers.
+   */
   concurrency?: number
-  /** What proves a stored part equal to local bytes. Default `'xxh64'`. */
+  /**
+   * What proves a stored part equal to local bytes. Default `'xxh64'`, against
+   * accidents; `'sha256'` against people who choose the bytes as well.
+   */
   proof?: Proof
-  /** On resume, a part whose bytes differ. Default `'reupload'`. */
+  /**
+   * On resume, a part whose bytes differ is sent again (`'reupload'`, default) or
+   * ends the run with `PAWL_SOURCE_CHANGED` (`'fail'`).
+   */
   onSourceChange?: 'reupload' | 'fail'
-  /** Runs after the last byte and before the object is made; throwing suspends. */
+  /**
+   * Runs after the last byte and before the object is made, and is waited for;
+   * throwing suspends (`PAWL_BEFORE_COMPLETE`). Default: nothing.
+   */
   beforeComplete?: (candidate: CompleteCandidate) => unknown
+  /** What the object is to be besides its bytes. Default `{}`. */
   object?: ObjectOptions
-  /** Default: the strongest that the store has. */
+  /**
+   * What is compared with the server, for each part and the whole object; what
+   * differs is `PAWL_VERIFY_FAILED`. Default: the strongest that the store has;
+   * `PAWL_VERIFY_UNSUPPORTED` where it has no such thing.
+   */
   verify?: Verify
-  /** OSS: bits a second. */
+  /**
+   * OSS: bits a second for each request, 245,760 to 838,860,800. OSS's
+   * documentation ("Single-connection bandwidth throttling") names 819,200 as the
+   * least, its SDKs the lower number. Default: no limit.
+   */
   trafficLimit?: number
+  /** Who pays for requests and traffic, when not the bucket's owner. */
   requestPayer?: 'requester'
-  /** OSS: parts in order, one at a time. */
+  /** OSS: parts in order, one at a time. Default false. */
   sequential?: boolean
+  /** How failed requests are tried again. */
   retry?: RetryOptions
+  /** How long a request may take. */
   timeout?: TimeoutOptions
-  /** Aborting it suspends the upload. */
+  /** Aborting it suspends the upload: `PAWL_SUSPENDED`. */
   signal?: AbortSignal
 }
 
@@ -88,11 +125,11 @@ export interface UploadFileOptions extends UploadOptions {
    * sent. `'hash'`: every part is read and proved.
    */
   prove?: 'identity' | 'hash'
-  /** At most every 100 ms, and once at the end. */
+  /** Hears of the counters, at most every 100 ms and once at the end. */
   onProgress?: (progress: Progress) => void
   /** Hears of the other events; what one throws ends the upload. */
   on?: {
-    [Name in Exclude<keyof UploadEvents, 'progress'>]?: (
+    [Name in keyof UploadEvents as Exclude<Name, 'progress'>]?: (
       event: UploadEvents[Name],
     ) => void
   }
@@ -105,9 +142,15 @@ export interface UploadStreamOptions extends UploadOptions {
    * and source), a `Checkpoint`, or `false` for none.
    */
   checkpoint: string | Checkpoint | false
-  /** Total bytes, if known: checked before Complete. */
+  /**
+   * Total bytes, if known: a total for progress, room for it in 10,000 parts, and
+   * checked before Complete (`PAWL_SIZE_MISMATCH`). Default: unknown.
+   */
   size?: number
-  /** Changes when the source changes; kept as a digest. */
+  /**
+   * A string that changes when the source changes; kept as a digest, and needed
+   * by `skipUploaded()`. Default: none.
+   */
   sourceId?: string
   /** The write side's buffer, bytes. Default: Node's. */
   highWaterMark?: number

@@ -11,6 +11,7 @@ import { loadXxh64 } from '../hash/xxh64.js'
 import { PartBuffers } from './part-buffers.js'
 import { PartCutter } from './part-cutter.js'
 
+/** How {@link createPartStream} cuts. */
 export interface PartStreamOptions {
   /** Bytes of every part but the last: a whole number from 1. */
   partSize: number

@@ -26,7 +26,12 @@ import { isMd5Etag, multipartEtag, sameEtag } from './etag.js'
 import type { Verify } from './options.js'
 import type { UploadSettings } from './settings.js'
 
-/** Why a log's upload is not gone on with. */
+/**
+ * Why a log's upload is not gone on with: `object` or `sequential` is another; its
+ * parts would not fit the source any more (in size, in number); it is gone from
+ * the server; the source is another where nothing can be sent again; the log has
+ * lost what says where it belongs.
+ */
 export type RestartReason =
   | 'options-changed'
   | 'part-size'

@@ -1,6 +1,8 @@
 /** What a finished upload resolves to. */
 export interface UploadResult {
+  /** The bucket's name. */
   bucket: string
+  /** The object's key. */
   key: string
   /** Without quotes. */
   etag: string
@@ -14,6 +16,7 @@ export interface UploadResult {
   parts: number
   /** Parts that needed no request in this run. */
   partsReused: number
+  /** Bytes in them. */
   bytesReused: number
   /** Undefined for an object that was put in one request. */
   uploadId: string | undefined

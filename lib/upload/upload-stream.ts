@@ -89,6 +89,7 @@ export class ResumableUploadStream extends Writable {
   #onAbort: (() => void) | undefined
   #scope: UploadScope | undefined
 
+  /** See {@link createResumableUploadStream}. */
   constructor(options: UploadStreamOptions) {
     const settings = readSettings(options)
     checkCheckpoint(options.checkpoint)
@@ -165,7 +166,7 @@ export class ResumableUploadStream extends Writable {
     return this.#discarding
   }
 
-  /** The events of the README, besides those of every Writable. */
+  /** {@link UploadEvents}, besides the events of every Writable. */
   override on<Name extends keyof UploadEvents>(
     event: Name,
     listener: (detail: UploadEvents[Name]) => void,
@@ -176,6 +177,7 @@ export class ResumableUploadStream extends Writable {
     return super.on(event, listener)
   }
 
+  /** As `on`, for the first time only. */
   override once<Name extends keyof UploadEvents>(
     event: Name,
     listener: (detail: UploadEvents[Name]) => void,
@@ -186,13 +188,14 @@ export class ResumableUploadStream extends Writable {
     return super.once(event, listener)
   }
 
-  /** Suspends. */
+  /** Suspends, unless the upload has finished; resolves when the log is free. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.on('error', ignoreError)
     if (!this.writableFinished) this.destroy()
     await this.result.catch(() => undefined)
   }
 
+  /** Suspends; `result` and the stream reject with `error` or `PAWL_SUSPENDED`. */
   override destroy(error?: Error): this {
     // `_destroy` comes only when opening has ended, and opening asks servers.
     const isEarly = !this.destroyed && this.#finished === undefined
@@ -200,6 +203,7 @@ export class ResumableUploadStream extends Writable {
     return super.destroy(error)
   }
 
+  /** @internal */
   override _construct(callback: (error?: Error | null) => void): void {
     this.#open().then(
       () => {
@@ -214,6 +218,7 @@ export class ResumableUploadStream extends Writable {
     )
   }
 
+  /** @internal */
   override _write(
     chunk: Buffer,
     _encoding: BufferEncoding,
@@ -224,6 +229,7 @@ export class ResumableUploadStream extends Writable {
     cutter.write(chunk, callback)
   }
 
+  /** @internal */
   override _final(callback: (error?: Error | null) => void): void {
     const finish = (): void => {
       this.#openRun()
@@ -240,15 +246,14 @@ export class ResumableUploadStream extends Writable {
     else this.#cutter.end(finish)
   }
 
+  /** @internal */
   override _destroy(
     given: Error | null,
     callback: (error?: Error | null) => void,
   ): void {
     const error = this.#finished === undefined ? this.#reasonFor(given) : null
-    this.#settings.signal?.removeEventListener(
-      'abort',
-      this.#onAbort ?? (() => undefined),
-    )
+    const { signal } = this.#settings
+    if (this.#onAbort) signal?.removeEventListener('abort', this.#onAbort)
     this.#cutter?.destroy()
     const end = (): void => {
       callback(error)

@@ -25,22 +25,33 @@ import { signV4 } from './sign-v4.js'
 
 /** An access key, with a token when it is from STS. */
 export interface OssCredentials {
+  /** The access key's ID. */
   accessKeyId: string
+  /** The access key's secret. */
   accessKeySecret: string
+  /** Of temporary credentials (STS). */
   securityToken?: string
   /** When a provider's answer ends; it is asked again two minutes before. */
   expiration?: Date | string | number
 }
 
+/** Which bucket of OSS, and how it is reached. */
 export interface OssStoreOptions {
+  /** The bucket's name; it must exist. */
   bucket: string
   /** Such as `cn-hangzhou`; not needed where the endpoint says it. */
   region?: string
-  /** Host or URL; default: the region's public endpoint over https. */
+  /**
+   * Host or URL; default: the region's public endpoint over https ("Regions and
+   * endpoints"). A host name of your own goes with `addressing: 'cname'`.
+   */
   endpoint?: string
-  /** The endpoint for machines inside the region. */
+  /** The endpoint for machines inside the region. Default false. */
   internal?: boolean
-  /** The transfer acceleration endpoint; the bucket must have it enabled. */
+  /**
+   * The transfer acceleration endpoint ("Transfer acceleration"); the bucket must
+   * have it enabled. Default false.
+   */
   accelerate?: boolean
   /**
    * Default: `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET` and
@@ -54,7 +65,7 @@ export interface OssStoreOptions {
   addressing?: Addressing
   /** An undici 7 dispatcher, such as a ProxyAgent; used as is, never closed. */
   dispatcher?: Dispatcher
-  /** Further headers to sign with `v4`, such as `host`. */
+  /** Further headers to sign with `v4`, such as `host`. Default: none. */
   additionalHeaders?: readonly string[]
 }
 

@@ -24,14 +24,19 @@ import { payloadHash, signSigV4, unsignedPayload } from './sign-v4.js'
 
 /** An access key, with a session token when it is temporary. */
 export interface S3Credentials {
+  /** The access key's ID. */
   accessKeyId: string
+  /** The access key's secret. */
   secretAccessKey: string
+  /** Of temporary credentials. */
   sessionToken?: string
   /** When a provider's answer ends; it is asked again two minutes before. */
   expiration?: Date | string | number
 }
 
+/** Which bucket of S3 or of a store that speaks it, and how it is reached. */
 export interface S3StoreOptions {
+  /** The bucket's name; it must exist. */
   bucket: string
   /** Default: `AWS_REGION`. */
   region?: string
