@@ -169,12 +169,14 @@ function runExample(name) {
 function typescript() {
   writeExample('typed.ts')
   const types = join(root, 'node_modules/@types')
+  const flags =
+    '--strict --skipLibCheck false --module nodenext --target es2022 --types node'
   run(bin('tsc'), [
     'typed.ts',
     'exports.ts',
-    ...['--strict', '--skipLibCheck', 'false'],
-    ...['--module', 'nodenext', '--target', 'es2022'],
-    ...['--types', 'node', '--typeRoots', types],
+    ...flags.split(' '),
+    '--typeRoots',
+    types,
   ])
   runExample('typed.js')
 }
