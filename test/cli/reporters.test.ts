@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { exitCodeOf } from '../../lib/cli/exit-code.js'
 import { failureText, suspendedText } from '../../lib/cli/failure.js'
@@ -78,7 +79,7 @@ await t.test('JSON lines hold an error by its fields', async (t) => {
   })
   reporter.event('retry', { partNumber: 1, attempt: 1, delay: 1, error })
   out.end()
-  const [, line] = String(out.read()).trim().split('\n')
+  const [, line] = (await text(out)).trim().split('\n')
   t.same(JSON.parse(line ?? ''), {
     event: 'retry',
     source: 'f',
