@@ -141,7 +141,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (this.#socket !== undefined) used.add(this.#socket)
-    this.#end({ answer: this.#answer.take(true) })
+    if (this.#answer.refused || !this.#owesBytes()) {
+      return this.#end({ answer: this.#answer.take(true) })
+    }
+    const what = 'success was answered before the body had been sent'
+    this.#fail(failureOf(this.#options, { kind: 'network', what }))
   }
 
   onResponseError(
@@ -163,6 +167,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
         staleConnection: this.#reused && silent && !this.#answer.started,
       }),
     )
+  }
+
+  /**
+   * Counted in bytes: a body's end may be seen only after an honest answer to
+   * its last byte.
+   */
+  #owesBytes(): boolean {
+    const size = Number(this.#request.headers['content-length'])
+    return this.#body !== undefined && this.#body.handedOut < size
   }
 
   #attach(socket: Socket): void {

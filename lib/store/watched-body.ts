@@ -17,6 +17,7 @@ export class WatchedBody implements AsyncIterableIterator<Uint8Array> {
   #source: AsyncIterator<Uint8Array> | undefined
   #closing: Promise<void> | undefined
   #finished = false
+  #handedOut = 0
   #failure: { error: unknown } | undefined
 
   constructor(make: Body, events: { onPull(): void; onEnd(): void }) {
@@ -28,6 +29,11 @@ export class WatchedBody implements AsyncIterableIterator<Uint8Array> {
   /** The source was read to its end. */
   get finished(): boolean {
     return this.#finished
+  }
+
+  /** Bytes given to the client so far. */
+  get handedOut(): number {
+    return this.#handedOut
   }
 
   /** What the source threw, if it did. */
@@ -47,7 +53,10 @@ export class WatchedBody implements AsyncIterableIterator<Uint8Array> {
       const { done: ended, value } = await this.#source.next()
       // Closed while the source was at work: its view must not go out.
       if (this.#closing !== undefined) return done
-      if (ended !== true) return { done: false, value }
+      if (ended !== true) {
+        this.#handedOut += value.length
+        return { done: false, value }
+      }
     } catch (error) {
       this.#failure ??= { error }
       throw error

@@ -26,6 +26,26 @@ await t.test('an early refusal is read while the body goes out', async (t) => {
   t.ok(state.pulls < 1024, 'the rest of the body was not read')
 })
 
+await t.test('a success before the body was sent is none', async (t) => {
+  const server = await scriptedServer(t, {
+    steps: [
+      ({ request, response }) => {
+        request.pause()
+        response.writeHead(200, { etag: '"e"', 'content-length': 0 })
+        response.end()
+      },
+    ],
+  })
+  const send = attempts(t, { origin: server.origin })
+  const { state, request } = watched(Buffer.alloc(64 * MiB))
+  const error = await rejection(send(request))
+  t.equal(error.kind, 'network')
+  t.match(error.message, /success was answered before the body had been sent/)
+  t.ok(state.ended)
+  const small = upload(Buffer.alloc(10))
+  t.equal((await send(small)).status, 200, 'the next attempt is heard')
+})
+
 await t.test('an early answer leaves no byte of the body behind', async (t) => {
   let foreign = false
   let closed: Promise<unknown> | undefined
@@ -39,13 +59,14 @@ await t.test('an early answer leaves no byte of the body behind', async (t) => {
           foreign ||= chunk.includes('b')
         })
         request.pause()
+        response.writeHead(403)
         response.end('early')
       },
     ],
   })
   const send = attempts(t, { origin: server.origin })
   const bytes = Buffer.alloc(64 * MiB, 'a')
-  t.equal((await send(upload(bytes))).status, 200)
+  t.equal((await send(upload(bytes))).status, 403)
   // The next part's bytes.
   bytes.fill('b')
   server.requests[0]?.resume()
