@@ -1,4 +1,4 @@
-/** How an upload ends without its object, in words. */
+/** How an upload ends without its object, in words; and the signal that ends it. */
 import { UploadError, type UploadErrorFields } from '../errors.js'
 
 export function suspended(fields: UploadErrorFields): UploadError {
@@ -20,4 +20,16 @@ export function alreadyComplete(key: string): UploadError {
     'the object is complete: there is no upload left to discard',
     { key, completed: true },
   )
+}
+
+/** Calls `end` once when it is aborted, or is already; returns how to let go of it. */
+export function followSignal(
+  signal: AbortSignal | undefined,
+  end: (reason: unknown) => void,
+): () => void {
+  if (signal === undefined) return () => undefined
+  const onAbort = (): void => end(signal.reason)
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort, { once: true })
+  return () => signal.removeEventListener('abort', onAbort)
 }

@@ -48,13 +48,12 @@ export type FirstStep =
   | { do: 'look'; upload: UploadState; completing: CompletingUploadRecord }
   | { do: 'list'; upload: UploadState }
 
-/** Throws `PAWL_CHECKPOINT_MISMATCH` for a log of another target. */
+/** What the log of this target, if there is one, lets this run do. */
 export function firstStep(
   state: LogState | undefined,
   settings: UploadSettings,
 ): FirstStep {
   if (state === undefined) return { do: 'create' }
-  checkTarget(state, settings)
   const { upload } = state
   if (upload === undefined || upload.voided !== undefined) {
     return { do: 'create' }
@@ -82,7 +81,11 @@ export function whyNotContinued(
   return undefined
 }
 
-function checkTarget({ header }: LogState, settings: UploadSettings): void {
+/** Throws `PAWL_CHECKPOINT_MISMATCH` for a log of another target. */
+export function checkTarget(
+  { header }: LogState,
+  settings: Pick<UploadSettings, 'store' | 'key'>,
+): void {
   const { store, key } = settings
   if (
     header.store === store.identity &&

@@ -19,6 +19,7 @@ import { endOf, LogWriter, startOf } from '../checkpoint/writer.js'
 import { UploadError } from '../errors.js'
 import { loadXxh64 } from '../hash/xxh64.js'
 import { isSameFile, isSettled, type FileSight } from './file-identity.js'
+import { checkTarget } from './resume-plan.js'
 import type { UploadSettings } from './settings.js'
 
 export class UploadLog {
@@ -55,7 +56,10 @@ export class UploadLog {
     this.#uploadIds = new Set(fields.state?.uploadIds)
   }
 
-  /** Opens, locks and reads; a log that is not one is left as it was found. */
+  /**
+   * Opens, locks and reads; a log that is not one, or is that of another target,
+   * is left as it was found.
+   */
   static async open(
     checkpoint: Checkpoint,
     settings: UploadSettings,
@@ -68,6 +72,8 @@ export class UploadLog {
       let setAside: string | undefined
       if (reading.kind === 'damaged') setAside = await checkpoint.setAside()
       const state = reading.kind === 'log' ? reading.state : undefined
+      // Before anything can be added: even `void` would end another's upload.
+      if (state !== undefined) checkTarget(state, settings)
       const header: HeaderRecord = {
         type: 'log',
         pawl: 1,

@@ -16,7 +16,12 @@ import { warmUpDigests } from '../hash/digest.js'
 import { loadXxh64 } from '../hash/xxh64.js'
 import { Deferred } from './deferred.js'
 import { discardUpload } from './discard.js'
-import { alreadyComplete, discarded, suspended } from './endings.js'
+import {
+  alreadyComplete,
+  discarded,
+  followSignal,
+  suspended,
+} from './endings.js'
 import type { Emit, UploadEvents } from './events.js'
 import type { UploadStreamOptions } from './options.js'
 import { PartBuffers } from './part-buffers.js'
@@ -86,7 +91,7 @@ export class ResumableUploadStream extends Writable {
   #finished: UploadResult | undefined
   #isDiscarding = false
   #discarding: Promise<void> | undefined
-  #onAbort: (() => void) | undefined
+  #letGoOfSignal = (): void => undefined
   #scope: UploadScope | undefined
 
   /** See {@link createResumableUploadStream}. */
@@ -109,7 +114,9 @@ export class ResumableUploadStream extends Writable {
       this.#scope = scope
       return this.result
     }).catch(() => undefined)
-    this.#followSignal(settings.signal)
+    this.#letGoOfSignal = followSignal(settings.signal, (reason) =>
+      this.destroy(this.#reasonFor(reason)),
+    )
   }
 
   /** The upload's ID on the server, once there is one. */
@@ -252,8 +259,7 @@ export class ResumableUploadStream extends Writable {
     callback: (error?: Error | null) => void,
   ): void {
     const error = this.#finished === undefined ? this.#reasonFor(given) : null
-    const { signal } = this.#settings
-    if (this.#onAbort) signal?.removeEventListener('abort', this.#onAbort)
+    this.#letGoOfSignal()
     this.#cutter?.destroy()
     const end = (): void => {
       callback(error)
@@ -309,27 +315,15 @@ export class ResumableUploadStream extends Writable {
     throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
   }
 
-  #followSignal(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return
-    const onAbort = () => this.destroy(asError(signal.reason))
-    this.#onAbort = onAbort
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-  }
-
   /** A destroyed upload always has an error, and ours say whether it can go on. */
-  #reasonFor(given: Error | null): Error {
-    const { key, signal } = this.#settings
-    const isOurs = given !== null && given !== signal?.reason
+  #reasonFor(given: unknown): Error {
+    const { key, signal, isResumable: resumable } = this.#settings
+    const isOurs = given instanceof Error && given !== signal?.reason
     if (isOurs && !this.#isDiscarding) return given
-    const fields = {
-      key,
-      uploadId: this.uploadId,
-      ...(given === null ? {} : { cause: given }),
-    }
+    const fields = { key, uploadId: this.uploadId, cause: given ?? undefined }
     return this.#isDiscarding
       ? discarded(fields)
-      : suspended({ ...fields, resumable: this.#settings.isResumable })
+      : suspended({ ...fields, resumable })
   }
 
   async #discard(): Promise<void> {

@@ -398,6 +398,33 @@ await t.test('a signal aborted before suspends at once', async (t) => {
   t.same(dev.server.requests, [])
 })
 
+await t.test(
+  'whatever the signal gives as its reason, it suspends',
+  async (t) => {
+    const dev = await devStore(t)
+    const reasons = [
+      'stopped by the user',
+      7,
+      null,
+      new Error('stop'),
+      undefined,
+    ]
+    for (const reason of reasons) {
+      for (const isEarly of [true, false]) {
+        const controller = new AbortController()
+        if (isEarly) controller.abort(reason)
+        const upload = uploadTo(dev, { signal: controller.signal })
+        upload.on('error', () => undefined)
+        if (!isEarly) controller.abort(reason)
+        const error = await upload.result.catch((thrown: unknown) => thrown)
+        t.match(error, { code: 'PAWL_SUSPENDED', resumable: true })
+        const cause = reason === undefined ? controller.signal.reason : reason
+        t.equal(error instanceof Error && error.cause, cause ?? undefined)
+      }
+    }
+  },
+)
+
 await t.test('a failing source suspends, with its error', async (t) => {
   const dev = await devStore(t)
   const bytes = noise(5 * smallPart)
