@@ -24,8 +24,8 @@ interface Place {
 const nameOf: Record<Kind, (context: never) => string> = {
   upload: ({ kind }: UploadTrace) => kind,
   part: ({ partNumber }: PartTrace) => `part ${partNumber}`,
-  request: ({ operation, partNumber = '' }: RequestTrace) =>
-    `${operation} ${partNumber}`.trim(),
+  request: ({ operation, partNumber }: RequestTrace) =>
+    partNumber === undefined ? operation : `${operation} ${partNumber}`,
 }
 
 /** Every path that was begun, as `caller / stream / part 1 / UploadPart 1`. */
