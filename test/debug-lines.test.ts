@@ -5,8 +5,15 @@ import type { Test } from 'tap'
 import type { Fault } from '../lib/dev-server/index.js'
 import { compiledSources } from './support/compiled.js'
 import { keys, noise } from './support/dev-store.js'
-import { part, smallUploads, type SmallUploads } from './support/small-upload.js'
-import { runWatchedChild, type WatchedChildJob } from './support/watched-child.js'
+import {
+  part,
+  smallUploads,
+  type SmallUploads,
+} from './support/small-upload.js'
+import {
+  runWatchedChild,
+  type WatchedChildJob,
+} from './support/watched-child.js'
 
 const sources = await compiledSources(t)
 const debug = { NODE_DEBUG: 'pawl' }
@@ -34,7 +41,9 @@ function saysInOrder(
 ): void {
   let from = 0
   for (const pattern of patterns) {
-    const at = lines.findIndex((line, index) => index >= from && pattern.test(line))
+    const at = lines.findIndex(
+      (line, index) => index >= from && pattern.test(line),
+    )
     t.ok(at >= from, String(pattern), { found: lines.slice(from) })
     if (at >= from) from = at + 1
   }
@@ -87,7 +96,9 @@ await t.test('a run that fails, and the one that goes on', async (t) => {
     new RegExp(
       `^"k": goes on with upload ${uploadId}: 1 parts are stored, 4096 bytes without a hole$`,
     ),
-    new RegExp(`^"k": plan: go on with upload ${uploadId}, parts of 4096 bytes$`),
+    new RegExp(
+      `^"k": plan: go on with upload ${uploadId}, parts of 4096 bytes$`,
+    ),
     /^"k": part 1, 4096 bytes, after \d+ ms: reused$/,
     /^"k": part 2, 4096 bytes, after \d+ ms: sent$/,
     /^"k": complete, 8192 bytes in 2 parts, 1 reused, ETag \S+, log removed, after \d+ ms$/,
@@ -120,7 +131,11 @@ await t.test('an upload that is gone, and one that never began', async (t) => {
     code: 'AccessDenied',
   }))
   const checkpoint = join(dev.directory, 'other.pawl')
-  const denied = await runWatchedChild(sources, jobFor(dev, { checkpoint }), debug)
+  const denied = await runWatchedChild(
+    sources,
+    jobFor(dev, { checkpoint }),
+    debug,
+  )
   saysInOrder(t, denied.lines, [
     /^"k": stops \(PAWL_ACCESS_DENIED: .+\)$/,
     /^"k": log removed, it says nothing$/,

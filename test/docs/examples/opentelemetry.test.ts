@@ -42,7 +42,8 @@ function pathsOf(spans: readonly ReadableSpan[]): string[] {
   const known = new Map(spans.map((span) => [span.spanContext().spanId, span]))
   const pathOf = (span: ReadableSpan): string => {
     const number = span.attributes['pawl.part_number']
-    const name = number === undefined ? span.name : `${span.name} ${String(number)}`
+    const name =
+      number === undefined ? span.name : `${span.name} ${String(number)}`
     const parentId = span.parentSpanContext?.spanId
     if (parentId === undefined) return name
     const parent = known.get(parentId)
@@ -51,7 +52,11 @@ function pathsOf(spans: readonly ReadableSpan[]): string[] {
   return spans.map(pathOf).toSorted()
 }
 
-function spansOf(spans: readonly ReadableSpan[], name: string, number?: number) {
+function spansOf(
+  spans: readonly ReadableSpan[],
+  name: string,
+  number?: number,
+) {
   return spans.filter(
     (span) =>
       span.name === name && span.attributes['pawl.part_number'] === number,
