@@ -33,6 +33,53 @@ await t.test('several files keep their names under a prefix', async (t) => {
   t.ok(d.bytes.equals(await d.object('dir/db.dump')))
 })
 
+await t.test('logs of the files that are put are left out', async (t) => {
+  const d = await desk(t, slow)
+  const args = ['put', '--json', ...small]
+  const first = d.start([...args, 'db.dump', `${d.url}/`])
+  await first.until(/"event":"part"/)
+  first.kill('SIGKILL')
+  await first.ended
+  const [log = ''] = await d.logs()
+  // What the shell makes of `*` after a kill.
+  const lines = linesOf(await d.run([...args, 'db.dump', log, `${d.url}/`]))
+  t.match(lines.at(-1), { event: 'skipped', source: log })
+  t.match(
+    lines.find(({ event }) => event === 'result'),
+    { resumed: true, key: 'db.dump' },
+  )
+  t.equal(d.seen('CreateMultipartUpload').length, 1)
+  t.same(d.seen('PutObject'), [])
+})
+
+await t.test('names cannot steer the terminal', async (t) => {
+  const d = await desk(t)
+  const name = '\u001b[31mred\n.txt'
+  await writeFile(join(d.directory, name), 'x')
+  const env = {
+    AWS_ACCESS_KEY_ID: 'dev',
+    AWS_SECRET_ACCESS_KEY: 'dev-secret',
+    AWS_ENDPOINT_URL: d.server.endpoint,
+  }
+  const start = (...args: string[]) =>
+    startCli(sources, args, { cwd: d.directory, env }).ended
+  t.match(await start('put', name, 's3://examplebucket/'), {
+    code: 0,
+    out: 's3://examplebucket/\\x1b[31mred\\x0a.txt (1 B',
+    log: /^\\x1b\[31mred\\x0a\.txt: /,
+  })
+  await d.store.createUpload(
+    { key: name, object: {} },
+    {
+      signal: new AbortController().signal,
+      timeouts: { connect: 60_000, stall: 60_000, headers: 60_000 },
+    },
+  )
+  t.match(await start('uploads', 's3://examplebucket/'), {
+    out: 's3://examplebucket/\\x1b[31mred\\x0a.txt\n',
+  })
+})
+
 await t.test('--json is one event a line', async (t) => {
   const d = await desk(t)
   const args = ['put', '--json', ...small, 'db.dump', `${d.url}/k`]
@@ -90,8 +137,26 @@ await t.test(
   async (t) => {
     const d = await desk(t)
     await writeFile(join(d.directory, 'no.log'), 'this is no log')
+    await writeFile(join(d.directory, 'notes'), 'notes')
     const rows: [string[], number, RegExp][] = [
-      [['put'], 2, /missing required argument/],
+      [
+        ['put'],
+        2,
+        /^pawl: PAWL_INVALID_OPTION: missing .*\nSee pawl put --help/,
+      ],
+      [
+        ['put', '--parts-size', '1', 'db.dump', `${d.url}/k`],
+        2,
+        /unknown option '--parts-size' \(Did you mean --part-size\?\)\nSee pawl put/,
+      ],
+      [
+        ['put', '--part-size', '1', 'db.dump', `${d.url}/k`],
+        2,
+        /--part-size must be a whole number from 102400/,
+      ],
+      [['put', '--meta', 'x', 'db.dump', `${d.url}/k`], 2, /name=value/],
+      [['put', '--header', 'x', 'db.dump', `${d.url}/k`], 2, /name:value/],
+      [['put', 'db.dump', 'oss://examplebucket/k'], 2, /give --region/],
       [['put', 'db.dump'], 2, /name what to upload/],
       [
         ['put', '--part-size', 'x', 'db.dump', `${d.url}/k`],
@@ -99,12 +164,24 @@ await t.test(
         /Expected bytes/,
       ],
       [['put', 'db.dump', 'nowhere'], 2, /PAWL_INVALID_OPTION.*not a target/],
-      [['put', 'a', 'b', `${d.url}/k`], 2, /several files/],
+      [['put', 'db.dump', 'notes', `${d.url}/k`], 2, /several files/],
+      [['put', 'db.dump', './db.dump', `${d.url}/`], 2, /both be db\.dump/],
       [['put', 'db.dump', '-', `${d.url}/k`], 2, /uploaded alone/],
       [['put', '-', `${d.url}/`], 2, /must name the object/],
       [['put', '--size', '1', 'db.dump', `${d.url}/k`], 2, /--size is for/],
-      [['put', 'missing', `${d.url}/k`], 3, /PAWL_SOURCE_IO.*ENOENT/],
-      [['put', '.', `${d.url}/k`], 2, /is a directory/],
+      [['put', 'missing', `${d.url}/k`], 1, /SOURCE_IO: missing: there is no/],
+      [
+        ['put', 'db.dump', 'missing', `${d.url}/`],
+        1,
+        /PAWL_SOURCE_IO: missing/,
+      ],
+      [['put', '.', `${d.url}/k`], 2, /is a directory; name the files in it/],
+      [['put', '/dev/null', `${d.url}/k`], 2, /pipe it in: pawl put - URL/],
+      [
+        ['put', '--checkpoint-dir', 'none', 'db.dump', `${d.url}/k`],
+        3,
+        /create it first\nRun the same command again once that is put right/,
+      ],
       [
         ['put', '--checkpoint', 'no.log', 'db.dump', `${d.url}/k`],
         1,
@@ -115,9 +192,31 @@ await t.test(
         1,
         /PAWL_CREDENTIALS.*\nSet OSS_ACCESS_KEY_ID/,
       ],
-      [['status', 'no.log'], 1, /PAWL_NOT_A_CHECKPOINT/],
+      [['status', 'no.log'], 1, /^pawl: PAWL_NOT_A_CHECKPOINT: .*\n$/],
+      [
+        ['status', 'missing'],
+        1,
+        /^pawl: PAWL_CHECKPOINT_IO: .*no such file\n$/,
+      ],
+      [['uploads', 'nowhere'], 2, /not a target/],
       [['abort', `${d.url}/`], 2, /--older-than/],
-      [['unheard-of'], 2, /unknown command/],
+      [
+        ['abort', '--older-than', '7', `${d.url}/`],
+        2,
+        /such as 90s, 12h or 7d/,
+      ],
+      [['serve', 'db.dump'], 2, /db\.dump is not a directory/],
+      [
+        ['serve', 'objects', '--port', String(d.server.port)],
+        2,
+        /port \d+ is in use; give another --port/,
+      ],
+      [
+        ['serve', 'objects', '--host', '0.0.0.0'],
+        2,
+        /not loopback; give --allow-remote/,
+      ],
+      [['unheard-of'], 2, /unknown command.*\nSee pawl --help/],
     ]
     await Promise.all(
       rows.map(async ([args, code, log]) => {
@@ -127,6 +226,7 @@ await t.test(
         t.notMatch(end.log, /^ +at /m)
       }),
     )
+    t.same(d.server.requests, [], 'all of it is said before anything is sent')
     const debug = await d.run(['put', '--debug', 'missing', `${d.url}/k`])
     t.match(debug.log, /^ +at /m)
   },
@@ -237,9 +337,41 @@ await t.test('unfinished uploads are listed and aborted', async (t) => {
   t.match(await d.run(['uploads', `${d.url}/b/`]), {
     out: 'no unfinished uploads\n',
   })
+  const asked = d.seen('ListParts').length
+  t.match(await d.run(['uploads', '--no-sizes', `${d.url}/`]), {
+    out: /\/a\/k\n {2}begun \d+s ago, upload \w+\n1 unfinished\n$/,
+  })
+  t.equal(d.seen('ListParts').length, asked)
   const kept = await d.run(['abort', '--older-than', '1h', `${d.url}/`])
   t.match(kept, { code: 0, out: /^0 aborted/ })
   t.equal(d.server.openUploads().length, 1)
+})
+
+await t.test('the list ends when nobody reads it any more', async (t) => {
+  const d = await desk(t)
+  const call = {
+    signal: new AbortController().signal,
+    timeouts: { connect: 60_000, stall: 60_000, headers: 60_000 },
+  }
+  const count = 300
+  for (let i = 0; i < count; i++) {
+    await d.store.createUpload({ key: `many/${i}`, object: {} }, call)
+  }
+  const child = d.start(['uploads', `${d.url}/`])
+  await child.until(/many/)
+  child.closeOutput()
+  t.match(await child.ended, { code: 0, log: '' })
+  t.ok(d.seen('ListParts').length < count)
+  t.match(await d.run(['uploads', `${d.url}/`]), { out: /\n300 unfinished/ })
+})
+
+await t.test('an upload goes on when nobody reads its events', async (t) => {
+  const d = await desk(t, slow)
+  const child = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/k`])
+  await child.until(/"event":"part"/)
+  child.closeOutput()
+  t.match(await child.ended, { code: 0, log: '' })
+  t.ok(d.bytes.equals(await d.object('k')))
 })
 
 await t.test('serve keeps objects in a directory until Ctrl-C', async (t) => {

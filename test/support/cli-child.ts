@@ -23,6 +23,8 @@ export interface CliChild {
   /** Standard output so far. */
   said(): string
   kill(signal: NodeJS.Signals): void
+  /** Reads its standard output no further, as `head` does. */
+  closeOutput(): void
   /** Types into the terminal. */
   type(text: string): void
   readonly ended: Promise<CliEnd>
@@ -134,6 +136,7 @@ function watch(child: ChildProcess): CliChild {
       }),
     said: () => out,
     kill: (signal) => void child.kill(signal),
+    closeOutput: () => void child.stdout?.destroy(),
     type: (text) => void child.stdin?.write(text),
   }
 }
