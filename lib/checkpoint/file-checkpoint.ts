@@ -100,7 +100,9 @@ export class FileCheckpoint implements Checkpoint {
     try {
       const written = await file.handle.write(bytes)
       if (written !== bytes.length) {
-        throw new Error(`${written} of ${bytes.length} bytes were written`)
+        throw new Error(
+          `only ${written} of ${bytes.length} bytes were written; the disk may be full`,
+        )
       }
       this.#size += written
       await this.#mustBeOurs(file)

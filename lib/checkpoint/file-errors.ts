@@ -33,9 +33,10 @@ export function fileFailed(
 ): UploadError {
   if (cause instanceof UploadError) return cause
   const code = systemCode(cause)
+  const why = code !== '' ? code : cause instanceof Error ? cause.message : ''
   return new UploadError(
     'PAWL_CHECKPOINT_IO',
-    `${name} could not be ${doing}${code === '' ? '' : `: ${code}`}${hint(code, doing)}`,
+    `${name} could not be ${doing}${why === '' ? '' : `: ${why}`}${hint(code, doing)}`,
     { cause, resumable: true },
   )
 }

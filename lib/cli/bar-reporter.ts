@@ -1,14 +1,14 @@
 /** For terminals: a bar with stored bytes, rate, time left and parts reused. */
 import { SingleBar } from 'cli-progress'
 import type { Progress, UploadEvents, UploadResult } from '../index.js'
+import { barLine, type BarFigures } from './bar-line.js'
 import { eventText, resultText } from './event-text.js'
-import { ProgressText, type ProgressFigures } from './progress-text.js'
+import { plainText } from './plain-text.js'
+import { ProgressText } from './progress-text.js'
 import type { Output, Reporter, UploadEventName } from './reporter.js'
 
 /** Characters of the longest name that is shown whole. */
 const nameWidth = 24
-/** Characters that the figures may take. */
-const figuresWidth = 66
 
 export class BarReporter implements Reporter {
   readonly #out: Output
@@ -18,6 +18,7 @@ export class BarReporter implements Reporter {
   #bar: SingleBar | undefined
   #name = ''
   #latest: Progress | undefined
+  #figures: BarFigures | undefined
 
   /** The bar goes to `screen`, results to `out`. */
   constructor(
@@ -31,7 +32,7 @@ export class BarReporter implements Reporter {
   }
 
   begin(name: string): void {
-    this.#name = shortened(name)
+    this.#name = shortened(plainText(name))
     this.#text = new ProgressText()
     this.#latest = undefined
   }
@@ -57,6 +58,10 @@ export class BarReporter implements Reporter {
     this.#out.write(`${resultText(result, url)}\n`)
   }
 
+  skipped(name: string, why: string): void {
+    this.#screen.write(`${plainText(name)}: skipped, ${why}\n`)
+  }
+
   end(): void {
     this.#stop()
   }
@@ -64,28 +69,24 @@ export class BarReporter implements Reporter {
   #show(progress: Progress): void {
     this.#latest = progress
     const { bytesTotal = 0, bytesStored } = progress
-    const payload: ProgressFigures & { name: string } = {
+    this.#figures = {
       name: this.#name,
       ...this.#text.figures(progress, this.#now()),
     }
     if (this.#bar === undefined) {
-      this.#bar = this.#create(progress.bytesTotal !== undefined)
-      this.#bar.start(bytesTotal, bytesStored, payload)
+      this.#bar = this.#create()
+      this.#bar.start(bytesTotal, bytesStored)
     } else {
-      this.#bar.update(bytesStored, payload)
+      this.#bar.update(bytesStored)
     }
   }
 
-  #create(isTotalKnown: boolean): SingleBar {
-    const figures = '{stored}  {rate}  {left}  {reused}'
+  #create(): SingleBar {
     return new SingleBar({
       stream: this.#screen,
-      format: isTotalKnown
-        ? `{name} [{bar}] {percent}%  ${figures}`
-        : `{name}  ${figures}`,
-      barsize: this.#barWidth(),
-      barCompleteChar: '=',
-      barIncompleteChar: ' ',
+      // Asked at each redraw, so that a terminal may be resized.
+      format: (_, { maxWidth }) =>
+        this.#figures === undefined ? '' : barLine(this.#figures, maxWidth),
       hideCursor: true,
       clearOnComplete: false,
       emptyOnZero: true,
@@ -95,14 +96,6 @@ export class BarReporter implements Reporter {
     })
   }
 
-  /** What the line has left: a terminal cuts it off at its edge. */
-  #barWidth(): number {
-    const { columns } = this.#screen
-    const width = columns > 0 ? columns : 80
-    const left = width - figuresWidth - this.#name.length
-    return Math.max(6, Math.min(24, left))
-  }
-
   #stop(): void {
     this.#bar?.stop()
     this.#bar = undefined
@@ -110,6 +103,7 @@ export class BarReporter implements Reporter {
 }
 
 function shortened(name: string): string {
-  if (name.length <= nameWidth) return name
-  return `…${name.slice(1 - nameWidth)}`
+  const characters = Array.from(name)
+  if (characters.length <= nameWidth) return name
+  return `…${characters.slice(1 - nameWidth).join('')}`
 }

@@ -1,5 +1,6 @@
 /** Events that are worth a line of their own. */
 import type { UploadEvents, UploadResult } from '../index.js'
+import { plainText } from './plain-text.js'
 import type { UploadEventName } from './reporter.js'
 import { formatDuration, formatSize } from './units.js'
 
@@ -28,7 +29,7 @@ export function eventText<Name extends UploadEventName>(
   if (told.retry !== undefined) {
     const { partNumber, attempt, delay, error } = told.retry
     const what = partNumber === undefined ? 'a request' : `part ${partNumber}`
-    return `${what}: attempt ${attempt} failed (${error.code}: ${error.message}), again in ${formatDuration(delay)}`
+    return `${what}: attempt ${attempt} failed (${error.code}: ${plainText(error.message)}), again ${soon(delay)}`
   }
   return undefined
 }
@@ -39,7 +40,11 @@ export function resultText(result: UploadResult, url: string): string {
     parts === 0
       ? 'one request'
       : `${parts} ${parts === 1 ? 'part' : 'parts'}, ${partsReused} reused`
-  const sum = crc64 === undefined ? `etag ${etag}` : `crc64 ${crc64}`
+  const sum = crc64 === undefined ? `etag ${plainText(etag)}` : `crc64 ${crc64}`
   const left = checkpointLeft ? '; its log could not be removed' : ''
-  return `${url} (${formatSize(size)}, ${how}, ${sum})${left}`
+  return `${plainText(url)} (${formatSize(size)}, ${how}, ${sum})${left}`
+}
+
+function soon(delay: number): string {
+  return delay < 500 ? 'at once' : `in ${formatDuration(delay)}`
 }

@@ -1,5 +1,6 @@
 /** What the command's exit says to scripts. */
 import { UploadError } from '../index.js'
+import type { TaskKind } from './failure.js'
 
 export const exitCodes = {
   done: 0,
@@ -16,9 +17,10 @@ export const exitCodes = {
   SIGTERM: 143,
 } as const
 
-export function exitCodeOf(error: unknown): number {
+export function exitCodeOf(error: unknown, kind: TaskKind): number {
   if (!(error instanceof UploadError)) return exitCodes.failed
   if (error.code === 'PAWL_INVALID_OPTION') return exitCodes.usage
   if (error.code === 'PAWL_CALLBACK_FAILED') return exitCodes.callback
-  return error.resumable ? exitCodes.resumable : exitCodes.failed
+  const isKept = kind !== 'other' && error.resumable
+  return isKept ? exitCodes.resumable : exitCodes.failed
 }

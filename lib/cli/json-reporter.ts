@@ -34,6 +34,10 @@ export class JsonReporter implements Reporter {
     this.#write('result', result)
   }
 
+  skipped(source: string, why: string): void {
+    this.#out.write(`${JSON.stringify({ event: 'skipped', source, why })}\n`)
+  }
+
   end(): void {
     // Every line is whole.
   }

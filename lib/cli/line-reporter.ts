@@ -1,6 +1,7 @@
 /** For logs and pipes: a plain line every few seconds. */
 import type { UploadEvents, UploadResult } from '../index.js'
 import { eventText, resultText } from './event-text.js'
+import { plainText } from './plain-text.js'
 import { ProgressText } from './progress-text.js'
 import type { Output, Reporter, UploadEventName } from './reporter.js'
 
@@ -23,7 +24,7 @@ export class LineReporter implements Reporter {
   }
 
   begin(name: string): void {
-    this.#name = name
+    this.#name = plainText(name)
     this.#text = new ProgressText()
     this.#last = Number.NEGATIVE_INFINITY
   }
@@ -47,6 +48,10 @@ export class LineReporter implements Reporter {
 
   done(result: UploadResult, url: string): void {
     this.#out.write(`${resultText(result, url)}\n`)
+  }
+
+  skipped(name: string, why: string): void {
+    this.#log.write(`${plainText(name)}: skipped, ${why}\n`)
   }
 
   end(): void {

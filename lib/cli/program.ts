@@ -1,7 +1,9 @@
 /** The command line: commands, flags, help. What they do is in their own files. */
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
+import { UploadError } from '../index.js'
 import { exitCodes } from './exit-code.js'
+import { failureText, type TaskKind } from './failure.js'
 import { addPutFlags, type PutFlags } from './put-options.js'
 import { put } from './put.js'
 import { serve, type ServeFlags } from './serve.js'
@@ -35,15 +37,18 @@ export async function run(
   const act = async (
     flags: CommonFlags,
     work: (task: Task) => Promise<void>,
-    isStream = false,
+    kind: TaskKind = 'other',
   ): Promise<void> => {
-    code = await runTask(flags, work, isStream)
+    code = await runTask(flags, work, kind)
   }
   const program = new Command('pawl')
     .description('Resumable uploads to Alibaba Cloud OSS and S3.')
     .version(version)
     .addHelpText('after', exitHelp)
     .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      outputError: (text, write) => write(`${misuseText(text)}\n`),
+    })
     .exitOverride()
 
   addPutFlags(withStore(program.command('put')))
@@ -66,7 +71,7 @@ export async function run(
             put({ ...task, sources, target, flags }),
           )
         },
-        isStream,
+        isStream ? 'stream' : 'file',
       )
     })
 
@@ -80,10 +85,11 @@ export async function run(
   withStore(program.command('uploads'))
     .description('Unfinished uploads under a URL, with age and size.')
     .argument('<url>')
-    .action((url: string, flags: Flags) =>
+    .option('--no-sizes', 'ask only for the list: fewer requests, no sizes')
+    .action((url: string, flags: Flags & { sizes: boolean }) =>
       act(flags, ({ out, isJson, interrupts: { signal } }) =>
         withTarget(url, flags, (target) =>
-          uploads({ target, out, isJson, signal }),
+          uploads({ target, out, isJson, signal }, flags.sizes),
         ),
       ),
     )
@@ -120,6 +126,10 @@ export async function run(
       }),
     )
 
+  program.showHelpAfterError('See pawl --help.')
+  for (const command of program.commands) {
+    command.showHelpAfterError(`See pawl ${command.name()} --help.`)
+  }
   try {
     await program.parseAsync(args, { from: 'user' })
     return code
@@ -127,6 +137,12 @@ export async function run(
     if (!(error instanceof CommanderError)) throw error
     return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
   }
+}
+
+/** In one line, and like all other errors. */
+function misuseText(text: string): string {
+  const message = text.replace(/^error: /, '')
+  return failureText(new UploadError('PAWL_INVALID_OPTION', message), 'other')
 }
 
 function withCommon(command: Command): Command {

@@ -1,5 +1,5 @@
 /** The flags of `pawl put`, and what they are as options of the library. */
-import { Option, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { ObjectOptions, UploadOptions } from '../index.js'
 import { given } from './target.js'
 import { parseDuration, parseSize, parseWholeNumber } from './units.js'
@@ -177,8 +177,10 @@ function pair(separator: string) {
     before: Record<string, string> = {},
   ): Record<string, string> => {
     const at = text.indexOf(separator)
-    const end = at < 0 ? text.length : at
-    const name = text.slice(0, end).trim()
-    return { ...before, [name]: text.slice(end + 1).trim() }
+    const name = text.slice(0, Math.max(0, at)).trim()
+    if (name === '') {
+      throw new InvalidArgumentError(`Expected name${separator}value.`)
+    }
+    return { ...before, [name]: text.slice(at + 1).trim() }
   }
 }

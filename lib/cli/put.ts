@@ -1,5 +1,4 @@
 /** `pawl put`: files, standard input, or the output of a command. */
-import { basename } from 'node:path'
 import process from 'node:process'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -10,6 +9,7 @@ import {
   type UploadEvents,
 } from '../index.js'
 import { startChild } from './child-source.js'
+import { filesOf, type FileSend } from './file-sends.js'
 import type { Interrupts } from './interrupts.js'
 import { uploadOptionsOf, type PutFlags } from './put-options.js'
 import type { Reporter } from './reporter.js'
@@ -30,7 +30,10 @@ export async function put(job: PutJob): Promise<void> {
   const isPiped = exec !== undefined || sources.includes('-')
   if (!isPiped) {
     if (size !== undefined) invalid('--size is for standard input and --exec')
-    for (const path of sources) await putFile(job, path)
+    for (const file of await filesOf(job)) {
+      if ('skipped' in file) job.reporter.skipped(file.path, file.skipped)
+      else await putFile(job, file)
+    }
     return
   }
   if (
@@ -46,9 +49,8 @@ export async function put(job: PutJob): Promise<void> {
   else await putCommand(job, exec)
 }
 
-async function putFile(job: PutJob, path: string): Promise<void> {
+async function putFile(job: PutJob, { path, key }: FileSend): Promise<void> {
   const { target, flags, reporter, interrupts } = job
-  const key = keyFor(path, job)
   const url = target.urlOf(key)
   const { checkpoint, checkpointDir, multipartThreshold, prove } = flags
   reporter.begin(path, url)
@@ -76,14 +78,6 @@ async function putFile(job: PutJob, path: string): Promise<void> {
     },
   })
   reporter.done(result, url)
-}
-
-/** Several files, and one for a URL that ends with `/`, keep their names. */
-function keyFor(path: string, { target, sources }: PutJob): string {
-  const isFolder = target.key === '' || target.key.endsWith('/')
-  if (isFolder) return target.key + basename(path)
-  if (sources.length === 1) return target.key
-  return invalid('several files need a URL that ends with /')
 }
 
 async function putCommand(job: PutJob, command: string): Promise<void> {

@@ -12,11 +12,14 @@ export interface Reporter {
   ): void
   /** Its object is complete. */
   done(result: UploadResult, url: string): void
+  /** A file that was named and is not uploaded. */
+  skipped(name: string, why: string): void
   /** Nothing more of it is told; for a failure, which has its own words. */
   end(): void
 }
 
 /** Where lines go. */
 export interface Output {
-  write(text: string): unknown
+  /** `done` gets an error when nobody reads any more. */
+  write(text: string, done?: (error?: Error | null) => void): unknown
 }

@@ -1,5 +1,6 @@
 /** `pawl serve`: the dev server on a directory, until Ctrl-C. */
 import { once } from 'node:events'
+import { UploadError } from '../index.js'
 import type { Output } from './reporter.js'
 import { given } from './target.js'
 
@@ -21,7 +22,7 @@ export async function serve(
     directory,
     buckets: buckets ?? '*',
     ...given({ port, host, allowRemote }),
-  })
+  }).catch((error: unknown) => explain(error, directory, given({ port, host })))
   try {
     const bucket = buckets?.[0] ?? 'examplebucket'
     out.write(
@@ -32,4 +33,24 @@ export async function serve(
   } finally {
     await server.close()
   }
+}
+
+/** What the system says about a port or a directory, in words. */
+function explain(
+  error: unknown,
+  directory: string,
+  { port = 0, host = '127.0.0.1' }: Pick<ServeFlags, 'port' | 'host'>,
+): never {
+  const code =
+    error instanceof Error && 'code' in error ? String(error.code) : ''
+  const words: Partial<Record<string, string>> = {
+    EADDRINUSE: `port ${port} is in use; give another --port, or none for a free one`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine; give another --host`,
+    ENOTFOUND: `${host} is not an address of this machine; give another --host`,
+    EEXIST: `${directory} is not a directory; name another one`,
+    ENOTDIR: `${directory} is not in a directory; name another one`,
+  }
+  const text = words[code]
+  if (text === undefined) throw error
+  throw new UploadError('PAWL_INVALID_OPTION', text, { cause: error })
 }

@@ -1,5 +1,6 @@
 /** `pawl status`: what a log says. */
 import { readCheckpoint, type CheckpointSummary } from '../index.js'
+import { plainText } from './plain-text.js'
 import type { Output } from './reporter.js'
 import { formatDuration, formatSize } from './units.js'
 
@@ -60,6 +61,6 @@ export function statusText(
   ]
   return rows
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name.padEnd(10)}${value}`)
+    .map(([name, value = '']) => `${name.padEnd(10)}${plainText(value)}`)
     .join('\n')
 }

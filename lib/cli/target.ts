@@ -58,6 +58,9 @@ function openOss(
     flags.region ??
     named(environment, 'OSS_REGION') ??
     (isLocal(endpoint) ? localRegions.oss : undefined)
+  if (endpoint === undefined && region === undefined) {
+    needsRegion('oss', ['OSS_REGION', 'OSS_ENDPOINT'])
+  }
   const { internal, accelerate, addressing } = flags
   return ossStore({
     bucket,
@@ -77,8 +80,18 @@ function openS3(
     flags.region ??
     named(environment, 'AWS_REGION', 'AWS_DEFAULT_REGION') ??
     (isLocal(endpoint) ? localRegions.s3 : undefined)
+  if (region === undefined) needsRegion('s3', ['AWS_REGION'])
   const { addressing } = flags
   return s3Store({ bucket, ...given({ endpoint, region, addressing }) })
+}
+
+function needsRegion(scheme: string, variables: readonly string[]): never {
+  const [first = '', or] = variables
+  const instead = or === undefined ? '' : `, or --endpoint or ${or}`
+  throw new UploadError(
+    'PAWL_INVALID_OPTION',
+    `${scheme}:// URLs need a region: give --region or set ${first}${instead}`,
+  )
 }
 
 function openLocal(

@@ -6,7 +6,7 @@ import process from 'node:process'
 import { UploadError } from '../index.js'
 import { BarReporter } from './bar-reporter.js'
 import { exitCodeOf, exitCodes } from './exit-code.js'
-import { failureText, suspendedText } from './failure.js'
+import { failureText, stoppedText, type TaskKind } from './failure.js'
 import { Interrupts } from './interrupts.js'
 import { errorFields, JsonReporter } from './json-reporter.js'
 import { LineReporter } from './line-reporter.js'
@@ -26,11 +26,10 @@ export interface Task {
   misuse(message: string): never
 }
 
-/** `isStream`: its source cannot be read again by us. */
 export async function runTask(
   flags: CommonFlags,
   work: (task: Task) => Promise<void>,
-  isStream: boolean,
+  kind: TaskKind,
 ): Promise<number> {
   const { stdout: out, stderr: log } = process
   const isJson = flags.json === true
@@ -47,23 +46,31 @@ export async function runTask(
   } catch (error) {
     reporter.end()
     const { received } = interrupts
-    const isSuspended = received !== undefined && isOurs(error)
+    const isStopped =
+      received !== undefined && (kind === 'other' || isOurs(error))
     if (isJson) {
-      const event = isSuspended ? 'suspended' : 'error'
+      const event = isStopped ? stopEvents[kind] : 'error'
       out.write(`${JSON.stringify({ event, ...errorFields(error) })}\n`)
-    } else if (isSuspended) {
-      const { resumable } = error
-      log.write(`${suspendedText(received, { isStream, resumable })}\n`)
+    } else if (isStopped) {
+      const resumable = isOurs(error) && error.resumable
+      log.write(`${stoppedText(received, { kind, resumable })}\n`)
     } else {
-      log.write(`${failureText(error)}\n`)
+      log.write(`${failureText(error, kind)}\n`)
     }
     if (flags.debug === true && error instanceof Error) {
       log.write(`${error.stack ?? error.message}\n`)
     }
-    return isSuspended ? exitCodes[received] : exitCodeOf(error)
+    return isStopped ? exitCodes[received] : exitCodeOf(error, kind)
   } finally {
     interrupts.forget()
   }
+}
+
+/** What `--json` calls it when a signal ended it. */
+const stopEvents: Record<TaskKind, string> = {
+  file: 'suspended',
+  stream: 'suspended',
+  other: 'stopped',
 }
 
 /** What a signal made of it, or a source that the signal ended. */

@@ -216,7 +216,7 @@ await t.test(
     disk.writeLimit = 7
     const failure = {
       code: 'PAWL_CHECKPOINT_IO',
-      cause: { message: `7 of ${bytes.length} bytes were written` },
+      message: `could not be written: only 7 of ${bytes.length} bytes were written; the disk may be full`,
     }
     await t.rejects(checkpoint.append(bytes), failure)
     disk.writeLimit = Infinity

@@ -1,8 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { exitCodeOf } from '../../lib/cli/exit-code.js'
-import { failureText, suspendedText } from '../../lib/cli/failure.js'
 import { JsonReporter } from '../../lib/cli/json-reporter.js'
 import { LineReporter } from '../../lib/cli/line-reporter.js'
 import { ProgressText } from '../../lib/cli/progress-text.js'
@@ -67,6 +65,12 @@ await t.test('lines come every five seconds', async (t) => {
     'f: part 3: attempt 1 failed (PAWL_NETWORK: cut), again in 2s\n',
     'f: starting over: it is no longer on the server\n',
   ])
+  reporter.event('retry', { partNumber: 3, attempt: 2, delay: 200, error })
+  reporter.skipped('g', 'it is a log')
+  t.same(lines.slice(5), [
+    'f: part 3: attempt 2 failed (PAWL_NETWORK: cut), again at once\n',
+    'g: skipped, it is a log\n',
+  ])
 })
 
 await t.test('JSON lines hold an error by its fields', async (t) => {
@@ -94,41 +98,6 @@ await t.test('JSON lines hold an error by its fields', async (t) => {
       status: 500,
     },
   })
-})
-
-await t.test('failures and their exit codes', async (t) => {
-  const rows: [unknown, number, string][] = [
-    [
-      new UploadError('PAWL_INVALID_OPTION', 'a\n  b'),
-      2,
-      'PAWL_INVALID_OPTION: a b',
-    ],
-    [
-      new UploadError('PAWL_NETWORK', 'cut', { resumable: true }),
-      3,
-      'PAWL_NETWORK: cut\nRun the same command again to go on from what is stored.',
-    ],
-    [new UploadError('PAWL_ACCESS_DENIED', 'no'), 1, 'PAWL_ACCESS_DENIED: no'],
-    [
-      new UploadError('PAWL_CALLBACK_FAILED', 'no', { completed: true }),
-      4,
-      'PAWL_CALLBACK_FAILED: no',
-    ],
-    [new Error('other'), 1, 'other'],
-    ['thrown', 1, 'thrown'],
-  ]
-  for (const [error, code, text] of rows) {
-    t.equal(exitCodeOf(error), code)
-    t.equal(failureText(error), `pawl: ${text}`)
-  }
-  t.match(
-    suspendedText('SIGINT', { isStream: true, resumable: true }),
-    /with the same input from its first byte/,
-  )
-  t.match(
-    suspendedText('SIGTERM', { isStream: false, resumable: false }),
-    /nothing is kept/,
-  )
 })
 
 await t.test('targets', async (t) => {
@@ -171,6 +140,12 @@ await t.test('targets', async (t) => {
   }
   for (const url of ['bucket/key', 'ftp://a/b', 'http://example.com/b/k', '']) {
     t.throws(() => openTarget(url, {}, oss), { code: 'PAWL_INVALID_OPTION' })
+  }
+  for (const [url, what] of [
+    ['oss://bucket/k', /--region or set OSS_REGION, or --endpoint/],
+    ['s3://bucket/k', /--region or set AWS_REGION/],
+  ] as const) {
+    t.throws(() => openTarget(url, {}, {}), { message: what })
   }
 })
 

@@ -121,6 +121,39 @@ await t.test('in a terminal there is a bar', async (t) => {
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
+await t.test('in a narrow terminal no line is too long', async (t) => {
+  const columns = 40
+  const d = await desk(t, slow)
+  const args = ['put', ...small, 'db.dump', `${d.url}/k`]
+  const { code, out } = await d.terminal(args, columns).ended
+  t.equal(code, 0)
+  const bars = out
+    .split(/[\r\n]/)
+    // oxlint-disable-next-line no-control-regex
+    .map((line) => line.replaceAll(/\u001b(?:\[[?\d]*[A-Za-z]|[78])/g, ''))
+    .filter((line) => line.includes('['))
+  t.ok(bars.length > 2)
+  for (const bar of bars) {
+    t.match(bar, /^db\.dump \[=* *\] \d+%/)
+    t.ok(bar.length < columns, bar)
+  }
+})
+
+await t.test('a signal ends a list with its exit code', async (t) => {
+  const d = await desk(t)
+  d.server.setFault(() => ({ kind: 'silence' }))
+  const child = d.start(['uploads', `${d.url}/`])
+  while (d.seen('ListMultipartUploads').length === 0) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  child.kill('SIGTERM')
+  t.match(await child.ended, {
+    code: 143,
+    out: '',
+    log: 'pawl: stopped by SIGTERM.\n',
+  })
+})
+
 await t.test('in a terminal, killed and run again', async (t) => {
   const d = await desk(t, slow)
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]

@@ -7,6 +7,8 @@ export interface CliOptions {
   env?: Record<string, string>
   /** Written to standard input, which then ends. Without it there is none. */
   input?: Uint8Array
+  /** Of the terminal. */
+  columns?: number
 }
 
 export interface CliEnd {
@@ -23,6 +25,8 @@ export interface CliChild {
   /** Standard output so far. */
   said(): string
   kill(signal: NodeJS.Signals): void
+  /** Reads its standard output no further, as `head` does. */
+  closeOutput(): void
   /** Types into the terminal. */
   type(text: string): void
   readonly ended: Promise<CliEnd>
@@ -55,11 +59,13 @@ export function startCli(
 export function startInTerminal(
   sources: string,
   args: readonly string[],
-  { cwd, env }: CliOptions,
+  { cwd, env, columns = 120 }: CliOptions,
 ): CliChild {
-  const command = [process.execPath, cliPath(sources), ...args]
-  const [program, ...rest] = terminalFor(command)
-  const child = spawn(program ?? 'false', rest, {
+  const size = `stty columns ${columns} rows 24 && exec "$@"`
+  const program = [process.execPath, cliPath(sources)]
+  const command = ['sh', '-c', size, 'sh', ...program, ...args]
+  const [terminal, ...rest] = terminalFor(command)
+  const child = spawn(terminal ?? 'false', rest, {
     cwd,
     env: environment(env),
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -134,6 +140,7 @@ function watch(child: ChildProcess): CliChild {
       }),
     said: () => out,
     kill: (signal) => void child.kill(signal),
+    closeOutput: () => void child.stdout?.destroy(),
     type: (text) => void child.stdin?.write(text),
   }
 }

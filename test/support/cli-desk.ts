@@ -18,7 +18,7 @@ export interface Desk extends DevStore {
   bytes: Buffer
   url: string
   start(args: readonly string[], input?: Uint8Array): CliChild
-  terminal(args: readonly string[]): CliChild
+  terminal(args: readonly string[], columns?: number): CliChild
   run(args: readonly string[], input?: Uint8Array): Promise<CliEnd>
   logs(): Promise<string[]>
 }
@@ -40,7 +40,8 @@ export async function cliDesk(
     bytes,
     url: `${dev.server.endpoint}/examplebucket`,
     start,
-    terminal: (args) => startInTerminal(sources, args, { cwd }),
+    terminal: (args, columns = 120) =>
+      startInTerminal(sources, args, { cwd, columns }),
     run: (args, input) => start(args, input).ended,
     logs: async () =>
       (await readdir(cwd)).filter((name) => name.endsWith('.pawl')),

@@ -221,6 +221,56 @@ async function callbackServer(t: Test, status = 200): Promise<Hook> {
 }
 
 await t.test(
+  'Java: Callback, of an upload in parts and of one request',
+  async (t) => {
+    const r = await row(t)
+    const { url, bodies } = await callbackServer(t)
+    const callback = {
+      url,
+      body: '{"object":${object},"size":${size},"who":${x:who}}',
+      bodyType: 'application/json' as const,
+      host: 'callbacks.example',
+      variables: { who: 'java' },
+    }
+    for (const [multipartThreshold, operation] of [
+      [0, 'CompleteMultipartUpload'],
+      [100 * smallPart, 'PutObject'],
+    ] as const) {
+      const result = await r.upload({
+        multipartThreshold,
+        object: { callback },
+      })
+      t.equal(result.callbackBody, '{"Status":"OK"}')
+      const [request] = r.seen(operation)
+      const [settings, variables] = [
+        'x-oss-callback',
+        'x-oss-callback-var',
+      ].map((name) => fromBase64(request?.headers[name]))
+      t.match(settings, {
+        callbackUrl: url,
+        callbackBody: callback.body,
+        callbackBodyType: 'application/json',
+        callbackHost: 'callbacks.example',
+      })
+      t.same(variables, { 'x:who': 'java' })
+      t.match(JSON.parse(bodies.at(-1) ?? ''), {
+        object: key,
+        size: r.bytes.length,
+        who: 'java',
+      })
+    }
+    t.equal(bodies.length, 2)
+    t.same(headersOf(r.seen('CreateMultipartUpload'), 'x-oss-callback'), [
+      undefined,
+    ])
+  },
+)
+
+function fromBase64(header: unknown): unknown {
+  return JSON.parse(Buffer.from(String(header), 'base64').toString())
+}
+
+await t.test(
   'Node: progress(percentage, checkpoint), parallel, meta, mime, headers, callback with custom values',
   async (t) => {
     const r = await row(t)
@@ -335,6 +385,21 @@ await t.test(
     })
     t.same(r.server.requests, [])
     await r.upload()
+    const size = 17 * 1024 * 1024
+    const large = join(r.directory, 'large')
+    await writeFile(large, noise(size))
+    const sizes: number[] = []
+    await uploadFile(large, {
+      store: r.store,
+      key: 'large',
+      on: { part: (part) => void sizes.push(part.size) },
+    })
+    const [eight, one] = [8 * 1024 * 1024, 1024 * 1024]
+    t.same(
+      sizes.toSorted((a, b) => b - a),
+      [eight, eight, one],
+      'the part size that nobody gave',
+    )
     for (const { headers } of r.server.requests) {
       t.match(
         headers['authorization'],
@@ -479,6 +544,17 @@ await t.test(
       bytesStored: r.bytes.length,
       bytesReused: 0,
       bytesTotal: r.bytes.length,
+    })
+    await r.uploadSome(3)
+    const resumed = await r.upload({
+      onProgress: (progress) => void seen.push(progress),
+    })
+    t.ok(resumed.bytesReused >= 3 * smallPart)
+    t.match(seen.at(-1), {
+      bytesRead: r.bytes.length,
+      bytesSent: r.bytes.length - resumed.bytesReused,
+      bytesStored: r.bytes.length,
+      bytesReused: resumed.bytesReused,
     })
   },
 )

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { truncate, writeFile } from 'node:fs/promises'
+import { stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
@@ -7,6 +7,7 @@ import type {
   LargeFileJob,
   LargeFileReport,
 } from '../fixtures/large-file-child.js'
+import { uploadFile } from '../../lib/index.js'
 import { isHeld, viewSize } from '../../lib/upload/file-parts.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
 import { compiledSources } from '../support/compiled.js'
@@ -36,8 +37,22 @@ await t.test('what is held is never more than 64 MiB', async (t) => {
 
 // PAWL_FULL=1: a file of 100 GiB in parts of 5 GiB, which takes ten minutes.
 const isFull = process.env['PAWL_FULL'] === '1'
+if (isFull) t.setTimeout(2 * 60 * 60 * 1000)
 const fileSize = isFull ? 100 * GiB : 2 * GiB
 const partSize = isFull ? 5 * GiB : GiB
+
+const sources = await compiledSources(t)
+
+/** Runs the job in a process of its own. */
+async function report(job: LargeFileJob): Promise<LargeFileReport> {
+  const path = join(sources, 'test/fixtures/large-file-child.js')
+  const child = spawn(
+    'env',
+    ['-u', 'NODE_OPTIONS', process.execPath, path, JSON.stringify(job)],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  return JSON.parse(await text(child.stdout)) as LargeFileReport
+}
 
 await t.test('memory does not grow with the parts', async (t) => {
   const { server, directory } = await devStore(t, {
@@ -50,18 +65,59 @@ await t.test('memory does not grow with the parts', async (t) => {
   await writeFile(file, '')
   await truncate(file, fileSize)
   const { endpoint } = server
-  const job: LargeFileJob = { endpoint, warmUp, file, partSize }
-  const sources = await compiledSources(t)
-  const path = join(sources, 'test/fixtures/large-file-child.js')
-  const child = spawn(
-    'env',
-    ['-u', 'NODE_OPTIONS', process.execPath, path, JSON.stringify(job)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
-  const report = JSON.parse(await text(child.stdout)) as LargeFileReport
-  t.match(report, { size: fileSize, parts: fileSize / partSize })
+  const seen = await report({ endpoint, warmUp, file, partSize })
+  t.match(seen, { size: fileSize, parts: fileSize / partSize })
   t.comment(
-    `${Math.round(report.before / MiB)} MiB before, ${Math.round(report.most / MiB)} MiB at most`,
+    `${Math.round(seen.before / MiB)} MiB before, ${Math.round(seen.most / MiB)} MiB at most`,
   )
-  t.ok(report.most < 160 * MiB)
+  t.ok(seen.most < 160 * MiB)
 })
+
+await t.test(
+  'the kernel counts no more than the missing part when 99 % is stored',
+  { skip: process.platform !== 'linux' && 'only Linux has /proc/self/io' },
+  async (t) => {
+    const { server, store, directory } = await devStore(t, { discard: true })
+    const { endpoint } = server
+    const warmUp = join(directory, 'warm')
+    const checkpoint = join(directory, 'log.pawl')
+    await writeFile(warmUp, noise(smallPart))
+    // A large file that nobody has written to just now.
+    const file = process.execPath
+    const { size } = await stat(file)
+    const partSize = MiB
+    const parts = Math.ceil(size / partSize)
+    const missing = 57
+    const stop = new AbortController()
+    let stored = 0
+    server.setFault(({ partNumber }) =>
+      partNumber === missing ? { kind: 'stall' } : undefined,
+    )
+    await t.rejects(
+      uploadFile(file, {
+        store,
+        key: 'large',
+        checkpoint,
+        partSize,
+        signal: stop.signal,
+        on: { part: () => ++stored === parts - 1 && stop.abort() },
+      }),
+      { code: 'PAWL_SUSPENDED' },
+    )
+    server.setFault(undefined)
+    const before = server.requests.length
+    const seen = await report({ endpoint, warmUp, file, partSize, checkpoint })
+    t.match(seen, { size, parts, partsReused: parts - 1 })
+    t.same(
+      server.requests
+        .slice(before)
+        .filter(({ key }) => key === 'large')
+        .flatMap(({ partNumber = [] }) => partNumber),
+      [missing],
+    )
+    t.comment(`${seen.read} bytes were read for ${partSize} of ${size}`)
+    t.ok(seen.read >= partSize)
+    // Besides the part there are the log, and the answers of the server.
+    t.ok(seen.read < partSize + MiB / 2)
+  },
+)

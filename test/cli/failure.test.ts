@@ -1,0 +1,118 @@
+import { Command } from 'commander'
+import t from 'tap'
+import { exitCodeOf } from '../../lib/cli/exit-code.js'
+import {
+  failureText,
+  namedOptions,
+  stoppedText,
+  type TaskKind,
+} from '../../lib/cli/failure.js'
+import { addPutFlags } from '../../lib/cli/put-options.js'
+import { UploadError, type ErrorCode } from '../../lib/index.js'
+
+type Fields = ConstructorParameters<typeof UploadError>[2]
+
+function failure(code: ErrorCode, message: string, fields?: Fields) {
+  return new UploadError(code, message, fields)
+}
+
+await t.test('a failure says its code and what to do', async (t) => {
+  const resumable = true
+  const begun = { resumable, uploadId: 'ID' }
+  const rows: [unknown, TaskKind, number, string][] = [
+    [failure('PAWL_INVALID_OPTION', 'a\n  b'), 'file', 2, 'a b'],
+    [
+      failure('PAWL_INVALID_OPTION', 'partSize must be 1'),
+      'file',
+      2,
+      '--part-size must be 1',
+    ],
+    [
+      failure('PAWL_INVALID_OPTION', 'object.storageClass: empty'),
+      'file',
+      2,
+      '--storage-class: empty',
+    ],
+    [
+      failure('PAWL_NETWORK', 'cut', begun),
+      'file',
+      3,
+      'cut\nCheck the network and the endpoint. Run the same command again to go on from what is stored.',
+    ],
+    [
+      failure('PAWL_NETWORK', 'cut', { resumable }),
+      'file',
+      3,
+      'cut\nCheck the network and the endpoint. Then run the same command again.',
+    ],
+    [failure('PAWL_NETWORK', 'cut', { resumable }), 'other', 1, 'cut'],
+    [
+      failure('PAWL_SERVER', 'no', begun),
+      'stream',
+      3,
+      'no\nRun the same command again to go on from what is stored.',
+    ],
+    [
+      failure('PAWL_CHECKPOINT_IO', 'full', { resumable }),
+      'file',
+      3,
+      'full\nRun the same command again once that is put right.',
+    ],
+    [
+      failure('PAWL_ACCESS_DENIED', 'no'),
+      'file',
+      1,
+      'no\nCheck the credentials, and what they are allowed.',
+    ],
+    [
+      failure('PAWL_BEFORE_COMPLETE', 'beforeComplete did not agree', {
+        resumable,
+        cause: new Error('the command exited with 7'),
+      }),
+      'stream',
+      3,
+      'the command exited with 7\nNothing was completed. Run the same command again once the source is whole.',
+    ],
+    [failure('PAWL_SOURCE_CHANGED', 'it did', begun), 'file', 3, 'it did'],
+    [
+      failure('PAWL_CALLBACK_FAILED', 'no', { completed: true }),
+      'file',
+      4,
+      'no',
+    ],
+    [
+      failure('PAWL_SOURCE_IO', 'a\u001b[2J: gone'),
+      'file',
+      1,
+      'a\\x1b[2J: gone',
+    ],
+  ]
+  for (const [error, kind, code, text] of rows) {
+    t.equal(exitCodeOf(error, kind), code)
+    const name = error instanceof UploadError ? `${error.code}: ` : ''
+    t.equal(failureText(error, kind), `pawl: ${name}${text}`)
+  }
+  t.equal(failureText(new Error('other'), 'file'), 'pawl: other')
+  t.equal(failureText('thrown', 'file'), 'pawl: thrown')
+  t.equal(exitCodeOf('thrown', 'file'), 1)
+})
+
+await t.test('the options that are named as flags are flags', async (t) => {
+  const command = addPutFlags(new Command())
+  const flags = new Set(command.options.map((option) => option.attributeName()))
+  for (const name of namedOptions) {
+    t.ok(flags.has(name) || name === 'allowRemote', name)
+  }
+})
+
+await t.test('what a signal stopped', async (t) => {
+  const rows: [TaskKind, boolean, RegExp][] = [
+    ['stream', true, /suspended by SIGINT.*the same input from its first byte/],
+    ['file', true, /suspended by SIGINT\. Run the same command again to go on/],
+    ['file', false, /stopped by SIGINT; nothing is kept/],
+    ['other', false, /stopped by SIGINT\.$/],
+  ]
+  for (const [kind, resumable, text] of rows) {
+    t.match(stoppedText('SIGINT', { kind, resumable }), text)
+  }
+})
