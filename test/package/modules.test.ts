@@ -1,0 +1,98 @@
+/**
+ * What `package.json` promises of the modules: `import` and `require` both load
+ * them, loading has no effect, and the declarations need nothing that is not
+ * shipped.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import ts from 'typescript'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const manifest: {
+  exports: Record<string, string | Record<string, string>>
+  bin: Record<string, string>
+  sideEffects: boolean
+  type: string
+} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+/** Run, never imported: as the command, and as a worker. */
+const programs = new Set(['cli/main.ts', 'hash/digest-worker.ts'])
+
+const sources = readdirSync(join(root, 'lib'), { recursive: true })
+  .map((name) => String(name).replaceAll('\\', '/'))
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+
+function parse(name: string): ts.SourceFile {
+  const text = readFileSync(join(root, 'lib', name), 'utf8')
+  return ts.createSourceFile(name, text, ts.ScriptTarget.ESNext, true)
+}
+
+/** An `await` outside of every function: `require` refuses such a module. */
+function topLevelAwaits(node: ts.Node): string[] {
+  if (ts.isFunctionLike(node)) return []
+  const isAwait =
+    ts.isAwaitExpression(node) ||
+    (ts.isForOfStatement(node) && node.awaitModifier !== undefined)
+  const inside: string[] = []
+  ts.forEachChild(node, (child) => {
+    inside.push(...topLevelAwaits(child))
+  })
+  return isAwait ? [node.getText(), ...inside] : inside
+}
+
+/** Statements of a module that do more than declare. */
+function effects(file: ts.SourceFile): string[] {
+  return file.statements
+    .filter(
+      (statement) =>
+        !ts.isImportDeclaration(statement) &&
+        !ts.isExportDeclaration(statement) &&
+        !ts.isVariableStatement(statement) &&
+        !ts.isFunctionDeclaration(statement) &&
+        !ts.isClassDeclaration(statement) &&
+        !ts.isInterfaceDeclaration(statement) &&
+        !ts.isTypeAliasDeclaration(statement),
+    )
+    .map((statement) => statement.getText(file))
+}
+
+await t.test('no module that can be imported awaits at its top', async (t) => {
+  t.ok(sources.length > 50, 'the sources were found')
+  for (const name of sources.filter((source) => !programs.has(source))) {
+    t.same(topLevelAwaits(parse(name)), [], name)
+  }
+})
+
+await t.test('loading a module has no effect', async (t) => {
+  t.equal(manifest.sideEffects, false)
+  for (const name of sources.filter((source) => !programs.has(source))) {
+    t.same(effects(parse(name)), [], name)
+  }
+})
+
+await t.test('what these look for is found where it is', async (t) => {
+  const main = parse('cli/main.ts')
+  t.equal(topLevelAwaits(main).length, 1)
+  t.ok(effects(main).length > 0)
+})
+
+await t.test('every export and command is made from a source', async (t) => {
+  const sourceOf = (path: string) =>
+    path.replace(/^(?:\.\/)?dist\//, 'lib/').replace(/(?:\.d\.ts|\.js)$/, '.ts')
+  for (const [name, target] of Object.entries(manifest.exports)) {
+    if (typeof target === 'string') {
+      t.ok(existsSync(join(root, target)), name)
+      continue
+    }
+    t.same(Object.keys(target), ['types', 'default'], `${name}: types first`)
+    for (const path of Object.values(target)) {
+      t.ok(existsSync(join(root, sourceOf(path))), `${name}: ${path}`)
+    }
+  }
+  for (const [name, path] of Object.entries(manifest.bin)) {
+    const text = readFileSync(join(root, sourceOf(path)), 'utf8')
+    t.match(text, /^#!\/usr\/bin\/env node\n/, name)
+  }
+})
