@@ -7,7 +7,6 @@
  * checked before it, since OSS reports a wrong object only after it has replaced
  * the old one.
  */
-import { createHash } from 'node:crypto'
 import type { DoneRecord } from '../checkpoint/record.js'
 import { asError, UploadError } from '../errors.js'
 import type { ObjectReceipt } from '../store/object-store.js'
@@ -15,7 +14,13 @@ import { StoreError } from '../store/store-error.js'
 import { CallbackError } from './callback-error.js'
 import type { Claim } from './claim.js'
 import { completeUpload, CompleteRefusal, headObject } from './complete.js'
-import { bareEtag, isMd5Etag, multipartEtag, sameEtag } from './etag.js'
+import {
+  bareEtag,
+  etagsDigest,
+  isMd5Etag,
+  multipartEtag,
+  sameEtag,
+} from './etag.js'
 import type { PartContent } from './part-content.js'
 import { abortOrphans } from './orphans.js'
 import { closeOldUploads } from './prepare.js'
@@ -51,7 +56,7 @@ export async function finishUpload(
     parts: parts.length,
     size,
     crc64,
-    etagsDigest: createHash('sha256').update(etags.join('\n')).digest('hex'),
+    etagsDigest: etagsDigest(etags),
   })
   context.signal.throwIfAborted()
   const signal = context.completeSignal
