@@ -8,13 +8,18 @@
  * may, since no byte has been given up before it.
  */
 import type { PartRecord } from '../checkpoint/record.js'
-import type { ListedPart, StoreDigest } from '../store/object-store.js'
+import type { ListedPart } from '../store/object-store.js'
 import { Claim } from './claim.js'
-import { bareEtag } from './etag.js'
 import type { PartEvent } from './events.js'
 import type { OpenUpload } from './open-upload.js'
 import type { Piece, TakenPart } from './part-content.js'
-import { claimBroken, partChanged, tooManyParts } from './part-errors.js'
+import {
+  claimBroken,
+  partChanged,
+  sourceGrew,
+  tooManyParts,
+} from './part-errors.js'
+import { compared, crcVariant } from './part-comparison.js'
 import { PartTracing } from './part-trace.js'
 import type { Plan } from './prepare.js'
 import { Receipts, type Receipt } from './receipts.js'
@@ -41,6 +46,7 @@ export class PartTaker {
   #claim: Claim | undefined
   #isProbeSent = false
   #hasGivenUp = false
+  #dropping: Promise<void> | undefined
 
   constructor(
     context: RunContext,
@@ -188,20 +194,8 @@ export class PartTaker {
   ): Promise<boolean> {
     const { settings } = this.#context
     const plan = this.#plan
-    const variant = crcVariant(settings.store.digest)
-    const isCrc64 = verdict.by === 'crc64'
-    const value = isCrc64
-      ? await part.content.digest(variant)
-      : md5Hex(await part.content.digest('md5'))
-    const wanted = isCrc64 ? verdict.value : bareEtag(verdict.value)
-    if (value !== wanted || plan !== this.#plan) return false
-    const receipt = {
-      size: part.size,
-      etag: verdict.etag,
-      crc64: isCrc64 ? value : undefined,
-      md5: isCrc64 ? undefined : value,
-      check: verdict.by,
-    }
+    const receipt = await compared(part, verdict, settings.store.digest)
+    if (receipt === undefined || plan !== this.#plan) return false
     this.receipts.set(part.partNumber, receipt)
     this.#record(part, hash, receipt)
     return true
@@ -301,6 +295,25 @@ export class PartTaker {
     this.reuse.resumed = false
   }
 
+  /**
+   * A part that is not where the taken ones end, at `offset`: the last of them,
+   * skipped as stored, was short. Its bytes cannot be had again here, so it is
+   * dropped, and the next run enters the source in front of it.
+   */
+  async refuse(last: number, offset: number): Promise<never> {
+    if (this.#claim !== undefined) await this.giveUpClaim()
+    const { log, settings } = this.#context
+    const { key, sequential } = settings
+    const { uploadId } = this.#upload
+    const failure = sourceGrew(last, { key, uploadId, offset })
+    // A sequential upload takes no part a second time.
+    this.#dropping ??= sequential
+      ? this.#upload.giveUp('source-changed', { failure })
+      : log.append({ type: 'drop', number: last, reason: 'source-grew' })
+    await this.#dropping
+    throw failure
+  }
+
   async #checkBounds(piece: Piece): Promise<void> {
     const { key, size, store } = this.#context.settings
     const end = piece.offset + piece.size
@@ -319,12 +332,4 @@ function listedPart(
   partNumber: number,
 ): ListedPart | 'refused' | undefined {
   return listed === 'refused' ? listed : listed.get(partNumber)
-}
-
-function crcVariant(digest: StoreDigest): 'crc64ecma' | 'crc64nvme' {
-  return digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
-}
-
-function md5Hex(base64: string): string {
-  return Buffer.from(base64, 'base64').toString('hex')
 }

@@ -209,13 +209,18 @@ export class UploadRun {
   /** Takes the next part of the object. */
   takePart(part: TakenPart): void {
     if (this.#isRefused(part)) return
-    this.#count(part)
     const taker = opened(this.#taker)
     const isInOrder =
       taker.claim !== undefined || this.#options.settings.sequential
+    const last = this.#parts
+    const end = this.#size
+    const handle = (): Promise<unknown> =>
+      part.offset === end ? taker.handle(part) : taker.refuse(last, end)
+    // What is refused does not count: nothing that comes behind it fits either.
+    if (part.offset === end) this.#count(part)
     const work = isInOrder
-      ? (this.#inOrder = this.#inOrder.then(() => taker.handle(part)))
-      : taker.handle(part)
+      ? (this.#inOrder = this.#inOrder.then(handle))
+      : handle()
     const task = work
       .catch((error: unknown) => this.fail(error))
       .then(() => letGo(part))
