@@ -68,17 +68,17 @@ export class Claim {
     const { parts, size } = this.completing
     const sum = this.#pieces.reduce((total, piece) => total + piece.size, 0)
     if (this.#pieces.length !== parts || sum !== size) return false
-    const { crc64 } = this
+    const crc64 = this.crc64With()
     if (crc64 === undefined || this.head.crc64 === undefined) {
       return this.#isProved
     }
     return crc64 === this.head.crc64
   }
 
-  /** The CRC-64 of the parts found equal, when each of them has one. */
-  get crc64(): string | undefined {
+  /** The CRC-64 of the parts found equal and of what follows, if all have one. */
+  crc64With(...more: { size: number; crc64: string | undefined }[]) {
     return this.#digest === 'crc64ecma' || this.#digest === 'crc64nvme'
-      ? combinedCrc64(this.#digest, this.#pieces)
+      ? combinedCrc64(this.#digest, [...this.#pieces, ...more])
       : undefined
   }
 }

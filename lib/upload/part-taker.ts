@@ -9,6 +9,7 @@
  */
 import type { PartRecord } from '../checkpoint/record.js'
 import type { ListedPart } from '../store/object-store.js'
+import { askBeforeComplete } from './before-complete.js'
 import { Claim } from './claim.js'
 import type { PartEvent } from './events.js'
 import type { OpenUpload } from './open-upload.js'
@@ -132,9 +133,24 @@ export class PartTaker {
       if (await this.#claim.accepts(part, hash)) {
         return this.#tellReused(part, this.#claim.head.etag)
       }
+      await this.#askAtEnd(part, this.#claim)
       await this.giveUpClaim()
     }
     return (await this.#reuse(part)) ?? this.#send(part)
+  }
+
+  /** A short part is the source's end, and the source may have ended too early. */
+  async #askAtEnd({ offset, size, content }: TakenPart, claim: Claim) {
+    if (size === this.#partSize || claim.parts === 0) return
+    const { verify, store } = this.#context.settings
+    const crc64 =
+      verify === 'crc64'
+        ? claim.crc64With({
+            size,
+            crc64: await content.digest(crcVariant(store.digest)),
+          })
+        : undefined
+    await askBeforeComplete(this.#context, { size: offset + size, crc64 })
   }
 
   /** Says so when the store has these bytes; undefined when it has not. */
@@ -297,8 +313,7 @@ export class PartTaker {
 
   /**
    * A part that is not where the taken ones end, at `offset`: the last of them,
-   * skipped as stored, was short. Its bytes cannot be had again here, so it is
-   * dropped, and the next run enters the source in front of it.
+   * skipped, was short. It is dropped, and the next run reads it again.
    */
   async refuse(last: number, offset: number): Promise<never> {
     if (this.#claim !== undefined) await this.giveUpClaim()

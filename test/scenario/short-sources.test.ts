@@ -100,3 +100,79 @@ await t.test('a source that grew after an unheard Complete', async (t) => {
   await dev.run(bytes)
   t.ok(bytes.equals(await dev.object(key)), 'the next run replaces it')
 })
+
+/** What five parts are cut off to, and how many of them stay as they were. */
+const truncated: [string, number, number][] = [
+  ['nothing', 0, 5],
+  ['less than a part', 10, 5],
+  ['whole parts', 2 * part, 5],
+  ['a short part', 2 * part + 500, 4],
+]
+
+await t.test('a veto keeps what is stored, however short', async (t) => {
+  for (const [name, size, kept] of truncated) {
+    const dev = await smallUploads(t)
+    await dev.fail(bytes, vetoed)
+    const before = dev.server.requests.length
+    const error = await dev.fail(bytes.subarray(0, size), vetoed)
+    t.match(error, { code: 'PAWL_BEFORE_COMPLETE', resumable: true }, name)
+    const asked = dev.server.requests.slice(before)
+    t.notOk(asked.some(({ operation }) => operation.startsWith('Abort')))
+    const result = await dev.run(bytes)
+    t.equal(result.partsReused, kept, name)
+    t.ok(bytes.equals(await dev.object(key)))
+  }
+})
+
+await t.test('a veto keeps the claim on a finished object', async (t) => {
+  for (const [name, size] of truncated) {
+    const dev = await smallUploads(t)
+    dev.server.setFault(({ operation }) => {
+      if (operation === 'CompleteMultipartUpload') return { kind: 'reply-lost' }
+      return operation === 'HeadObject' ? { kind: 'refuse' } : undefined
+    })
+    await dev.fail(bytes, { retry: { attempts: 1 } })
+    dev.server.setFault(undefined)
+    const error = await dev.fail(bytes.subarray(0, size), vetoed)
+    t.match(error, { code: 'PAWL_BEFORE_COMPLETE', resumable: true }, name)
+    const before = dev.server.requests.length
+    t.match(await dev.run(bytes), { partsReused: 5, resumed: true }, name)
+    t.same(dev.partsSince(before), [], 'the object is claimed')
+  }
+})
+
+await t.test('the old upload is aborted after the PutObject', async (t) => {
+  const dev = await smallUploads(t)
+  await dev.fail(bytes, vetoed)
+  const before = dev.server.requests.length
+  const refused = { kind: 'status', status: 403, code: 'AccessDenied' } as const
+  dev.server.setFault(({ operation }) =>
+    operation === 'PutObject' ? refused : undefined,
+  )
+  await dev.fail(bytes.subarray(0, 10))
+  t.equal(dev.server.openUploads().length, 1, 'kept while there is no object')
+  dev.server.setFault(undefined)
+  const result = await dev.run(bytes.subarray(0, 10))
+  t.match(result, { size: 10, resumed: false, uploadId: undefined })
+  const writes = new Set<string>(['PutObject', 'AbortMultipartUpload'])
+  const order = dev.server.requests
+    .slice(before)
+    .map(({ operation }) => operation)
+    .filter((operation) => writes.has(operation))
+  t.same(order, ['PutObject', 'PutObject', 'AbortMultipartUpload'])
+  t.same(dev.server.openUploads(), [])
+  t.notOk(dev.logExists())
+})
+
+await t.test("onSourceChange 'fail' holds for a short source", async (t) => {
+  for (const size of [0, 10]) {
+    const dev = await smallUploads(t)
+    await dev.fail(bytes, vetoed)
+    const error = await dev.fail(bytes.subarray(0, size), {
+      onSourceChange: 'fail',
+    })
+    t.match(error, { code: 'PAWL_SOURCE_CHANGED', partNumber: 1 })
+    t.same(dev.seen('PutObject'), [])
+    t.equal((await dev.run(bytes)).partsReused, 5)
+  }
+})
