@@ -2,16 +2,16 @@
  * Claim mode: an earlier run's Complete went through, but nobody was told. No
  * part is sent; the source is read and proved part by part against the log.
  *
- * Parts are offered in order, one at a time. A part whose record was lost to
- * damage is taken on trust until the end, where the CRC-64 of the whole must
- * then be the object's.
+ * Parts are offered in order, one at a time. A record proves a part only when
+ * all of them together are the ones that Complete named. Where some were lost to
+ * damage they are taken on trust until the end, where the CRC-64 of the whole
+ * must then be the object's; and wherever it is known, it must be in any case.
  */
 import type { UploadState } from '../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../checkpoint/record.js'
-import { combineCrc64 } from '../hash/crc64.js'
 import type { ObjectHead, StoreDigest } from '../store/object-store.js'
 import type { TakenPart } from './part-content.js'
-import { provesEqual } from './resume-plan.js'
+import { combinedCrc64, partsNow, provesEqual } from './resume-plan.js'
 
 export class Claim {
   readonly upload: UploadState
@@ -19,7 +19,7 @@ export class Claim {
   readonly head: ObjectHead
   readonly #digest: StoreDigest
   readonly #pieces: { size: number; crc64: string | undefined }[] = []
-  #isProved = true
+  readonly #isProved: boolean
 
   constructor(
     plan: {
@@ -33,6 +33,7 @@ export class Claim {
     this.completing = plan.completing
     this.head = plan.head
     this.#digest = storeDigest
+    this.#isProved = partsNow(plan.upload, plan.completing) === 'same'
   }
 
   /** Parts found equal so far. */
@@ -52,7 +53,6 @@ export class Claim {
     }
     if (this.head.crc64 === undefined || this.#digest === 'none') return false
     if (this.#digest === 'md5') return false
-    this.#isProved = false
     const crc64 = await part.content.digest(this.#digest)
     this.#pieces.push({ size, crc64 })
     return true
@@ -68,18 +68,17 @@ export class Claim {
     const { parts, size } = this.completing
     const sum = this.#pieces.reduce((total, piece) => total + piece.size, 0)
     if (this.#pieces.length !== parts || sum !== size) return false
-    return this.#isProved || this.#combined() === this.head.crc64
+    const crc64 = this.crc64With()
+    if (crc64 === undefined || this.head.crc64 === undefined) {
+      return this.#isProved
+    }
+    return crc64 === this.head.crc64
   }
 
-  #combined(): string | undefined {
-    if (this.#digest !== 'crc64ecma' && this.#digest !== 'crc64nvme') {
-      return undefined
-    }
-    const pieces: { size: number; crc64: string }[] = []
-    for (const { size, crc64 } of this.#pieces) {
-      if (crc64 === undefined) return undefined
-      pieces.push({ size, crc64 })
-    }
-    return combineCrc64(this.#digest, pieces)
+  /** The CRC-64 of the parts found equal and of what follows, if all have one. */
+  crc64With(...more: { size: number; crc64: string | undefined }[]) {
+    return this.#digest === 'crc64ecma' || this.#digest === 'crc64nvme'
+      ? combinedCrc64(this.#digest, [...this.#pieces, ...more])
+      : undefined
   }
 }

@@ -24,3 +24,8 @@ export function multipartEtag(etags: readonly string[]): string {
   for (const etag of etags) hash.update(Buffer.from(bareEtag(etag), 'hex'))
   return `${hash.digest('hex')}-${etags.length}`
 }
+
+/** What the log keeps of the ETags that a Complete names: SHA-256, hex. */
+export function etagsDigest(etags: readonly string[]): string {
+  return createHash('sha256').update(etags.join('\n')).digest('hex')
+}

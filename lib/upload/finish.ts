@@ -7,15 +7,21 @@
  * checked before it, since OSS reports a wrong object only after it has replaced
  * the old one.
  */
-import { createHash } from 'node:crypto'
-import type { DoneRecord } from '../checkpoint/record.js'
-import { asError, UploadError } from '../errors.js'
+import type { DoneRecord, LogRecord } from '../checkpoint/record.js'
+import { UploadError } from '../errors.js'
 import type { ObjectReceipt } from '../store/object-store.js'
 import { StoreError } from '../store/store-error.js'
+import { askBeforeComplete } from './before-complete.js'
 import { CallbackError } from './callback-error.js'
 import type { Claim } from './claim.js'
 import { completeUpload, CompleteRefusal, headObject } from './complete.js'
-import { bareEtag, isMd5Etag, multipartEtag, sameEtag } from './etag.js'
+import {
+  bareEtag,
+  etagsDigest,
+  isMd5Etag,
+  multipartEtag,
+  sameEtag,
+} from './etag.js'
 import type { PartContent } from './part-content.js'
 import { abortOrphans } from './orphans.js'
 import { closeOldUploads } from './prepare.js'
@@ -26,6 +32,13 @@ import { refusedComplete } from './refused-complete.js'
 import { combinedCrc64 } from './resume-plan.js'
 import type { Reuse, RunContext } from './run-context.js'
 import type { UploadResult } from './upload-result.js'
+
+/** The log's upload, when the source turns out to be all one body. */
+export interface ReplacedUpload {
+  uploadId: string
+  /** It has become an object. */
+  isCompleted: boolean
+}
 
 /** Completes an upload whose parts are all stored. */
 export async function finishUpload(
@@ -51,7 +64,7 @@ export async function finishUpload(
     parts: parts.length,
     size,
     crc64,
-    etagsDigest: createHash('sha256').update(etags.join('\n')).digest('hex'),
+    etagsDigest: etagsDigest(etags),
   })
   context.signal.throwIfAborted()
   const signal = context.completeSignal
@@ -96,11 +109,15 @@ export async function finishUpload(
   })
 }
 
-/** Puts a source that is all one body. */
+/**
+ * Puts a source that is all one body. An upload that it takes the place of is
+ * given up only when the object is there: until then its parts may be wanted.
+ */
 export async function finishWithPut(
   context: RunContext,
   content: PartContent,
   reuse: Reuse,
+  replaced?: ReplacedUpload,
 ): Promise<UploadResult> {
   const { settings } = context
   const { store } = settings
@@ -113,6 +130,9 @@ export async function finishWithPut(
       : undefined
   const { size } = content
   await askBeforeComplete(context, { size, crc64 })
+  if (replaced !== undefined) {
+    context.emit('restarted', { reason: 'source-changed' })
+  }
   const { receipt, check } = await putWholeObject(context, content)
   return close(context, receipt, {
     uploadId: undefined,
@@ -121,6 +141,7 @@ export async function finishWithPut(
     parts: 0,
     reuse,
     verified: check,
+    replaced,
   })
 }
 
@@ -141,45 +162,6 @@ export async function finishClaim(
     reuse,
     verified: isCrcEqual ? 'crc64' : 'md5',
   })
-}
-
-/** Whatever may still keep the object from being made: the caller, the source. */
-async function askBeforeComplete(
-  context: RunContext,
-  candidate: { size: number; crc64: string | undefined },
-): Promise<void> {
-  await askCaller(context, candidate)
-  await context.checkSource()
-  context.signal.throwIfAborted()
-}
-
-async function askCaller(
-  { settings, signal }: RunContext,
-  candidate: { size: number; crc64: string | undefined },
-): Promise<void> {
-  const { beforeComplete, key } = settings
-  if (beforeComplete === undefined) return
-  let onAbort = (): void => undefined
-  const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(asError(signal.reason))
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    signal.throwIfAborted()
-    await Promise.race([
-      Promise.resolve().then(() => beforeComplete(candidate)),
-      aborted,
-    ])
-  } catch (cause) {
-    signal.throwIfAborted()
-    throw new UploadError(
-      'PAWL_BEFORE_COMPLETE',
-      `beforeComplete did not agree, so nothing was completed: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause, key, resumable: true },
-    )
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }
 
 /** What the server's word on the object is worth. */
@@ -203,6 +185,7 @@ interface Finished {
   parts: number
   reuse: Reuse
   verified: UploadResult['verified']
+  replaced?: ReplacedUpload | undefined
 }
 
 async function close(
@@ -243,7 +226,7 @@ async function close(
 async function removeLog(
   context: RunContext,
   receipt: ObjectReceipt,
-  { size, crc64, parts }: Finished,
+  { size, crc64, parts, replaced }: Finished,
 ): Promise<boolean> {
   const { log } = context
   const done: DoneRecord = {
@@ -255,7 +238,7 @@ async function removeLog(
     versionId: receipt.versionId,
   }
   try {
-    await log.append(done)
+    await log.append(done, ...giveUpRecords(replaced))
     if (context.isSuspending()) return false
     await closeOldUploads(context)
     await abortOrphans(context)
@@ -267,6 +250,16 @@ async function removeLog(
     if (context.signal.aborted) return false
     throw error
   }
+}
+
+function giveUpRecords(replaced: ReplacedUpload | undefined): LogRecord[] {
+  if (replaced === undefined) return []
+  const { uploadId, isCompleted } = replaced
+  // What has become an object is never aborted.
+  return [
+    { type: 'void', uploadId, reason: 'source-changed' },
+    ...(isCompleted ? [{ type: 'closed' as const, uploadId }] : []),
+  ]
 }
 
 function bareEtagKeepingCase(etag: string): string {

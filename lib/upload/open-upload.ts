@@ -93,6 +93,12 @@ export class OpenUpload {
     await closing
   }
 
+  /** Another object took its place, and the log says so. */
+  forget(): void {
+    this.#known = undefined
+    this.#id = undefined
+  }
+
   async #close(
     uploadId: string | undefined,
     reason: RestartReason,

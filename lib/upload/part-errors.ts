@@ -13,6 +13,18 @@ export function partChanged(
   )
 }
 
+/** `last`: the short part behind which the source turned out to go on. */
+export function sourceGrew(
+  last: number,
+  fields: { key: string; uploadId: string | undefined; offset: number },
+): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_CHANGED',
+    `the source goes on behind byte ${fields.offset}, where an earlier run's ended within part ${last}; that part counts no more: run the same call again, and it is sent anew`,
+    { ...fields, partNumber: last, resumable: true },
+  )
+}
+
 export function tooManyParts(
   { partNumber, offset }: Piece,
   {

@@ -8,13 +8,19 @@
  * may, since no byte has been given up before it.
  */
 import type { PartRecord } from '../checkpoint/record.js'
-import type { ListedPart, StoreDigest } from '../store/object-store.js'
+import type { ListedPart } from '../store/object-store.js'
+import { askBeforeComplete } from './before-complete.js'
 import { Claim } from './claim.js'
-import { bareEtag } from './etag.js'
 import type { PartEvent } from './events.js'
 import type { OpenUpload } from './open-upload.js'
 import type { Piece, TakenPart } from './part-content.js'
-import { claimBroken, partChanged, tooManyParts } from './part-errors.js'
+import {
+  claimBroken,
+  partChanged,
+  sourceGrew,
+  tooManyParts,
+} from './part-errors.js'
+import { compared, crcVariant } from './part-comparison.js'
 import { PartTracing } from './part-trace.js'
 import type { Plan } from './prepare.js'
 import { Receipts, type Receipt } from './receipts.js'
@@ -41,6 +47,7 @@ export class PartTaker {
   #claim: Claim | undefined
   #isProbeSent = false
   #hasGivenUp = false
+  #dropping: Promise<void> | undefined
 
   constructor(
     context: RunContext,
@@ -126,9 +133,24 @@ export class PartTaker {
       if (await this.#claim.accepts(part, hash)) {
         return this.#tellReused(part, this.#claim.head.etag)
       }
+      await this.#askAtEnd(part, this.#claim)
       await this.giveUpClaim()
     }
     return (await this.#reuse(part)) ?? this.#send(part)
+  }
+
+  /** A short part is the source's end, and the source may have ended too early. */
+  async #askAtEnd({ offset, size, content }: TakenPart, claim: Claim) {
+    if (size === this.#partSize || claim.parts === 0) return
+    const { verify, store } = this.#context.settings
+    const crc64 =
+      verify === 'crc64'
+        ? claim.crc64With({
+            size,
+            crc64: await content.digest(crcVariant(store.digest)),
+          })
+        : undefined
+    await askBeforeComplete(this.#context, { size: offset + size, crc64 })
   }
 
   /** Says so when the store has these bytes; undefined when it has not. */
@@ -188,20 +210,8 @@ export class PartTaker {
   ): Promise<boolean> {
     const { settings } = this.#context
     const plan = this.#plan
-    const variant = crcVariant(settings.store.digest)
-    const isCrc64 = verdict.by === 'crc64'
-    const value = isCrc64
-      ? await part.content.digest(variant)
-      : md5Hex(await part.content.digest('md5'))
-    const wanted = isCrc64 ? verdict.value : bareEtag(verdict.value)
-    if (value !== wanted || plan !== this.#plan) return false
-    const receipt = {
-      size: part.size,
-      etag: verdict.etag,
-      crc64: isCrc64 ? value : undefined,
-      md5: isCrc64 ? undefined : value,
-      check: verdict.by,
-    }
+    const receipt = await compared(part, verdict, settings.store.digest)
+    if (receipt === undefined || plan !== this.#plan) return false
     this.receipts.set(part.partNumber, receipt)
     this.#record(part, hash, receipt)
     return true
@@ -301,6 +311,24 @@ export class PartTaker {
     this.reuse.resumed = false
   }
 
+  /**
+   * A part that is not where the taken ones end, at `offset`: the last of them,
+   * skipped, was short. It is dropped, and the next run reads it again.
+   */
+  async refuse(last: number, offset: number): Promise<never> {
+    if (this.#claim !== undefined) await this.giveUpClaim()
+    const { log, settings } = this.#context
+    const { key, sequential } = settings
+    const { uploadId } = this.#upload
+    const failure = sourceGrew(last, { key, uploadId, offset })
+    // A sequential upload takes no part a second time.
+    this.#dropping ??= sequential
+      ? this.#upload.giveUp('source-changed', { failure })
+      : log.append({ type: 'drop', number: last, reason: 'source-grew' })
+    await this.#dropping
+    throw failure
+  }
+
   async #checkBounds(piece: Piece): Promise<void> {
     const { key, size, store } = this.#context.settings
     const end = piece.offset + piece.size
@@ -319,12 +347,4 @@ function listedPart(
   partNumber: number,
 ): ListedPart | 'refused' | undefined {
   return listed === 'refused' ? listed : listed.get(partNumber)
-}
-
-function crcVariant(digest: StoreDigest): 'crc64ecma' | 'crc64nvme' {
-  return digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
-}
-
-function md5Hex(base64: string): string {
-  return Buffer.from(base64, 'base64').toString('hex')
 }

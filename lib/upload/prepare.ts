@@ -17,6 +17,7 @@ import {
   etagsOf,
   firstStep,
   isThatObject,
+  partsNow,
   storedRun,
   whyNotContinued,
   type Listed,
@@ -74,7 +75,9 @@ async function look(
     crc64: completing.crc64,
     etags: etagsOf(upload.parts, completing.parts),
   }
-  if (head !== undefined && isThatObject(head, expected)) {
+  // Parts that were replaced since cannot show that the source is that object.
+  const canClaim = partsNow(upload, completing) !== 'replaced'
+  if (canClaim && head !== undefined && isThatObject(head, expected)) {
     const { size = completing.size } = settings
     if (size !== completing.size) {
       return restart(preparation, upload, 'source-changed', true)

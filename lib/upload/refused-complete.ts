@@ -9,6 +9,9 @@ import { sameEtag } from './etag.js'
 import { listAllParts } from './list-parts.js'
 import type { RunContext } from './run-context.js'
 
+/** Why a part is dropped; for the second time in a row it is somebody's doing. */
+const notAsSent = 'not-as-sent'
+
 /** The error to end the run with. */
 export async function refusedComplete(
   context: RunContext,
@@ -76,12 +79,12 @@ export async function refusedComplete(
   const before = log.state?.upload
   const isContended =
     before?.uploadId === uploadId &&
-    wrong.some(({ partNumber }) => before.drops.has(partNumber))
+    wrong.some(({ partNumber }) => before.drops.get(partNumber) === notAsSent)
   await log.append(
     ...wrong.map(({ partNumber: number }) => ({
       type: 'drop' as const,
       number,
-      reason: 'not-as-sent',
+      reason: notAsSent,
     })),
   )
   const numbers = wrong.map(({ partNumber }) => partNumber).join(', ')

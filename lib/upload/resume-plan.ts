@@ -22,7 +22,7 @@ import type {
   ObjectHead,
   StoreLimits,
 } from '../store/object-store.js'
-import { isMd5Etag, multipartEtag, sameEtag } from './etag.js'
+import { etagsDigest, isMd5Etag, multipartEtag, sameEtag } from './etag.js'
 import type { Verify } from './options.js'
 import type { UploadSettings } from './settings.js'
 
@@ -148,6 +148,20 @@ export function etagsOf(
     etags.push(part.etag)
   }
   return etags
+}
+
+/**
+ * Whether the log's parts are the ones that a Complete named. `replaced`: a later
+ * run has stored others since, so they say nothing of that Complete's object.
+ * `unknown`: some are lost to damage.
+ */
+export function partsNow(
+  { parts }: Pick<UploadState, 'parts'>,
+  completing: CompletingUploadRecord,
+): 'same' | 'replaced' | 'unknown' {
+  const etags = etagsOf(parts, completing.parts)
+  if (etags === undefined) return 'unknown'
+  return etagsDigest(etags) === completing.etagsDigest ? 'same' : 'replaced'
 }
 
 /** The parts that the store has: as it lists them, or unknown. */

@@ -18,7 +18,7 @@
  * for every part.
  */
 import { UploadError } from '../errors.js'
-import { finishClaim, finishUpload, finishWithPut } from './finish.js'
+import { makeObject } from './make-object.js'
 import { OpenUpload } from './open-upload.js'
 import {
   letGo,
@@ -41,8 +41,6 @@ import { UploadLog } from './upload-log.js'
 import { inScope } from './upload-trace.js'
 import type { UploadResult } from './upload-result.js'
 import type { PartRecord } from '../checkpoint/record.js'
-
-const noBytes = new MemoryContent(new Uint8Array(0), 'ef46db3751d8e999')
 
 /** What `suspend()` allows itself, ms: less than the two seconds promised. */
 const suspendBound = 1500
@@ -209,13 +207,18 @@ export class UploadRun {
   /** Takes the next part of the object. */
   takePart(part: TakenPart): void {
     if (this.#isRefused(part)) return
-    this.#count(part)
     const taker = opened(this.#taker)
     const isInOrder =
       taker.claim !== undefined || this.#options.settings.sequential
+    const last = this.#parts
+    const end = this.#size
+    const handle = (): Promise<unknown> =>
+      part.offset === end ? taker.handle(part) : taker.refuse(last, end)
+    // What is refused does not count: nothing that comes behind it fits either.
+    if (part.offset === end) this.#count(part)
     const work = isInOrder
-      ? (this.#inOrder = this.#inOrder.then(() => taker.handle(part)))
-      : taker.handle(part)
+      ? (this.#inOrder = this.#inOrder.then(handle))
+      : handle()
     const task = work
       .catch((error: unknown) => this.fail(error))
       .then(() => letGo(part))
@@ -287,7 +290,14 @@ export class UploadRun {
     }
     let result: UploadResult
     try {
-      result = await this.#makeObject(context)
+      result = await makeObject(context, {
+        taker: opened(this.#taker),
+        upload: opened(this.#upload),
+        plan: this.#plan,
+        parts: this.#parts,
+        size: this.#size,
+        whole: this.#whole?.content,
+      })
     } finally {
       await letGo(this.#whole)
     }
@@ -295,23 +305,6 @@ export class UploadRun {
     this.#state = 'done'
     context.progress.end()
     return result
-  }
-
-  async #makeObject(context: RunContext): Promise<UploadResult> {
-    const taker = opened(this.#taker)
-    const { claim, reuse } = taker
-    if (claim !== undefined) {
-      if (claim.isWhole()) return finishClaim(context, claim, reuse)
-      await taker.giveUpClaim()
-    }
-    if (this.#parts === 0 || this.#whole !== undefined) {
-      await this.#upload?.giveUp('source-changed')
-      reuse.resumed = false
-      return finishWithPut(context, this.#whole?.content ?? noBytes, reuse)
-    }
-    const uploadId = (await this.#upload?.id()) ?? ''
-    const source = { parts: this.#parts, size: this.#size }
-    return finishUpload(context, uploadId, taker.receipts, source, reuse)
   }
 
   #count({ partNumber, offset, size }: Piece): void {

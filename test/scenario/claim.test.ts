@@ -1,0 +1,168 @@
+/**
+ * An object that is there already is taken for this run's only when the source
+ * is proved to be its bytes: by the records that its Complete named, or by its
+ * CRC-64.
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import type { Test } from 'tap'
+import { uploadFile, type UploadStreamOptions } from '../../lib/index.js'
+import { StoreError } from '../../lib/store/store-error.js'
+import { noise } from '../support/dev-store.js'
+import { wrapStore } from '../support/small-store.js'
+import {
+  failureOf,
+  key,
+  part,
+  send,
+  smallUploads,
+  type SmallUploads,
+} from '../support/small-upload.js'
+import { storeCall } from '../support/store-call.js'
+
+const ours = noise(3 * part + 100, 5)
+const theirs = Buffer.from(ours).fill(7, 2 * part, 3 * part)
+
+type Options = Partial<UploadStreamOptions>
+
+const vetoed: Options = {
+  beforeComplete: () => {
+    throw new Error('not yet')
+  },
+}
+
+/** Complete is never answered, and made only when `isMade`. */
+function unheard({ small }: SmallUploads, isMade: boolean): Options {
+  const store = wrapStore(small, {
+    around: async (call, run) => {
+      if (call !== 'completeUpload' && call !== 'headObject') return run()
+      if (call === 'completeUpload' && isMade) await run()
+      throw new StoreError('lost', { kind: 'network' })
+    },
+  })
+  return { store, retry: { attempts: 1 } }
+}
+
+/** What puts the bytes of the first run under the key, when nobody expects it. */
+async function putUnder(dev: SmallUploads, bytes: Buffer): Promise<void> {
+  const whole = { checkpoint: false, partSize: 10 * part } as const
+  await dev.run(bytes, whole)
+}
+
+async function abortAll(dev: SmallUploads): Promise<void> {
+  for (const { uploadId } of dev.server.openUploads()) {
+    await dev.small.abortUpload({ key, uploadId }, storeCall())
+  }
+}
+
+/** A run over `bytes`, from a stream or from a file; its error, when it fails. */
+type Run = (
+  dev: SmallUploads,
+  bytes: Buffer,
+  options?: Options,
+) => Promise<unknown>
+
+const sources: [string, Run][] = [
+  [
+    'a stream',
+    async (dev, bytes, options) => {
+      const upload = dev.upload(options)
+      await send(upload, bytes).catch(() => undefined)
+      return upload.result.catch((error: unknown) => error)
+    },
+  ],
+  [
+    'a file',
+    async (dev, bytes, options) => {
+      const path = join(dev.directory, 'source')
+      await writeFile(path, bytes)
+      return uploadFile(path, {
+        store: dev.small,
+        key,
+        checkpoint: dev.log,
+        partSize: part,
+        multipartThreshold: 0,
+        retry: { baseDelay: 1, maxDelay: 2 },
+        ...options,
+      }).catch((error: unknown) => error)
+    },
+  ],
+]
+
+for (const [name, run] of sources) {
+  for (const isGone of [false, true]) {
+    const upload = isGone ? 'is gone' : 'is still there'
+    await t.test(
+      `${name}: the object of an earlier Complete is not that of a later run, when the upload ${upload}`,
+      async (t) => {
+        const dev = await smallUploads(t)
+        const first = await run(dev, ours, unheard(dev, false))
+        t.match(first, { resumable: true })
+        const second = await run(dev, theirs, vetoed)
+        t.match(second, { code: 'PAWL_BEFORE_COMPLETE' })
+        await putUnder(dev, ours)
+        if (isGone) await abortAll(dev)
+        const third = await run(dev, theirs)
+        t.match(third, {
+          verified: 'crc64',
+          partsReused: isGone ? 0 : 4,
+        })
+        t.ok(theirs.equals(await dev.object(key)), 'the object is the source')
+        t.notOk(dev.logExists())
+      },
+    )
+  }
+}
+
+await t.test('an unheard Complete is claimed, whatever was lost', async (t) => {
+  for (const [name, lost] of [
+    ['nothing', []],
+    ['a record', [2]],
+    ['every record', [1, 2, 3, 4]],
+  ] as const) {
+    const dev = await smallUploads(t)
+    t.match(await dev.fail(ours, unheard(dev, true)), { resumable: true })
+    for (const number of lost) await damage(t, dev, number)
+    const before = dev.server.requests.length
+    const result = await dev.run(ours)
+    t.match(result, { resumed: true, partsReused: 4, verified: 'crc64' }, name)
+    t.same(dev.partsSince(before), [], 'nothing is sent')
+    t.notOk(dev.logExists())
+  }
+})
+
+await t.test(
+  'where a record is lost, the CRC-64 of the whole decides',
+  async (t) => {
+    const dev = await smallUploads(t)
+    await dev.fail(ours, unheard(dev, false))
+    await dev.fail(theirs, vetoed)
+    await damage(t, dev, 1)
+    await putUnder(dev, ours)
+    const upload = dev.upload()
+    await send(upload, theirs).catch(() => undefined)
+    t.match(await failureOf(upload), {
+      code: 'PAWL_SOURCE_CHANGED',
+      resumable: true,
+    })
+    t.ok(ours.equals(await dev.object(key)), 'nothing was made of it')
+    await dev.run(theirs)
+    t.ok(theirs.equals(await dev.object(key)), 'the next run makes it')
+  },
+)
+
+/** Makes the records of a part unreadable. */
+async function damage(
+  t: Test,
+  { log }: SmallUploads,
+  number: number,
+): Promise<void> {
+  const text = await readFile(log, 'latin1')
+  const lines = text.split('\n')
+  const damaged = lines.map((line) =>
+    line.includes(` part {"number":${number},`) ? `x${line.slice(1)}` : line,
+  )
+  t.not(damaged.join(), lines.join(), 'there was such a record')
+  await writeFile(log, damaged.join('\n'), 'latin1')
+}
