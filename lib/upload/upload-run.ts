@@ -260,8 +260,9 @@ export class UploadRun {
     // A Complete that was sent is waited for: its answer decides what is true.
     await clock.until(bounds.complete, this.#finishing)
     this.#stopComplete.abort(reason)
-    const work = [this.#opening, ...this.#tasks, this.#finishing]
-    await clock.until(bounds.work, Promise.allSettled(work))
+    await clock.until(bounds.work, this.#opening)
+    await clock.until(bounds.work, Promise.allSettled(this.#tasks))
+    await clock.until(bounds.work, this.#finishing)
     this.#whole?.release()
     if (this.#log !== undefined) {
       const isKept = await leaveLog(this.#log, clock, this.#failure ?? reason)
@@ -286,7 +287,7 @@ export class UploadRun {
     }
     await context.log.close()
     // Too late: the run was suspended for good without this answer.
-    if (this.#state === 'ended') this.throwIfStopped()
+    if (this.state === 'ended') this.throwIfStopped()
     this.#state = 'done'
     try {
       context.progress.end()

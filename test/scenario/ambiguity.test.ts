@@ -458,6 +458,7 @@ await t.test('a run that ended around Complete', async (t) => {
 
 await t.test('a completed upload is never aborted', async (t) => {
   const bytes = noise(3 * part)
+  const tooLate = { code: 'PAWL_INVALID_STATE', completed: true }
   const damaged = (log: Buffer): Buffer =>
     Buffer.from(log.toString('latin1').replace(/^(.*) completing /gm, 'X$1 '))
   const cases: {
@@ -494,7 +495,7 @@ await t.test('a completed upload is never aborted', async (t) => {
         const upload = dev.upload(options)
         const discarding = upload.discard()
         if (isReplaced) await discarding
-        else await t.rejects(discarding, { completed: true }, name)
+        else await t.rejects(discarding, tooLate, name)
         t.equal(dev.logExists(), !isReplaced, name)
       } else {
         await dev.run(bytes, options)
