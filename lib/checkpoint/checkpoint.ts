@@ -3,7 +3,9 @@
  * the codec's business (`record.ts`, FORMAT.md).
  *
  * One upload opens it, appends, and either closes it (the upload can go on
- * later) or removes it (the object is complete). Calls are made one at a time.
+ * later) or removes it (the object is complete). Calls are made one at a time,
+ * but for `close()`: it may come while another call hangs, and is itself waited
+ * for only as long as a suspension may take.
  */
 export interface Checkpoint {
   /** For texts and results; a path for files. */

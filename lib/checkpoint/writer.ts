@@ -7,7 +7,8 @@
  *
  * The first failure is final: what was asked for and all that is asked for
  * later rejects with it, and nothing more is appended. A sync that is repeated
- * after a failed one can succeed although the bytes were lost.
+ * after a failed one can succeed although the bytes were lost. `end()` is such a
+ * failure too, for work that outlives its upload's hold of the log.
  *
  * `log` and `upload` are written twice each, on two lines with one number: they
  * are the records whose loss would cost more than themselves. A blank line keeps
@@ -98,9 +99,20 @@ export class LogWriter {
     return Promise.reject(this.#failure.error)
   }
 
+  /** Nothing more is appended, of what waits neither: the log is let go of. */
+  end(): void {
+    this.#failure ??= {
+      error: new UploadError(
+        'PAWL_INVALID_STATE',
+        `${this.#checkpoint.name} is no longer held by this upload`,
+      ),
+    }
+  }
+
   async #appendNext(running: Promise<void>): Promise<void> {
     // Waits in any case: what is given in the same turn goes together.
     await running
+    if (this.#failure !== undefined) throw this.#failure.error
     const bytes = Buffer.from(this.#waiting, 'latin1')
     this.#waiting = ''
     this.#running = this.#next ?? running

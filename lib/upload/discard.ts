@@ -6,6 +6,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { UploadError } from '../errors.js'
 import type { LogState } from '../checkpoint/fold.js'
+import type { CompletingPutRecord, DoneRecord } from '../checkpoint/record.js'
 import type { ObjectHead } from '../store/object-store.js'
 import { headObject } from './complete.js'
 import { sameEtag } from './etag.js'
@@ -62,33 +63,48 @@ async function mustNotBeComplete(
   )
 }
 
-/** What an earlier run was about to make, when it may have made it. */
+/** What an earlier run was about to make, or made, when it may be there. */
 function expectedObject(
   state: LogState | undefined,
 ):
   | { uploadId: string | undefined; is: (head: ObjectHead) => boolean }
   | undefined {
-  const put = state?.put?.completing
+  const { put, upload } = state ?? {}
   if (put !== undefined) {
-    const { size, md5 } = put
+    const { completing, done } = put
     return {
       uploadId: undefined,
-      is: (head) =>
-        md5 !== undefined && head.size === size && sameEtag(head.etag, md5),
+      is: (head) => isPut(head, completing) || isDone(head, done),
     }
   }
-  const upload = state?.upload
-  const completing = upload?.completing
-  if (completing === undefined || upload?.voided !== undefined) return undefined
-  return {
-    uploadId: upload?.uploadId,
-    is: (head) =>
-      isThatObject(head, {
-        size: completing.size,
-        crc64: completing.crc64,
-        etags: etagsOf(upload?.parts ?? new Map(), completing.parts),
-      }),
-  }
+  if (upload === undefined || upload.voided !== undefined) return undefined
+  const { uploadId, parts, completing, done } = upload
+  if (completing === undefined && done === undefined) return undefined
+  const isCompleted = (head: ObjectHead): boolean =>
+    completing !== undefined &&
+    isThatObject(head, {
+      size: completing.size,
+      crc64: completing.crc64,
+      etags: etagsOf(parts, completing.parts),
+    })
+  return { uploadId, is: (head) => isCompleted(head) || isDone(head, done) }
+}
+
+function isPut(
+  head: ObjectHead,
+  completing: CompletingPutRecord | undefined,
+): boolean {
+  if (completing?.md5 === undefined) return false
+  return head.size === completing.size && sameEtag(head.etag, completing.md5)
+}
+
+/** What `done` alone says, should the `completing` before it be damaged. */
+function isDone(head: ObjectHead, done: DoneRecord | undefined): boolean {
+  return (
+    done !== undefined &&
+    head.size === done.size &&
+    sameEtag(head.etag, done.etag)
+  )
 }
 
 const mostRounds = 5

@@ -1,4 +1,5 @@
 /** How an upload ends without its object, in words; and the signal that ends it. */
+import type { EventEmitter } from 'node:events'
 import { UploadError, type UploadErrorFields } from '../errors.js'
 
 export function suspended(fields: UploadErrorFields): UploadError {
@@ -32,4 +33,14 @@ export function followSignal(
   if (signal.aborted) onAbort()
   else signal.addEventListener('abort', onAbort, { once: true })
   return () => signal.removeEventListener('abort', onAbort)
+}
+
+/** For an end that the caller asked for by name; `result` says it too. */
+export function beQuiet(stream: EventEmitter): void {
+  // Once: it may be asked for again and again.
+  stream.off('error', ignoreError).on('error', ignoreError)
+}
+
+function ignoreError(): void {
+  // Without a listener the stream's error would end the process.
 }

@@ -168,6 +168,8 @@ export class FileUpload {
     try {
       this.#options.emit(name, event)
     } catch (error) {
+      // There is nothing left to fail.
+      if (this.#run?.state === 'done') throw error
       this.#run?.fail(error)
     }
   }

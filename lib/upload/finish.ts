@@ -242,7 +242,7 @@ async function removeLog(
     if (context.isSuspending()) return false
     await closeOldUploads(context)
     await abortOrphans(context)
-    return await log.checkpoint.remove()
+    return await log.remove()
   } catch (error) {
     if (error instanceof UploadError || error instanceof StoreError) {
       return false

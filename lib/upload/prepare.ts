@@ -89,6 +89,10 @@ async function look(
     })
     return { mode: 'claim', upload, completing, head }
   }
+  // It was completed, and its object replaced or removed since then.
+  if (upload.done !== undefined) {
+    return restart(preparation, upload, 'upload-gone')
+  }
   const reason = whyNotContinued(upload, settings)
   if (reason !== undefined) return restart(preparation, upload, reason)
   return list(preparation, upload)
@@ -114,7 +118,7 @@ async function restart(
   preparation: Preparation,
   upload: UploadState,
   reason: RestartReason,
-  isCompleted = false,
+  isCompleted = upload.done !== undefined,
 ): Promise<Plan> {
   const { log, emit } = preparation
   const { uploadId } = upload

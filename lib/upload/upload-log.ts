@@ -34,6 +34,9 @@ export class UploadLog {
   readonly #unclosed: Set<string>
   /** A request that makes something on the server was about to be sent. */
   #hasAsked = false
+  /** The upload that is complete; aborting it could break its object. */
+  #completed: string | undefined
+  #hasEnded = false
   readonly #intents: IntentRecord[]
   readonly #uploadIds: Set<string>
 
@@ -54,6 +57,8 @@ export class UploadLog {
     this.#unclosed = new Set(fields.state?.unclosed)
     this.#intents = [...(fields.state?.intents ?? [])]
     this.#uploadIds = new Set(fields.state?.uploadIds)
+    const upload = fields.state?.upload
+    if (upload?.done !== undefined) this.#completed = upload.uploadId
   }
 
   /**
@@ -147,13 +152,19 @@ export class UploadLog {
   /** Adds records; they are durable when it resolves. */
   append(...records: LogRecord[]): Promise<void> {
     for (const record of records) {
-      if (record.type === 'void') this.#unclosed.add(record.uploadId)
+      if (record.type === 'void' && record.uploadId !== this.#completed) {
+        this.#unclosed.add(record.uploadId)
+      }
       if (record.type === 'closed') this.#unclosed.delete(record.uploadId)
       if (record.type === 'intent' || record.type === 'completing') {
         this.#hasAsked = true
       }
       if (record.type === 'intent') this.#intents.push(record)
       if (record.type === 'upload') this.#uploadIds.add(record.uploadId)
+      if (record.type === 'done' && record.put !== true) {
+        this.#completed = this.#writer.epoch
+        this.#unclosed.delete(this.#completed)
+      }
     }
     return this.#writer.append(records)
   }
@@ -166,6 +177,25 @@ export class UploadLog {
   isWorthKeeping(failure: Error | undefined): boolean {
     if (this.state !== undefined || this.#uploadIds.size > 0) return true
     return this.#hasAsked && !isRefusal(failure)
+  }
+
+  /** Removes it, the object being complete; false when it is still there. */
+  async remove(): Promise<boolean> {
+    return !this.#hasEnded && this.checkpoint.remove()
+  }
+
+  /** Lets go of it, unless `end` came first. */
+  async close(): Promise<void> {
+    if (!this.#hasEnded) await this.checkpoint.close()
+  }
+
+  /**
+   * For what outlives a suspension: nothing is appended any more, and the
+   * checkpoint, which the next run may hold by then, is left alone.
+   */
+  end(): void {
+    this.#hasEnded = true
+    this.#writer.end()
   }
 
   /** Resolves when all that was given to `append` is durable. */

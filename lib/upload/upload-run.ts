@@ -36,14 +36,11 @@ import { storedRun } from './resume-plan.js'
 import type { RunContext } from './run-context.js'
 import type { UploadRunOptions } from './run-options.js'
 import { Slots } from './slots.js'
-import { within } from './within.js'
+import { bounds, Deadline, leaveLog } from './suspension.js'
 import { UploadLog } from './upload-log.js'
 import { inScope } from './upload-trace.js'
 import type { UploadResult } from './upload-result.js'
 import type { PartRecord } from '../checkpoint/record.js'
-
-/** What `suspend()` allows itself, ms: less than the two seconds promised. */
-const suspendBound = 1500
 
 export class UploadRun {
   readonly #options: UploadRunOptions
@@ -262,19 +259,16 @@ export class UploadRun {
     const { scope } = this.#options
     scope?.suspending(reason)
     this.#stop.abort(reason)
+    const clock = new Deadline()
     // A Complete that was sent is waited for: its answer decides what is true.
-    await within(suspendBound, this.#finishing)
+    await clock.until(bounds.complete, this.#finishing)
     this.#stopComplete.abort(reason)
-    await within(suspendBound, this.#opening)
-    await within(suspendBound, Promise.allSettled(this.#tasks))
-    await within(suspendBound, this.#finishing)
+    await clock.until(bounds.work, this.#opening)
+    await clock.until(bounds.work, Promise.allSettled(this.#tasks))
+    await clock.until(bounds.work, this.#finishing)
     this.#whole?.release()
     if (this.#log !== undefined) {
-      await within(suspendBound, this.#log.flush())
-      const { checkpoint } = this.#log
-      const isKept = this.#log.isWorthKeeping(this.#failure ?? reason)
-      if (!isKept) await checkpoint.remove()
-      await checkpoint.close()
+      const isKept = await leaveLog(this.#log, clock, this.#failure ?? reason)
       scope?.logLeft(isKept)
     }
     this.#state = 'ended'
@@ -301,9 +295,18 @@ export class UploadRun {
     } finally {
       await letGo(this.#whole)
     }
-    await context.log.checkpoint.close()
+    await context.log.close()
+    // Too late: the run was suspended for good without this answer.
+    if (this.state === 'ended') this.throwIfStopped()
     this.#state = 'done'
-    context.progress.end()
+    try {
+      context.progress.end()
+    } catch (error) {
+      // The object is complete: a listener's error is not the upload's.
+      setImmediate(() => {
+        throw error
+      })
+    }
     return result
   }
 

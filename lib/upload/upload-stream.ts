@@ -14,18 +14,19 @@ import { Writable } from 'node:stream'
 import { asError, UploadError } from '../errors.js'
 import { warmUpDigests } from '../hash/digest.js'
 import { loadXxh64 } from '../hash/xxh64.js'
+import { CallbackError } from './callback-error.js'
 import { Deferred } from './deferred.js'
 import { discardUpload } from './discard.js'
 import {
   alreadyComplete,
+  beQuiet,
   discarded,
   followSignal,
   suspended,
 } from './endings.js'
 import type { Emit, UploadEvents } from './events.js'
 import type { UploadStreamOptions } from './options.js'
-import { PartBuffers } from './part-buffers.js'
-import { PartCutter } from './part-cutter.js'
+import type { PartCutter } from './part-cutter.js'
 import { ProgressCounter } from './progress.js'
 import {
   checkCheckpoint,
@@ -35,10 +36,13 @@ import {
   type UploadSettings,
 } from './settings.js'
 import {
+  skipStored,
+  skipTooLate,
   sourceIdRequired,
-  vouchedParts,
+  writtenTooEarly,
   type SkipOptions,
 } from './skip-uploaded.js'
+import { cutterOf } from './stream-cutter.js'
 import type { UploadResult } from './upload-result.js'
 import { UploadRun } from './upload-run.js'
 import { traceUpload, type UploadScope } from './upload-trace.js'
@@ -89,6 +93,8 @@ export class ResumableUploadStream extends Writable {
   #isSkipped = false
   #isTaking = false
   #finished: UploadResult | undefined
+  /** The object is complete all the same. */
+  #callbackFailed: CallbackError | undefined
   #isDiscarding = false
   #discarding: Promise<void> | undefined
   #letGoOfSignal = (): void => undefined
@@ -130,30 +136,27 @@ export class ResumableUploadStream extends Writable {
    *
    * The parts before it are taken on the log's word, so somebody has to vouch
    * for the source: `sourceId` must be the log's, or `trustSource` be true; else
-   * `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`.
+   * `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`. So
+   * too, and the upload suspends, when anything is written before it resolves.
    */
   async skipUploaded({
     trustSource = false,
   }: SkipOptions = {}): Promise<number> {
-    if (this.#isSkipped || this.#isTaking || this.writableLength > 0) {
-      throw new UploadError(
-        'PAWL_INVALID_STATE',
-        'skipUploaded() is for once, before the first write',
-        { key: this.#settings.key },
-      )
-    }
+    if (this.#isSkipped || this.#isBegun()) throw skipTooLate(this.#settings)
     this.#isSkipped = true
     await this.#opened.promise
     const run = this.#openRun()
-    const records = vouchedParts(run, this.#settings, trustSource)
-    if (records === 'nobody') {
+    if (this.#isBegun()) {
+      // Cut already for a source from its first byte, or about to be.
+      const error = writtenTooEarly(this.#settings, run.uploadId)
+      this.destroy(error)
+      throw error
+    }
+    const offset = skipStored(run, this.#settings, trustSource)
+    if (offset === 'nobody') {
       this.#isSkipped = false
       throw sourceIdRequired(this.#settings, run.uploadId)
     }
-    const last = records.at(-1)
-    if (last === undefined) return 0
-    run.skip(records)
-    const offset = last.offset + last.size
     this.#progress.read(offset)
     return offset
   }
@@ -197,7 +200,7 @@ export class ResumableUploadStream extends Writable {
 
   /** Suspends, unless the upload has finished; resolves when the log is free. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.on('error', ignoreError)
+    beQuiet(this)
     if (!this.writableFinished) this.destroy()
     await this.result.catch(() => undefined)
   }
@@ -246,7 +249,10 @@ export class ResumableUploadStream extends Writable {
             this.#finished = result
             callback()
           },
-          (error: unknown) => callback(asError(error)),
+          (error: unknown) => {
+            if (error instanceof CallbackError) this.#callbackFailed = error
+            callback(asError(error))
+          },
         )
     }
     if (this.#cutter === undefined) finish()
@@ -263,8 +269,9 @@ export class ResumableUploadStream extends Writable {
     this.#cutter?.destroy()
     const end = (): void => {
       callback(error)
+      const failure = this.#callbackFailed ?? error ?? this.#reasonFor(null)
       if (this.#finished !== undefined) this.#settled.resolve(this.#finished)
-      else this.#settled.reject(error ?? this.#reasonFor(null))
+      else this.#settled.reject(failure)
     }
     const suspended = this.#run?.suspend(error ?? this.#reasonFor(null))
     if (suspended === undefined) end()
@@ -289,20 +296,15 @@ export class ResumableUploadStream extends Writable {
     this.#run = run
     const [xxh64] = await Promise.all([loadXxh64(), run.open()])
     this.#makeCutter = () =>
-      new PartCutter({
-        buffers: new PartBuffers(run.partSize, this.#settings.concurrency + 1),
-        xxh64,
-        firstPartNumber: run.partsTaken + 1,
-        onPart: (part, next) => {
-          run.take(part)
-          next()
-        },
-        onError: (error) => this.destroy(error),
-      })
+      cutterOf(run, xxh64, this.#settings, (error) => this.destroy(error))
   }
 
   #makeCutter: () => PartCutter = () => {
     throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
+  }
+
+  #isBegun(): boolean {
+    return this.#isTaking || this.writableLength > 0 || this.writableEnded
   }
 
   #cut(): PartCutter {
@@ -327,20 +329,20 @@ export class ResumableUploadStream extends Writable {
   }
 
   async #discard(): Promise<void> {
-    if (this.#finished !== undefined) throw alreadyComplete(this.#settings.key)
+    this.#mustNotBeComplete()
     this.#isDiscarding = true
-    this.on('error', ignoreError)
+    beQuiet(this)
     // At once: opening may be waiting for a server that is silent.
     this.destroy()
     await this.#opened.promise.catch(() => undefined)
     await this.result.catch(() => undefined)
-    if (this.#finished !== undefined) throw alreadyComplete(this.#settings.key)
+    this.#mustNotBeComplete()
     if (this.#checkpoint === undefined) return
     await discardUpload(this.#settings, this.#checkpoint)
   }
-}
 
-/** For an end that the caller asked for by name; `result` says it too. */
-function ignoreError(): void {
-  // Without a listener the stream's error would end the process.
+  #mustNotBeComplete(): void {
+    const isComplete = this.#finished ?? this.#callbackFailed
+    if (isComplete !== undefined) throw alreadyComplete(this.#settings.key)
+  }
 }

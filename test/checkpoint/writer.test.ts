@@ -148,6 +148,22 @@ await t.test(
   },
 )
 
+await t.test('after its end nothing is appended, nor what waits', async (t) => {
+  const sink = new SlowSink()
+  const writer = newWriter(sink)
+  const first = writer.append([header()])
+  const gate = await sink.next()
+  const waiting = writer.append([upload('first')])
+  writer.end()
+  const refused = { code: 'PAWL_INVALID_STATE' }
+  await t.rejects(writer.append([part(1)]), refused)
+  gate.resolve()
+  await first
+  await t.rejects(waiting, refused)
+  await t.rejects(writer.flush(), refused)
+  t.equal(sink.inFlight, 0)
+})
+
 await t.test('nothing given is nothing written', async (t) => {
   const sink = new BytesSink()
   await newWriter(sink).append([])

@@ -3,6 +3,7 @@
  * server says, the object is the source's bytes or the error says what is known,
  * and the next run finishes it.
  */
+import { writeFile } from 'node:fs/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import type {
@@ -10,7 +11,7 @@ import type {
   Operation,
   SeenRequest,
 } from '../../lib/dev-server/index.js'
-import type { UploadStreamOptions } from '../../lib/index.js'
+import { memoryCheckpoint, type UploadStreamOptions } from '../../lib/index.js'
 import { StoreError } from '../../lib/store/store-error.js'
 import { noise } from '../support/dev-store.js'
 import { smallStore, wrapStore } from '../support/small-store.js'
@@ -453,6 +454,56 @@ await t.test('a run that ended around Complete', async (t) => {
     tests.push(test)
   }
   await Promise.all(tests)
+})
+
+await t.test('a completed upload is never aborted', async (t) => {
+  const bytes = noise(3 * part)
+  const tooLate = { code: 'PAWL_INVALID_STATE', completed: true }
+  const damaged = (log: Buffer): Buffer =>
+    Buffer.from(log.toString('latin1').replace(/^(.*) completing /gm, 'X$1 '))
+  const cases: {
+    name: string
+    damage?: (log: Buffer) => Buffer
+    isReplaced?: boolean
+  }[] = [
+    { name: 'its completing damaged', damage: damaged },
+    { name: 'its object replaced', isReplaced: true },
+    { name: 'both', damage: damaged, isReplaced: true },
+  ]
+  for (const { name, damage, isReplaced = false } of cases) {
+    for (const isDiscarded of [false, true]) {
+      const dev = await smallUploads(t)
+      const left = memoryCheckpoint()
+      const appended: Uint8Array[] = []
+      await dev.run(bytes, {
+        checkpoint: {
+          name: left.name,
+          open: () => left.open(),
+          append: async (block) => {
+            appended.push(block)
+          },
+          setAside: () => left.setAside(),
+          remove: async () => false,
+          close: () => left.close(),
+        },
+      })
+      const log = Buffer.concat(appended)
+      await writeFile(dev.log, damage?.(log) ?? log, { mode: 0o600 })
+      if (isReplaced) await dev.run(noise(7), { checkpoint: false })
+      const options = { object: { contentType: 'text/plain' } }
+      if (isDiscarded) {
+        const upload = dev.upload(options)
+        const discarding = upload.discard()
+        if (isReplaced) await discarding
+        else await t.rejects(discarding, tooLate, name)
+        t.equal(dev.logExists(), !isReplaced, name)
+      } else {
+        await dev.run(bytes, options)
+        await mustBe(t, dev, bytes, name)
+      }
+      t.same(dev.seen('AbortMultipartUpload'), [], name)
+    }
+  }
 })
 
 await t.test('a run that ended around PutObject', async (t) => {

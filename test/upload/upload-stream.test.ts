@@ -9,7 +9,10 @@ import type { SeenRequest } from '../../lib/dev-server/index.js'
 import {
   createResumableUploadStream,
   memoryCheckpoint,
+  StoreError,
   UploadError,
+  type ObjectReceipt,
+  type ObjectStore,
   type PartEvent,
   type Progress,
   type ResumableUploadStream,
@@ -21,6 +24,7 @@ import {
   smallPart,
   type DevStore,
 } from '../support/dev-store.js'
+import { wrapStore } from '../support/small-store.js'
 
 const key = 'backups/db.dump'
 
@@ -307,6 +311,35 @@ await t.test('skipping wants somebody to vouch for the source', async (t) => {
   t.ok(bytes.equals(await dev.object(key)))
 })
 
+await t.test(
+  'nothing is written before skipUploaded has resolved',
+  async (t) => {
+    const dev = await devStore(t)
+    const bytes = noise(4 * smallPart)
+    const options = { sourceId: 'a', concurrency: 1 }
+    await sendSome(uploadTo(dev, options), bytes, 2)
+    const early: Record<string, (upload: ResumableUploadStream) => unknown> = {
+      'a write': (upload) => upload.write(bytes.subarray(0, 10)),
+      'a pipeline': (upload) => send(upload, bytes).catch(() => undefined),
+      'an end': (upload) => upload.end(),
+    }
+    for (const [name, write] of Object.entries(early)) {
+      const asked = dev.seen('UploadPart').length
+      const upload = uploadTo(dev, options)
+      upload.on('error', () => undefined)
+      const skipped = upload.skipUploaded()
+      write(upload)
+      const expected = { code: 'PAWL_INVALID_STATE', resumable: true }
+      await t.rejects(skipped, expected, name)
+      await t.rejects(upload.result, expected, name)
+      t.equal(dev.seen('UploadPart').length, asked, `${name}: nothing was sent`)
+    }
+    const upload = uploadTo(dev, options)
+    await send(upload, bytes.subarray(await upload.skipUploaded()))
+    t.ok(bytes.equals(await dev.object(key)), 'the upload can go on')
+  },
+)
+
 await t.test('skipUploaded of a new upload is 0', async (t) => {
   const dev = await devStore(t)
   const upload = uploadTo(dev)
@@ -495,6 +528,50 @@ await t.test('discard after completion says that it is too late', async (t) => {
   })
   t.equal((await dev.object(key)).length, smallPart * 2)
 })
+
+await t.test(
+  'discard of what only its callback failed is too late',
+  async (t) => {
+    const failing = (store: ObjectStore): ObjectStore => {
+      const whole = wrapStore(store)
+      const callbackFailed = new StoreError('the receiver answered 500', {
+        kind: 'request',
+        status: 203,
+      })
+      const fails = async (receipt: Promise<ObjectReceipt>) => ({
+        ...(await receipt),
+        callbackFailed,
+      })
+      whole.completeUpload = (request, call) =>
+        fails(store.completeUpload(request, call))
+      whole.putObject = (request, call) => fails(store.putObject(request, call))
+      return whole
+    }
+    for (const size of [10, 2 * smallPart]) {
+      const dev = await devStore(t)
+      const upload = uploadTo(dev, { store: failing(dev.store) })
+      const failed = { code: 'PAWL_CALLBACK_FAILED', completed: true }
+      await t.rejects(send(upload, noise(size)), failed)
+      await t.rejects(upload.result, failed)
+      const late = { code: 'PAWL_INVALID_STATE', completed: true }
+      await t.rejects(upload.discard(), late)
+      t.same(dev.seen('AbortMultipartUpload'), [])
+    }
+  },
+)
+
+await t.test(
+  'discard that fails again and again leaves no listener',
+  async (t) => {
+    const dev = await devStore(t)
+    await sendSome(uploadTo(dev), noise(4 * smallPart), 2)
+    const upload = uploadTo(dev, { retry: { attempts: 1 } })
+    dev.server.setFault(() => ({ kind: 'status', status: 500 }))
+    for (let i = 0; i < 12; i++) await t.rejects(upload.discard())
+    await upload[Symbol.asyncDispose]()
+    t.equal(upload.listenerCount('error'), 1)
+  },
+)
 
 await t.test('discard keeps the log when the server is away', async (t) => {
   const dev = await devStore(t)

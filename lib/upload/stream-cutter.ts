@@ -1,0 +1,24 @@
+import type { Xxh64 } from '../hash/xxh64.js'
+import { PartBuffers } from './part-buffers.js'
+import { PartCutter } from './part-cutter.js'
+import type { UploadSettings } from './settings.js'
+import type { UploadRun } from './upload-run.js'
+
+/** What cuts a stream's bytes into the parts of a run, behind those it skipped. */
+export function cutterOf(
+  run: UploadRun,
+  xxh64: Xxh64,
+  { concurrency }: Pick<UploadSettings, 'concurrency'>,
+  onError: (error: Error) => void,
+): PartCutter {
+  return new PartCutter({
+    buffers: new PartBuffers(run.partSize, concurrency + 1),
+    xxh64,
+    firstPartNumber: run.partsTaken + 1,
+    onPart: (part, next) => {
+      run.take(part)
+      next()
+    },
+    onError,
+  })
+}

@@ -1,0 +1,50 @@
+/**
+ * How long a suspension waits, and for what. One clock bounds all of it, so that
+ * a disk and a server that hang at once still take no more than the two seconds
+ * promised.
+ */
+import type { UploadLog } from './upload-log.js'
+
+/** Up to when something is waited for, ms from the start. */
+export const bounds = { complete: 1200, work: 1500, receipts: 1700, log: 1900 }
+
+/** One clock for several waits. */
+export class Deadline {
+  readonly #start = performance.now()
+
+  /** Waits for work to settle, however it does, up to so many ms from the start. */
+  async until(ms: number, work: Promise<unknown> | undefined): Promise<void> {
+    if (work === undefined) return
+    const left = Math.max(0, this.#start + ms - performance.now())
+    let timer: NodeJS.Timeout | undefined
+    const bound = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, left)
+    })
+    // Who started the work hears how it ended; here only that it did.
+    const settled = work.then(
+      () => undefined,
+      () => undefined,
+    )
+    await Promise.race([settled, bound])
+    clearTimeout(timer)
+  }
+}
+
+/** Writes what is in hand and lets go of the log; whether it was kept. */
+export async function leaveLog(
+  log: UploadLog,
+  clock: Deadline,
+  failure: Error,
+): Promise<boolean> {
+  await clock.until(bounds.receipts, log.flush())
+  // What has not settled by now must not write into the next run's log.
+  log.end()
+  const isKept = log.isWorthKeeping(failure)
+  const { checkpoint } = log
+  const leave = async (): Promise<void> => {
+    if (!isKept) await checkpoint.remove()
+    await checkpoint.close()
+  }
+  await clock.until(bounds.log, leave())
+  return isKept
+}

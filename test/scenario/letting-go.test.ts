@@ -1,0 +1,181 @@
+/**
+ * A suspension lets go of the log for good, in time, whatever hangs; and what a
+ * finished upload's listeners do is not the upload's failure.
+ */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import {
+  memoryCheckpoint,
+  uploadFile,
+  type Checkpoint,
+} from '../../lib/index.js'
+import { Deferred } from '../../lib/upload/deferred.js'
+import { noise } from '../support/dev-store.js'
+import { settles } from '../support/leftovers.js'
+import { wrapStore } from '../support/small-store.js'
+import { key, part, smallUploads, until } from '../support/small-upload.js'
+
+/** The same checkpoint, with something done instead of its appends. */
+function appendingBy(
+  checkpoint: Checkpoint,
+  append: Checkpoint['append'],
+  close = () => checkpoint.close(),
+): Checkpoint {
+  return {
+    name: checkpoint.name,
+    open: () => checkpoint.open(),
+    append,
+    setAside: () => checkpoint.setAside(),
+    remove: () => checkpoint.remove(),
+    close,
+  }
+}
+
+await t.test('work that outlives a suspension writes nothing', async (t) => {
+  const dev = await smallUploads(t)
+  const memory = memoryCheckpoint()
+  let appends = 0
+  const checkpoint = appendingBy(memory, (bytes) => {
+    appends++
+    return memory.append(bytes)
+  })
+  const late = new Deferred<void>()
+  const stored = new Deferred<void>()
+  let isHeld = false
+  const store = wrapStore(dev.small, {
+    around: async (call, run) => {
+      const answer = await run()
+      if (call !== 'uploadPart' || isHeld) return answer
+      isHeld = true
+      stored.resolve()
+      // It hears of no signal.
+      await late.promise
+      return answer
+    },
+  })
+  const bytes = noise(5 * part + 1)
+  const upload = dev.upload({ store, checkpoint, concurrency: 1 })
+  upload.on('error', () => undefined)
+  upload.write(bytes)
+  await stored.promise
+  upload.destroy()
+  await settles(upload)
+  // The next run holds it.
+  await checkpoint.open()
+  const before = appends
+  late.resolve()
+  let turns = 0
+  await until(() => ++turns > 20)
+  t.equal(appends, before, 'nothing is appended')
+  await checkpoint.close()
+  const result = await dev.run(bytes, { checkpoint })
+  t.ok(bytes.equals(await dev.object(key)))
+  t.equal(result.resumed, true)
+})
+
+await t.test('a Complete that outlives one leaves the log alone', async (t) => {
+  const dev = await smallUploads(t)
+  const checkpoint = memoryCheckpoint()
+  const late = new Deferred<void>()
+  const completed = new Deferred<void>()
+  const store = wrapStore(dev.small, {
+    around: async (call, run) => {
+      const answer = await run()
+      if (call !== 'completeUpload') return answer
+      completed.resolve()
+      await late.promise
+      return answer
+    },
+  })
+  const bytes = noise(2 * part)
+  const upload = dev.upload({ store, checkpoint })
+  upload.on('error', () => undefined)
+  upload.end(bytes)
+  await completed.promise
+  upload.destroy()
+  await settles(upload)
+  await t.rejects(upload.result, { code: 'PAWL_SUSPENDED' })
+  await checkpoint.open()
+  late.resolve()
+  let turns = 0
+  await until(() => ++turns > 20)
+  await t.rejects(checkpoint.open(), { code: 'PAWL_CHECKPOINT_LOCKED' })
+  await checkpoint.close()
+  t.match(await dev.run(bytes, { checkpoint }), { partsReused: 2 })
+  t.equal(dev.seen('CompleteMultipartUpload').length, 1)
+})
+
+for (const hanging of ['append', 'append and close'] as const) {
+  await t.test(`a log whose ${hanging} hangs is left in time`, async (t) => {
+    const dev = await smallUploads(t)
+    const memory = memoryCheckpoint()
+    const never = new Promise<never>(() => undefined)
+    let isHung = false
+    let isClosed = false
+    const checkpoint = appendingBy(
+      memory,
+      (bytes) => {
+        // Before it, the header, the intent and the upload.
+        isHung = dev.seen('UploadPart').length > 0
+        return isHung ? never : memory.append(bytes)
+      },
+      () => {
+        isClosed = true
+        return hanging === 'append' ? memory.close() : never
+      },
+    )
+    const upload = dev.upload({ checkpoint })
+    upload.on('error', () => undefined)
+    upload.end(noise(3 * part))
+    await until(() => isHung)
+    upload.destroy()
+    // Twice what is promised; bounds that add up take longer.
+    await settles(upload, 4000)
+    t.ok(isClosed, 'it was closed')
+    await t.rejects(upload.result, { code: 'PAWL_SUSPENDED' })
+  })
+}
+
+await t.test(
+  "a listener's error comes too late to fail an object",
+  async (t) => {
+    const dev = await smallUploads(t)
+    const path = join(dev.directory, 'source')
+    const bytes = noise(2 * part)
+    await writeFile(path, bytes)
+    const runs: Record<string, (listener: () => void) => Promise<unknown>> = {
+      stream: (listener) => {
+        const upload = dev.upload()
+        upload.on('progress', listener)
+        upload.end(bytes)
+        return upload.result
+      },
+      uploadFile: (listener) =>
+        uploadFile(path, {
+          store: dev.small,
+          key,
+          partSize: part,
+          checkpoint: dev.log,
+          onProgress: listener,
+        }),
+    }
+    for (const [name, run] of Object.entries(runs)) {
+      const thrown = new Deferred<unknown>()
+      const note = (error: unknown): void => thrown.resolve(error)
+      const isComplete = () => dev.seen('CompleteMultipartUpload').length > 0
+      dev.server.requests.length = 0
+      process.on('uncaughtException', note)
+      try {
+        const result = await run(() => {
+          if (isComplete()) throw new Error('the bar is gone')
+        })
+        t.match(result, { size: bytes.length }, name)
+        t.match(await thrown.promise, { message: 'the bar is gone' })
+      } finally {
+        process.off('uncaughtException', note)
+      }
+      t.notOk(dev.logExists())
+    }
+  },
+)
