@@ -177,7 +177,7 @@ export interface ObjectReceipt {
   crc64?: string | undefined
   /** In a bucket with versioning. */
   versionId?: string | undefined
-  /** Set when the object is stored but the callback failed (OSS, status 203). */
+  /** Set when the object is stored but the callback failed (OSS). */
   callbackFailed?: StoreError | undefined
   /** The callback server's answer, when a callback was asked for. */
   callbackBody?: string | undefined

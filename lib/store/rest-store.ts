@@ -29,6 +29,7 @@ import type {
 } from './object-store.js'
 import type { Query } from './percent-encode.js'
 import { listBytes, type Operation, type Session } from './session.js'
+import { isErrorDocument } from './server-error.js'
 import { StoreError } from './store-error.js'
 import { parseXml, trimmedText } from './xml.js'
 
@@ -129,6 +130,7 @@ export class RestStore implements ObjectStore {
     call: Call,
   ): Promise<ObjectReceipt> {
     const { key, uploadId, parts, object } = request
+    const withCallback = object.callback !== undefined
     const content = completeBody(parts, this.#dialect.xmlNamespace)
     const operation = this.#operation(call, {
       name: 'CompleteMultipartUpload',
@@ -141,10 +143,10 @@ export class RestStore implements ObjectStore {
         ...this.#dialect.completeHeaders(request),
       },
       content,
+      withCallback,
       maxAnswerBytes: listBytes,
       fields: { key, uploadId },
     })
-    const withCallback = object.callback !== undefined
     return this.#read(operation, call, (answer) =>
       withCallback
         ? this.#callbackReceipt(operation, answer)
@@ -206,6 +208,7 @@ export class RestStore implements ObjectStore {
     call: Call,
   ): Promise<ObjectReceipt> {
     const { key, object } = request
+    const withCallback = object.callback !== undefined
     const { fixed, put } = this.#dialect.objectHeaders(object)
     const operation = this.#operation(call, {
       name: 'PutObject',
@@ -214,10 +217,10 @@ export class RestStore implements ObjectStore {
       query: [],
       headers: { ...fixed, ...put, ...this.#bodyHeaders(request) },
       body: request.size === 0 ? undefined : request.body,
+      withCallback,
       maxAnswerBytes: listBytes,
       fields: { key },
     })
-    const withCallback = object.callback !== undefined
     return this.#read(operation, call, (answer) =>
       withCallback
         ? this.#callbackReceipt(operation, answer)
@@ -315,14 +318,15 @@ export class RestStore implements ObjectStore {
     }
   }
 
-  /** The body is the callback server's; 203 means that it did not get there. */
+  /** The body is the callback server's, or says that it was not reached. */
   #callbackReceipt(operation: Operation, answer: HttpAnswer): ObjectReceipt {
     const receipt = this.#receipt(answer)
-    return answer.status === 203
+    const { status, body } = answer
+    return status === 203 || status >= 300 || isErrorDocument(body)
       ? {
           ...receipt,
           callbackFailed: this.#session.describe(operation, answer),
         }
-      : { ...receipt, callbackBody: answer.body.toString('utf8') }
+      : { ...receipt, callbackBody: body.toString('utf8') }
   }
 }

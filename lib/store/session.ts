@@ -36,6 +36,8 @@ export interface Operation extends UnsignedRequest {
   name: OperationName
   /** Besides `content`; with `content-length` in the headers. */
   body?: Body | undefined
+  /** The server is to call somebody back once the object is stored. */
+  withCallback?: boolean
   /** For errors. */
   fields: UploadErrorFields
   /** Of the answer; 64 KiB. */
@@ -74,7 +76,10 @@ export class Session {
     this.#host = new URL(dialect.origin).host
   }
 
-  /** Resolves to an answer with a status of 2xx; rejects with anything else. */
+  /**
+   * Resolves to an answer with a status of 2xx, or one that says that only the
+   * callback failed; rejects with anything else.
+   */
   async send(operation: Operation, call: Call): Promise<HttpAnswer> {
     const failing = this.#failing(operation, call)
     const lane = await this.#connections.acquire(call.signal)
@@ -140,8 +145,15 @@ export class Session {
       const id = readRequestId(answer, this.#dialect.errorHeaders)
       traceAnswer(trace, answer, id)
     }
-    if (isSuccess(answer)) return answer
+    if (isSuccess(answer) || this.#isStored(operation, answer)) return answer
     throw this.#refusal(operation, answer, exchange.credentials)
+  }
+
+  /** `CallbackFailed` comes after the object, whatever the status (203, 424). */
+  #isStored({ withCallback }: Operation, answer: HttpAnswer): boolean {
+    if (withCallback !== true) return false
+    const { code } = readServerError(answer, this.#dialect.errorHeaders)
+    return code === 'CallbackFailed'
   }
 
   async #attempt(

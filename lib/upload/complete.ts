@@ -61,7 +61,7 @@ export async function completeUpload(
   if (object.forbidOverwrite === true) await mustNotExist(input)
   for (let attempt = 1; ; attempt++) {
     try {
-      return await requests.once(
+      const receipt = await requests.once(
         context,
         (call) =>
           store.completeUpload(
@@ -70,6 +70,13 @@ export async function completeUpload(
           ),
         attempt,
       )
+      const { callbackFailed } = receipt
+      if (callbackFailed === undefined || receipt.etag !== '') return receipt
+      // An error that does not say what was stored: the object does.
+      const found = await lookForObject(input)
+      if (found !== undefined) return { ...found, callbackFailed }
+      if (callbackFailed.status === 203) return receipt
+      throw unknown(input, callbackFailed, attempt)
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof StoreError)) throw error
@@ -171,7 +178,7 @@ export async function headObject(
   }
 }
 
-function isRefusedLook({ code, status }: UploadError): boolean {
+export function isRefusedLook({ code, status }: UploadError): boolean {
   return code === 'PAWL_ACCESS_DENIED' || status === 405 || status === 501
 }
 

@@ -152,7 +152,8 @@ function isFinal({ kind }: StoreError): boolean {
   )
 }
 
-function crcVariant(digestOfStore: string): 'crc64ecma' | 'crc64nvme' {
+/** The CRC-64 that goes with what a store reports. */
+export function crcVariant(digestOfStore: string): 'crc64ecma' | 'crc64nvme' {
   return digestOfStore === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
 }
 

@@ -1,25 +1,37 @@
 /**
  * One PutObject for a source that is shorter than a part.
  *
- * Its record in the log says what was about to be put. A lost answer is cleared
- * up by looking: the same bytes under the key are success. Where overwriting is
- * forbidden that is also how a PUT of our own, repeated, is told from somebody
- * else's object.
+ * Its record in the log says what was about to be put. After a lost answer the
+ * key is looked at before anything is sent again: the same bytes there are
+ * success, and a repeated PUT would replace what somebody else has put since,
+ * make a second version, or a second callback. Where overwriting is forbidden
+ * that is also how a PUT of our own, repeated, is told from somebody else's
+ * object.
  */
-import { UploadError } from '../errors.js'
-import type { ObjectReceipt } from '../store/object-store.js'
-import { headObject } from './complete.js'
-import { isMd5Etag, sameEtag } from './etag.js'
 import type { PartCheck } from '../checkpoint/record.js'
+import { UploadError } from '../errors.js'
+import type { Call, ObjectHead, ObjectReceipt } from '../store/object-store.js'
+import { headObject, isRefusedLook } from './complete.js'
+import { isMd5Etag, sameEtag } from './etag.js'
 import type { PartContent } from './part-content.js'
+import { crcVariant, type Sent } from './part-sender.js'
 import { tracePut } from './part-trace.js'
 import type { RunContext } from './run-context.js'
+import type { UploadSettings } from './settings.js'
 
 interface Put {
   receipt: ObjectReceipt
   check: PartCheck
   /** Requests made for it. */
   attempts: number
+}
+
+/** What the object must be, to be ours. */
+interface Expected {
+  size: number
+  /** Hex. */
+  md5: string
+  crc64: string | undefined
 }
 
 export async function putWholeObject(
@@ -35,10 +47,15 @@ async function putWhole(
   context: RunContext,
   content: PartContent,
 ): Promise<Put> {
-  const { settings, log, sender, completeSignal, progress, emit } = context
-  const { store, key, object } = settings
+  const { settings, log, progress, emit } = context
+  const { verify, store } = settings
   const { size } = content
   const md5 = Buffer.from(await content.digest('md5'), 'base64').toString('hex')
+  const crc64 =
+    verify === 'crc64'
+      ? await content.digest(crcVariant(store.digest))
+      : undefined
+  const expected: Expected = { size, md5, crc64 }
   await log.append({
     type: 'completing',
     put: true,
@@ -46,49 +63,137 @@ async function putWhole(
     md5,
   })
   context.signal.throwIfAborted()
+  const put = await putOrFind(context, content, expected)
+  const { receipt, check, attempts } = await confirmCallback(
+    context,
+    expected,
+    put,
+  )
+  progress.stored(size)
+  if (size > 0) {
+    emit('part', {
+      partNumber: 1,
+      offset: 0,
+      size,
+      etag: receipt.etag,
+      reused: false,
+      attempts,
+    })
+  }
+  return { receipt, check, attempts }
+}
+
+async function putOrFind(
+  context: RunContext,
+  content: PartContent,
+  expected: Expected,
+): Promise<Put> {
+  const { log, completeSignal } = context
   try {
-    const { receipt, check, attempts } = await sender.send(
-      content,
-      { what: 'PutObject', signal: completeSignal },
-      (request, call) => store.putObject({ ...request, key, object }, call),
-    )
-    progress.stored(size)
-    if (size > 0) {
-      emit('part', {
-        partNumber: 1,
-        offset: 0,
-        size,
-        etag: receipt.etag,
-        reused: false,
-        attempts,
-      })
-    }
-    return { receipt, check, attempts }
+    return await sendLooking(context, content, expected)
   } catch (error) {
     if (!(error instanceof UploadError) || !isAmbiguous(error)) throw error
+    const { attempts = 1 } = error
     const isFirstTry =
-      error.attempts === 1 && log.state?.put?.completing?.md5 !== md5
+      attempts === 1 && log.state?.put?.completing?.md5 !== expected.md5
     if (error.code === 'PAWL_ALREADY_EXISTS' && isFirstTry) throw error
     completeSignal.throwIfAborted()
-    const found = await headObject(
-      context.requests,
-      settings,
-      completeSignal,
-    ).catch((second: unknown) => {
-      if (second instanceof UploadError) return undefined
-      throw second
-    })
-    if (
-      found !== undefined &&
-      found.size === size &&
-      isMd5Etag(found.etag) &&
-      sameEtag(found.etag, md5)
-    ) {
-      const { attempts = 1 } = error
-      return { receipt: found, check: 'md5', attempts }
-    }
+    const found = await lookAgain(context, expected).catch(
+      (second: unknown) => {
+        if (second instanceof UploadError) return undefined
+        throw second
+      },
+    )
+    if (found === undefined) throw error
+    return { ...found, attempts }
+  }
+}
+
+/** PUT, tried again; between two of them the object is looked for. */
+async function sendLooking(
+  { settings, sender, completeSignal }: RunContext,
+  content: PartContent,
+  expected: Expected,
+): Promise<Sent<ObjectReceipt>> {
+  const { store, key, object } = settings
+  let mustLook = false
+  return sender.send(
+    content,
+    { what: 'PutObject', signal: completeSignal },
+    async (request, call) => {
+      if (mustLook) {
+        const head = await lookOnce(settings, call)
+        if (head !== undefined && proofOf(head, expected) !== undefined) {
+          return head
+        }
+      }
+      mustLook = false
+      try {
+        return await store.putObject({ ...request, key, object }, call)
+      } catch (error) {
+        mustLook = error instanceof UploadError && isAmbiguous(error)
+        throw error
+      }
+    },
+  )
+}
+
+/** One HEAD, as part of an attempt. Who may only write does not see anything. */
+async function lookOnce(
+  { store, key }: UploadSettings,
+  call: Call,
+): Promise<ObjectHead | undefined> {
+  try {
+    return await store.headObject(key, call)
+  } catch (error) {
+    if (error instanceof UploadError && isRefusedLook(error)) return undefined
     throw error
   }
+}
+
+/** HEAD, tried again as any other call. */
+async function lookAgain(
+  { requests, settings, completeSignal }: RunContext,
+  expected: Expected,
+): Promise<Pick<Put, 'receipt' | 'check'> | undefined> {
+  const receipt = await headObject(requests, settings, completeSignal)
+  const check = receipt && proofOf(receipt, expected)
+  return receipt === undefined || check === undefined
+    ? undefined
+    : { receipt, check }
+}
+
+/**
+ * A failed callback that does not say what was stored: the object does. Under
+ * 203 the server has said that it is there.
+ */
+async function confirmCallback(
+  context: RunContext,
+  expected: Expected,
+  put: Put,
+): Promise<Put> {
+  const { callbackFailed, etag } = put.receipt
+  if (callbackFailed === undefined || etag !== '') return put
+  const found = await lookAgain(context, expected)
+  if (found !== undefined) {
+    const { receipt, check } = found
+    return { ...put, receipt: { ...receipt, callbackFailed }, check }
+  }
+  if (callbackFailed.status === 203) return put
+  const { requests } = context
+  throw requests.describe(callbackFailed, { what: 'PutObject' }, put.attempts)
+}
+
+/** What proves the object to be ours; its size alone never does. */
+function proofOf(
+  head: ObjectHead,
+  { size, md5, crc64 }: Expected,
+): 'crc64' | 'md5' | undefined {
+  if (head.size !== size) return undefined
+  if (head.crc64 !== undefined && crc64 !== undefined) {
+    return head.crc64 === crc64 ? 'crc64' : undefined
+  }
+  return isMd5Etag(head.etag) && sameEtag(head.etag, md5) ? 'md5' : undefined
 }
 
 /** An answer was lost, or says that the object is there already. */

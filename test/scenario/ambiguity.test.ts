@@ -271,6 +271,48 @@ await t.test('a lost answer to PutObject is cleared up', async (t) => {
   }
 })
 
+await t.test('a PutObject is not repeated before a look', async (t) => {
+  for (const [name, fault] of lost) {
+    const dev = await smallUploads(t)
+    const bytes = noise(part - 1)
+    first(dev, 'PutObject', fault)
+    await dev.run(bytes, { timeout: quick })
+    await mustBe(t, dev, bytes, name)
+    t.equal(dev.seen('PutObject').length, 1, name)
+  }
+})
+
+await t.test('a look that fails is repeated before PutObject is', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(part - 1)
+  let looks = 0
+  let puts = 0
+  dev.server.setFault(({ operation }) => {
+    if (operation === 'PutObject' && puts++ === 0) return { kind: 'reply-lost' }
+    return operation === 'HeadObject' && looks++ < 2
+      ? { kind: 'status', status: 500 }
+      : undefined
+  })
+  await dev.run(bytes)
+  await mustBe(t, dev, bytes)
+  t.same([puts, looks], [1, 3])
+})
+
+await t.test('who may not look repeats PutObject', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(part - 1)
+  let puts = 0
+  dev.server.setFault(({ operation }) => {
+    if (operation === 'PutObject' && puts++ === 0) return { kind: 'reply-lost' }
+    return operation === 'HeadObject'
+      ? { kind: 'status', status: 403, code: 'AccessDenied' }
+      : undefined
+  })
+  await dev.run(bytes)
+  await mustBe(t, dev, bytes)
+  t.equal(puts, 2)
+})
+
 await t.test('a PutObject that never happens is an error', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(100)
@@ -533,37 +575,57 @@ function changed(bytes: Buffer, at: number): Buffer {
   return copy
 }
 
+const object = {
+  callback: { url: 'http://127.0.0.1:9/none', body: 'size=${size}' },
+}
+
 await t.test('a callback that failed', async (t) => {
-  const object = {
-    callback: { url: 'http://127.0.0.1:9/none', body: 'size=${size}' },
+  for (const status of [203, 424]) {
+    for (const size of [3 * part, 10]) {
+      const dev = await smallUploads(t)
+      const bytes = noise(size)
+      const code = 'CallbackFailed'
+      dev.server.setFault(({ operation }) =>
+        operation === 'PutObject' || operation === 'CompleteMultipartUpload'
+          ? { kind: 'status', status, code, apply: true }
+          : undefined,
+      )
+      const error = await dev.fail(bytes, { object })
+      t.match(error, {
+        code: 'PAWL_CALLBACK_FAILED',
+        status,
+        resumable: false,
+        completed: true,
+        result: { key, size, etag: /^[0-9A-F]{32}/, verified: 'crc64' },
+      })
+      await mustBe(t, dev, bytes)
+      t.equal(
+        dev.seen('PutObject').length +
+          dev.seen('CompleteMultipartUpload').length,
+        1,
+        'never repeated',
+      )
+    }
   }
-  const failed: Fault = {
-    kind: 'status',
-    status: 203,
-    code: 'CallbackFailed',
-    apply: true,
-  }
+})
+
+await t.test('a failed callback is no proof of an object', async (t) => {
   for (const size of [3 * part, 10]) {
     const dev = await smallUploads(t)
     const bytes = noise(size)
     dev.server.setFault(({ operation }) =>
       operation === 'PutObject' || operation === 'CompleteMultipartUpload'
-        ? failed
+        ? { kind: 'status', status: 424, code: 'CallbackFailed' }
         : undefined,
     )
-    const error = await dev.fail(bytes, { object })
-    t.match(error, {
-      code: 'PAWL_CALLBACK_FAILED',
-      resumable: false,
-      completed: true,
-      result: { key, size },
+    t.match(await dev.fail(bytes, { object }), {
+      code: size < part ? 'PAWL_SERVER' : 'PAWL_COMPLETE_UNKNOWN',
+      status: 424,
+      resumable: true,
     })
+    dev.server.setFault(undefined)
+    await dev.run(bytes, { object: {} })
     await mustBe(t, dev, bytes)
-    t.equal(
-      dev.seen('PutObject').length + dev.seen('CompleteMultipartUpload').length,
-      1,
-      'never repeated',
-    )
   }
 })
 

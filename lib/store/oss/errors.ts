@@ -52,7 +52,7 @@ const kinds: Record<string, StoreErrorKind> = {
   MethodNotAllowed: 'unsupported',
   NotImplemented: 'unsupported',
   SecondLevelDomainForbidden: 'request',
-  // 203, or 424: the object is stored.
+  // 203, or 424 in some documents: the object is stored.
   CallbackFailed: 'request',
 }
 

@@ -234,6 +234,34 @@ await t.test('a callback answers in place of the store', async (t) => {
   t.match(callbackFailed, { status: 203, serverCode: 'CallbackFailed' })
 })
 
+await t.test('a callback that failed under 424', async (t) => {
+  const failed = '<Error><Code>CallbackFailed</Code></Error>'
+  const headers = { etag: '"B864-3"', 'x-oss-hash-crc64ecma': '5' }
+  const server = await scriptedServer(t, {
+    otherwise: answer(424, headers, failed),
+  })
+  const store = testOssStore(t, server)
+  const object = { callback: { url: 'https://a.example', body: 'x' } }
+  const parts = [{ partNumber: 1, etag }]
+  const complete = { key: 'k', uploadId: 'U', size: 9, parts }
+  const put = { key: 'k', size: 9, body: bodyFrom(bytes) }
+  const stored = {
+    etag: 'B864-3',
+    crc64: '5',
+    callbackFailed: { status: 424, serverCode: 'CallbackFailed' },
+  }
+  t.match(await store.completeUpload({ ...complete, object }, storeCall()), {
+    ...stored,
+    callbackBody: undefined,
+  })
+  t.match(await store.putObject({ ...put, object }, storeCall()), stored)
+  // Nobody asked for one: it is an error as any other.
+  await t.rejects(store.putObject({ ...put, object: {} }, storeCall()), {
+    code: 'PAWL_SERVER',
+    status: 424,
+  })
+})
+
 await t.test('AbortMultipartUpload, twice', async (t) => {
   const server = await scriptedServer(t, {
     steps: [
