@@ -163,8 +163,9 @@ await t.test(
     for (const [name, run] of Object.entries(runs)) {
       const thrown = new Deferred<unknown>()
       const note = (error: unknown): void => thrown.resolve(error)
-      const isComplete = () => dev.seen('CompleteMultipartUpload').length > 0
-      dev.server.requests.length = 0
+      const before = dev.seen('CompleteMultipartUpload').length
+      const isComplete = (): boolean =>
+        dev.seen('CompleteMultipartUpload').length > before
       process.on('uncaughtException', note)
       try {
         const result = await run(() => {
