@@ -1,9 +1,18 @@
-/** Every TypeScript example in the documents compiles against the sources. */
+/**
+ * Every TypeScript example in the README compiles against the sources, and does
+ * what it says, with nothing changed in it but where the server is.
+ */
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import ts from 'typescript'
+import { asJavaScript, compiledSources } from './support/compiled.js'
+import { devStore, noise } from './support/dev-store.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -77,4 +86,69 @@ await t.test('an example that is wrong would be found', async (t) => {
   const name = join(root, 'wrong.ts')
   const text = "import { noSuchName } from 'pawl'\nconsole.log(noSuchName)\n"
   t.match(problemsOf([{ name, text }]), [/noSuchName/])
+})
+
+/** Why an example cannot be run as it stands, and what is put in its place. */
+const replacements: [string, (endpoint: string) => string][] = [
+  [
+    "ossStore({ region: 'cn-hangzhou', bucket: 'examplebucket' })",
+    (endpoint) =>
+      `ossStore({ region: 'cn-hangzhou', bucket: 'examplebucket', endpoint: '${endpoint}' })`,
+  ],
+  // A port that others may have.
+  ['startDevServer({ port: 9000 })', () => 'startDevServer({ port: 0 })'],
+]
+
+/** Stands in for `pg_dump`, which prints a file and must be called so. */
+const pgDump = `#!/bin/sh
+[ "$*" = "--format=custom shop" ] && exec cat db.dump
+exit 2
+`
+
+await t.test('the examples of the README do what they say', async (t) => {
+  const bytes = noise(300_000)
+  /** What each leaves behind, by the line of it that says what it is about. */
+  const expected: [RegExp, string | undefined, (object: Buffer) => Buffer][] = [
+    [/createGzip/, 'backups/db.dump.gz', gunzipSync],
+    [/pg_dump/, 'backups/shop.dump', (object) => object],
+    [/uploadFile/, 'backups/db.dump', (object) => object],
+    [/startDevServer/, undefined, (object) => object],
+  ]
+  const sources = await compiledSources(t)
+  const examples = examplesOf('README.md')
+  t.equal(examples.length, expected.length)
+  for (const [i, { name, text }] of examples.entries()) {
+    const dev = await devStore(t)
+    const bin = join(dev.directory, 'bin')
+    await mkdir(bin)
+    await writeFile(join(bin, 'pg_dump'), pgDump)
+    await chmod(join(bin, 'pg_dump'), 0o755)
+    await writeFile(join(dev.directory, 'db.dump'), bytes)
+    let runnable = text
+    for (const [from, to] of replacements) {
+      runnable = runnable.replaceAll(from, () => to(dev.server.endpoint))
+    }
+    t.not(runnable, text, 'what is run does not leave this machine')
+    const path = join(sources, `example-${i}.js`)
+    await writeFile(path, asJavaScript(runnable, name))
+    const { stdout } = await promisify(execFile)(
+      // The test runner puts its loader into every child, which takes seconds.
+      'env',
+      ['-u', 'NODE_OPTIONS', process.execPath, path],
+      {
+        cwd: dev.directory,
+        env: {
+          ...process.env,
+          PATH: `${bin}:${process.env['PATH'] ?? ''}`,
+          OSS_ACCESS_KEY_ID: 'dev',
+          OSS_ACCESS_KEY_SECRET: 'dev-secret',
+        },
+      },
+    )
+    const found = expected.filter(([about]) => about.test(text))
+    t.equal(found.length, 1, `${name} is one of those expected`)
+    const [[, key, decoded] = []] = found
+    if (key === undefined) t.match(stdout, /^http:\/\/127\.0\.0\.1:\d+$/m)
+    else t.ok(decoded?.(await dev.object(key)).equals(bytes), key)
+  }
 })

@@ -1,6 +1,9 @@
 /**
  * The sources as plain JavaScript in a directory of their own, for tests that
  * start many processes: without a loader a child is up in a fifth of a second.
+ *
+ * The directory is a package named `pawl` whose exports are the sources, so that
+ * what imports `pawl` by its name, as the examples do, gets them.
  */
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -11,12 +14,22 @@ import { temporaryDirectory } from './dev-store.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
+const manifest = {
+  name: 'pawl',
+  type: 'module',
+  exports: {
+    '.': './lib/index.js',
+    './dev-server': './lib/dev-server/index.js',
+  },
+}
+const folders = ['lib', 'docs/examples', 'test/fixtures', 'test/support']
+
 /** Resolves to the directory; a file of it has the name of its source, ending in `.js`. */
 export async function compiledSources(t: Test): Promise<string> {
   const directory = await temporaryDirectory(t)
-  await writeFile(join(directory, 'package.json'), '{"type":"module"}')
+  await writeFile(join(directory, 'package.json'), JSON.stringify(manifest))
   await symlink(join(root, 'node_modules'), join(directory, 'node_modules'))
-  for (const folder of ['lib', 'test/fixtures', 'test/support']) {
+  for (const folder of folders) {
     await compileFolder(folder, directory)
   }
   return directory
@@ -27,16 +40,21 @@ async function compileFolder(folder: string, into: string): Promise<void> {
   for (const name of names) {
     if (!name.endsWith('.ts') || name.endsWith('.d.ts')) continue
     const source = await readFile(join(root, folder, name), 'utf8')
-    const { outputText } = ts.transpileModule(source, {
-      compilerOptions: {
-        module: ts.ModuleKind.ESNext,
-        target: ts.ScriptTarget.ES2023,
-        verbatimModuleSyntax: true,
-      },
-      fileName: name,
-    })
     const path = join(into, folder, name.replace(/\.ts$/, '.js'))
     await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, outputText)
+    await writeFile(path, asJavaScript(source, name))
   }
+}
+
+/** Takes the types away; checks nothing. */
+export function asJavaScript(source: string, fileName: string): string {
+  const { outputText } = ts.transpileModule(source, {
+    compilerOptions: {
+      module: ts.ModuleKind.ESNext,
+      target: ts.ScriptTarget.ES2023,
+      verbatimModuleSyntax: true,
+    },
+    fileName,
+  })
+  return outputText
 }

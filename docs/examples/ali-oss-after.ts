@@ -1,0 +1,20 @@
+import { uploadFile, type ObjectStore } from 'pawl'
+
+/** The same with pawl; the log is its own affair. */
+export async function uploadWithPawl(
+  store: ObjectStore,
+  path: string,
+  { key, checkpoint }: { key: string; checkpoint: string },
+): Promise<void> {
+  // #region shown
+  await uploadFile(path, {
+    store,
+    key,
+    checkpoint,
+    partSize: 1024 * 1024,
+    concurrency: 4,
+    onProgress: ({ bytesStored, bytesTotal = 0 }) =>
+      console.log(`${Math.round((100 * bytesStored) / bytesTotal)} %`),
+  })
+  // #endregion
+}

@@ -1,0 +1,27 @@
+import { writeFileSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
+import type OSS from 'ali-oss'
+
+/** A file, resumed by a checkpoint that the caller keeps. */
+export async function uploadWithAliOss(
+  client: OSS,
+  path: string,
+  { key, checkpoint: log }: { key: string; checkpoint: string },
+): Promise<void> {
+  // #region shown
+  const saved: unknown = await readFile(log, 'utf8').then(
+    (text) => JSON.parse(text) as unknown,
+    () => undefined,
+  )
+  await client.multipartUpload(key, path, {
+    partSize: 1024 * 1024,
+    parallel: 4,
+    checkpoint: saved,
+    progress: (share: number, checkpoint: object) => {
+      console.log(`${Math.round(share * 100)} %`)
+      writeFileSync(log, JSON.stringify(checkpoint))
+    },
+  })
+  await rm(log, { force: true })
+  // #endregion
+}

@@ -1,0 +1,20 @@
+import { pipeline } from 'node:stream/promises'
+import {
+  createResumableUploadStream,
+  type UploadResult,
+  type UploadStreamOptions,
+} from 'pawl'
+
+/** Standard input as an object; it must be `size` bytes long, when that is known. */
+export async function uploadStandardInput(
+  options: UploadStreamOptions,
+): Promise<UploadResult> {
+  // #region shown
+  const upload = createResumableUploadStream(options)
+  upload.on('resumed', ({ parts }) => {
+    process.stderr.write(`${parts} parts are stored already\n`)
+  })
+  await pipeline(process.stdin, upload)
+  // #endregion
+  return upload.result
+}

@@ -1,0 +1,55 @@
+/** The cookbook shows its examples as they are, and all of them. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const folder = join(root, 'docs/examples')
+const cookbook = readFileSync(join(root, 'docs/cookbook.md'), 'utf8')
+
+/** A file, or its shown region as it would stand by itself. */
+function shownOf(file: string): string {
+  const text = readFileSync(join(folder, file), 'utf8')
+  const marked = /^ *\/\/ #region shown\n(.*?)^ *\/\/ #endregion\n/ms.exec(text)
+  if (marked === null) return text
+  const [, region = ''] = marked
+  const indent = /^ */.exec(region)?.[0] ?? ''
+  return region.replaceAll(new RegExp(`^${indent}`, 'gm'), '')
+}
+
+/** Code blocks, which say the file they are from. */
+const blocks = [...cookbook.matchAll(/^```ts (\S+)\n(.*?)^```$/gms)].map(
+  ([, file = '', code = '']) => ({ file, code }),
+)
+
+await t.test('the code in the cookbook is that of its files', async (t) => {
+  for (const { file, code } of blocks) t.equal(code, shownOf(file), file)
+  t.ok(blocks.length > 10)
+  const all = [...cookbook.matchAll(/^```/gm)].length / 2
+  t.equal(blocks.length, all, 'every block says where it is from')
+})
+
+await t.test('every example is in a document', async (t) => {
+  const documents = readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => readFileSync(join(root, 'docs', name), 'utf8'))
+  const files = readdirSync(folder).filter((name) => /(?<!\.d)\.ts$/.test(name))
+  t.ok(files.length > 10)
+  for (const file of files) {
+    const isShown = blocks.some((block) => block.file === file)
+    const isLinked = documents.some((text) => text.includes(`examples/${file}`))
+    t.ok(isShown || isLinked, file)
+  }
+})
+
+await t.test('what the cookbook shows imports nothing but pawl', async (t) => {
+  for (const { file } of blocks) {
+    // What is left behind needs what it was written for.
+    if (file.endsWith('-before.ts')) continue
+    const text = readFileSync(join(folder, file), 'utf8')
+    for (const [, from = ''] of text.matchAll(/ from '(.+)'$/gm)) {
+      t.match(from, /^(node:|pawl$|pawl\/dev-server$|\.\/)/, file)
+    }
+  }
+})
