@@ -25,7 +25,7 @@ import {
 } from '../support/small-upload.js'
 import { storeCall } from '../support/store-call.js'
 
-const quick = { connect: 2000, stall: 400, headers: 400, complete: 400 }
+const quick = { connect: 2000, stall: 1500, headers: 1500, complete: 1500 }
 
 /** The first `times` requests of one operation misbehave. */
 function first(
@@ -225,7 +225,8 @@ await t.test('a Complete that did not happen is repeated', async (t) => {
     const dev = await smallUploads(t)
     const bytes = noise(3 * part)
     first(dev, 'CompleteMultipartUpload', fault, 2)
-    await dev.run(bytes, { timeout: quick })
+    // On a busy machine an answer can be late, and be one more Complete.
+    await dev.run(bytes, fault.kind === 'silence' ? { timeout: quick } : {})
     await mustBe(t, dev, bytes, name)
     t.equal(dev.seen('CompleteMultipartUpload').length, 3, name)
   }
