@@ -44,7 +44,6 @@ function readPages(directory) {
   const names = readdirSync(directory, { recursive: true })
     .map((name) => name.replaceAll('\\', '/'))
     .filter((name) => name.endsWith('.md'))
-    .toSorted()
   const read = (name) => readFileSync(join(directory, name), 'utf8')
   return new Map(names.map((name) => [name, read(name)]))
 }

@@ -1,6 +1,7 @@
 /**
  * Uploads a stream to object storage in parts, and goes on where an earlier run
- * stopped. Bytes and milliseconds everywhere.
+ * stopped. Bytes and milliseconds everywhere. A name in quotes after a rule is
+ * the page of the vendor's documentation (Alibaba Cloud OSS, Amazon S3) it is from.
  *
  * @module pawl
  */

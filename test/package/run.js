@@ -1,0 +1,188 @@
+/**
+ * The package as users get it: packed, installed from the tarball into an empty
+ * project with no script run, compiled against and used. Needs a build and a
+ * registry; ends with 1 at the first thing that is not as it says.
+ */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  writeFile,
+} from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { pathToFileURL } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+import { strangers } from './contents.js'
+import { figureIn, figureText, isClose, measure } from './install-size.js'
+import { bin, npm, root, run } from './run-command.js'
+
+const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+const readme = await readFile(join(root, 'README.md'), 'utf8')
+const keys = { OSS_ACCESS_KEY_ID: 'dev', OSS_ACCESS_KEY_SECRET: 'dev-secret' }
+/** More than one part, and nothing that gzip could make smaller. */
+const dump = randomBytes(9 * 1024 * 1024)
+
+const temporary = await mkdtemp(join(tmpdir(), 'pawl-package-'))
+const project = join(temporary, 'project')
+const tarball = join(temporary, `pawl-${manifest.version}.tgz`)
+try {
+  await step('what is packed', pack)
+  await step('how it is resolved', resolution)
+  await step('installed into an empty project', install)
+  await step('compiled strictly, libraries included', compile)
+  await step('the first example of the README', firstExample)
+  await step('require', requireIt)
+  await step('the command', command)
+  console.log('\nThe package is as it should be.')
+} finally {
+  await rm(temporary, { recursive: true, force: true, maxRetries: 5 })
+}
+
+async function step(name, work) {
+  console.log(`\n== ${name}`)
+  await work()
+}
+
+async function pack() {
+  const args = ['pack', '--json', '--pack-destination', temporary]
+  const [{ files, size }] = JSON.parse(await npm(args, { cwd: root }))
+  const paths = files.map(({ path }) => path)
+  assert.deepEqual(strangers(paths), [], 'files that are not for users')
+  console.log(`${paths.length} files, ${(size / 1024).toFixed(0)} KiB packed`)
+}
+
+async function resolution() {
+  await run(bin('publint'), ['run', tarball, '--strict', '--pack', 'false'])
+  // Only ESM is shipped: what `require` makes of it is tried below.
+  await run(bin('attw'), [tarball, '--profile', 'esm-only'])
+  console.log('publint and attw found nothing')
+}
+
+async function install() {
+  await mkdir(project)
+  const json = { name: 'project', private: true, type: 'module' }
+  await writeFile(join(project, 'package.json'), JSON.stringify(json))
+  await npmInstall(tarball)
+  const found = await measure(join(project, 'node_modules'))
+  const direct = Object.keys(manifest.dependencies).length
+  const text = figureText({ ...found, direct })
+  console.log(text)
+  const said = figureIn(readme)
+  assert.ok(said, `the README does not say how much is installed: ${text}`)
+  assert.equal(said.direct, direct, text)
+  assert.ok(isClose(said, found), `the README says otherwise: ${text}`)
+}
+
+function npmInstall(...packages) {
+  const quiet = ['--no-audit', '--no-fund', '--ignore-scripts']
+  const args = ['install', ...quiet, '--engine-strict', ...packages]
+  return npm(args, { cwd: project })
+}
+
+async function compile() {
+  const lock = JSON.parse(await readFile(join(root, 'package-lock.json')))
+  const version = (name) => lock.packages[`node_modules/${name}`].version
+  const names = ['typescript', '@types/node']
+  await npmInstall(...names.map((name) => `${name}@${version(name)}`))
+  for (const name of ['types.ts', 'require.cts', 'require.cjs']) {
+    await copyFile(
+      join(root, 'test/package/consumer', name),
+      join(project, name),
+    )
+  }
+  const example = readmeExample()
+  await writeFile(join(project, 'example.mjs'), example)
+  await writeFile(join(project, 'example.ts'), example)
+  const tsc = join(project, 'node_modules/typescript/bin/tsc')
+  const common = '--strict --exactOptionalPropertyTypes --skipLibCheck false'
+  const target = '--target es2022 --types node --module'
+  for (const how of ['nodenext --outDir out', 'preserve --noEmit']) {
+    const args = `${common} ${target} ${how}`.split(' ')
+    const files = ['types.ts', 'example.ts']
+    // `import x = require()` of ESM is for `nodenext` alone.
+    if (how.startsWith('nodenext')) files.push('require.cts')
+    await run(process.execPath, [tsc, ...args, ...files], { cwd: project })
+  }
+}
+
+/** As it is in the README, but for the server. */
+function readmeExample() {
+  const [, text] = /^```ts\n(.*?)^```$/ms.exec(readme) ?? []
+  assert.ok(text, 'the README begins with an example')
+  const parts = text.split('ossStore({')
+  assert.equal(parts.length, 2, 'the example has one store')
+  const endpoint = 'endpoint: process.env["ENDPOINT"] ?? "",'
+  return parts.join(`ossStore({ ${endpoint}`)
+}
+
+/** Compiled from TypeScript, and as JavaScript; against the package's own server. */
+async function firstExample() {
+  const entry = join(project, 'node_modules/pawl/dist/dev-server/index.js')
+  const { startDevServer } = await import(pathToFileURL(entry).href)
+  await writeFile(join(project, 'db.dump'), dump)
+  for (const script of ['out/example.js', 'example.mjs']) {
+    const server = await startDevServer()
+    try {
+      const env = { ...process.env, ...keys, ENDPOINT: server.endpoint }
+      await run(process.execPath, [script], { cwd: project, env })
+      const path = server.objectPath('examplebucket', 'backups/db.dump.gz')
+      assert.ok(path, `${script} made no object`)
+      const stored = gunzipSync(await readFile(path))
+      assert.ok(stored.equals(dump), `${script}: the object is another`)
+      console.log(`${script}: the object is the source's`)
+    } finally {
+      await server.close()
+    }
+  }
+}
+
+async function requireIt() {
+  for (const script of ['require.cjs', 'out/require.cjs']) {
+    const output = await run(process.execPath, [script], { cwd: project })
+    console.log(`${script}: ${output.trim()}`)
+  }
+}
+
+async function command() {
+  const npx = ['exec', '--offline', '--', 'pawl', '--version']
+  const version = await npm(npx, { cwd: project })
+  assert.equal(version.trim(), manifest.version)
+
+  const main = join(project, 'node_modules/pawl', manifest.bin.pawl)
+  const server = spawn(process.execPath, [main, 'serve', 'objects'], {
+    cwd: project,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const closed = once(server, 'close')
+  try {
+    const lines = createInterface({ input: server.stdout })
+    const first = await Promise.race([once(lines, 'line'), closed])
+    const [endpoint] = /http:\/\/[^,\s]+/.exec(String(first[0])) ?? []
+    assert.ok(endpoint, `pawl serve said ${first[0]}`)
+    const url = 'oss://examplebucket/backups/db.dump'
+    const where = ['--endpoint', endpoint, '--region', 'cn-hangzhou']
+    const output = await run(
+      process.execPath,
+      [main, 'put', 'db.dump', url, ...where, '--json'],
+      { cwd: project, env: { ...process.env, ...keys } },
+    )
+    const events = output.trim().split('\n')
+    const result = events
+      .map((line) => JSON.parse(line))
+      .find(({ event }) => event === 'result')
+    assert.equal(result?.size, dump.length)
+    assert.equal(result.verified, 'crc64')
+    console.log(`pawl ${manifest.version}: put ${result.parts} parts`)
+  } finally {
+    server.kill('SIGTERM')
+    await closed
+  }
+}
