@@ -50,6 +50,7 @@ export type { Progress } from './upload/progress.js'
 export type { UploadTrace } from './upload/upload-trace.js'
 export type { PartTrace } from './upload/part-trace.js'
 export type { RequestTrace } from './store/request-trace.js'
+export type { OperationName } from './store/dialect.js'
 export type { RestartReason } from './upload/resume-plan.js'
 export {
   ossStore,

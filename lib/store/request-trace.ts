@@ -8,11 +8,15 @@ import type { OperationName, UnsignedRequest } from './dialect.js'
 export interface RequestTrace extends TraceContext {
   /** The service's name of the call, such as `UploadPart`. */
   readonly operation: OperationName
+  /** Of HTTP. */
   readonly method: string
   /** Where it goes: the name of a host, with its port. */
   readonly host: string
+  /** The object's, where the call has one. */
   readonly key: string | undefined
+  /** Where the call has one. */
   readonly uploadId: string | undefined
+  /** From 1, where the call has one. */
   readonly partNumber: number | undefined
   /** Of the same call, from 1; undefined where a caller does not count. */
   readonly attempt: number | undefined

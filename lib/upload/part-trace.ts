@@ -8,10 +8,13 @@ import { inScope, type UploadScope } from './upload-trace.js'
 
 /** The context of `tracing:pawl:part:*`; one part, from being taken to being stored. */
 export interface PartTrace extends TraceContext {
+  /** The object's. */
   readonly key: string
+  /** From 1. */
   readonly partNumber: number
   /** Bytes from the start of the object. */
   readonly offset: number
+  /** Bytes. */
   readonly size: number
   /** Undefined before it is known, and for an object that is put in one request. */
   uploadId?: string | undefined
@@ -19,6 +22,7 @@ export interface PartTrace extends TraceContext {
   reused?: boolean
   /** Requests made for it in this run. */
   attempts?: number
+  /** The store's, as it spelt it. */
   etag?: string
 }
 

@@ -17,8 +17,11 @@ import type { UploadResult } from './upload-result.js'
 
 /** The context of `tracing:pawl:upload:*`; one call, from its begin to its `result`. */
 export interface UploadTrace extends TraceContext {
+  /** `createResumableUploadStream` or `uploadFile`. */
   readonly kind: 'stream' | 'file'
+  /** The object's. */
   readonly key: string
+  /** Where the object goes. */
   readonly bucket: string
   /** The store's `identity`. */
   readonly store: string
