@@ -1,5 +1,4 @@
-import { writeFileSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type OSS from 'ali-oss'
 
 /** A file, resumed by a checkpoint that the caller keeps. */
@@ -9,10 +8,9 @@ export async function uploadWithAliOss(
   { key, checkpoint: log }: { key: string; checkpoint: string },
 ): Promise<void> {
   // #region shown
-  const saved: unknown = await readFile(log, 'utf8').then(
-    (text) => JSON.parse(text) as unknown,
-    () => undefined,
-  )
+  const saved: unknown = existsSync(log)
+    ? JSON.parse(readFileSync(log, 'utf8'))
+    : undefined
   await client.multipartUpload(key, path, {
     partSize: 1024 * 1024,
     parallel: 4,
@@ -22,6 +20,6 @@ export async function uploadWithAliOss(
       writeFileSync(log, JSON.stringify(checkpoint))
     },
   })
-  await rm(log, { force: true })
+  rmSync(log, { force: true })
   // #endregion
 }
