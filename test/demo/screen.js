@@ -34,7 +34,7 @@ export class Screen {
   #control(argument, command) {
     const count = Number(argument || 1)
     // Cursor shown or hidden, pasting, colours: nothing that can be read.
-    if (/^\?/.test(argument) || command === 'm') return
+    if (argument.startsWith('?') || command === 'm') return
     if (command === 'G') this.#column = count - 1
     else if (command === 'K' && !/^[12]$/.test(argument)) this.#clearRight()
     else throw new Error(`a control sequence that is not known: ${command}`)
