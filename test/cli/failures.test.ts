@@ -44,7 +44,7 @@ await t.test('names cannot steer the terminal', async (t) => {
 
 await t.test(
   'failures are a line or two with a code, never a stack',
-  { timeout: 240_000 },
+  { timeout: 390_000 },
   async (t) => {
     const d = await desk(t)
     await writeFile(join(d.directory, 'no.log'), 'this is no log')
