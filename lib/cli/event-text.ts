@@ -2,7 +2,7 @@
 import type { UploadEvents, UploadResult } from '../index.js'
 import { plainText } from './plain-text.js'
 import type { UploadEventName } from './reporter.js'
-import { formatDuration, formatSize } from './units.js'
+import { countOf, formatDuration, formatSize } from './units.js'
 
 const reasons: Record<UploadEvents['restarted']['reason'], string> = {
   'options-changed': 'the options are not the ones it was begun with',
@@ -21,7 +21,7 @@ export function eventText<Name extends UploadEventName>(
   const told: Partial<UploadEvents> = { [name]: event }
   if (told.resumed !== undefined) {
     const { parts } = told.resumed
-    return `going on with an earlier upload, ${parts} parts are stored`
+    return `going on with an earlier upload, ${countOf(parts, 'part')} ${parts === 1 ? 'is' : 'are'} stored`
   }
   if (told.restarted !== undefined) {
     return `starting over: ${reasons[told.restarted.reason]}`
@@ -39,7 +39,7 @@ export function resultText(result: UploadResult, url: string): string {
   const how =
     parts === 0
       ? 'one request'
-      : `${parts} ${parts === 1 ? 'part' : 'parts'}, ${partsReused} reused`
+      : `${countOf(parts, 'part')}, ${partsReused} reused`
   const sum = crc64 === undefined ? `etag ${plainText(etag)}` : `crc64 ${crc64}`
   const left = checkpointLeft ? '; its log could not be removed' : ''
   return `${plainText(url)} (${formatSize(size)}, ${how}, ${sum})${left}`

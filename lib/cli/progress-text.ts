@@ -1,7 +1,7 @@
 /** The figures of an upload in words: stored, rate, time left, what was reused. */
 import type { Progress } from '../index.js'
 import { Rate } from './rate.js'
-import { formatDuration, formatSize } from './units.js'
+import { countOf, formatDuration, formatSize } from './units.js'
 
 export interface ProgressFigures {
   stored: string
@@ -41,8 +41,7 @@ export class ProgressText {
           : `${formatSize(bytesStored)} of ${formatSize(bytesTotal)}`,
       rate: perSecond === undefined ? '' : `${formatSize(perSecond)}/s`,
       left: left === undefined ? '' : `${formatDuration(left)} left`,
-      reused:
-        parts === 0 ? '' : `${parts} ${parts === 1 ? 'part' : 'parts'} reused`,
+      reused: parts === 0 ? '' : `${countOf(parts, 'part')} reused`,
       percent:
         bytesTotal === undefined
           ? undefined

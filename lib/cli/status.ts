@@ -2,7 +2,7 @@
 import { readCheckpoint, type CheckpointSummary } from '../index.js'
 import { plainText } from './plain-text.js'
 import type { Output } from './reporter.js'
-import { formatDuration, formatSize } from './units.js'
+import { countOf, formatDuration, formatSize } from './units.js'
 
 export async function status(
   paths: readonly string[],
@@ -46,7 +46,7 @@ export function statusText(
     ['upload', uploadId],
     [
       'stored',
-      `${parts} parts, ${formatSize(bytesStored)}, of which ${formatSize(bytesContiguous)} from the start without a hole`,
+      `${countOf(parts, 'part')}, ${formatSize(bytesStored)}, of which ${formatSize(bytesContiguous)} from the start without a hole`,
     ],
     ['part size', partSize === undefined ? undefined : formatSize(partSize)],
     [
@@ -57,7 +57,10 @@ export function statusText(
     ],
     ['runs', String(runs)],
     ['to abort', unclosed.length === 0 ? undefined : unclosed.join(', ')],
-    ['damaged', damagedRecords === 0 ? undefined : `${damagedRecords} records`],
+    [
+      'damaged',
+      damagedRecords === 0 ? undefined : countOf(damagedRecords, 'record'),
+    ],
   ]
   return rows
     .filter(([, value]) => value !== undefined)

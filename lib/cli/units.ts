@@ -44,6 +44,11 @@ export function parseWholeNumber(text: string): number {
   throw new InvalidArgumentError('Expected a whole number.')
 }
 
+/** `1 part`, `2 parts`. */
+export function countOf(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`
+}
+
 export function formatSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
   let value = bytes

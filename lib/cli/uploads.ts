@@ -3,7 +3,7 @@ import { abortUploads, listUploads, type UnfinishedUpload } from '../index.js'
 import { plainText } from './plain-text.js'
 import type { Output } from './reporter.js'
 import type { Target } from './target.js'
-import { formatDuration, formatSize } from './units.js'
+import { countOf, formatDuration, formatSize } from './units.js'
 
 export interface UploadsJob {
   target: Target
@@ -61,7 +61,7 @@ function uploadText(upload: UnfinishedUpload, url: string): string {
   const told = [
     parts === undefined || size === undefined
       ? undefined
-      : `${parts} ${parts === 1 ? 'part' : 'parts'}, ${formatSize(size)}`,
+      : `${countOf(parts, 'part')}, ${formatSize(size)}`,
     `begun ${formatDuration(age)} ago`,
     idle === undefined ? undefined : `idle for ${formatDuration(idle)}`,
     `upload ${plainText(uploadId)}`,

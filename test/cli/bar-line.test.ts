@@ -20,7 +20,7 @@ await t.test('the line is what the terminal has room for', async (t) => {
       80,
       'db.dump [===    ] 44%  128 MiB of 286 MiB  33.9 MiB/s  5s left  16 parts reused',
     ],
-    [78, 'db.dump [===   ] 44%  128 MiB of 286 MiB  33.9 MiB/s  5s left'],
+    [75, 'db.dump [===   ] 44%  128 MiB of 286 MiB  33.9 MiB/s  5s left'],
     [60, 'db.dump [===   ] 44%  128 MiB of 286 MiB  5s left'],
     [40, 'db.dump [===   ] 44%  5s left'],
     [24, 'db.dump [===   ] 44%'],

@@ -176,7 +176,7 @@ await t.test('a log in words', async (t) => {
       'begun     1970-01-01T00:00:00.000Z, 1m00s ago',
       'runs      3',
       'to abort  ID',
-      'damaged   1 records',
+      'damaged   1 record',
     ].join('\n'),
   )
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import {
+  countOf,
   formatDuration,
   formatSize,
   parseDuration,
@@ -61,6 +62,12 @@ await t.test('sizes as people read them', async (t) => {
     [3000 * 1024 ** 4, '3000 TiB'],
   ]
   for (const [bytes, text] of rows) t.equal(formatSize(bytes), text)
+})
+
+await t.test('counts as people read them', async (t) => {
+  t.equal(countOf(0, 'part'), '0 parts')
+  t.equal(countOf(1, 'part'), '1 part')
+  t.equal(countOf(2, 'part'), '2 parts')
 })
 
 await t.test('times as people read them', async (t) => {
