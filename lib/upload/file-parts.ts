@@ -11,8 +11,7 @@ import { hex64, loadXxh64 } from '../hash/xxh64.js'
 import { FilePartContent } from './file-part-content.js'
 import type { FileSource } from './file-source.js'
 import { PartBuffers } from './part-buffers.js'
-import { MemoryContent, type TakenPart } from './part-content.js'
-import type { Piece } from './part-taker.js'
+import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB

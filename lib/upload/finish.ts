@@ -22,7 +22,7 @@ import {
   multipartEtag,
   sameEtag,
 } from './etag.js'
-import type { PartContent } from './part-content.js'
+import { crcVariant, type PartContent } from './part-content.js'
 import { abortOrphans } from './orphans.js'
 import { closeOldUploads } from './prepare.js'
 import { putWholeObject } from './put-object.js'
@@ -124,9 +124,7 @@ export async function finishWithPut(
   content.expect('md5')
   const crc64 =
     settings.verify === 'crc64' && store.digest !== 'md5'
-      ? await content.digest(
-          store.digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma',
-        )
+      ? await content.digest(crcVariant(store.digest))
       : undefined
   const { size } = content
   await askBeforeComplete(context, { size, crc64 })

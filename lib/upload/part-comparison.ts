@@ -1,7 +1,7 @@
 /** A stored part that the log cannot prove, held against the bytes themselves. */
 import type { StoreDigest } from '../store/object-store.js'
 import { bareEtag } from './etag.js'
-import type { TakenPart } from './part-content.js'
+import { crcVariant, type TakenPart } from './part-content.js'
 import type { Receipt } from './receipts.js'
 import type { Verdict } from './resume-plan.js'
 
@@ -17,10 +17,6 @@ export async function compared(
   }
   const md5 = md5Hex(await content.digest('md5'))
   return md5 === bareEtag(value) ? { size, etag, md5, check: by } : undefined
-}
-
-export function crcVariant(digest: StoreDigest): 'crc64ecma' | 'crc64nvme' {
-  return digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
 }
 
 function md5Hex(base64: string): string {

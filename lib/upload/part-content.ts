@@ -3,11 +3,16 @@
  * in a file that can be read again.
  */
 import { digest, type DigestKind } from '../hash/digest.js'
-import type { Body } from '../store/object-store.js'
+import type { Body, StoreDigest } from '../store/object-store.js'
 import { bodyOf } from './part-body.js'
 
 /** CRC-64s are unsigned decimals, `md5` is base64, the others are hex. */
 export type ContentDigest = DigestKind | 'xxh64'
+
+/** The CRC-64 that goes with what a store reports. */
+export function crcVariant(digest: StoreDigest): 'crc64ecma' | 'crc64nvme' {
+  return digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
+}
 
 export interface PartContent {
   /** Bytes. */

@@ -7,7 +7,7 @@
 import type { PartCheck } from '../checkpoint/record.js'
 import type { BodyRequest } from '../store/object-store.js'
 import { StoreError } from '../store/store-error.js'
-import type { PartContent } from './part-content.js'
+import { crcVariant, type PartContent } from './part-content.js'
 import type { ProgressCounter } from './progress.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { UploadSettings } from './settings.js'
@@ -150,11 +150,6 @@ function isFinal({ kind }: StoreError): boolean {
     kind === 'no-upload' ||
     kind === 'credentials'
   )
-}
-
-/** The CRC-64 that goes with what a store reports. */
-export function crcVariant(digestOfStore: string): 'crc64ecma' | 'crc64nvme' {
-  return digestOfStore === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
 }
 
 function checkCrc64(

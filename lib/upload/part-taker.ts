@@ -13,14 +13,14 @@ import { askBeforeComplete } from './before-complete.js'
 import { Claim } from './claim.js'
 import type { PartEvent } from './events.js'
 import type { OpenUpload } from './open-upload.js'
-import type { Piece, TakenPart } from './part-content.js'
+import { crcVariant, type Piece, type TakenPart } from './part-content.js'
 import {
   claimBroken,
   partChanged,
   sourceGrew,
   tooManyParts,
 } from './part-errors.js'
-import { compared, crcVariant } from './part-comparison.js'
+import { compared } from './part-comparison.js'
 import { PartTracing } from './part-trace.js'
 import type { Plan } from './prepare.js'
 import { Receipts, type Receipt } from './receipts.js'
@@ -32,8 +32,6 @@ import {
 } from './resume-plan.js'
 import type { Reuse, RunContext } from './run-context.js'
 import { sizeMismatch } from './size-mismatch.js'
-
-export type { Piece }
 
 export class PartTaker {
   readonly receipts = new Receipts()
