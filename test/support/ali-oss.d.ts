@@ -1,5 +1,7 @@
 /** The little of `ali-oss` that tests use; the package has no types. */
 declare module 'ali-oss' {
+  import type { Agent } from 'node:http'
+
   interface Answer {
     status: number
     headers: Record<string, string>
@@ -20,6 +22,7 @@ declare module 'ali-oss' {
       stsToken?: string
       authorizationV4?: boolean
       sldEnable?: boolean
+      agent?: Agent
     })
     put(
       name: string,
