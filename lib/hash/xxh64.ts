@@ -11,6 +11,12 @@ export interface Xxh64 {
   create(): Xxh64Stream
 }
 
+/**
+ * Bytes hashed at once. They are copied into the memory of the hash, which grows
+ * with the longest copy and should stay in the processor's cache.
+ */
+const blockSize = 128 * 1024
+
 let loading: Promise<Xxh64> | undefined
 
 export function loadXxh64(): Promise<Xxh64> {
@@ -19,7 +25,12 @@ export function loadXxh64(): Promise<Xxh64> {
     create() {
       const hash = api.create64()
       return {
-        update: (bytes: Uint8Array) => void hash.update(bytes),
+        update(bytes: Uint8Array) {
+          if (bytes.byteLength <= blockSize) return void hash.update(bytes)
+          for (let at = 0; at < bytes.byteLength; at += blockSize) {
+            hash.update(bytes.subarray(at, at + blockSize))
+          }
+        },
         digest: () => hash.digest(),
       }
     },

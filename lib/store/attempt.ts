@@ -77,6 +77,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
           if (this.#socket === undefined) this.#arm('stall')
         },
         onEnd: () => this.#waitForAnswer(),
+        flushed: () => this.#flushed(),
       })
     }
   }
@@ -192,6 +193,19 @@ export class Attempt implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer)
     socket.setTimeout(this.#limit('stall'))
     socket.on('timeout', this.#onStall)
+  }
+
+  /**
+   * undici asks for more as soon as the socket's buffer has room, which is a
+   * matter of the dispatcher's options.
+   */
+  #flushed(): Promise<void> | undefined {
+    const socket = this.#socket
+    if (socket === undefined || socket.writableLength === 0) return undefined
+    return new Promise((resolve) => {
+      // Called after all that was written before; with an error, too.
+      socket.write(Buffer.alloc(0), () => resolve())
+    })
   }
 
   #waitForAnswer(): void {

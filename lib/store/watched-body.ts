@@ -1,6 +1,7 @@
 /**
  * The body of one attempt, between its source and the HTTP client. It reports
- * each pull, and once closed it hands out nothing more, so that after `close()`
+ * each pull, asks for the next view only when the last one has left the process,
+ * since its memory may be used again, and once closed it hands out nothing more, so that after `close()`
  * has resolved only what the socket already holds can still be read.
  */
 import type { Body } from './object-store.js'
@@ -14,16 +15,26 @@ export class WatchedBody implements AsyncIterableIterator<Uint8Array> {
   readonly #make: Body
   readonly #onPull: () => void
   readonly #onEnd: () => void
+  readonly #flushed: () => Promise<void> | undefined
   #source: AsyncIterator<Uint8Array> | undefined
   #closing: Promise<void> | undefined
   #finished = false
   #handedOut = 0
   #failure: { error: unknown } | undefined
 
-  constructor(make: Body, events: { onPull(): void; onEnd(): void }) {
+  /** `flushed`: undefined when nothing of the body waits in this process. */
+  constructor(
+    make: Body,
+    events: {
+      onPull(): void
+      onEnd(): void
+      flushed(): Promise<void> | undefined
+    },
+  ) {
     this.#make = make
     this.#onPull = () => events.onPull()
     this.#onEnd = () => events.onEnd()
+    this.#flushed = () => events.flushed()
   }
 
   /** The source was read to its end. */
@@ -48,6 +59,9 @@ export class WatchedBody implements AsyncIterableIterator<Uint8Array> {
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
     if (this.#closing !== undefined || this.#finished) return done
     this.#onPull()
+    const flushed = this.#flushed()
+    if (flushed !== undefined) await flushed
+    if (this.#closing !== undefined) return done
     try {
       this.#source ??= this.#make()[Symbol.asyncIterator]()
       const { done: ended, value } = await this.#source.next()

@@ -1,10 +1,11 @@
 /**
- * A part of a file that is too large to be held: read in views through one small
- * buffer, hashed as it goes by, read again for each attempt.
+ * A part of a file that is not held: read in views, hashed as it goes by, read
+ * again for each attempt.
  *
- * The buffer has two halves: while a view is on its way out, the next one is
- * read into the other. A view is valid until the one after it is asked for. At
- * most one pass goes on at a time, and none after its iterator has returned.
+ * With one buffer a view is valid until the next one is asked for, and other
+ * parts use the time. With two, the next one is read while a view is on its way
+ * out. At most one pass goes on at a time, and none after its iterator has
+ * returned.
  *
  * Every pass that reaches the end must give the same digests, and the file must
  * not have been written to; else `PAWL_SOURCE_CHANGED`, before the last view is
@@ -15,6 +16,7 @@ import { hex64, loadXxh64 } from '../hash/xxh64.js'
 import type { Body } from '../store/object-store.js'
 import type { FileSource } from './file-source.js'
 import type { ContentDigest, PartContent } from './part-content.js'
+import type { ViewPace } from './view-pace.js'
 
 interface Hasher {
   kind: ContentDigest
@@ -27,8 +29,8 @@ export interface FilePartOptions {
   /** Bytes from the start of the file. */
   offset: number
   size: number
-  /** The memory for views; its length must be even. */
-  buffer: Uint8Array
+  /** The memory for views: one, or two in turn, of the same length. */
+  buffers: readonly Uint8Array[]
   /** Hears of bytes read for the first time. */
   onRead: (bytes: number) => void
 }
@@ -46,12 +48,14 @@ export class FilePartContent implements PartContent {
     this.#options = options
   }
 
-  body(onSent: (bytes: number) => void): Body {
-    const views = () => this.#views()
+  body(pace: ViewPace, onSent: (bytes: number) => void): Body {
+    const views = () => this.#views(() => pace.size)
     return async function* body() {
       for await (const view of views()) {
         const { byteLength } = view
+        const sent = pace.start(byteLength)
         yield view
+        sent()
         onSent(byteLength)
       }
     }
@@ -76,41 +80,45 @@ export class FilePartContent implements PartContent {
   }
 
   async #readAll(): Promise<void> {
-    const views = this.#views()
+    const views = this.#views(() => Infinity)
     while ((await views.next()).done !== true) {
       // Hashing is all that is wanted of them.
     }
   }
 
-  async *#views(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { source, buffer, size, offset } = this.#options
-    const length = buffer.byteLength / 2
+  /** `wanted`: bytes of the view that is read next, if there is room for them. */
+  async *#views(
+    wanted: () => number,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { source, buffers, size, offset } = this.#options
     const hashers = await Promise.all([...this.#kinds].map(createHasher))
-    const read = async (start: number): Promise<Uint8Array> => {
-      const half = (start / length) % 2
-      const view = buffer.subarray(
-        half * length,
-        half * length + Math.min(length, size - start),
-      )
+    let read = 0
+    let turn = 0
+    const readNext = async (): Promise<Uint8Array> => {
+      const buffer = buffers[turn++ % buffers.length]
+      if (buffer === undefined) throw new Error('a part without memory')
+      const start = read
+      const view = buffer.subarray(0, Math.min(wanted(), size - start))
+      read += view.byteLength
       await source.read(view, offset + start)
       return view
     }
-    let next: Promise<Uint8Array> | undefined = read(0)
+    let ahead: Promise<Uint8Array> | undefined
     try {
-      for (let start = 0; next !== undefined; start += length) {
-        const view: Uint8Array = await next
-        const end = start + view.byteLength
-        next = end < size ? read(start + length) : undefined
+      for (let end = 0; end < size;) {
+        const view: Uint8Array = await (ahead ?? readNext())
+        end += view.byteLength
+        ahead = buffers.length > 1 && end < size ? readNext() : undefined
         // Its failure is told when its turn comes.
-        next?.catch(() => undefined)
+        ahead?.catch(() => undefined)
         for (const hasher of hashers) hasher.update(view)
         this.#tellRead(end)
-        if (next === undefined) await this.#end(hashers)
+        if (end === size) await this.#end(hashers)
         yield view
       }
     } finally {
-      // Nothing may be written into the buffer after this.
-      await next?.catch(() => undefined)
+      // Nothing may be written into the buffers after this.
+      await ahead?.catch(() => undefined)
     }
   }
 

@@ -1,17 +1,18 @@
 /**
  * The parts of a file, read or to be read, each with the memory it needs.
  *
- * A part gets a small buffer and is read as it is sent: its bytes are hashed and
- * handed to the socket while the processor's cache has them. Parts that need more
- * digests than xxh64 are read whole into one of `concurrency` part buffers, where
- * a worker hashes them beside that, unless it would take too much memory. Either
- * way there are never more buffers than parts in flight, and they are used again.
+ * A part is read as it is sent, through a buffer for a view, or two when no other
+ * part is in flight to use the time. Parts that need more digests than xxh64 are
+ * read whole into one of `concurrency` part buffers, where a worker hashes them
+ * beside that, unless it would take too much memory. Either way there are never
+ * more buffers than parts in flight, and they are used again.
  */
 import { hex64, loadXxh64 } from '../hash/xxh64.js'
 import { FilePartContent } from './file-part-content.js'
 import type { FileSource } from './file-source.js'
 import { PartBuffers } from './part-buffers.js'
 import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
+import { largestView } from './view-pace.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -19,24 +20,27 @@ const MiB = 1024 * KiB
 const largestHeld = 16 * MiB
 /** All buffers of one upload together, at most. */
 const mostMemory = 64 * MiB
-const largestView = 512 * KiB
-const hashBlock = 128 * KiB
+/** All views together, at most: more is not faster. */
+const mostViews = 16 * MiB
+const leastView = 64 * KiB
 
 /** Whether so many parts of such a size are held in memory. */
 export function isHeld(partSize: number, concurrency: number): boolean {
   return partSize <= largestHeld && partSize * concurrency <= mostMemory
 }
 
-/** Bytes of one view, two of which a part in flight has. */
-export function viewSize(concurrency: number): number {
-  const share = Math.floor(mostMemory / 2 / concurrency / 2 / (64 * KiB))
-  return Math.min(largestView, Math.max(1, share) * 64 * KiB)
+/** The memory of one part in flight: how many views, of how many bytes. */
+export function viewsOf(concurrency: number): { count: number; size: number } {
+  const count = concurrency === 1 ? 2 : 1
+  const share = Math.floor(mostViews / concurrency / leastView) * leastView
+  return { count, size: Math.min(largestView, Math.max(leastView, share)) }
 }
 
 export class FileParts {
   readonly #source: FileSource
   readonly #buffers: PartBuffers
   readonly #isHeld: boolean
+  readonly #viewSize: number
   readonly #onRead: (bytes: number) => void
 
   /**
@@ -52,8 +56,10 @@ export class FileParts {
     this.#source = source
     this.#onRead = onRead
     this.#isHeld = needsDigests && isHeld(largest, concurrency)
+    const { count, size } = viewsOf(concurrency)
+    this.#viewSize = size
     this.#buffers = new PartBuffers(
-      this.#isHeld ? largest : 2 * viewSize(concurrency),
+      Math.min(largest, this.#isHeld ? largest : count * size),
       concurrency,
       { isShared: this.#isHeld },
     )
@@ -87,16 +93,15 @@ export class FileParts {
     await this.#source.mustBeUnchanged()
     this.#onRead(size)
     const xxh64 = (await loadXxh64()).create()
-    for (let start = 0; start < size; start += hashBlock) {
-      xxh64.update(data.subarray(start, start + hashBlock))
-    }
+    xxh64.update(data)
     return new MemoryContent(data, hex64(xxh64.digest()))
   }
 
   #unread({ offset, size }: Piece, buffer: Uint8Array): FilePartContent {
     const source = this.#source
     const onRead = this.#onRead
-    return new FilePartContent({ source, offset, size, buffer, onRead })
+    const buffers = [...viewsIn(buffer, this.#viewSize)]
+    return new FilePartContent({ source, offset, size, buffers, onRead })
   }
 
   #acquire(signal: AbortSignal): Promise<Uint8Array> {
@@ -116,6 +121,14 @@ export class FileParts {
       this.#buffers.acquire(onBuffer)
     })
   }
+}
+
+/** One view of a buffer, or, when it is longer than that, both halves. */
+function* viewsIn(buffer: Uint8Array, size: number): Generator<Uint8Array> {
+  if (buffer.byteLength <= size) return yield buffer
+  const half = Math.floor(buffer.byteLength / 2)
+  yield buffer.subarray(0, half)
+  yield buffer.subarray(half, 2 * half)
 }
 
 /** Where the parts of `size` bytes are, in order. */

@@ -1,22 +1,21 @@
-/**
- * The bytes of a part as request bodies: views of 512 KiB, made afresh for each
- * attempt. One whole buffer would cost the same, but hide stalls, make progress
- * jump, and have TLS hold a second copy of the part.
- */
+/** The bytes of a part as request bodies, made afresh for each attempt. */
 import type { Body } from '../store/object-store.js'
-
-const viewSize = 512 * 1024
+import type { ViewPace } from './view-pace.js'
 
 /** `onSent` hears of each view when the next one is asked for. */
 export function bodyOf(
   data: Uint8Array,
+  pace: ViewPace,
   onSent: (bytes: number) => void,
 ): Body {
   return async function* views() {
-    for (let start = 0; start < data.byteLength; start += viewSize) {
-      const view = data.subarray(start, start + viewSize)
+    for (let start = 0; start < data.byteLength;) {
+      const view = data.subarray(start, start + pace.size)
+      const sent = pace.start(view.byteLength)
       yield view
+      sent()
       onSent(view.byteLength)
+      start += view.byteLength
     }
   }
 }

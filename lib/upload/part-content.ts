@@ -5,6 +5,7 @@
 import { digest, type DigestKind } from '../hash/digest.js'
 import type { Body, StoreDigest } from '../store/object-store.js'
 import { bodyOf } from './part-body.js'
+import type { ViewPace } from './view-pace.js'
 
 /** CRC-64s are unsigned decimals, `md5` is base64, the others are hex. */
 export type ContentDigest = DigestKind | 'xxh64'
@@ -19,7 +20,7 @@ export interface PartContent {
   readonly size: number
 
   /** A fresh body for each attempt; `onSent` hears of each view that went out. */
-  body(onSent: (bytes: number) => void): Body
+  body(pace: ViewPace, onSent: (bytes: number) => void): Body
 
   /** A digest of all the bytes. It is worked out once. */
   digest(kind: ContentDigest): Promise<string>
@@ -71,8 +72,8 @@ export class MemoryContent implements PartContent {
     return this.#data.byteLength
   }
 
-  body(onSent: (bytes: number) => void): Body {
-    return bodyOf(this.#data, onSent)
+  body(pace: ViewPace, onSent: (bytes: number) => void): Body {
+    return bodyOf(this.#data, pace, onSent)
   }
 
   digest(kind: ContentDigest): Promise<string> {

@@ -12,6 +12,7 @@ import type { ProgressCounter } from './progress.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { UploadSettings } from './settings.js'
 import type { Slots } from './slots.js'
+import { ViewPace } from './view-pace.js'
 
 /** What the store has confirmed of some bytes that were sent. */
 export interface Sent<Receipt> {
@@ -29,6 +30,7 @@ export class PartSender {
   readonly #requests: Requests
   readonly #slots: Slots
   readonly #progress: ProgressCounter
+  readonly #pace = new ViewPace()
 
   constructor(
     settings: UploadSettings,
@@ -87,7 +89,7 @@ export class PartSender {
     if (verify === 'crc64' && !isBefore) content.expect(kind)
     const request = {
       size: content.size,
-      body: content.body((bytes) => this.#progress.sent(bytes)),
+      body: content.body(this.#pace, (bytes) => this.#progress.sent(bytes)),
       md5,
       crc64: isBefore ? await crcOf() : undefined,
       trafficLimit,

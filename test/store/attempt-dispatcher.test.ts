@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import http2 from 'node:http2'
 import type net from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { Agent } from 'undici'
 import { attempts, rejection, upload, watched } from '../support/attempts.js'
-import { answer, scriptedServer } from '../support/scripted-server.js'
+import { answer, bodyOf, scriptedServer } from '../support/scripted-server.js'
 
 const MiB = 1024 * 1024
 const cert = readFileSync(
@@ -35,6 +36,49 @@ await t.test('a given dispatcher is used and not closed', async (t) => {
   t.equal((await send(upload(Buffer.alloc(10)))).status, 200)
   t.equal(dispatcher.destroyed, false)
 })
+
+/** Views of 1 MiB that all have the same memory, each of one other letter. */
+async function* overwritten(memory: Buffer, count: number) {
+  for (let view = 0; view < count; view++) yield memory.fill(65 + view)
+}
+
+for (const tls of [undefined, { cert, key }]) {
+  await t.test(
+    `memory is not used again while a large buffer of the socket${tls ? ', with TLS,' : ''} waits`,
+    async (t) => {
+      let received: Buffer | undefined
+      const server = await scriptedServer(t, {
+        tls,
+        steps: [
+          async (exchange) => {
+            await delay(100)
+            received = await bodyOf(exchange.request)
+            exchange.response.end()
+          },
+        ],
+      })
+      // undici pulls until so much waits, more than the kernel takes.
+      const connect = { ca: cert, highWaterMark: 64 * MiB }
+      const dispatcher = new Agent({ connect })
+      t.teardown(() => dispatcher.destroy())
+      const send = attempts(t, { origin: server.origin, dispatcher })
+      const memory = Buffer.alloc(MiB)
+      await send({
+        body: () => overwritten(memory, 24),
+        headers: { 'content-length': String(24 * MiB) },
+      })
+      const expected = Array.from({ length: 24 }, (_, i) => 65 + i)
+      t.equal(received?.length, 24 * MiB)
+      t.same(
+        expected.filter((letter, i) => {
+          const view = received?.subarray(i * MiB, (i + 1) * MiB)
+          return view?.equals(Buffer.alloc(MiB, letter)) !== true
+        }),
+        [],
+      )
+    },
+  )
+}
 
 await t.test('a given dispatcher that is closed', async (t) => {
   const server = await scriptedServer(t)

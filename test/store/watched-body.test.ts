@@ -1,5 +1,6 @@
 import t from 'tap'
 import { WatchedBody } from '../../lib/store/watched-body.js'
+import { turn } from '../support/attempts.js'
 import { bodyFrom } from '../support/store-call.js'
 
 function events() {
@@ -8,6 +9,7 @@ function events() {
     seen,
     onPull: () => seen.push('pull'),
     onEnd: () => seen.push('end'),
+    flushed: () => undefined,
   }
 }
 
@@ -20,6 +22,30 @@ await t.test('each pull is told, and the end once', async (t) => {
   t.strictSame(seen, ['pull', 'pull', 'pull', 'pull', 'end'])
   t.equal(body.finished, true)
   t.equal((await body.next()).done, true)
+})
+
+await t.test('the source is asked when the last view has left', async (t) => {
+  let asked = 0
+  let flush: () => void = () => undefined
+  const waiting = new Promise<void>((resolve) => {
+    flush = resolve
+  })
+  const body = new WatchedBody(
+    () => {
+      asked++
+      return bodyFrom(Buffer.alloc(1))()
+    },
+    { ...events(), flushed: () => waiting },
+  )
+  const pulled = body.next()
+  await turn()
+  t.equal(asked, 0)
+  flush()
+  t.equal((await pulled).done, false)
+  t.equal(asked, 1)
+  const last = body.next()
+  await body.close()
+  t.equal((await last).done, true, 'closed meanwhile')
 })
 
 await t.test('after close nothing is handed out', async (t) => {

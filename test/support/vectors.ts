@@ -57,8 +57,3 @@ export function vectors(file: string): Vector[] {
   }
   return vectors
 }
-
-/** A URL's raw query as a sorted list: its order is free. */
-export function queryOf(url: string): string[] {
-  return (url.split('?')[1] ?? '').split('&').toSorted()
-}

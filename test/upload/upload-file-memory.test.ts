@@ -8,7 +8,7 @@ import type {
   LargeFileReport,
 } from '../fixtures/large-file-child.js'
 import { uploadFile } from '../../lib/index.js'
-import { isHeld, viewSize } from '../../lib/upload/file-parts.js'
+import { isHeld, viewsOf } from '../../lib/upload/file-parts.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
 import { compiledSources } from '../support/compiled.js'
 
@@ -29,9 +29,16 @@ await t.test('what is held is never more than 64 MiB', async (t) => {
   for (const [partSize, concurrency, held] of rows) {
     t.equal(isHeld(partSize, concurrency), held, `${partSize} ${concurrency}`)
   }
-  for (const concurrency of [1, 4, 64, 256]) {
-    t.ok(2 * viewSize(concurrency) * concurrency <= 64 * MiB)
-    t.ok(viewSize(concurrency) >= 64 * 1024)
+  const views: [number, number, number][] = [
+    [1, 2, 4 * MiB],
+    [2, 1, 4 * MiB],
+    [4, 1, 4 * MiB],
+    [5, 1, 51 * 64 * 1024],
+    [16, 1, MiB],
+    [256, 1, 64 * 1024],
+  ]
+  for (const [concurrency, count, size] of views) {
+    t.same(viewsOf(concurrency), { count, size }, `${concurrency} at once`)
   }
 })
 

@@ -62,40 +62,18 @@ export function signV1(
   if (input.credentials.token !== undefined) {
     added['x-oss-security-token'] = input.credentials.token
   }
-  const signed = sign(input, input.query, { ...input.headers, ...added })
+  const signed = sign(input, { ...input.headers, ...added })
   added['authorization'] = `OSS ${input.credentials.id}:${signed.signature}`
   return { ...signed, headers: added }
 }
 
-/** The whole query of a URL that works until `expires`, in Unix seconds. */
-export function presignV1(
-  input: V1Input & { expires: number },
-): V1Signature & { query: Query } {
-  const { id, token } = input.credentials
-  const query: [string, string][] = input.query.map(([name, value]) => [
-    name,
-    value,
-  ])
-  if (token !== undefined) query.push(['security-token', token])
-  // The expiry stands where the date would.
-  const date = String(input.expires)
-  const signed = sign(input, query, { ...input.headers, date })
-  return {
-    ...signed,
-    query: [
-      ...query,
-      ['OSSAccessKeyId', id],
-      ['Expires', date],
-      ['Signature', signed.signature],
-    ],
-  }
-}
-
 /** Keys and values as they are, not encoded. */
-export function canonicalizedResource(
-  { bucket, key, subresources = [] }: V1Input,
-  query: Query,
-): string {
+export function canonicalizedResource({
+  bucket,
+  key,
+  query,
+  subresources = [],
+}: V1Input): string {
   const path = bucket === undefined ? '/' : `/${bucket}/${key ?? ''}`
   const signed = query
     .filter(
@@ -111,7 +89,6 @@ export function canonicalizedResource(
 
 function sign(
   input: V1Input,
-  query: Query,
   given: Readonly<Record<string, string>>,
 ): V1Signature {
   const headers = new Map(
@@ -130,7 +107,7 @@ function sign(
     headers.get('content-md5') ?? '',
     headers.get('content-type') ?? '',
     headers.get('x-oss-date') ?? headers.get('date') ?? '',
-    ossHeaders + canonicalizedResource(input, query),
+    ossHeaders + canonicalizedResource(input),
   ].join('\n')
   const signature = createHmac('sha1', input.credentials.secret)
     .update(stringToSign)

@@ -1,8 +1,9 @@
 /** OSS signature version 4: pure functions of the request and the time. */
-import { createHash, createHmac } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { compactTime } from '../clock.js'
 import type { Credentials } from '../credentials.js'
 import { encodeQuery, percentEncodeKey, type Query } from '../percent-encode.js'
+import { hmac, signingKey } from '../signing-key.js'
 
 const algorithm = 'OSS4-HMAC-SHA256'
 const payload = 'UNSIGNED-PAYLOAD'
@@ -47,34 +48,12 @@ export function signV4(
   }
   const headers = lowerCased({ ...input.headers, ...added })
   const additional = additionalOf(input, headers)
-  const signed = sign(input, input.query, headers, additional)
+  const signed = sign(input, headers, additional)
   const list =
     additional.length === 0 ? '' : `AdditionalHeaders=${additional.join(';')},`
   added['authorization'] =
     `${algorithm} Credential=${input.credentials.id}/${signed.scope},${list}Signature=${signed.signature}`
   return { ...signed, headers: added }
-}
-
-/** The whole query of a URL that works for `expires` seconds (1 to 604800). */
-export function presignV4(
-  input: V4Input & { expires: number },
-): V4Signature & { query: Query } {
-  const headers = lowerCased(input.headers)
-  const additional = additionalOf(input, headers)
-  const { id, token } = input.credentials
-  const query: [string, string][] = [
-    ...input.query.map(([name, value]): [string, string] => [name, value]),
-    ['x-oss-signature-version', algorithm],
-    ['x-oss-credential', `${id}/${scopeOf(input)}`],
-    ['x-oss-date', compactTime(input.time)],
-    ['x-oss-expires', String(input.expires)],
-  ]
-  if (token !== undefined) query.push(['x-oss-security-token', token])
-  if (additional.length > 0) {
-    query.push(['x-oss-additional-headers', additional.join(';')])
-  }
-  const signed = sign(input, query, headers, additional)
-  return { ...signed, query: [...query, ['x-oss-signature', signed.signature]] }
 }
 
 /** `/bucket/key`, `/bucket/` or `/`, encoded; the same for every URL style. */
@@ -83,20 +62,8 @@ export function canonicalUri(bucket?: string, key?: string): string {
   return percentEncodeKey(`/${bucket}/${key ?? ''}`)
 }
 
-/** Valid for one day, region and product. */
-export function signingKey(input: V4Input): Buffer {
-  const steps = [
-    compactTime(input.time).slice(0, 8),
-    input.region,
-    input.product ?? 'oss',
-    'aliyun_v4_request',
-  ]
-  return steps.reduce(hmac, Buffer.from(`aliyun_v4${input.credentials.secret}`))
-}
-
 function sign(
   input: V4Input,
-  query: Query,
   headers: Record<string, string>,
   additionalHeaders: string[],
 ): V4Signature {
@@ -108,7 +75,7 @@ function sign(
   const canonicalRequest = [
     input.method,
     canonicalUri(input.bucket, input.key),
-    encodeQuery(query, ''),
+    encodeQuery(input.query, ''),
     canonicalHeaders,
     additionalHeaders.join(';'),
     payload,
@@ -120,12 +87,21 @@ function sign(
     scope,
     createHash('sha256').update(canonicalRequest).digest('hex'),
   ].join('\n')
-  const signature = hmac(signingKey(input), stringToSign).toString('hex')
+  const signature = hmac(keyFor(input), stringToSign).toString('hex')
   return { canonicalRequest, scope, stringToSign, signature, additionalHeaders }
 }
 
-function scopeOf({ time, region, product = 'oss' }: V4Input): string {
-  return `${compactTime(time).slice(0, 8)}/${region}/${product}/aliyun_v4_request`
+function keyFor(input: V4Input): Buffer {
+  return signingKey(input.credentials, 'aliyun_v4', scopeSteps(input))
+}
+
+function scopeOf(input: V4Input): string {
+  return scopeSteps(input).join('/')
+}
+
+function scopeSteps({ time, region, product = 'oss' }: V4Input): string[] {
+  const date = compactTime(time).slice(0, 8)
+  return [date, region, product, 'aliyun_v4_request']
 }
 
 function additionalOf(
@@ -152,8 +128,4 @@ function lowerCased(
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
   )
-}
-
-function hmac(key: Buffer, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest()
 }

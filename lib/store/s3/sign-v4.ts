@@ -1,8 +1,9 @@
 /** AWS Signature Version 4 for S3: pure functions of the request and the time. */
-import { createHash, createHmac } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { compactTime } from '../clock.js'
 import type { Credentials } from '../credentials.js'
 import { encodeQuery, type Query } from '../percent-encode.js'
+import { hmac, signingKey } from '../signing-key.js'
 
 const algorithm = 'AWS4-HMAC-SHA256'
 
@@ -41,31 +42,11 @@ export function signSigV4(
     added['x-amz-security-token'] = input.credentials.token
   }
   const headers = { ...input.headers, ...added }
-  const signed = sign(input, input.query, { headers, payload: input.payload })
+  const signed = sign(input, headers)
   added['authorization'] =
     `${algorithm} Credential=${input.credentials.id}/${scopeOf(input)}, ` +
     `SignedHeaders=${namesOf(headers)}, Signature=${signed.signature}`
   return { ...signed, headers: added }
-}
-
-/** The whole query of a URL that works for `expires` seconds (1 to 604800). */
-export function presignSigV4(
-  input: SigV4Input & { expires: number },
-): SigV4Signature & { query: Query } {
-  const { id, token } = input.credentials
-  const query: [string, string][] = [
-    ...input.query.map(([name, value]): [string, string] => [name, value]),
-    ['X-Amz-Algorithm', algorithm],
-    ['X-Amz-Content-Sha256', unsignedPayload],
-    ['X-Amz-Credential', `${id}/${scopeOf(input)}`],
-    ['X-Amz-Date', compactTime(input.time)],
-    ['X-Amz-Expires', String(input.expires)],
-    ['X-Amz-SignedHeaders', namesOf(input.headers)],
-  ]
-  if (token !== undefined) query.push(['X-Amz-Security-Token', token])
-  const { headers } = input
-  const signed = sign(input, query, { headers, payload: unsignedPayload })
-  return { ...signed, query: [...query, ['X-Amz-Signature', signed.signature]] }
 }
 
 /** Of a body that is all here. */
@@ -74,12 +55,8 @@ export function payloadHash(body: Uint8Array): string {
 }
 
 function sign(
-  input: SigV4Input,
-  query: Query,
-  {
-    headers,
-    payload,
-  }: { headers: Readonly<Record<string, string>>; payload: string },
+  input: SigV4Input & { payload: string },
+  headers: Readonly<Record<string, string>>,
 ): SigV4Signature {
   const values = new Map(
     Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
@@ -91,10 +68,10 @@ function sign(
   const canonicalRequest = [
     input.method,
     input.path,
-    encodeQuery(query, '='),
+    encodeQuery(input.query, '='),
     canonicalHeaders,
     namesOf(headers),
-    payload,
+    input.payload,
   ].join('\n')
   const stringToSign = [
     algorithm,
@@ -102,17 +79,20 @@ function sign(
     scopeOf(input),
     payloadHash(Buffer.from(canonicalRequest)),
   ].join('\n')
-  const signature = hmac(signingKey(input), stringToSign).toString('hex')
+  const signature = hmac(keyFor(input), stringToSign).toString('hex')
   return { canonicalRequest, stringToSign, signature }
 }
 
-function signingKey({ time, region, credentials }: SigV4Input): Buffer {
-  const steps = [compactTime(time).slice(0, 8), region, 's3', 'aws4_request']
-  return steps.reduce(hmac, Buffer.from(`AWS4${credentials.secret}`))
+function keyFor(input: SigV4Input): Buffer {
+  return signingKey(input.credentials, 'AWS4', scopeSteps(input))
 }
 
-function scopeOf({ time, region }: SigV4Input): string {
-  return `${compactTime(time).slice(0, 8)}/${region}/s3/aws4_request`
+function scopeOf(input: SigV4Input): string {
+  return scopeSteps(input).join('/')
+}
+
+function scopeSteps({ time, region }: SigV4Input): string[] {
+  return [compactTime(time).slice(0, 8), region, 's3', 'aws4_request']
 }
 
 function namesOf(headers: Readonly<Record<string, string>>): string {
@@ -124,8 +104,4 @@ function namesOf(headers: Readonly<Record<string, string>>): string {
 
 function collapsed(value: string): string {
   return value.trim().replace(/ +/g, ' ')
-}
-
-function hmac(key: Buffer, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest()
 }

@@ -1,16 +1,12 @@
 import t from 'tap'
-import {
-  encodeQuery,
-  percentEncodeKey,
-} from '../../../lib/store/percent-encode.js'
+import { percentEncodeKey } from '../../../lib/store/percent-encode.js'
 import {
   payloadHash,
-  presignSigV4,
   signSigV4,
   unsignedPayload,
   type SigV4Input,
 } from '../../../lib/store/s3/sign-v4.js'
-import { queryOf, vectors, type Vector } from '../../support/vectors.js'
+import { vectors, type Vector } from '../../support/vectors.js'
 
 const all = vectors('sigv4.json')
 t.equal(all.length, 19)
@@ -62,23 +58,5 @@ for (const vector of all.filter(({ kind }) => kind === 'header')) {
     const { authorization, ...added } = signed.headers
     t.equal(authorization, expect.authorization)
     t.strictSame({ ...added, host: hostOf(vector) }, expect.headersAdded)
-  })
-}
-
-for (const vector of all.filter(({ kind }) => kind === 'presign')) {
-  await t.test(`presigned URL: ${vector.id}`, async (t) => {
-    const { expect } = vector
-    const signed = presignSigV4({
-      ...inputOf(vector),
-      expires: vector.expiresSeconds,
-    })
-    t.equal(signed.canonicalRequest, expect.canonicalRequest)
-    t.equal(signed.stringToSign, expect.stringToSign)
-    t.equal(signed.signature, expect.signature)
-    t.strictSame(Object.fromEntries(signed.query), expect.query)
-    t.strictSame(
-      encodeQuery(signed.query, '=').split('&').toSorted(),
-      queryOf(expect.url),
-    )
   })
 }

@@ -1,0 +1,47 @@
+/**
+ * How many bytes of a part go out at once. A read and a write cost the same
+ * however long they are, so views grow where the network is fast; where it is
+ * slow they shrink, so that progress stays steady. One whole part would hide
+ * stalls, and have TLS hold a second copy of it.
+ */
+const KiB = 1024
+
+export const largestView = 4096 * KiB
+const smallestView = 64 * KiB
+const firstView = 512 * KiB
+/** ms that a view takes to go out: below, larger ones follow; above, smaller. */
+const shortTime = 25
+const longTime = 100
+
+/** Bytes for the views that follow one of `size` bytes that took `ms`. */
+export function nextViewSize(size: number, ms: number): number {
+  if (ms < shortTime) return Math.min(2 * size, largestView)
+  if (ms > longTime) return Math.max(size / 2, smallestView)
+  return size
+}
+
+/** The pace of one upload: a part begins as the last one went. */
+export class ViewPace {
+  #size = firstView
+  readonly #now: () => number
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  /** Bytes that a view should have. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** A view of `bytes` goes out; to be called again when it has. */
+  start(bytes: number): () => void {
+    const since = this.#now()
+    const size = this.#size
+    return () => {
+      const next = nextViewSize(size, this.#now() - since)
+      // That the short end of a part was fast says nothing.
+      if (bytes >= size || next < size) this.#size = next
+    }
+  }
+}

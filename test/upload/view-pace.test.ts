@@ -1,0 +1,66 @@
+import t from 'tap'
+import {
+  largestView,
+  nextViewSize,
+  ViewPace,
+} from '../../lib/upload/view-pace.js'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+await t.test('views grow where they are fast, and shrink where slow', (t) => {
+  const rows: [size: number, ms: number, next: number][] = [
+    [512 * KiB, 0, MiB],
+    [512 * KiB, 24, MiB],
+    [512 * KiB, 25, 512 * KiB],
+    [512 * KiB, 100, 512 * KiB],
+    [512 * KiB, 101, 256 * KiB],
+    [largestView, 0, largestView],
+    [64 * KiB, 60_000, 64 * KiB],
+  ]
+  for (const [size, ms, next] of rows) {
+    t.equal(nextViewSize(size, ms), next, `${size} bytes in ${ms} ms`)
+  }
+  t.end()
+})
+
+function paceWithClock() {
+  let now = 0
+  const pace = new ViewPace(() => now)
+  return {
+    pace,
+    /** A view goes out, in so many ms. */
+    send(bytes: number, ms: number) {
+      const sent = pace.start(bytes)
+      now += ms
+      sent()
+    },
+  }
+}
+
+await t.test('the pace follows the views', (t) => {
+  const { pace, send } = paceWithClock()
+  t.equal(pace.size, 512 * KiB)
+  for (let i = 0; i < 10; i++) send(pace.size, 5)
+  t.equal(pace.size, largestView)
+  send(pace.size, 3000)
+  t.equal(pace.size, largestView / 2)
+  t.end()
+})
+
+await t.test('the short end of a part makes it slower, never faster', (t) => {
+  const { pace, send } = paceWithClock()
+  send(1, 0)
+  t.equal(pace.size, 512 * KiB)
+  send(1, 500)
+  t.equal(pace.size, 256 * KiB)
+  t.end()
+})
+
+await t.test('parts at the same time do not multiply the pace', (t) => {
+  const { pace } = paceWithClock()
+  const sent = [1, 2, 3, 4].map(() => pace.start(pace.size))
+  for (const one of sent) one()
+  t.equal(pace.size, MiB)
+  t.end()
+})
