@@ -8,7 +8,7 @@ const MiB = 1024 * 1024
 export async function run({ runs, quick, compare, server, input }) {
   const base = { port: server.port, directory: input.directory, verify: false }
   const job = await input.file((quick ? 64 : 256) * MiB)
-  const warmUp = await input.file(64 * MiB)
+  const warmUp = await input.file((quick ? 32 : 64) * MiB)
   const kinds = hasZstd ? ['gzip', 'zstd'] : ['gzip']
   const rows = []
   const goals = []

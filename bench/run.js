@@ -39,8 +39,8 @@ const { values: flags, positionals } = parseArgs({
   },
 })
 const { quick } = flags
-const runs = Number(flags.runs ?? (quick ? 3 : 5))
-const size = Number(flags.size ?? (quick ? 128 : 1024)) * MiB
+const runs = Number(flags.runs ?? (quick ? 1 : 5))
+const size = Number(flags.size ?? (quick ? 256 : 1024)) * MiB
 const subjects = positionals.length > 0 ? positionals : all
 for (const name of subjects) {
   if (!all.includes(name)) {
