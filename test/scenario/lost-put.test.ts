@@ -1,0 +1,132 @@
+/** Answers to PutObject that were lost: the key is looked at before it is sent again. */
+import t from 'tap'
+import type { Fault } from '../../lib/dev-server/index.js'
+import { noise } from '../support/dev-store.js'
+import { first, lost, mustBe, quick } from '../support/lost-answers.js'
+import {
+  key,
+  part,
+  send,
+  smallUploads,
+  until,
+} from '../support/small-upload.js'
+
+await t.test('a lost answer to PutObject is cleared up', async (t) => {
+  for (const [name, fault] of lost) {
+    const dev = await smallUploads(t)
+    const bytes = noise(part - 1)
+    first(dev, 'PutObject', fault, 5)
+    await dev.run(bytes, { timeout: quick })
+    await mustBe(t, dev, bytes, name)
+  }
+})
+
+await t.test('a PutObject is not repeated before a look', async (t) => {
+  for (const [name, fault] of lost) {
+    const dev = await smallUploads(t)
+    const bytes = noise(part - 1)
+    first(dev, 'PutObject', fault)
+    await dev.run(bytes, { timeout: quick })
+    await mustBe(t, dev, bytes, name)
+    t.equal(dev.seen('PutObject').length, 1, name)
+  }
+})
+
+await t.test('a look that fails is repeated before PutObject is', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(part - 1)
+  let looks = 0
+  let puts = 0
+  dev.server.setFault(({ operation }) => {
+    if (operation === 'PutObject' && puts++ === 0) return { kind: 'reply-lost' }
+    return operation === 'HeadObject' && looks++ < 2
+      ? { kind: 'status', status: 500 }
+      : undefined
+  })
+  await dev.run(bytes)
+  await mustBe(t, dev, bytes)
+  t.same([puts, looks], [1, 3])
+})
+
+await t.test('who may not look repeats PutObject', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(part - 1)
+  let puts = 0
+  dev.server.setFault(({ operation }) => {
+    if (operation === 'PutObject' && puts++ === 0) return { kind: 'reply-lost' }
+    return operation === 'HeadObject'
+      ? { kind: 'status', status: 403, code: 'AccessDenied' }
+      : undefined
+  })
+  await dev.run(bytes)
+  await mustBe(t, dev, bytes)
+  t.equal(puts, 2)
+})
+
+await t.test('a PutObject that never happens is an error', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(100)
+  first(dev, 'PutObject', { kind: 'status', status: 500 }, 99)
+  t.match(await dev.fail(bytes), {
+    code: 'PAWL_SERVER',
+    status: 500,
+    attempts: 5,
+  })
+  t.equal(dev.server.objectPath('examplebucket', key), undefined)
+  dev.server.setFault(undefined)
+  await dev.run(bytes)
+  await mustBe(t, dev, bytes)
+})
+
+const completed: Fault = { kind: 'silence', apply: true }
+
+await t.test('a run that ended around PutObject', async (t) => {
+  for (const forbidOverwrite of [false, true]) {
+    const dev = await smallUploads(t)
+    const bytes = noise(50)
+    first(dev, 'PutObject', completed, 99)
+    const object = { forbidOverwrite }
+    const upload = dev.upload({ object })
+    const sending = send(upload, bytes).catch(() => undefined)
+    await until(() => dev.seen('PutObject')[0]?.applied === true)
+    upload.destroy()
+    await sending
+    dev.server.setFault(undefined)
+    await t.rejects(upload.discard(), {
+      code: 'PAWL_INVALID_STATE',
+      completed: true,
+    })
+    await dev.run(bytes, { object })
+    await mustBe(t, dev, bytes, `forbidOverwrite: ${forbidOverwrite}`)
+  }
+})
+
+await t.test(
+  'a success without an ETag is believed after a look',
+  async (t) => {
+    for (const apply of [true, false]) {
+      const dev = await smallUploads(t)
+      const bytes = noise(part - 1)
+      first(dev, 'PutObject', {
+        kind: 'status',
+        status: 200,
+        body: '<html>Welcome</html>',
+        apply,
+      })
+      if (apply) {
+        t.match(await dev.run(bytes), {
+          etag: /^[0-9A-F]{32}$/,
+          verified: 'crc64',
+        })
+      } else {
+        t.match(await dev.fail(bytes), {
+          code: 'PAWL_RESPONSE',
+          resumable: true,
+        })
+        t.ok(dev.logExists())
+        await dev.run(bytes)
+      }
+      await mustBe(t, dev, bytes)
+    }
+  },
+)

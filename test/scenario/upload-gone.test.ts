@@ -1,0 +1,103 @@
+/** Uploads that the server no longer has, whenever that comes out. */
+import t from 'tap'
+import type { Fault } from '../../lib/dev-server/index.js'
+import { noise } from '../support/dev-store.js'
+import { first, mustBe, suspendAfter } from '../support/lost-answers.js'
+import { part, smallUploads } from '../support/small-upload.js'
+
+await t.test('NoSuchUpload at every stage', async (t) => {
+  const gone: Fault = { kind: 'status', status: 404, code: 'NoSuchUpload' }
+  const bytes = noise(6 * part)
+  await t.test('in the list of parts: starts over', async (t) => {
+    const dev = await smallUploads(t)
+    await suspendAfter(dev, bytes, 2)
+    first(dev, 'ListParts', gone)
+    t.match(await dev.run(bytes), { resumed: false, partsReused: 0 })
+    await mustBe(t, dev, bytes)
+  })
+  await t.test('for the first part: starts over by itself', async (t) => {
+    const dev = await smallUploads(t)
+    first(dev, 'UploadPart', gone, 1)
+    await dev.run(bytes, { concurrency: 1 })
+    await mustBe(t, dev, bytes)
+    t.equal(dev.seen('CreateMultipartUpload').length, 2)
+  })
+  await t.test('for all first parts at once: starts over once', async (t) => {
+    const dev = await smallUploads(t)
+    first(dev, 'UploadPart', gone, 4)
+    await dev.run(bytes)
+    await mustBe(t, dev, bytes)
+    t.equal(dev.seen('CreateMultipartUpload').length, 2)
+  })
+  await t.test('for every first part: not for ever', async (t) => {
+    const dev = await smallUploads(t)
+    first(dev, 'UploadPart', gone, 1000)
+    t.match(await dev.fail(bytes, { concurrency: 1 }), {
+      code: 'PAWL_UPLOAD_GONE',
+      resumable: true,
+    })
+    t.equal(dev.seen('CreateMultipartUpload').length, 3)
+    dev.server.setFault(undefined)
+    await dev.run(bytes)
+    await mustBe(t, dev, bytes)
+  })
+  await t.test('for a later part: the next run starts over', async (t) => {
+    const dev = await smallUploads(t)
+    dev.server.setFault(({ operation, partNumber }) =>
+      operation === 'UploadPart' && partNumber === 4 ? gone : undefined,
+    )
+    t.match(await dev.fail(bytes, { concurrency: 1 }), {
+      code: 'PAWL_UPLOAD_GONE',
+      resumable: true,
+    })
+    dev.server.setFault(undefined)
+    t.match(await dev.run(bytes), { resumed: false })
+    await mustBe(t, dev, bytes)
+  })
+  await t.test('for Complete: the next run starts over', async (t) => {
+    const dev = await smallUploads(t)
+    dev.server.setFault(({ operation, index }) =>
+      operation === 'CompleteMultipartUpload' ||
+      (operation === 'ListParts' && index > 0)
+        ? gone
+        : undefined,
+    )
+    t.match(await dev.fail(bytes), { code: 'PAWL_UPLOAD_GONE' })
+    dev.server.setFault(undefined)
+    t.match(await dev.run(bytes), { resumed: false })
+    await mustBe(t, dev, bytes)
+  })
+  await t.test('for Abort: it is done', async (t) => {
+    const dev = await smallUploads(t)
+    const upload = await suspendAfter(dev, bytes, 2)
+    first(dev, 'AbortMultipartUpload', gone, 99)
+    dev.server.setFault(({ operation }) =>
+      operation === 'AbortMultipartUpload' || operation === 'ListParts'
+        ? gone
+        : undefined,
+    )
+    await upload.discard()
+    t.notOk(dev.logExists())
+  })
+  await t.test('for a Complete that was repeated: looked at', async (t) => {
+    const dev = await smallUploads(t)
+    let heads = 0
+    dev.server.setFault(({ operation }) => {
+      if (operation === 'CompleteMultipartUpload') return { kind: 'reply-lost' }
+      // The first look comes too early.
+      if (operation === 'HeadObject' && heads++ === 0) {
+        return { kind: 'status', status: 404 }
+      }
+      return operation === 'ListParts' && heads === 1
+        ? {
+            kind: 'status',
+            status: 200,
+            body: '<ListPartsResult><IsTruncated>false</IsTruncated></ListPartsResult>',
+          }
+        : undefined
+    })
+    await dev.run(bytes)
+    await mustBe(t, dev, bytes)
+    t.equal(dev.seen('CompleteMultipartUpload').length, 2)
+  })
+})

@@ -1,0 +1,78 @@
+/** Answers that are lost or lie, and what must be true of the object after them. */
+import type { Test } from 'tap'
+import type { Fault, Operation } from '../../lib/dev-server/index.js'
+import { type UploadStreamOptions } from '../../lib/index.js'
+import { key, send, type SmallUploads } from './small-upload.js'
+
+/** Time-outs for servers that are silent. */
+export const quick = {
+  connect: 2000,
+  stall: 1500,
+  headers: 1500,
+  complete: 1500,
+}
+
+/** The first `times` requests of one operation misbehave. */
+export function first(
+  { server }: SmallUploads,
+  operation: Operation,
+  fault: Fault,
+  times = 1,
+): void {
+  let left = times
+  server.setFault((request) =>
+    request.operation === operation && left-- > 0 ? fault : undefined,
+  )
+}
+
+export async function mustBe(
+  t: Test,
+  dev: SmallUploads,
+  bytes: Buffer,
+  name = 'the object is the source',
+): Promise<void> {
+  t.ok(bytes.equals(await dev.object(key)), name)
+  t.notOk(dev.logExists(), 'the log is gone')
+}
+
+/** Ways to lose the answer to a request that was carried out. */
+export const lost: [string, Fault][] = [
+  ['reply-lost', { kind: 'reply-lost' }],
+  ['reply-cut', { kind: 'reply-cut' }],
+  ['silence', { kind: 'silence', apply: true }],
+  ['500 after all', { kind: 'status', status: 500, apply: true }],
+  [
+    '503 after all',
+    {
+      kind: 'status',
+      status: 503,
+      code: 'ServiceUnavailable',
+      headers: { 'retry-after': '0' },
+      apply: true,
+    },
+  ],
+  ['HTML of a proxy', { kind: 'replace-body', body: '<html>hello</html>' }],
+]
+
+/** A run that stops when `count` parts are stored. */
+export async function suspendAfter(
+  dev: SmallUploads,
+  bytes: Buffer,
+  count: number,
+  options: Partial<UploadStreamOptions> = {},
+) {
+  const upload = dev.upload({ concurrency: 1, ...options })
+  let stored = 0
+  upload.on('part', () => {
+    if (++stored === count) upload.destroy()
+  })
+  await send(upload, bytes).catch(() => undefined)
+  return upload
+}
+
+/** With one bit flipped. */
+export function changed(bytes: Buffer, at: number): Buffer {
+  const copy = Buffer.from(bytes)
+  copy[at] = (copy[at] ?? 0) ^ 1
+  return copy
+}
