@@ -82,6 +82,12 @@ await t.test('the examples of the README compile', async (t) => {
   t.same(problemsOf(examples), [])
 })
 
+await t.test('and those of the other documents', async (t) => {
+  const examples = examplesOf('docs/observability.md')
+  t.ok(examples.length >= 1)
+  t.same(problemsOf(examples), [])
+})
+
 await t.test('an example that is wrong would be found', async (t) => {
   const name = join(root, 'wrong.ts')
   const text = "import { noSuchName } from 'pawl'\nconsole.log(noSuchName)\n"

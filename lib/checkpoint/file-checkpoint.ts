@@ -104,15 +104,19 @@ export class FileCheckpoint implements Checkpoint {
           `only ${written} of ${bytes.length} bytes were written; the disk may be full`,
         )
       }
+      if (this.#file !== file) throw new Error('it was closed meanwhile')
       this.#size += written
       await this.#mustBeOurs(file)
       await file.handle.datasync()
       if (!this.#isNameDurable) {
         await this.#fs.syncDirectory(dirname(this.#path))
-        this.#isNameDurable = true
+        if (this.#file === file) this.#isNameDurable = true
       }
     } catch (error) {
-      this.#failure ??= fileFailed(this.name, 'written', error)
+      const failure = fileFailed(this.name, 'written', error)
+      // What it was closed for may have opened it again.
+      if (this.#file !== file) throw failure
+      this.#failure ??= failure
       throw this.#failure
     }
   }

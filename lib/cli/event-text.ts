@@ -10,7 +10,6 @@ const reasons: Record<UploadEvents['restarted']['reason'], string> = {
   'upload-gone': 'it is no longer on the server',
   'source-changed': 'the source is no longer what was uploaded',
   'log-damaged': 'its log was damaged',
-  'part-count': 'the number of parts does not fit any more',
 }
 
 /** Undefined for events that only move the figures. */

@@ -21,6 +21,7 @@ export async function serve(
   const server = await startDevServer({
     directory,
     buckets: buckets ?? '*',
+    keepRequests: false,
     ...given({ port, host, allowRemote }),
   }).catch((error: unknown) => explain(error, directory, given({ port, host })))
   try {

@@ -186,6 +186,8 @@ export interface DevServerOptions {
   bytesPerSecond?: number
   /** Added to the server's clock, ms; for tests of skew. */
   clockOffset?: number
+  /** Whether `requests` keeps them; a server that runs for long should not. Default true. */
+  keepRequests?: boolean
   /** Asked once for each request when its head has arrived. */
   fault?: (request: SeenRequest) => Fault | undefined
 }
@@ -198,7 +200,7 @@ export interface DevServer {
   readonly port: number
   /** Where objects and parts are kept. */
   readonly directory: string
-  /** All requests so far, in order of arrival. */
+  /** All requests so far, in order of arrival; empty without `keepRequests`. */
   readonly requests: readonly SeenRequest[]
   /** Changes what `fault` answers from now on. */
   setFault(

@@ -76,7 +76,9 @@ export async function startDevServer(
         : new Throttle(options.bytesPerSecond),
     signal: closing.signal,
   }
+  const { keepRequests = true } = options
   const requests: SeenRequest[] = []
+  let arrived = 0
   const open = new Set<Promise<void>>()
 
   const serve =
@@ -85,8 +87,8 @@ export async function startDevServer(
       const { head, refusal } = readHead(request, options.hosts)
       const operation =
         refusal === undefined ? operationOf(head.method, head) : 'Unknown'
-      const seen = look(request, head, operation, requests.length)
-      requests.push(seen)
+      const seen = look(request, head, operation, arrived++)
+      if (keepRequests) requests.push(seen)
       const arrival: Arrival = {
         request,
         response,

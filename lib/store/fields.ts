@@ -18,7 +18,7 @@ export function readEtag(text: string | undefined): string {
 }
 
 /** Without quotes; empty when the server did not say. */
-export function bareEtag(text: string | undefined): string {
+export function unquotedEtag(text: string | undefined): string {
   if (text === undefined || text === '') return ''
   return readEtag(text).replace(/^"(.*)"$/, '$1')
 }

@@ -3,7 +3,7 @@ import type { HttpAnswer } from './answer.js'
 import { parseDate } from './clock.js'
 import { completeBody } from './complete-body.js'
 import type { Dialect } from './dialect.js'
-import { bareEtag, readEtag, readNumber, readVersionId } from './fields.js'
+import { unquotedEtag, readEtag, readNumber, readVersionId } from './fields.js'
 import { readPartPage, readUploadIdAnswer, readUploadPage } from './listings.js'
 import { checkKey } from './names.js'
 import type {
@@ -298,7 +298,7 @@ export class RestStore implements ObjectStore {
 
   #receipt({ headers }: HttpAnswer): ObjectReceipt {
     return {
-      etag: bareEtag(headers['etag']),
+      etag: unquotedEtag(headers['etag']),
       crc64: this.#dialect.readCrc(headers[this.#dialect.crcHeader]),
       versionId: readVersionId(headers[`${this.#dialect.prefix}version-id`]),
     }
@@ -313,7 +313,7 @@ export class RestStore implements ObjectStore {
     )
     return {
       ...receipt,
-      etag: bareEtag(trimmedText(element, 'ETag')) || receipt.etag,
+      etag: unquotedEtag(trimmedText(element, 'ETag')) || receipt.etag,
       crc64: receipt.crc64 ?? crc64,
     }
   }

@@ -79,6 +79,12 @@ const codes: Record<StoreErrorKind, ErrorCode> = {
   request: 'PAWL_SERVER',
 }
 
+/** What an error that came of this one says of the server's answer. */
+export function answerOf(cause: StoreError): UploadErrorFields {
+  const { status, serverCode, requestId, hostId, ec } = cause
+  return { cause, status, serverCode, requestId, hostId, ec }
+}
+
 /** One failed attempt of a store's call. */
 export class StoreError extends UploadError {
   /** The class's name. */

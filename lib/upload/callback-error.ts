@@ -1,5 +1,5 @@
 import { UploadError } from '../errors.js'
-import type { StoreError } from '../store/store-error.js'
+import { answerOf, type StoreError } from '../store/store-error.js'
 import type { UploadResult } from './upload-result.js'
 
 /**
@@ -19,15 +19,10 @@ export class CallbackError extends UploadError {
       'PAWL_CALLBACK_FAILED',
       `the object is complete, but its callback failed: ${cause.message}`,
       {
-        cause,
+        ...answerOf(cause),
         key: result.key,
         uploadId: result.uploadId,
         completed: true,
-        status: cause.status,
-        serverCode: cause.serverCode,
-        requestId: cause.requestId,
-        hostId: cause.hostId,
-        ec: cause.ec,
       },
     )
     this.result = result

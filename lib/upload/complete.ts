@@ -13,8 +13,7 @@ import type {
   ObjectHead,
   ObjectReceipt,
 } from '../store/object-store.js'
-import { decideRetry } from '../store/retry.js'
-import { StoreError } from '../store/store-error.js'
+import { answerOf, StoreError } from '../store/store-error.js'
 import { listAllParts } from './list-parts.js'
 import type { RequestContext, Requests } from './requests.js'
 import { isThatObject } from './resume-plan.js'
@@ -51,7 +50,7 @@ export async function completeUpload(
   input: CompleteInput,
 ): Promise<ObjectReceipt> {
   const { settings, requests, uploadId, parts, size, crc64, signal } = input
-  const { store, key, object, retry } = settings
+  const { store, key, object } = settings
   const context: RequestContext = {
     what: 'Complete',
     uploadId,
@@ -59,7 +58,9 @@ export async function completeUpload(
     headersTimeout: settings.timeout.complete,
   }
   if (object.forbidOverwrite === true) await mustNotExist(input)
-  for (let attempt = 1; ; attempt++) {
+  let attempt = 1
+  let previous: StoreError | undefined
+  for (let sent = 1; ; sent++) {
     try {
       const receipt = await requests.once(
         context,
@@ -68,7 +69,7 @@ export async function completeUpload(
             { key, uploadId, parts, object, size, crc64 },
             call,
           ),
-        attempt,
+        sent,
       )
       const { callbackFailed } = receipt
       if (callbackFailed === undefined || receipt.etag !== '') return receipt
@@ -76,7 +77,7 @@ export async function completeUpload(
       const found = await lookForObject(input)
       if (found !== undefined) return { ...found, callbackFailed }
       if (callbackFailed.status === 203) return receipt
-      throw unknown(input, callbackFailed, attempt)
+      throw unknown(input, callbackFailed, sent)
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof StoreError)) throw error
@@ -88,23 +89,21 @@ export async function completeUpload(
         const found = await lookForObject(input)
         if (found !== undefined) return found
         if (error.kind === 'exists') {
-          throw requests.describe(error, context, attempt)
+          throw requests.describe(error, context, sent)
         }
-        await mustStillBeListed(input, error, attempt)
+        await mustStillBeListed(input, error, sent)
       }
-      const decision = decideRetry(error, {
-        attempt,
-        attempts: retry.attempts,
-        baseDelay: retry.baseDelay,
-        maxDelay: retry.maxDelay,
-        random: Math.random,
-      })
+      // The object was looked for: what could not be understood is asked again.
+      const before = error.kind === 'response' ? undefined : previous
+      const decision = requests.decide(error, { attempt, previous: before })
       if (!decision.retry) {
         throw isAmbiguous(error)
-          ? unknown(input, error, attempt)
-          : requests.describe(error, context, attempt)
+          ? unknown(input, error, sent)
+          : requests.describe(error, context, sent)
       }
-      await requests.pause(context, attempt, decision.delay, error)
+      if (decision.countsAttempt) attempt++
+      previous = error
+      await requests.pause(context, sent, decision.delay, error)
     }
   }
 }
@@ -119,12 +118,12 @@ async function mustNotExist({
   uploadId,
   signal,
 }: CompleteInput): Promise<void> {
-  const { key, isResumable: resumable } = settings
+  const { key } = settings
   if ((await headObject(requests, settings, signal)) === undefined) return
   throw new UploadError(
     'PAWL_ALREADY_EXISTS',
     `there is an object ${JSON.stringify(key)} already, and forbidOverwrite is set, so the upload was not completed; its parts are kept`,
-    { key, uploadId, resumable },
+    { key, uploadId, resumable: true },
   )
 }
 
@@ -206,16 +205,11 @@ function unknown(
     'PAWL_COMPLETE_UNKNOWN',
     `it is not known whether the object was completed: the last answer was "${cause.message}", the upload is gone or does not complete, and what is stored under the key is not provably this upload; the checkpoint is kept, run the same call again`,
     {
-      cause,
+      ...answerOf(cause),
       key: settings.key,
       uploadId,
       attempts,
       resumable: true,
-      status: cause.status,
-      serverCode: cause.serverCode,
-      requestId: cause.requestId,
-      hostId: cause.hostId,
-      ec: cause.ec,
     },
   )
 }

@@ -5,9 +5,19 @@ import { UploadError, type UploadErrorFields } from '../errors.js'
 export function suspended(fields: UploadErrorFields): UploadError {
   return new UploadError(
     'PAWL_SUSPENDED',
-    'the upload was suspended; the same call, made again, goes on from here',
+    fields.resumable === true
+      ? 'the upload was suspended; the same call, made again, goes on from here'
+      : 'the upload was stopped; without a checkpoint the same call, made again, starts over',
     fields,
   )
+}
+
+/** An error as callers see it: without a log there is nothing to go on from. */
+export function told(error: Error, isResumable: boolean): Error {
+  if (!isResumable && error instanceof UploadError && error.resumable) {
+    Object.defineProperty(error, 'resumable', { value: false })
+  }
+  return error
 }
 
 export function discarded(fields: UploadErrorFields): UploadError {

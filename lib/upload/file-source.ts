@@ -7,11 +7,7 @@
  */
 import { constants, type BigIntStats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import {
-  invalidOption,
-  UploadError,
-  type UploadErrorFields,
-} from '../errors.js'
+import { invalidOption, UploadError } from '../errors.js'
 import { identityOf, isSameFile, type FileSight } from './file-identity.js'
 
 /** The calls of the file system that a source makes; `FileHandle` has them. */
@@ -33,8 +29,8 @@ export interface SourceFileSystem {
 
 export interface FileSourceOptions {
   files?: SourceFileSystem
-  /** What errors say besides. */
-  fields?: Pick<UploadErrorFields, 'key' | 'resumable'>
+  /** The object's key, for errors. */
+  key?: string | undefined
 }
 
 const nodeFiles: SourceFileSystem = {
@@ -48,18 +44,20 @@ export class FileSource {
   /** How it was when it was opened. */
   readonly sight: FileSight
   readonly #handle: SourceHandle
-  readonly #options: Required<FileSourceOptions>
+  readonly #files: SourceFileSystem
+  readonly #key: string | undefined
 
   private constructor(
     path: string,
     sight: FileSight,
     handle: SourceHandle,
-    options: Required<FileSourceOptions>,
+    { files, key }: { files: SourceFileSystem; key: string | undefined },
   ) {
     this.path = path
     this.sight = sight
     this.#handle = handle
-    this.#options = options
+    this.#files = files
+    this.#key = key
   }
 
   /**
@@ -68,7 +66,7 @@ export class FileSource {
    */
   static async open(
     path: string,
-    { files = nodeFiles, fields = {} }: FileSourceOptions = {},
+    { files = nodeFiles, key }: FileSourceOptions = {},
   ): Promise<FileSource> {
     const handle = await files
       .open(path)
@@ -77,7 +75,7 @@ export class FileSource {
       const stats = await handle.stat({ bigint: true })
       if (!stats.isFile()) mustBeRegular(path, stats)
       const sight = { identity: identityOf(stats), time: Date.now() }
-      return new FileSource(path, sight, handle, { files, fields })
+      return new FileSource(path, sight, handle, { files, key })
     } catch (error) {
       await handle.close()
       if (error instanceof UploadError) throw error
@@ -120,9 +118,7 @@ export class FileSource {
   /** The same, and the path must still lead to it. */
   async mustBeInPlace(): Promise<void> {
     await this.mustBeUnchanged()
-    const stats = await this.#options.files
-      .stat(this.path)
-      .catch(() => undefined)
+    const stats = await this.#files.stat(this.path).catch(() => undefined)
     if (stats && isSameFile(identityOf(stats), this.sight.identity)) return
     throw this.changed('another file, or none, is there now')
   }
@@ -132,7 +128,7 @@ export class FileSource {
     return new UploadError(
       'PAWL_SOURCE_CHANGED',
       `${this.path} changed while it was uploaded (${how}); nothing was completed; run the same call again to upload it as it is now`,
-      { resumable: true, ...this.#options.fields },
+      { resumable: true, key: this.#key },
     )
   }
 

@@ -16,11 +16,11 @@ import { CallbackError } from './callback-error.js'
 import type { Claim } from './claim.js'
 import { completeUpload, CompleteRefusal, headObject } from './complete.js'
 import {
-  bareEtag,
   etagsDigest,
   isMd5Etag,
   multipartEtag,
   sameEtag,
+  unquoted,
 } from './etag.js'
 import { crcVariant, type PartContent } from './part-content.js'
 import { abortOrphans } from './orphans.js'
@@ -29,7 +29,7 @@ import { putWholeObject } from './put-object.js'
 import type { Receipts } from './receipts.js'
 import { weakest } from './receipts.js'
 import { refusedComplete } from './refused-complete.js'
-import { combinedCrc64 } from './resume-plan.js'
+import { combinedCrc64, isThatObject } from './resume-plan.js'
 import type { Reuse, RunContext } from './run-context.js'
 import type { UploadResult } from './upload-result.js'
 
@@ -86,6 +86,10 @@ export async function finishUpload(
   if (receipt.etag === '') {
     const head = await headObject(requests, settings, signal)
     receipt = { ...receipt, etag: head?.etag ?? '' }
+    if (head !== undefined && isThatObject(head, { size, crc64, etags })) {
+      receipt.crc64 ??= head.crc64
+      receipt.versionId ??= head.versionId
+    }
   }
   const objectCheck = checkObject(receipt, { etags, crc64 })
   if (objectCheck === 'wrong') {
@@ -195,7 +199,7 @@ async function close(
   const result: UploadResult = {
     bucket: settings.store.bucket,
     key: settings.key,
-    etag: bareEtagKeepingCase(receipt.etag),
+    etag: unquoted(receipt.etag),
     crc64: receipt.crc64 ?? finished.crc64,
     versionId: receipt.versionId,
     size: finished.size,
@@ -230,7 +234,7 @@ async function removeLog(
   const done: DoneRecord = {
     type: 'done',
     put: parts === 0 ? true : undefined,
-    etag: bareEtagKeepingCase(receipt.etag),
+    etag: unquoted(receipt.etag),
     size,
     crc64,
     versionId: receipt.versionId,
@@ -245,8 +249,13 @@ async function removeLog(
     if (error instanceof UploadError || error instanceof StoreError) {
       return false
     }
-    if (context.signal.aborted) return false
-    throw error
+    // A listener's: it is not the upload's failure.
+    if (!context.signal.aborted) {
+      setImmediate(() => {
+        throw error
+      })
+    }
+    return false
   }
 }
 
@@ -258,10 +267,4 @@ function giveUpRecords(replaced: ReplacedUpload | undefined): LogRecord[] {
     { type: 'void', uploadId, reason: 'source-changed' },
     ...(isCompleted ? [{ type: 'closed' as const, uploadId }] : []),
   ]
-}
-
-function bareEtagKeepingCase(etag: string): string {
-  const bare = bareEtag(etag)
-  const start = etag.toLowerCase().indexOf(bare)
-  return start < 0 ? bare : etag.slice(start, start + bare.length)
 }

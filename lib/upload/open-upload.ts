@@ -9,11 +9,13 @@
  */
 import { UploadError } from '../errors.js'
 import type { TakenPart } from './part-content.js'
+import { partTaken } from './part-errors.js'
 import type { Sent } from './part-sender.js'
 import type { Plan } from './prepare.js'
 import { closeOldUploads } from './prepare.js'
 import type { RestartReason } from './resume-plan.js'
 import type { RunContext } from './run-context.js'
+import { findStored, isStoredAlready } from './stored-already.js'
 import { inScope } from './upload-trace.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
@@ -25,6 +27,7 @@ export class OpenUpload {
   #id: Promise<string> | undefined
   #known: string | undefined
   #renewals = 0
+  #hasGivenUp = false
 
   constructor(context: RunContext, plan: Plan, partSize: number) {
     this.#context = context
@@ -39,6 +42,11 @@ export class OpenUpload {
     return this.#known
   }
 
+  /** A run of the same source that begins anew can do what this one could not. */
+  get hasGivenUp(): boolean {
+    return this.#hasGivenUp
+  }
+
   /** Begins the upload when there is none. */
   id(): Promise<string> {
     this.#id ??= this.#create()
@@ -51,20 +59,40 @@ export class OpenUpload {
    * The receipt counts only for the upload that it names.
    */
   async sendPart(
-    { content, partNumber }: TakenPart,
+    part: TakenPart,
     canStartOver: () => boolean,
   ): Promise<Sent<{ etag: string }> & { uploadId: string }> {
     const { sender } = this.#context
+    const { content, partNumber } = part
     for (;;) {
       const uploadId = await this.id()
       try {
         const sent = await sender.sendPart(content, partNumber, uploadId)
         return { ...sent, uploadId }
       } catch (error) {
+        if (isStoredAlready(error)) {
+          const sent = await this.#findStored(part, uploadId, error)
+          return { ...sent, uploadId }
+        }
         if (!isGone(error)) throw error
         await this.#renew(uploadId, canStartOver, error)
       }
     }
+  }
+
+  /** Of other bytes: no run could ever replace it, so this one gives up. */
+  async #findStored(
+    part: TakenPart,
+    uploadId: string,
+    error: UploadError,
+  ): Promise<Sent<{ etag: string }>> {
+    const sent = await findStored(this.#context, part, uploadId, error)
+    if (sent !== undefined) return sent
+    const { key } = this.#context.settings
+    const failure = partTaken(part, { key, uploadId, cause: error })
+    this.#hasGivenUp = true
+    await this.giveUp('source-changed', { failure })
+    throw failure
   }
 
   /**

@@ -1,6 +1,6 @@
 /** A stored part that the log cannot prove, held against the bytes themselves. */
 import type { StoreDigest } from '../store/object-store.js'
-import { bareEtag } from './etag.js'
+import { bareEtag, md5Hex } from './etag.js'
 import { crcVariant, type TakenPart } from './part-content.js'
 import type { Receipt } from './receipts.js'
 import type { Verdict } from './resume-plan.js'
@@ -17,8 +17,4 @@ export async function compared(
   }
   const md5 = md5Hex(await content.digest('md5'))
   return md5 === bareEtag(value) ? { size, etag, md5, check: by } : undefined
-}
-
-function md5Hex(base64: string): string {
-  return Buffer.from(base64, 'base64').toString('hex')
 }

@@ -25,6 +25,18 @@ export function sourceGrew(
   )
 }
 
+/** For a sequential upload. */
+export function partTaken(
+  { partNumber, offset, size }: Piece,
+  fields: { key: string; uploadId: string; cause: UploadError },
+): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_CHANGED',
+    `part ${partNumber} (bytes ${offset} to ${offset + size - 1}) is not what is stored of it, and a sequential upload takes no part twice; run the same call again to upload everything anew`,
+    { ...fields, partNumber, offset, resumable: true },
+  )
+}
+
 export function tooManyParts(
   { partNumber, offset }: Piece,
   {

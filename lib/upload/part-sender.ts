@@ -7,6 +7,7 @@
 import type { PartCheck } from '../checkpoint/record.js'
 import type { BodyRequest } from '../store/object-store.js'
 import { StoreError } from '../store/store-error.js'
+import { md5Hex } from './etag.js'
 import { crcVariant, type PartContent } from './part-content.js'
 import type { ProgressCounter } from './progress.js'
 import type { RequestContext, Requests } from './requests.js'
@@ -106,10 +107,7 @@ export class PartSender {
     return {
       receipt: answer,
       crc64,
-      md5:
-        md5 === undefined
-          ? undefined
-          : Buffer.from(md5, 'base64').toString('hex'),
+      md5: md5 === undefined ? undefined : md5Hex(md5),
       check:
         md5 !== undefined
           ? 'md5'

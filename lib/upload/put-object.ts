@@ -11,13 +11,16 @@
 import type { PartCheck } from '../checkpoint/record.js'
 import { UploadError } from '../errors.js'
 import type { Call, ObjectHead, ObjectReceipt } from '../store/object-store.js'
+import { StoreError } from '../store/store-error.js'
 import { headObject, isRefusedLook } from './complete.js'
-import { isMd5Etag, sameEtag } from './etag.js'
+import { isMd5Etag, md5Hex, sameEtag } from './etag.js'
 import { crcVariant, type PartContent } from './part-content.js'
 import type { Sent } from './part-sender.js'
 import { tracePut } from './part-trace.js'
 import type { RunContext } from './run-context.js'
 import type { UploadSettings } from './settings.js'
+
+const noEtag = new StoreError('the answer has no ETag.', { kind: 'response' })
 
 interface Put {
   receipt: ObjectReceipt
@@ -50,7 +53,7 @@ async function putWhole(
   const { settings, log, progress, emit } = context
   const { verify, store } = settings
   const { size } = content
-  const md5 = Buffer.from(await content.digest('md5'), 'base64').toString('hex')
+  const md5 = md5Hex(await content.digest('md5'))
   const crc64 =
     verify === 'crc64'
       ? await content.digest(crcVariant(store.digest))
@@ -64,11 +67,7 @@ async function putWhole(
   })
   context.signal.throwIfAborted()
   const put = await putOrFind(context, content, expected)
-  const { receipt, check, attempts } = await confirmCallback(
-    context,
-    expected,
-    put,
-  )
+  const { receipt, check, attempts } = await confirm(context, expected, put)
   progress.stored(size)
   if (size > 0) {
     emit('part', {
@@ -164,24 +163,29 @@ async function lookAgain(
 }
 
 /**
- * A failed callback that does not say what was stored: the object does. Under
- * 203 the server has said that it is there.
+ * An answer that does not say what was stored, as after a failed callback: the
+ * object does. Under 203 the server has said that it is there; any other success
+ * without an ETag is not a store's.
  */
-async function confirmCallback(
+async function confirm(
   context: RunContext,
   expected: Expected,
   put: Put,
 ): Promise<Put> {
-  const { callbackFailed, etag } = put.receipt
-  if (callbackFailed === undefined || etag !== '') return put
+  const { callbackFailed, callbackBody, etag } = put.receipt
+  if (etag !== '') return put
   const found = await lookAgain(context, expected)
   if (found !== undefined) {
     const { receipt, check } = found
-    return { ...put, receipt: { ...receipt, callbackFailed }, check }
+    return { ...put, receipt: { ...put.receipt, ...receipt }, check }
   }
-  if (callbackFailed.status === 203) return put
+  if (callbackFailed?.status === 203 || callbackBody !== undefined) return put
   const { requests } = context
-  throw requests.describe(callbackFailed, { what: 'PutObject' }, put.attempts)
+  throw requests.describe(
+    callbackFailed ?? noEtag,
+    { what: 'PutObject' },
+    put.attempts,
+  )
 }
 
 /** What proves the object to be ours; its size alone never does. */

@@ -24,10 +24,6 @@ export class Receipts {
     this.#byNumber.set(partNumber, receipt)
   }
 
-  clear(): void {
-    this.#byNumber.clear()
-  }
-
   /**
    * Parts 1 to `count`, which must all be there and together be of `size`:
    * nothing is completed without a receipt for every part.

@@ -4,6 +4,7 @@
  */
 import { UploadError } from '../errors.js'
 import type { CompletedPart } from '../store/object-store.js'
+import { answerOf } from '../store/store-error.js'
 import type { CompleteRefusal } from './complete.js'
 import { sameEtag } from './etag.js'
 import { listAllParts } from './list-parts.js'
@@ -21,17 +22,8 @@ export async function refusedComplete(
 ): Promise<UploadError> {
   const { log, settings, requests, completeSignal } = context
   const { cause } = refusal
-  const fields = {
-    cause,
-    key: settings.key,
-    uploadId,
-    resumable: true,
-    status: cause.status,
-    serverCode: cause.serverCode,
-    requestId: cause.requestId,
-    hostId: cause.hostId,
-    ec: cause.ec,
-  }
+  const { key } = settings
+  const fields = { ...answerOf(cause), key, uploadId, resumable: true }
   if (refusal.because === 'gone') {
     await log.append(
       { type: 'void', uploadId, reason: 'upload-gone' },

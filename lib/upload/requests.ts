@@ -9,8 +9,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { UploadError, type UploadErrorFields } from '../errors.js'
 import type { Call } from '../store/object-store.js'
-import { decideRetry, RetryBudget } from '../store/retry.js'
-import { StoreError } from '../store/store-error.js'
+import { decideRetry, RetryBudget, type RetryDecision } from '../store/retry.js'
+import { answerOf, StoreError } from '../store/store-error.js'
 import type { Emit } from './events.js'
 import type { RequestSettings } from './request-settings.js'
 
@@ -78,7 +78,6 @@ export class Requests {
     send: (call: Call, attempt: number) => Promise<T>,
   ): Promise<{ answer: T; attempts: number }> {
     const signal = context.signal ?? this.#signal
-    const { retry } = this.#settings
     let attempt = 1
     let requests = 0
     let previous: StoreError | undefined
@@ -96,17 +95,9 @@ export class Requests {
       } catch (error) {
         signal.throwIfAborted()
         if (!(error instanceof StoreError)) throw error
-        if (error.kind === 'throttled') this.onThrottled()
         await context.onFailure?.(error)
-        const decision = decideRetry(error, {
-          attempt,
-          attempts: context.attempts ?? retry.attempts,
-          baseDelay: retry.baseDelay,
-          maxDelay: retry.maxDelay,
-          previous,
-          budget: this.#budget,
-          random: Math.random,
-        })
+        const { attempts } = context
+        const decision = this.decide(error, { attempt, attempts, previous })
         if (!decision.retry) {
           throw this.describe(error, context, requests)
         }
@@ -115,6 +106,32 @@ export class Requests {
         await this.pause(context, requests, decision.delay, error)
       }
     }
+  }
+
+  /** Whether a call is tried again after its failure, and when. */
+  decide(
+    error: StoreError,
+    {
+      attempt,
+      attempts,
+      previous,
+    }: {
+      attempt: number
+      attempts?: number | undefined
+      previous: StoreError | undefined
+    },
+  ): RetryDecision {
+    const { retry } = this.#settings
+    if (error.kind === 'throttled') this.onThrottled()
+    return decideRetry(error, {
+      attempt,
+      attempts: attempts ?? retry.attempts,
+      baseDelay: retry.baseDelay,
+      maxDelay: retry.maxDelay,
+      previous,
+      budget: this.#budget,
+      random: Math.random,
+    })
   }
 
   /** Says that the call is tried again, and waits for that, in ms. */
@@ -137,17 +154,12 @@ export class Requests {
     attempts: number,
   ): UploadError {
     const fields: UploadErrorFields = {
-      cause: error,
+      ...answerOf(error),
       key: this.#settings.key,
       resumable: this.#settings.isResumable,
       uploadId: context.uploadId,
       partNumber: context.partNumber,
       attempts,
-      status: error.status,
-      serverCode: error.serverCode,
-      requestId: error.requestId,
-      hostId: error.hostId,
-      ec: error.ec,
     }
     const times = attempts === 1 ? '' : ` after ${attempts} attempts`
     return new UploadError(

@@ -28,7 +28,7 @@ import type { UploadSettings } from './settings.js'
 
 /**
  * Why a log's upload is not gone on with: `object` or `sequential` is another; its
- * parts would not fit the source any more (in size, in number); it is gone from
+ * parts would not fit the source any more; it is gone from
  * the server; the source is another where nothing can be sent again; the log has
  * lost what says where it belongs.
  */
@@ -38,7 +38,6 @@ export type RestartReason =
   | 'upload-gone'
   | 'source-changed'
   | 'log-damaged'
-  | 'part-count'
 
 /** What the log alone lets a run do. */
 export type FirstStep =

@@ -23,7 +23,6 @@ export interface UploadSettings extends RequestSettings {
   readonly isResumable: boolean
   readonly key: string
   readonly partSize: number
-  readonly isPartSizeGiven: boolean
   readonly size: number | undefined
   readonly concurrency: number
   readonly proof: Proof
@@ -61,7 +60,7 @@ export function readSettings(
     store,
     isResumable: options.checkpoint !== false,
     key,
-    ...readPartSize(options.partSize, size, store),
+    partSize: readPartSize(options.partSize, size, store),
     size,
     concurrency:
       options.sequential === true
@@ -192,7 +191,7 @@ function readPartSize(
   given: number | undefined,
   size: number | undefined,
   store: ObjectStore,
-): { partSize: number; isPartSizeGiven: boolean } {
+): number {
   const { minPartSize, maxPartSize, maxParts } = store.limits
   const wanted = wholeNumber(
     'partSize',
@@ -206,7 +205,7 @@ function readPartSize(
       `size ${size} does not fit into ${maxParts} parts of at most ${maxPartSize} bytes`,
     )
   }
-  return { partSize, isPartSizeGiven: given !== undefined }
+  return partSize
 }
 
 /** The part size wanted, or the next larger whole MiB that fits the size. */

@@ -1,8 +1,9 @@
 /** `uploadFile`: the same upload as the stream's, from a file. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { invalidOption } from '../errors.js'
+import { asError, invalidOption } from '../errors.js'
 import type { ObjectOptions } from '../store/object-store.js'
 import { discardUpload } from './discard.js'
+import { told } from './endings.js'
 import type { Emit } from './events.js'
 import {
   checkFileCheckpoint,
@@ -62,6 +63,8 @@ export async function uploadFileOn(
       prove,
       emit: scope?.hear(emit) ?? emit,
       scope,
+    }).catch((error: unknown) => {
+      throw told(asError(error), settings.isResumable)
     }),
   )
 }
@@ -69,14 +72,14 @@ export async function uploadFileOn(
 async function upload(
   path: string,
   options: UploadFileOptions,
-  { key, isResumable: resumable }: UploadSettings,
+  { key }: UploadSettings,
   means: Pick<FileUploadOptions, 'prove' | 'emit' | 'scope'> & {
     files: SourceFileSystem | undefined
   },
 ): Promise<UploadResult> {
   const { files, ...rest } = means
   const source = await FileSource.open(path, {
-    fields: { key, resumable },
+    key,
     ...(files === undefined ? {} : { files }),
   })
   try {

@@ -174,7 +174,7 @@ export class UploadRun {
 
   /** The run failed in such a way that the next one begins anew by itself. */
   get hasGivenUp(): boolean {
-    return this.#taker?.hasGivenUp === true
+    return this.#taker?.hasGivenUp === true || this.#upload?.hasGivenUp === true
   }
 
   /** Takes a stored part of a file unread; false when it has to be read. */

@@ -23,6 +23,7 @@ import {
   discarded,
   followSignal,
   suspended,
+  told,
 } from './endings.js'
 import type { Emit, UploadEvents } from './events.js'
 import type { UploadStreamOptions } from './options.js'
@@ -321,7 +322,7 @@ export class ResumableUploadStream extends Writable {
   #reasonFor(given: unknown): Error {
     const { key, signal, isResumable: resumable } = this.#settings
     const isOurs = given instanceof Error && given !== signal?.reason
-    if (isOurs && !this.#isDiscarding) return given
+    if (isOurs && !this.#isDiscarding) return told(given, resumable)
     const fields = { key, uploadId: this.uploadId, cause: given ?? undefined }
     return this.#isDiscarding
       ? discarded(fields)

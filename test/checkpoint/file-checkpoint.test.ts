@@ -410,3 +410,25 @@ await t.test('nothing is left open by what fails while opening', async (t) => {
     await checkpoint.close()
   }
 })
+
+await t.test(
+  'what was being written when it was closed fails alone',
+  async (t) => {
+    const path = logIn(t)
+    const disk = new TestDisk()
+    const checkpoint = onDisk(path, disk)
+    await checkpoint.open()
+    await checkpoint.append(bytes)
+    const late = t.rejects(checkpoint.append(bytes), {
+      code: 'PAWL_CHECKPOINT_IO',
+    })
+    await checkpoint.close()
+    await late
+    await checkpoint.open()
+    // The run that has it now is not disturbed.
+    const size = statSync(path).size
+    await checkpoint.append(bytes)
+    t.equal(statSync(path).size, size + bytes.length)
+    await checkpoint.close()
+  },
+)

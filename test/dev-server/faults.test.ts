@@ -6,6 +6,7 @@ import {
   type DevServer,
   type Fault,
 } from '../../lib/dev-server/index.js'
+import { until } from '../support/small-upload.js'
 import {
   call,
   complete,
@@ -154,9 +155,7 @@ async function hang(
     answered = answer.status !== 0
     return answer
   })
-  while ((server.requests.at(-1)?.bytes ?? 0) < bytes) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+  await until(() => (server.requests.at(-1)?.bytes ?? 0) >= bytes)
   await new Promise((resolve) => setTimeout(resolve, 50))
   t.equal(answered, false)
   await server.close()

@@ -7,6 +7,7 @@ import {
   type DevServer,
   type DevServerOptions,
 } from '../../lib/dev-server/index.js'
+import { until } from '../support/small-upload.js'
 import {
   call,
   complete,
@@ -66,9 +67,7 @@ await t.test('a cut part leaves what was there before', async (t) => {
   const { text } = await call(server, { method: 'GET', key: 'k', query })
   t.strictSame(elements(text, 'PartNumber'), ['1'])
   t.match(text, md5(one).toUpperCase())
-  while (incoming(server).length > 0) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+  await until(() => incoming(server).length === 0)
   t.ok(
     server.requests.slice(2, 4).every((seen) => !seen.applied),
     'nothing of a cut part is kept',

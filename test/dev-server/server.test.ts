@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { request } from 'node:http'
 import t from 'tap'
 import { startDevServer } from '../../lib/dev-server/index.js'
+import { until } from '../support/small-upload.js'
 import { call, create, putPart } from './raw-client.js'
 
 await t.test('other hosts than loopback need allowRemote', async (t) => {
@@ -55,9 +56,7 @@ await t.test('close ends what is under way', async (t) => {
   const server = await startDevServer({ bytesPerSecond: 1000 })
   const body = Buffer.alloc(1_000_000)
   const pending = call(server, { method: 'PUT', key: 'k', body })
-  while ((server.requests[0]?.bytes ?? 0) === 0) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+  await until(() => (server.requests[0]?.bytes ?? 0) > 0)
   await server.close()
   t.match(await pending, { status: 0 })
 })
@@ -131,4 +130,13 @@ await t.test('the fault is asked once for each request', async (t) => {
   await call(server, { method: 'PUT', key: 'k', body: 'x' })
   await call(server, { method: 'GET', key: 'k' })
   t.strictSame(asked, [0, 0, 1, 0])
+})
+
+await t.test('a server that runs for long keeps no requests', async (t) => {
+  const server = await startDevServer({ keepRequests: false })
+  t.teardown(() => server.close())
+  const answer = await fetch(`${server.endpoint}/examplebucket/none`)
+  await answer.text()
+  t.ok(answer.status >= 400)
+  t.same(server.requests, [])
 })

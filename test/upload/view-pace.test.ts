@@ -30,7 +30,7 @@ function paceWithClock() {
   return {
     pace,
     /** A view goes out, in so many ms. */
-    send(bytes: number, ms: number) {
+    send: (bytes: number, ms: number) => {
       const sent = pace.start(bytes)
       now += ms
       sent()

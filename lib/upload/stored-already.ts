@@ -1,0 +1,37 @@
+/**
+ * A part that a sequential upload has already: OSS takes none a second time. It
+ * is ours when the answer to it was lost, and another one when the source has
+ * changed since it was stored; its bytes say which.
+ */
+import { UploadError } from '../errors.js'
+import { listAllParts } from './list-parts.js'
+import type { TakenPart } from './part-content.js'
+import { compared } from './part-comparison.js'
+import type { Sent } from './part-sender.js'
+import { judgePart } from './resume-plan.js'
+import type { RunContext } from './run-context.js'
+
+/** Whether a server refused a part because it has one of that number. */
+export function isStoredAlready(error: unknown): error is UploadError {
+  return error instanceof UploadError && error.serverCode === 'PartAlreadyExist'
+}
+
+/** As if it had been sent now; undefined when other bytes are stored. */
+export async function findStored(
+  { requests, settings }: Pick<RunContext, 'requests' | 'settings'>,
+  part: TakenPart,
+  uploadId: string,
+  { attempts = 1 }: UploadError,
+): Promise<Sent<{ etag: string }> | undefined> {
+  const { store, verify, proof } = settings
+  const listed = await listAllParts(requests, settings, uploadId)
+  if (listed === 'gone' || listed === 'refused') return undefined
+  const there = listed.get(part.partNumber)
+  const hash = await part.content.digest(proof)
+  const verdict = judgePart({ size: part.size, hash }, undefined, there, verify)
+  if (verdict.do !== 'compare') return undefined
+  const receipt = await compared(part, verdict, store.digest)
+  if (receipt === undefined) return undefined
+  const { etag, crc64, md5, check } = receipt
+  return { receipt: { etag }, crc64, md5, check, attempts }
+}

@@ -1,0 +1,68 @@
+/** `checkpoint: false`: nothing outlives the run, and no error says so. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { uploadFile } from '../../lib/index.js'
+import { noise } from '../support/dev-store.js'
+import { failureOf, key, part, smallUploads } from '../support/small-upload.js'
+
+const bytes = noise(3 * part)
+const refuse = {
+  beforeComplete: () => {
+    throw new Error('not yet')
+  },
+}
+
+await t.test('no failure of a stream is resumable', async (t) => {
+  const dev = await smallUploads(t)
+  const checkpoint = false
+  t.match(await dev.fail(bytes, { checkpoint, ...refuse }), {
+    code: 'PAWL_BEFORE_COMPLETE',
+    resumable: false,
+  })
+  t.match(await dev.fail(bytes, { checkpoint, size: 1 }), {
+    code: 'PAWL_SIZE_MISMATCH',
+    resumable: false,
+  })
+  dev.server.setFault(({ operation }) =>
+    operation === 'UploadPart' ? { kind: 'refuse' } : undefined,
+  )
+  t.match(await dev.fail(bytes, { checkpoint }), {
+    code: 'PAWL_NETWORK',
+    resumable: false,
+  })
+  const upload = dev.upload({ checkpoint })
+  upload.on('error', () => undefined)
+  upload.destroy()
+  const stopped = await failureOf(upload)
+  t.match(stopped, { code: 'PAWL_SUSPENDED', resumable: false })
+  t.match(stopped.message, /starts over/)
+})
+
+await t.test('with one they are', async (t) => {
+  const dev = await smallUploads(t)
+  t.match(await dev.fail(bytes, refuse), {
+    code: 'PAWL_BEFORE_COMPLETE',
+    resumable: true,
+  })
+})
+
+await t.test('no failure of a file is resumable', async (t) => {
+  const dev = await smallUploads(t)
+  const file = join(dev.directory, 'file')
+  await writeFile(file, bytes)
+  const options = {
+    store: dev.small,
+    key,
+    partSize: part,
+    checkpoint: false as const,
+  }
+  await t.rejects(uploadFile(file, { ...options, ...refuse }), {
+    code: 'PAWL_BEFORE_COMPLETE',
+    resumable: false,
+  })
+  await t.rejects(uploadFile(join(dev.directory, 'missing'), options), {
+    code: 'PAWL_SOURCE_IO',
+    resumable: false,
+  })
+})
