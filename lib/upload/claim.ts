@@ -11,7 +11,12 @@ import type { UploadState } from '../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../checkpoint/record.js'
 import type { ObjectHead, StoreDigest } from '../store/object-store.js'
 import type { TakenPart } from './part-content.js'
-import { combinedCrc64, partsNow, provesEqual } from './resume-plan.js'
+import {
+  combinedCrc64,
+  isStrong,
+  partsNow,
+  provesEqual,
+} from './resume-plan.js'
 
 export class Claim {
   readonly upload: UploadState
@@ -51,6 +56,7 @@ export class Claim {
       this.#pieces.push({ size, crc64: record.crc64 })
       return true
     }
+    if (isStrong(hash)) return false
     if (this.head.crc64 === undefined || this.#digest === 'none') return false
     if (this.#digest === 'md5') return false
     const crc64 = await part.content.digest(this.#digest)

@@ -1,10 +1,17 @@
 /** Unfinished uploads, all pages of them. What is stored of them costs money. */
-import type { ListedPart, ObjectStore } from '../store/object-store.js'
+import type {
+  ListedPart,
+  ListedUpload,
+  ObjectStore,
+} from '../store/object-store.js'
 import { UploadError } from '../errors.js'
 import { listAllParts } from './list-parts.js'
 import { readRequestSettings, type RequestOptions } from './request-settings.js'
 import { Requests } from './requests.js'
 import { checkStore } from './settings.js'
+
+/** Requests at once. */
+const askedAhead = 4
 
 /** An upload that is neither complete nor aborted. Times by the server's clock. */
 export interface UnfinishedUpload {
@@ -64,10 +71,10 @@ export async function* listUploads(
       (call) => store.listUploads({ prefix, ...markers }, call),
     )
     const { uploads, next, date = Date.now() } = answer
-    for (const { key, uploadId, initiated } of uploads) {
-      const listed = sizes
-        ? await listAllParts(requests, { key, store }, uploadId)
-        : 'refused'
+    const partsOf = ({ key, uploadId }: ListedUpload) =>
+      sizes ? listAllParts(requests, { key, store }, uploadId) : 'refused'
+    for await (const [upload, listed] of ahead(uploads, partsOf)) {
+      const { key, uploadId, initiated } = upload
       // Completed or aborted since the page was made.
       if (listed === 'gone') continue
       const stored = listed === 'refused' ? undefined : [...listed.values()]
@@ -85,6 +92,30 @@ export async function* listUploads(
     if (next === undefined) return
     mustAdvance(store, markers, next)
     markers = next
+  }
+}
+
+/** Each item with its answer, in order, while some further ones are asked for. */
+async function* ahead<T, U>(
+  items: readonly T[],
+  ask: (item: T) => Promise<U> | U,
+): AsyncGenerator<[T, U], void, undefined> {
+  const answers = new Map<T, Promise<U>>()
+  const waiting = items.values()
+  const askNext = (): void => {
+    const { done, value } = waiting.next()
+    if (done === true) return
+    const answer = Promise.resolve(ask(value))
+    // Its failure is told when its turn comes.
+    answer.catch(() => undefined)
+    answers.set(value, answer)
+  }
+  for (let i = 0; i < askedAhead; i++) askNext()
+  for (const [item, answer] of answers) {
+    const found = await answer
+    answers.delete(item)
+    askNext()
+    yield [item, found]
   }
 }
 

@@ -6,11 +6,10 @@ import { askBeforeComplete } from './before-complete.js'
 import { finishClaim, finishUpload, finishWithPut } from './finish.js'
 import type { OpenUpload } from './open-upload.js'
 import { MemoryContent, type PartContent } from './part-content.js'
-import { partChanged } from './part-errors.js'
 import type { PartTaker } from './part-taker.js'
 import type { Plan } from './prepare.js'
-import { isOtherBytes } from './resume-plan.js'
 import type { RunContext } from './run-context.js'
+import { mustBeAsStored } from './source-change.js'
 import type { UploadResult } from './upload-result.js'
 
 const noBytes = new MemoryContent(new Uint8Array(0), 'ef46db3751d8e999')
@@ -69,17 +68,9 @@ async function mustBeAllowed(
   content: PartContent,
   plan: Plan,
 ): Promise<void> {
-  const { onSourceChange, key, proof } = settings
-  if (onSourceChange !== 'fail' || plan.mode === 'create') return
+  if (settings.onSourceChange !== 'fail' || plan.mode === 'create') return
   const { parts, uploadId } = plan.upload
-  const record = parts.get(1)
-  if (record === undefined) return
-  const { size } = content
-  const isOther =
-    record.size !== size ||
-    isOtherBytes(record, { size, hash: await content.digest(proof) })
-  if (!isOther) return
-  const { number: partNumber, offset } = record
-  const stored = { partNumber, offset, size: record.size }
-  throw partChanged(stored, { key, uploadId })
+  const hash = await content.digest(settings.proof)
+  const candidate = { size: content.size, hash }
+  mustBeAsStored(settings, parts.get(1), candidate, uploadId)
 }

@@ -14,24 +14,15 @@ import { Claim } from './claim.js'
 import type { PartEvent } from './events.js'
 import type { OpenUpload } from './open-upload.js'
 import { crcVariant, type Piece, type TakenPart } from './part-content.js'
-import {
-  claimBroken,
-  partChanged,
-  sourceGrew,
-  tooManyParts,
-} from './part-errors.js'
+import { claimBroken, sourceGrew, tooManyParts } from './part-errors.js'
 import { compared } from './part-comparison.js'
 import { PartTracing } from './part-trace.js'
 import type { Plan } from './prepare.js'
 import { Receipts, type Receipt } from './receipts.js'
-import {
-  isOtherBytes,
-  judgePart,
-  type Listed,
-  type Verdict,
-} from './resume-plan.js'
+import { judgePart, type Listed, type Verdict } from './resume-plan.js'
 import type { Reuse, RunContext } from './run-context.js'
 import { sizeMismatch } from './size-mismatch.js'
+import { mustBeAsStored } from './source-change.js'
 
 export class PartTaker {
   readonly receipts = new Receipts()
@@ -127,10 +118,14 @@ export class PartTaker {
     signal.throwIfAborted()
     await this.#checkBounds(part)
     if (this.#claim !== undefined) {
+      const { head, upload } = this.#claim
       const hash = await part.content.digest(settings.proof)
       if (await this.#claim.accepts(part, hash)) {
-        return this.#tellReused(part, this.#claim.head.etag)
+        return this.#tellReused(part, head.etag)
       }
+      const record = upload.parts.get(part.partNumber)
+      const candidate = { size: part.size, hash }
+      mustBeAsStored(settings, record, candidate, upload.uploadId)
       await this.#askAtEnd(part, this.#claim)
       await this.giveUpClaim()
     }
@@ -179,14 +174,7 @@ export class PartTaker {
     if (verdict.do === 'compare' && (await this.#adopt(part, hash, verdict))) {
       return this.#tellReused(part, verdict.etag)
     }
-    const { onSourceChange, key } = settings
-    if (
-      onSourceChange === 'fail' &&
-      record &&
-      isOtherBytes(record, candidate)
-    ) {
-      throw partChanged(part, { key, uploadId: this.#upload.uploadId })
-    }
+    mustBeAsStored(settings, record, candidate, this.#upload.uploadId)
     return undefined
   }
 
@@ -195,8 +183,9 @@ export class PartTaker {
     { content }: TakenPart,
     there: ListedPart | 'refused' | undefined,
   ): void {
-    if (typeof there !== 'object') return
-    const { digest } = this.#context.settings.store
+    const { proof, store } = this.#context.settings
+    if (typeof there !== 'object' || proof === 'sha256') return
+    const { digest } = store
     content.expect(there.crc64 === undefined ? 'md5' : crcVariant(digest))
   }
 

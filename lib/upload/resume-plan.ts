@@ -6,7 +6,8 @@
  *
  * - a part is reused only when this run's bytes agree with its record in size
  *   and hash, and the store lists it with the same number, size and ETag;
- * - listed otherwise, its bytes are compared by CRC-64 or MD5;
+ * - listed otherwise, its bytes are compared by CRC-64 or MD5, unless the run's
+ *   proof is SHA-256;
  * - anything else is sent.
  */
 import type { LogState, UploadState } from '../checkpoint/fold.js'
@@ -215,6 +216,8 @@ export function judgePart(
   if (record !== undefined && isSameKind(record, candidate) && !isProved) {
     if (sameEtag(record.etag, listed.etag)) return { do: 'send' }
   }
+  // Neither stands against people who choose the bytes.
+  if (isStrong(candidate.hash)) return { do: 'send' }
   const { etag, crc64 } = listed
   if (crc64 !== undefined) {
     return { do: 'compare', by: 'crc64', value: crc64, etag, record }
@@ -228,6 +231,11 @@ export function judgePart(
 /** Whether a record's bytes and these are the same, as far as its hash proves. */
 export function provesEqual(record: PartRecord, candidate: Candidate): boolean {
   return record.size === candidate.size && record.hash === candidate.hash
+}
+
+/** Whether a hash is a SHA-256, for sources whose bytes others choose. */
+export function isStrong(hash: string): boolean {
+  return hash.length === 64
 }
 
 /** Whether a record speaks of other bytes than these. */

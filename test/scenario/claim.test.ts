@@ -166,3 +166,36 @@ async function damage(
   t.not(damaged.join(), lines.join(), 'there was such a record')
   await writeFile(log, damaged.join('\n'), 'latin1')
 }
+
+await t.test(
+  "onSourceChange: 'fail' is asked before the object is given up",
+  async (t) => {
+    const dev = await smallUploads(t)
+    await dev.fail(ours, unheard(dev, true))
+    const changed = Buffer.from(ours).fill(7, 0, 1)
+    t.match(await dev.fail(changed, { onSourceChange: 'fail' }), {
+      code: 'PAWL_SOURCE_CHANGED',
+      partNumber: 1,
+      resumable: true,
+    })
+    t.ok(ours.equals(await dev.object(key)))
+    t.match(await dev.run(ours, { onSourceChange: 'fail' }), { partsReused: 4 })
+  },
+)
+
+await t.test(
+  "proof 'sha256' takes no object without its records",
+  async (t) => {
+    const dev = await smallUploads(t)
+    const proof = 'sha256'
+    await dev.fail(ours, { ...unheard(dev, true), proof })
+    const lines = (await readFile(dev.log, 'latin1')).split('\n')
+    const cut = lines.filter((line) => !/ part .*"number":2,/.test(line))
+    t.equal(cut.length, lines.length - 1)
+    await writeFile(dev.log, cut.join('\n'))
+    const error = await dev.fail(ours, { proof })
+    t.match(error, { code: 'PAWL_SOURCE_CHANGED', resumable: true })
+    t.match(await dev.run(ours, { proof }), { parts: 4, partsReused: 0 })
+    t.ok(ours.equals(await dev.object(key)))
+  },
+)

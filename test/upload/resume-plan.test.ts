@@ -129,9 +129,17 @@ await t.test('what becomes of a part', async (t) => {
       'crc64',
     ],
     [
-      'listed, in the log with a hash of another kind',
+      'listed, in the log with a weaker hash than this run asks for',
       sha,
       record,
+      listed(record),
+      'crc64',
+      'send',
+    ],
+    [
+      'listed, in the log with a stronger hash',
+      same,
+      { ...record, hash: sha.hash },
       listed(record),
       'crc64',
       'crc64',
@@ -153,6 +161,14 @@ await t.test('what becomes of a part', async (t) => {
       listed(unchecked),
       false,
       'reuse',
+    ],
+    [
+      'listed, of unknown bytes, and the proof is SHA-256',
+      { ...same, hash: 'a'.repeat(64) },
+      undefined,
+      listed(record),
+      'crc64',
+      'send',
     ],
     ['the list is refused', same, record, 'refused', 'crc64', 'reuse'],
     [
