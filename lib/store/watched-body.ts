@@ -1,8 +1,9 @@
 /**
  * The body of one attempt, between its source and the HTTP client. It reports
- * each pull, asks for the next view only when the last one has left the process,
- * since its memory may be used again, and once closed it hands out nothing more, so that after `close()`
- * has resolved only what the socket already holds can still be read.
+ * each pull, and asks for the next view only when the last one has left the
+ * process, since its memory may be used again. Once closed it hands out nothing
+ * more, so that after `close()` has resolved only what the socket already holds
+ * can still be read.
  */
 import type { Body } from './object-store.js'
 

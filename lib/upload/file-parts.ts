@@ -40,7 +40,7 @@ export class FileParts {
   readonly #source: FileSource
   readonly #buffers: PartBuffers
   readonly #isHeld: boolean
-  readonly #viewSize: number
+  readonly #viewCount: number
   readonly #onRead: (bytes: number) => void
 
   /**
@@ -57,7 +57,7 @@ export class FileParts {
     this.#onRead = onRead
     this.#isHeld = needsDigests && isHeld(largest, concurrency)
     const { count, size } = viewsOf(concurrency)
-    this.#viewSize = size
+    this.#viewCount = count
     this.#buffers = new PartBuffers(
       Math.min(largest, this.#isHeld ? largest : count * size),
       concurrency,
@@ -100,7 +100,7 @@ export class FileParts {
   #unread({ offset, size }: Piece, buffer: Uint8Array): FilePartContent {
     const source = this.#source
     const onRead = this.#onRead
-    const buffers = [...viewsIn(buffer, this.#viewSize)]
+    const buffers = [...viewsIn(buffer, this.#viewCount)]
     return new FilePartContent({ source, offset, size, buffers, onRead })
   }
 
@@ -123,12 +123,12 @@ export class FileParts {
   }
 }
 
-/** One view of a buffer, or, when it is longer than that, both halves. */
-function* viewsIn(buffer: Uint8Array, size: number): Generator<Uint8Array> {
-  if (buffer.byteLength <= size) return yield buffer
-  const half = Math.floor(buffer.byteLength / 2)
-  yield buffer.subarray(0, half)
-  yield buffer.subarray(half, 2 * half)
+/** A buffer in so many pieces of the same length, none of them empty. */
+function* viewsIn(buffer: Uint8Array, count: number): Generator<Uint8Array> {
+  const size = Math.floor(buffer.byteLength / count)
+  if (size === 0) return yield buffer
+  for (let i = 0; i < count; i++)
+    yield buffer.subarray(i * size, (i + 1) * size)
 }
 
 /** Where the parts of `size` bytes are, in order. */

@@ -80,6 +80,42 @@ for (const tls of [undefined, { cert, key }]) {
   )
 }
 
+await t.test('nor while an HTTP/2 stream has not sent it', async (t) => {
+  let received = Buffer.alloc(0)
+  const server = http2.createSecureServer(
+    { cert, key },
+    (request, response) => {
+      const chunks: Buffer[] = []
+      setTimeout(() => {
+        request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      }, 100)
+      request.on('end', () => {
+        received = Buffer.concat(chunks)
+        response.end()
+      })
+    },
+  )
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  const dispatcher = new Agent({ allowH2: true, connect: { ca: cert } })
+  t.teardown(async () => {
+    await dispatcher.destroy()
+    server.close()
+  })
+  const send = attempts(t, { origin: `https://127.0.0.1:${port}`, dispatcher })
+  const memory = Buffer.alloc(MiB)
+  await send({
+    body: () => overwritten(memory, 8),
+    headers: { 'content-length': String(8 * MiB) },
+  })
+  t.equal(received.length, 8 * MiB)
+  for (let i = 0; i < 8; i++) {
+    const view = received.subarray(i * MiB, (i + 1) * MiB)
+    t.ok(view.equals(Buffer.alloc(MiB, 65 + i)), `view ${i}`)
+  }
+})
+
 await t.test('a given dispatcher that is closed', async (t) => {
   const server = await scriptedServer(t)
   const dispatcher = new Agent()
