@@ -1,7 +1,9 @@
 /**
- * Everything is stored, nothing is completed: `beforeComplete` refused. The run
- * makes the same call again, reads the source once more and proves every part.
+ * Everything is stored, by another process, and nothing is completed:
+ * `beforeComplete` refused. The run makes the same call again, reads the source
+ * once more and proves every part.
  */
+import { execFileSync } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { createResumableUploadStream } from '../../dist/index.js'
@@ -18,7 +20,15 @@ export async function createClient(options) {
     return stream.result
   }
   return {
-    async prepare(job) {
+    /** A process that goes on with an upload has not warmed up by beginning it. */
+    prepare(job) {
+      const script = `import { createClient } from ${JSON.stringify(import.meta.url)}
+        const { begin, end } = await createClient(${JSON.stringify(options)})
+        await begin(${JSON.stringify(job)})
+        await end()`
+      execFileSync(process.execPath, ['--input-type=module', '-e', script])
+    },
+    async begin(job) {
       const refuse = () => {
         throw new Error('not yet')
       }
@@ -30,5 +40,6 @@ export async function createClient(options) {
       const { parts, partsReused } = await upload(job)
       if (parts !== partsReused) throw new Error('parts were sent again')
     },
+    end: () => store.close(),
   }
 }

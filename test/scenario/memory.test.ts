@@ -8,13 +8,21 @@ import { devStore } from '../support/dev-store.js'
 
 const MiB = 1024 * 1024
 
-for (const [name, size, views, bytesPerSecond, bound] of [
+/**
+ * Later lines of Node take more from the start (`import 'pawl'` alone: 14 MiB more
+ * on 26 than on 20), and give what is young more room.
+ */
+const isLater = Number(process.versions.node.split('.')[0]) > 20
+const more = isLater ? 40 * MiB : 0
+
+for (const [name, size, views, bytesPerSecond, least] of [
   ['2 GiB in 64 KiB chunks', 2048 * MiB, 0, 160 * MiB, 200 * MiB],
   ['64-byte views of 16 KiB buffers', 96 * MiB, 256, 16 * MiB, 200 * MiB],
   // 3 GiB of buffers of which one view each is written: what the source leaves
   // for the collector counts too, what were kept alive would be all of it.
   ['one view of each 16 KiB buffer', 12 * MiB, 1, 8 * MiB, 256 * MiB],
 ] as const) {
+  const bound = least + more
   await t.test(`${name}: memory stays under ${bound / MiB} MiB`, async (t) => {
     const sources = await compiledSources(t)
     const dev = await devStore(t, {
