@@ -242,7 +242,7 @@ async function removeLog(
   try {
     await log.append(done, ...giveUpRecords(replaced))
     if (context.isSuspending()) return false
-    await closeOldUploads(context)
+    await closeOldUploads(context, true)
     await abortOrphans(context)
     return await log.remove()
   } catch (error) {

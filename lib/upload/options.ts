@@ -65,7 +65,8 @@ export interface UploadOptions {
   concurrency?: number
   /**
    * What proves a stored part equal to local bytes. Default `'xxh64'`, against
-   * accidents; `'sha256'` against people who choose the bytes as well.
+   * accidents; `'sha256'` against people who choose the bytes as well: then a
+   * stored part that the log does not prove is sent again.
    */
   proof?: Proof
   /**

@@ -135,18 +135,18 @@ async function restart(
 
 /**
  * Aborts uploads that the log has given up, once each: what cannot be aborted
- * now stays in the log for the next time.
+ * now stays in the log for the next time. `isLast`: there may be none.
  */
-export async function closeOldUploads({
-  settings,
-  log,
-  requests,
-}: Omit<Preparation, 'emit'>): Promise<void> {
+export async function closeOldUploads(
+  { settings, log, requests }: Omit<Preparation, 'emit'>,
+  isLast = false,
+): Promise<void> {
   const { store, key } = settings
   for (const uploadId of log.unclosed) {
     const isClosed = await requests
-      .send({ what: 'Abort', uploadId, attempts: 2 }, (call) =>
-        store.abortUpload({ key, uploadId }, call),
+      .send(
+        { what: 'Abort', uploadId, ...(isLast ? {} : { attempts: 2 }) },
+        (call) => store.abortUpload({ key, uploadId }, call),
       )
       .then(
         () => true,

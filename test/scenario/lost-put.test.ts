@@ -130,3 +130,23 @@ await t.test(
     }
   },
 )
+
+await t.test(
+  'what the object takes the place of is aborted in the end',
+  async (t) => {
+    const dev = await smallUploads(t)
+    await dev.fail(noise(3 * part), {
+      beforeComplete: () => {
+        throw new Error('not yet')
+      },
+    })
+    t.equal(dev.server.openUploads().length, 1)
+    const bytes = noise(part - 1)
+    first(dev, 'AbortMultipartUpload', { kind: 'status', status: 500 }, 3)
+    await dev.run(bytes)
+    await mustBe(t, dev, bytes)
+    // Nobody will ask again: the log is gone.
+    t.equal(dev.seen('AbortMultipartUpload').length, 4)
+    t.same(dev.server.openUploads(), [])
+  },
+)

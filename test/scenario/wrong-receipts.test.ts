@@ -103,3 +103,15 @@ await t.test(
     t.match(result, { verified: 'crc64', parts: 6 })
   },
 )
+
+await t.test('a Complete without an ETag: the object says it', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(3 * part)
+  first(dev, 'CompleteMultipartUpload', {
+    kind: 'replace-body',
+    body: '<CompleteMultipartUploadResult></CompleteMultipartUploadResult>',
+  })
+  const result = await dev.run(bytes)
+  await mustBe(t, dev, bytes)
+  t.match(result, { verified: 'crc64', etag: /^[0-9A-F]{32}-3$/ })
+})
