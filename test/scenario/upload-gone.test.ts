@@ -101,3 +101,27 @@ await t.test('NoSuchUpload at every stage', async (t) => {
     t.equal(dev.seen('CompleteMultipartUpload').length, 2)
   })
 })
+
+await t.test(
+  'a discard that the server does not follow keeps the log',
+  async (t) => {
+    const dev = await smallUploads(t)
+    const upload = await suspendAfter(dev, noise(4 * part), 2)
+    first(
+      dev,
+      'ListParts',
+      {
+        kind: 'status',
+        status: 200,
+        body: '<ListPartsResult><IsTruncated>false</IsTruncated><Part><PartNumber>1</PartNumber><ETag>"a"</ETag><Size>1</Size></Part></ListPartsResult>',
+      },
+      99,
+    )
+    await t.rejects(upload.discard(), { code: 'PAWL_SERVER', resumable: true })
+    t.equal(dev.seen('AbortMultipartUpload').length, 5)
+    t.ok(dev.logExists())
+    dev.server.setFault(undefined)
+    await upload.discard()
+    t.notOk(dev.logExists())
+  },
+)

@@ -6,6 +6,7 @@ import {
   type UnfinishedUpload,
 } from '../../lib/index.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
+import { wrapStore } from '../support/small-store.js'
 
 const call = {
   signal: new AbortController().signal,
@@ -192,4 +193,39 @@ await t.test('bad options are refused', async (t) => {
   await t.rejects(all(listUploads({} as never)), {
     code: 'PAWL_INVALID_OPTION',
   })
+})
+
+await t.test('an answer that is no list is an error', async (t) => {
+  const { store, server } = await devStore(t)
+  const upload = (fields: string) => `<Upload>${fields}</Upload>`
+  const key = '<Key>a</Key>'
+  const id = '<UploadId>1</UploadId>'
+  const date = '<Initiated>2026-01-05T00:00:00.000Z</Initiated>'
+  const rows: [string, string][] = [
+    ['a key that is no text', upload(`<Key>%E0%A4</Key>${id}${date}`)],
+    ['no key', upload(id + date)],
+    ['no ID', upload(key + date)],
+    ['no time', upload(key + id)],
+    ['a page that is followed by itself', '<IsTruncated>true</IsTruncated>'],
+  ]
+  for (const [name, content] of rows) {
+    server.setFault(() => ({
+      kind: 'status',
+      status: 200,
+      body: `<ListMultipartUploadsResult><EncodingType>url</EncodingType>${content}</ListMultipartUploadsResult>`,
+    }))
+    const retry = { baseDelay: 1, maxDelay: 2 }
+    const listed = all(listUploads(store, { sizes: false, retry }))
+    await t.rejects(listed, { code: 'PAWL_RESPONSE' }, name)
+  }
+})
+
+await t.test('pages of a store of one’s own have to advance', async (t) => {
+  const { store } = await devStore(t)
+  const next = { keyMarker: 'a', uploadIdMarker: '1' }
+  const stuck: ObjectStore = {
+    ...wrapStore(store),
+    listUploads: async () => ({ uploads: [], next }),
+  }
+  await t.rejects(all(listUploads(stuck)), { code: 'PAWL_RESPONSE' })
 })
