@@ -4,6 +4,7 @@ import http2 from 'node:http2'
 import type net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import type { Test } from 'tap'
 import { Agent } from 'undici'
 import { attempts, rejection, upload, watched } from '../support/attempts.js'
 import { answer, bodyOf, scriptedServer } from '../support/scripted-server.js'
@@ -36,6 +37,26 @@ await t.test('a given dispatcher is used and not closed', async (t) => {
   t.equal((await send(upload(Buffer.alloc(10)))).status, 200)
   t.equal(dispatcher.destroyed, false)
 })
+
+/** Attempts through a dispatcher for HTTP/2, at a server that answers so. */
+async function overHttp2(
+  t: Test,
+  answerTo: (
+    request: http2.Http2ServerRequest,
+    response: http2.Http2ServerResponse,
+  ) => void,
+) {
+  const server = http2.createSecureServer({ cert, key }, answerTo)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  const dispatcher = new Agent({ allowH2: true, connect: { ca: cert } })
+  t.teardown(async () => {
+    await dispatcher.destroy()
+    server.close()
+  })
+  return attempts(t, { origin: `https://127.0.0.1:${port}`, dispatcher })
+}
 
 /** Views of 1 MiB that all have the same memory, each of one other letter. */
 async function* overwritten(memory: Buffer, count: number) {
@@ -82,28 +103,16 @@ for (const tls of [undefined, { cert, key }]) {
 
 await t.test('nor while an HTTP/2 stream has not sent it', async (t) => {
   let received = Buffer.alloc(0)
-  const server = http2.createSecureServer(
-    { cert, key },
-    (request, response) => {
-      const chunks: Buffer[] = []
-      setTimeout(() => {
-        request.on('data', (chunk: Buffer) => chunks.push(chunk))
-      }, 100)
-      request.on('end', () => {
-        received = Buffer.concat(chunks)
-        response.end()
-      })
-    },
-  )
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  const dispatcher = new Agent({ allowH2: true, connect: { ca: cert } })
-  t.teardown(async () => {
-    await dispatcher.destroy()
-    server.close()
+  const send = await overHttp2(t, (request, response) => {
+    const chunks: Buffer[] = []
+    setTimeout(() => {
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    }, 100)
+    request.on('end', () => {
+      received = Buffer.concat(chunks)
+      response.end()
+    })
   })
-  const send = attempts(t, { origin: `https://127.0.0.1:${port}`, dispatcher })
   const memory = Buffer.alloc(MiB)
   await send({
     body: () => overwritten(memory, 8),
@@ -125,22 +134,10 @@ await t.test('a given dispatcher that is closed', async (t) => {
 })
 
 await t.test('HTTP/2 through a given dispatcher', async (t) => {
-  const server = http2.createSecureServer(
-    { cert, key },
-    (request, response) => {
-      request.resume()
-      request.on('end', () => response.end('ok'))
-    },
-  )
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  const dispatcher = new Agent({ allowH2: true, connect: { ca: cert } })
-  t.teardown(async () => {
-    await dispatcher.destroy()
-    server.close()
+  const send = await overHttp2(t, (request, response) => {
+    request.resume()
+    request.on('end', () => response.end('ok'))
   })
-  const send = attempts(t, { origin: `https://127.0.0.1:${port}`, dispatcher })
   t.equal((await send(upload(Buffer.alloc(MiB)))).body.toString(), 'ok')
   t.equal((await send(upload(Buffer.alloc(MiB)))).body.toString(), 'ok')
 })
