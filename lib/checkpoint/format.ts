@@ -21,9 +21,6 @@ export const HASH_DIGITS = 16
 /** Opens what every hash is computed over. */
 export const HASH_DOMAIN = 'pawl1'
 
-export const LF = 0x0a
-export const CR = 0x0d
-
 /** How the JSON of a header begins, in every format there will be. */
 export const HEADER_JSON = /^\{"pawl":([1-9]\d{0,8}),"logId":"([0-9a-f]{32})"/
 

@@ -11,7 +11,7 @@ import type { Xxh64 } from '../hash/xxh64.js'
 import { findHeader } from './find-header.js'
 import { applyRecord, emptyState } from './fold.js'
 import type { LogState } from './fold.js'
-import { FORMAT, LF, MAX_LOG_BYTES } from './format.js'
+import { FORMAT, MAX_LOG_BYTES } from './format.js'
 import { LineHasher } from './line.js'
 import { decodeRecord } from './record.js'
 import type { HeaderRecord } from './record.js'
@@ -60,26 +60,27 @@ export function readLog(
 ): LogReading {
   if (bytes.byteLength === 0) return { kind: 'empty' }
   if (bytes.byteLength > MAX_LOG_BYTES) throw notACheckpoint(name)
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const { buffer, byteOffset, byteLength } = bytes
+  const text = Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
   const hasher = new LineHasher(xxh64)
-  const found = findHeader(view, hasher)
+  const found = findHeader(text, hasher)
   if (found === 'foreign') throw notACheckpoint(name)
   if (found === 'damaged') return { kind: 'damaged' }
   if (found.format > FORMAT) throw newerFormat(name)
   const header = decodeRecord('log', found.json)
   if (header?.type !== 'log') return { kind: 'damaged' }
 
-  const read = verifyLines(view, found.logId, hasher)
+  const read = verifyLines(text, found.logId, hasher)
   if (read.isNewer) throw newerFormat(name)
   const { state, ...rest } = fold(header, read.entries)
   return {
     kind: 'log',
     state,
     damage: { lines: read.unverified, ...rest.damage },
-    tornTail: view[view.length - 1] !== LF,
+    tornTail: !text.endsWith('\n'),
     nextSeq: rest.nextSeq,
     goodLength: read.goodLength,
-    size: view.length,
+    size: byteLength,
   }
 }
 

@@ -12,7 +12,7 @@ import { namesItsUpload } from './line.js'
 import type { LineHasher } from './line.js'
 import { decodeRecord, isKnownType } from './record.js'
 import type { LogRecord } from './record.js'
-import { jsonOf, lineEnd, parseLine } from './raw-line.js'
+import { lineEnd, parseLine } from './raw-line.js'
 import type { RawLine } from './raw-line.js'
 
 /** A line that verifies. */
@@ -20,8 +20,10 @@ export interface Entry {
   seq: number
   /** Undefined when it is of an unknown type, or says what cannot be. */
   record: LogRecord | undefined
-  /** Of a type that this version may pass over. */
+  /** Of a type that this version does not know. */
   isUnknown: boolean
+  /** In a format, or of a type, that only a later version may read. */
+  isNewer: boolean
   /** The upload that it was written for; undefined when that is no matter. */
   epoch: string | undefined
 }
@@ -42,9 +44,9 @@ interface Failed {
   isEnded: boolean
 }
 
-/** Verifies every line of a log, against the log's own ID. */
+/** Verifies every line of a log's text, against the log's own ID. */
 export function verifyLines(
-  bytes: Buffer,
+  text: string,
   logId: string,
   hasher: LineHasher,
 ): VerifiedLines {
@@ -55,21 +57,21 @@ export function verifyLines(
   let isNewer = false
   let epoch = ''
 
-  function accept({ entry, isNewer: needsLater }: Verified, end: number): void {
+  function accept(entry: Entry, end: number): void {
     const { record, seq } = entry
     if (record?.type === 'upload') {
       epoch = record.uploadId
       uploads.push({ seq, uploadId: epoch })
     }
-    isNewer ||= needsLater
+    isNewer ||= entry.isNewer
     goodLength = Math.max(goodLength, end)
     entries.push(entry)
   }
 
-  for (let start = 0; start < bytes.length;) {
-    const { last, end, isEnded } = lineEnd(bytes, start)
-    const line = parseLine(bytes, start, last)
-    const found = line && verifyLine(bytes, line, logId, epoch, hasher)
+  for (let start = 0; start < text.length;) {
+    const { last, end, isEnded } = lineEnd(text, start)
+    const line = parseLine(text, start, last)
+    const found = line && verifyLine(line, logId, epoch, hasher)
     if (found !== undefined) accept(found, end)
     else if (last > start) failed.push({ line, end, isEnded })
     start = end
@@ -78,55 +80,41 @@ export function verifyLines(
   const epochBefore = epochsOf(uploads)
   let unverified = 0
   for (const { line, end, isEnded } of failed) {
-    const found =
-      line && verifyLine(bytes, line, logId, epochBefore(line.seq), hasher)
+    const found = line && verifyLine(line, logId, epochBefore(line.seq), hasher)
     if (found !== undefined) accept(found, end)
     else if (isEnded) unverified += 1
   }
   return { entries, unverified, goodLength, isNewer }
 }
 
-interface Verified {
-  entry: Entry
-  isNewer: boolean
-}
-
 function verifyLine(
-  bytes: Buffer,
   line: RawLine,
   logId: string,
   epoch: string,
   hasher: LineHasher,
-): Verified | undefined {
+): Entry | undefined {
   if (line.type === 'log') {
-    const header = verifiedHeader(bytes, line, hasher)
+    const header = verifiedHeader(line, hasher)
     if (header?.logId !== logId) return undefined
-    return {
-      entry: entryOf(bytes, line, undefined),
-      isNewer: header.format > FORMAT,
-    }
+    return { ...entryOf(line, undefined), isNewer: header.format > FORMAT }
   }
   if (namesItsUpload(line.type)) {
-    const entry = entryOf(bytes, line, undefined)
+    const entry = entryOf(line, undefined)
     const { record } = entry
     if (record === undefined || !('uploadId' in record)) return undefined
-    if (!hasher.verifies(bytes, line, logId, record.uploadId)) return undefined
-    return { entry, isNewer: false }
+    return hasher.verifies(line, logId, record.uploadId) ? entry : undefined
   }
-  if (!hasher.verifies(bytes, line, logId, epoch)) return undefined
-  const entry = entryOf(bytes, line, epoch)
-  return { entry, isNewer: entry.isUnknown && /^[A-Z]/.test(line.type) }
+  return hasher.verifies(line, logId, epoch) ? entryOf(line, epoch) : undefined
 }
 
 function entryOf(
-  bytes: Buffer,
-  line: RawLine,
+  { seq, type, json }: RawLine,
   epoch: string | undefined,
 ): Entry {
-  const { seq, type } = line
   const isUnknown = !isKnownType(type)
-  const record = isUnknown ? undefined : decodeRecord(type, jsonOf(bytes, line))
-  return { seq, record, isUnknown, epoch }
+  const record = isUnknown ? undefined : decodeRecord(type, json)
+  const isNewer = isUnknown && /^[A-Z]/.test(type)
+  return { seq, record, isUnknown, isNewer, epoch }
 }
 
 /** Looks up which upload a number belongs to: the last one below it. */

@@ -7,7 +7,8 @@ export interface Xxh64Stream {
 }
 
 export interface Xxh64 {
-  hash(bytes: Uint8Array): bigint
+  /** Of a text's UTF-8, as sixteen lower-case hex digits. */
+  hexOf(text: string): string
   create(): Xxh64Stream
 }
 
@@ -21,7 +22,7 @@ let loading: Promise<Xxh64> | undefined
 
 export function loadXxh64(): Promise<Xxh64> {
   loading ??= xxhash().then((api) => ({
-    hash: (bytes: Uint8Array) => api.h64Raw(bytes),
+    hexOf: (text: string) => api.h64ToString(text),
     create() {
       const hash = api.create64()
       return {

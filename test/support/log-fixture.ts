@@ -10,7 +10,7 @@ import type {
   UploadRecord,
 } from '../../lib/checkpoint/record.js'
 import { LogWriter, endOf, startOf } from '../../lib/checkpoint/writer.js'
-import { loadXxh64 } from '../../lib/hash/xxh64.js'
+import { hex64, loadXxh64 } from '../../lib/hash/xxh64.js'
 
 export const xxh64 = await loadXxh64()
 export const PART = 1024 * 1024
@@ -153,13 +153,10 @@ export function forge(
   { logId = LOG_ID, uploadId = '' } = {},
 ): Buffer {
   const ids = `pawl1\0${logId}\0${uploadId}\0`
-  const hash = xxh64.hash(
-    Buffer.concat([Buffer.from(ids), Buffer.from(tail, 'latin1')]),
-  )
-  return Buffer.from(
-    `${hash.toString(16).padStart(16, '0')} ${tail}\n`,
-    'latin1',
-  )
+  const hash = xxh64.create()
+  hash.update(Buffer.from(ids))
+  hash.update(Buffer.from(tail, 'latin1'))
+  return Buffer.from(`${hex64(hash.digest())} ${tail}\n`, 'latin1')
 }
 
 export function setByte(bytes: Buffer, at: number, value: number): Buffer {

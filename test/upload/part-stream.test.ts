@@ -51,6 +51,12 @@ async function cut(
   return cuts
 }
 
+function hashOf(bytes: Buffer): string {
+  const hash = xxh64.create()
+  hash.update(bytes)
+  return hex64(hash.digest())
+}
+
 /** What the parts must be: plain slices of the whole. */
 function slices(whole: Buffer, partSize: number): Cut[] {
   return Array.from(
@@ -63,7 +69,7 @@ function slices(whole: Buffer, partSize: number): Cut[] {
         offset,
         size: bytes.length,
         bytes,
-        xxh64: hex64(xxh64.hash(bytes)),
+        xxh64: hashOf(bytes),
       }
     },
   )
