@@ -1,6 +1,5 @@
 /** The rules for keys and buckets, checked before anything is sent. */
 import { invalidOption } from '../errors.js'
-import { percentEncode } from './percent-encode.js'
 
 /** What a store allows in a key. */
 export interface KeyRules {
@@ -18,7 +17,9 @@ export function checkKey(key: string, rules: KeyRules): void {
   if (typeof key !== 'string' || key === '') {
     invalidOption('key: expected a string of at least one character.')
   }
-  percentEncode(key)
+  if (!key.isWellFormed()) {
+    invalidOption('key: half a surrogate pair cannot be sent.')
+  }
   const bytes = Buffer.byteLength(key)
   if (bytes > rules.maxBytes) {
     invalidOption(

@@ -22,6 +22,7 @@ import {
   sameEtag,
   unquoted,
 } from './etag.js'
+import { givenUp } from './given-up.js'
 import { crcVariant, type PartContent } from './part-content.js'
 import { abortOrphans } from './orphans.js'
 import { closeOldUploads } from './prepare.js'
@@ -93,10 +94,7 @@ export async function finishUpload(
   }
   const objectCheck = checkObject(receipt, { etags, crc64 })
   if (objectCheck === 'wrong') {
-    await log.append(
-      { type: 'void', uploadId, reason: 'object-damaged' },
-      { type: 'closed', uploadId },
-    )
+    await log.append(...givenUp(uploadId, 'object-damaged', true))
     throw new UploadError(
       'PAWL_VERIFY_FAILED',
       `the object was completed, but is not what was sent: the server says CRC-64 ${receipt.crc64 ?? 'nothing'} and ETag ${receipt.etag}, expected CRC-64 ${crc64 ?? 'unknown'}; run the same call again to upload everything anew`,
@@ -240,7 +238,7 @@ async function removeLog(
     versionId: receipt.versionId,
   }
   try {
-    await log.append(done, ...giveUpRecords(replaced))
+    await log.append(done, ...leftBehind(replaced))
     if (context.isSuspending()) return false
     await closeOldUploads(context, true)
     await abortOrphans(context)
@@ -259,12 +257,7 @@ async function removeLog(
   }
 }
 
-function giveUpRecords(replaced: ReplacedUpload | undefined): LogRecord[] {
+function leftBehind(replaced: ReplacedUpload | undefined): LogRecord[] {
   if (replaced === undefined) return []
-  const { uploadId, isCompleted } = replaced
-  // What has become an object is never aborted.
-  return [
-    { type: 'void', uploadId, reason: 'source-changed' },
-    ...(isCompleted ? [{ type: 'closed' as const, uploadId }] : []),
-  ]
+  return givenUp(replaced.uploadId, 'source-changed', replaced.isCompleted)
 }

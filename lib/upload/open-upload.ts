@@ -8,6 +8,7 @@
  * recognised.
  */
 import { UploadError } from '../errors.js'
+import { givenUp } from './given-up.js'
 import type { TakenPart } from './part-content.js'
 import { partTaken } from './part-errors.js'
 import type { Sent } from './part-sender.js'
@@ -134,10 +135,7 @@ export class OpenUpload {
   ): Promise<void> {
     if (uploadId === undefined) return
     const { log, emit } = this.#context
-    await log.append(
-      { type: 'void', uploadId, reason },
-      ...(completed ? [{ type: 'closed' as const, uploadId }] : []),
-    )
+    await log.append(...givenUp(uploadId, reason, completed))
     emit('restarted', { reason })
     await closeOldUploads(this.#context)
   }
@@ -207,10 +205,7 @@ export class OpenUpload {
   }
 
   #voidGone(uploadId: string): Promise<void> {
-    return this.#context.log.append(
-      { type: 'void', uploadId, reason: 'upload-gone' },
-      { type: 'closed', uploadId },
-    )
+    return this.#context.log.append(...givenUp(uploadId, 'upload-gone', true))
   }
 }
 

@@ -11,6 +11,7 @@ import { UploadError } from '../errors.js'
 import type { ObjectHead } from '../store/object-store.js'
 import { headObject } from './complete.js'
 import type { Emit } from './events.js'
+import { givenUp } from './given-up.js'
 import { listAllParts } from './list-parts.js'
 import type { Requests } from './requests.js'
 import {
@@ -122,12 +123,8 @@ async function restart(
 ): Promise<Plan> {
   const { log, emit } = preparation
   const { uploadId } = upload
-  // What has become an object is never aborted.
   const isClosed = isCompleted || reason === 'upload-gone'
-  await log.append(
-    { type: 'void', uploadId, reason },
-    ...(isClosed ? [{ type: 'closed' as const, uploadId }] : []),
-  )
+  await log.append(...givenUp(uploadId, reason, isClosed))
   emit('restarted', { reason })
   await closeOldUploads(preparation)
   return { mode: 'create' }

@@ -7,6 +7,7 @@ import type { CompletedPart } from '../store/object-store.js'
 import { answerOf } from '../store/store-error.js'
 import type { CompleteRefusal } from './complete.js'
 import { sameEtag } from './etag.js'
+import { givenUp } from './given-up.js'
 import { listAllParts } from './list-parts.js'
 import type { RunContext } from './run-context.js'
 
@@ -25,10 +26,7 @@ export async function refusedComplete(
   const { key } = settings
   const fields = { ...answerOf(cause), key, uploadId, resumable: true }
   if (refusal.because === 'gone') {
-    await log.append(
-      { type: 'void', uploadId, reason: 'upload-gone' },
-      { type: 'closed', uploadId },
-    )
+    await log.append(...givenUp(uploadId, 'upload-gone', true))
     return new UploadError(
       'PAWL_UPLOAD_GONE',
       'the upload is no longer on the server (aborted by somebody else, or by a lifecycle rule); run the same call again to start over',

@@ -8,6 +8,7 @@ import { memoryCheckpoint } from '../checkpoint/memory-checkpoint.js'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { defaultCheckpointPath } from '../checkpoint/default-path.js'
 import { invalidOption, UploadError } from '../errors.js'
+import { checkKey } from '../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../store/object-store.js'
 import { aFunction, oneOf, optional, wholeNumber } from './option-checks.js'
 import type { Proof, UploadOptions, Verify } from './options.js'
@@ -52,7 +53,7 @@ export function readSettings(
 ): UploadSettings {
   const { store, key, object = {} } = options
   checkStore(store)
-  checkKey(key, store)
+  checkKey(key, { maxBytes: store.limits.maxKeyBytes, noLeadingSlash: false })
   const size = optional(options.size, (n) => wholeNumber('size', n, 0))
   const verify = readVerify(options.verify, store)
   const fixed = store.fixedHeaders(object)
@@ -150,22 +151,6 @@ export function checkStore(store: unknown): asserts store is ObjectStore {
     !('identity' in store)
   ) {
     invalidOption('store is required: ossStore(…), s3Store(…) or your own')
-  }
-}
-
-function checkKey(key: unknown, store: ObjectStore): void {
-  if (typeof key !== 'string' || key === '') {
-    invalidOption('key is required: a string that is not empty')
-  }
-  const bytes = Buffer.byteLength(key)
-  const { maxKeyBytes } = store.limits
-  if (bytes > maxKeyBytes) {
-    invalidOption(
-      `key is ${bytes} bytes long as UTF-8; the store takes at most ${maxKeyBytes}`,
-    )
-  }
-  if (!key.isWellFormed()) {
-    invalidOption('key holds half of a surrogate pair and cannot be sent')
   }
 }
 
