@@ -11,8 +11,9 @@ import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import ts from 'typescript'
-import { asJavaScript, compiledSources } from './support/compiled.js'
+import { compiledSources } from './support/compiled.js'
 import { devStore, noise } from './support/dev-store.js'
+import { asJavaScript } from './support/typescript.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 

@@ -13,15 +13,10 @@ import {
 } from '@opentelemetry/sdk-trace-base'
 import t from 'tap'
 import type { Test } from 'tap'
-import type { Fault } from '../../../lib/dev-server/index.js'
-import { noise } from '../../support/dev-store.js'
-import { loadExample, problemsOfExample } from '../../support/examples.js'
-import { key, part, smallUploads } from '../../support/small-upload.js'
-
-const example = 'opentelemetry.ts'
-const { traceUploads } = (await loadExample(t, example)) as {
-  traceUploads: (provider?: TracerProvider) => () => void
-}
+import { traceUploads } from '../../docs/examples/opentelemetry.js'
+import type { Fault } from '../../lib/dev-server/index.js'
+import { noise } from '../support/dev-store.js'
+import { key, part, smallUploads } from '../support/small-upload.js'
 
 function watch(t: Test): {
   exporter: InMemorySpanExporter
@@ -62,10 +57,6 @@ function spansOf(
       span.name === name && span.attributes['pawl.part_number'] === number,
   )
 }
-
-await t.test('the example compiles', async (t) => {
-  t.same(problemsOfExample(example), [])
-})
 
 await t.test('an upload with a request that is tried again', async (t) => {
   const dev = await smallUploads(t)

@@ -9,8 +9,8 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import ts from 'typescript'
 import { temporaryDirectory } from './dev-store.js'
+import { asJavaScript } from './typescript.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -44,17 +44,4 @@ async function compileFolder(folder: string, into: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, asJavaScript(source, name))
   }
-}
-
-/** Takes the types away; checks nothing. */
-export function asJavaScript(source: string, fileName: string): string {
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: {
-      module: ts.ModuleKind.ESNext,
-      target: ts.ScriptTarget.ES2023,
-      verbatimModuleSyntax: true,
-    },
-    fileName,
-  })
-  return outputText
 }

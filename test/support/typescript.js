@@ -1,0 +1,72 @@
+/**
+ * TypeScript for Node: with `--import` of this, `.ts` files load, and an import of
+ * `./x.js` finds `./x.ts`. Types are taken away; `npm run lint` checks them.
+ *
+ * What was made of a text is kept below `node_modules/.cache`: without it each
+ * test file would load the compiler, which takes longer than most tests.
+ */
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire, register } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { isMainThread } from 'node:worker_threads'
+
+const kept = new URL('../../node_modules/.cache/pawl-sources/', import.meta.url)
+const require = createRequire(import.meta.url)
+const { version } = require('typescript/package.json')
+
+// Node loads module hooks in a thread of their own, from this very file.
+if (isMainThread) register(import.meta.url)
+
+/** What a text of TypeScript is in JavaScript, with its source map. */
+export function asJavaScript(source, fileName) {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([version, fileName, source]))
+    .digest('hex')
+  const place = new URL(`${digest}.js`, kept)
+  if (existsSync(place)) return readFileSync(place, 'utf8')
+  const text = transpile(source, fileName)
+  mkdirSync(kept, { recursive: true })
+  // Processes that do it at the same time do the same.
+  const part = new URL(`${digest}.${process.pid}`, kept)
+  writeFileSync(part, text)
+  renameSync(part, place)
+  return text
+}
+
+function transpile(source, fileName) {
+  const ts = require('typescript')
+  const { outputText } = ts.transpileModule(source, {
+    compilerOptions: {
+      module: ts.ModuleKind.ESNext,
+      target: ts.ScriptTarget.ES2023,
+      verbatimModuleSyntax: true,
+      inlineSourceMap: true,
+      inlineSources: true,
+    },
+    fileName,
+  })
+  return outputText
+}
+
+export function resolve(specifier, context, next) {
+  const { parentURL = '' } = context
+  if (parentURL.startsWith('file:') && /^\.\.?\/.*\.js$/.test(specifier)) {
+    const source = new URL(specifier.replace(/\.js$/, '.ts'), parentURL)
+    if (existsSync(source)) return next(source.href, context)
+  }
+  return next(specifier, context)
+}
+
+export function load(url, context, next) {
+  if (!/^file:.*\.ts$/.test(url)) return next(url, context)
+  const path = fileURLToPath(url)
+  const source = asJavaScript(readFileSync(path, 'utf8'), path)
+  return { format: 'module', source, shortCircuit: true }
+}
