@@ -23,7 +23,8 @@ export async function run({ runs, quick, compare, input }) {
       contender('plain appends, 4 at once', 'plain', { atOnce: 4 }),
       contender('pawl, 4 at once', 'pawl', { atOnce: 4 }),
       contender('reading the bytes', 'read-bytes'),
-      contender('readCheckpoint', 'read', { isCold: true }),
+      contender('xxh64 and JSON.parse a line', 'read-lines'),
+      contender('readCheckpoint', 'read'),
     ],
     { runs, job, warmUp: undefined },
   )
@@ -57,6 +58,10 @@ export async function run({ runs, quick, compare, input }) {
         goal: `reading the log of ${parts} parts back, ms, first call of a process`,
         atMost: 100,
         measured: wall('readCheckpoint') * 1000,
+      },
+      {
+        goal: 'reading the log: wall time, of xxh64 and JSON.parse a line',
+        measured: wall('readCheckpoint') / wall('xxh64 and JSON.parse a line'),
       },
     ],
   }

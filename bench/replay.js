@@ -1,6 +1,7 @@
 /**
  * Replay: everything is stored, the same call reads the source again and proves
- * every part; beside reading and xxh64 in one loop.
+ * every part; beside reading and xxh64 in one loop, and beside the same with the
+ * copy that a part needs, in a process that has loaded what an upload needs.
  */
 import { row } from './support/report.js'
 
@@ -16,6 +17,11 @@ export async function run({ runs, compare, server, input }) {
         options: { hash: true },
       },
       {
+        name: '+ copy, pawl loaded',
+        client: 'read-stream',
+        options: { hash: true, copy: true },
+      },
+      {
         name: 'pawl, CRC-64 off',
         client: 'pawl-replay',
         options: { ...base, verify: false },
@@ -28,7 +34,7 @@ export async function run({ runs, compare, server, input }) {
     ],
     { runs },
   )
-  const [floor, off] = [...found.values()]
+  const [floor, loaded, off] = [...found.values()]
   return {
     tables: [{ title, rows: [...found].map(([name, one]) => row(name, one)) }],
     goals: [
@@ -40,6 +46,10 @@ export async function run({ runs, compare, server, input }) {
       {
         goal: 'replay: CPU, of reading + xxh64',
         measured: off.cpu / floor.cpu,
+      },
+      {
+        goal: 'replay: CPU, of the same with a copy and pawl loaded',
+        measured: off.cpu / loaded.cpu,
       },
     ],
   }

@@ -1,12 +1,21 @@
-/** The floor of every stream: `fs.createReadStream`, nothing done with it; or hashed. */
+/**
+ * The floor of every stream: `fs.createReadStream`, nothing done with it; or hashed,
+ * or copied too, in a process that has loaded pawl.
+ */
 import { createReadStream } from 'node:fs'
 import { once } from 'node:events'
 import { loadXxh64 } from '../../dist/hash/xxh64.js'
 
 const partSize = 8 * 1024 * 1024
 
-export async function createClient({ chunk, hash: isHashed = false }) {
+export async function createClient({
+  chunk,
+  hash: isHashed = false,
+  copy: isCopied = false,
+}) {
   const xxh64 = await loadXxh64()
+  const buffer = isCopied ? Buffer.from(new SharedArrayBuffer(partSize)) : null
+  if (isCopied) await import('../../dist/index.js')
   return {
     async run({ path }) {
       const source = createReadStream(path, { highWaterMark: chunk })
@@ -15,6 +24,7 @@ export async function createClient({ chunk, hash: isHashed = false }) {
       source.on('data', (bytes) => {
         if (!isHashed) return
         hash.update(bytes)
+        buffer?.set(bytes.subarray(0, partSize - filled), filled)
         filled += bytes.length
         if (filled < partSize) return
         hash.digest()

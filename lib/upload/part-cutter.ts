@@ -18,6 +18,7 @@
 import type { PassThrough } from 'node:stream'
 import StreamChopper from 'stream-chopper'
 import { hex64, type Xxh64, type Xxh64Stream } from '../hash/xxh64.js'
+import { chunkCollections } from './chunk-collections.js'
 import type { PartBuffers } from './part-buffers.js'
 import type { Part } from './part.js'
 
@@ -65,6 +66,7 @@ export class PartCutter {
 
   constructor(options: PartCutterOptions) {
     this.#options = options
+    chunkCollections.open()
     this.#buffers = options.buffers
     this.#partNumber = options.firstPartNumber ?? 1
     this.#chopper = new StreamChopper({ size: options.buffers.partSize })
@@ -78,6 +80,7 @@ export class PartCutter {
       done()
       return
     }
+    chunkCollections.took(chunk.byteLength)
     if (this.#buffer === undefined && this.#onBuffer === undefined) {
       this.#reserve(() => this.#take(chunk, done))
     } else {
@@ -98,6 +101,7 @@ export class PartCutter {
   destroy(): void {
     if (this.#isDestroyed) return
     this.#isDestroyed = true
+    chunkCollections.close()
     this.#letGo()
     this.#chopper.destroy()
   }

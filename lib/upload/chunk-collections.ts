@@ -1,0 +1,56 @@
+/**
+ * Watches how V8 frees the chunks of all sources of the process, while there are
+ * any, and makes garbage when it needs some: see `collection-pace.ts`.
+ */
+import { constants, PerformanceObserver } from 'node:perf_hooks'
+import { CollectionPace } from './collection-pace.js'
+
+/** Elements, of 8 bytes each: an array that still counts as a small object. */
+const length = 8192
+const pieceBytes = 8 * length
+
+class ChunkCollections {
+  /** The last piece; held, so that no compiler leaves it out. */
+  garbage: unknown[] | undefined
+  readonly #pace = new CollectionPace()
+  readonly #observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      if (isFull(entry)) this.#pace.collected()
+    }
+  })
+  #users = 0
+  #owed = 0
+
+  /** Somebody takes chunks. */
+  get isOpen(): boolean {
+    return this.#users > 0
+  }
+
+  /** Somebody takes chunks from now on, until `close`. */
+  open(): void {
+    if (this.#users++ === 0) this.#observer.observe({ entryTypes: ['gc'] })
+  }
+
+  close(): void {
+    if (--this.#users > 0) return
+    this.#observer.disconnect()
+    this.garbage = undefined
+  }
+
+  /** A chunk of so many bytes came by. */
+  took(bytes: number): void {
+    this.#owed += this.#pace.took(bytes)
+    for (; this.#owed >= pieceBytes; this.#owed -= pieceBytes) {
+      // oxlint-disable-next-line unicorn/no-new-array -- quick to make, and never read
+      this.garbage = new Array<unknown>(length)
+    }
+  }
+}
+
+function isFull(collection: object): boolean {
+  const { detail } = collection as { detail?: { kind?: number } }
+  return detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR
+}
+
+/** There is one heap, and so one of these. */
+export const chunkCollections = new ChunkCollections()
