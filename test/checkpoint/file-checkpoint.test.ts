@@ -268,6 +268,7 @@ await t.test('a power loss takes only what was not promised', async (t) => {
   disk.before.clear()
   disk.fail('syncDirectory', 'EIO')
   await t.rejects(early.append(bytes))
+  await early.close()
   disk.dropUnsynced(other)
   t.notOk(existsSync(other), 'without its name nothing was promised')
 })

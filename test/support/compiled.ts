@@ -39,9 +39,9 @@ async function compileFolder(folder: string, into: string): Promise<void> {
   const names = await readdir(join(root, folder), { recursive: true })
   for (const name of names) {
     if (!name.endsWith('.ts') || name.endsWith('.d.ts')) continue
-    const source = await readFile(join(root, folder, name), 'utf8')
-    const path = join(into, folder, name.replace(/\.ts$/, '.js'))
-    await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, asJavaScript(source, name))
+    const from = join(root, folder, name)
+    const to = join(into, folder, name.replace(/\.ts$/, '.js'))
+    await mkdir(dirname(to), { recursive: true })
+    await writeFile(to, asJavaScript(await readFile(from, 'utf8'), from))
   }
 }
