@@ -5,12 +5,12 @@
  * The directory is a package named `pawl` whose exports are the sources, so that
  * what imports `pawl` by its name, as the examples do, gets them.
  */
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { temporaryDirectory } from './dev-store.js'
-import { asJavaScript } from './typescript.js'
+import { asJavaScript, sourcesIn } from './typescript.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -36,9 +36,7 @@ export async function compiledSources(t: Test): Promise<string> {
 }
 
 async function compileFolder(folder: string, into: string): Promise<void> {
-  const names = await readdir(join(root, folder), { recursive: true })
-  for (const name of names) {
-    if (!name.endsWith('.ts') || name.endsWith('.d.ts')) continue
+  for (const name of sourcesIn(join(root, folder))) {
     const from = join(root, folder, name)
     const to = join(into, folder, name.replace(/\.ts$/, '.js'))
     await mkdir(dirname(to), { recursive: true })

@@ -2,16 +2,15 @@
  * Runs before the tests: makes JavaScript of all that they load, in one process
  * instead of each in its own.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { asJavaScript } from './typescript.js'
+import { asJavaScript, sourcesIn } from './typescript.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 for (const folder of ['lib', 'docs/examples', 'test']) {
-  for (const name of readdirSync(join(root, folder), { recursive: true })) {
-    if (!name.endsWith('.ts') || name.endsWith('.d.ts')) continue
+  for (const name of sourcesIn(join(root, folder))) {
     const path = join(root, folder, name)
     asJavaScript(readFileSync(path, 'utf8'), path)
   }

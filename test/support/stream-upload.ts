@@ -11,6 +11,7 @@ import {
   type UploadStreamOptions,
 } from '../../lib/index.js'
 import { smallPart, type DevStore } from './dev-store.js'
+import { chunksOf, until } from './small-upload.js'
 
 export const key = 'backups/db.dump'
 
@@ -32,11 +33,7 @@ export function send(
   upload: ResumableUploadStream,
   bytes: Buffer,
 ): Promise<void> {
-  return pipeline(Readable.from(chunksOf(bytes)), upload)
-}
-
-export function* chunksOf(bytes: Buffer, size = 16_384) {
-  for (let i = 0; i < bytes.length; i += size) yield bytes.subarray(i, i + size)
+  return pipeline(Readable.from(chunksOf(bytes, 16_384)), upload)
 }
 
 /** Destroys the upload when `count` parts are stored; resolves when it has settled. */
@@ -53,6 +50,24 @@ export async function sendSome(
   const error: unknown = await upload.result.catch((reason: unknown) => reason)
   if (error instanceof UploadError) return error
   throw new Error('the upload was to be suspended')
+}
+
+/** Destroys an upload whose object is complete and whose answer never comes. */
+export async function destroyInComplete(
+  dev: DevStore,
+  bytes: Buffer,
+): Promise<{ sending: Promise<void>; upload: ResumableUploadStream }> {
+  dev.server.setFault((request) =>
+    request.operation === 'CompleteMultipartUpload'
+      ? { kind: 'silence', apply: true }
+      : undefined,
+  )
+  const upload = uploadTo(dev)
+  const sending = send(upload, bytes)
+  sending.catch(() => undefined)
+  await until(() => dev.seen('CompleteMultipartUpload')[0]?.applied === true)
+  upload.destroy()
+  return { sending, upload }
 }
 
 export function logExists({ directory }: DevStore): boolean {

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto'
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   writeFileSync,
@@ -23,6 +24,12 @@ const { version } = require('typescript/package.json')
 
 // Node loads module hooks in a thread of their own, from this very file.
 if (isMainThread) register(import.meta.url)
+
+/** Names of the files of TypeScript below a folder, declarations left out. */
+export function sourcesIn(folder) {
+  const names = readdirSync(folder, { encoding: 'utf8', recursive: true })
+  return names.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+}
 
 /** What a text of TypeScript is in JavaScript, with its source map. */
 export function asJavaScript(source, fileName) {

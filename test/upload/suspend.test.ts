@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
-import { chunksOf, key, send, uploadTo } from '../support/stream-upload.js'
+import { chunksOf } from '../support/small-upload.js'
+import { key, send, uploadTo } from '../support/stream-upload.js'
 
 await t.test('a signal suspends', async (t) => {
   const dev = await devStore(t)
@@ -61,7 +62,7 @@ await t.test('a failing source suspends, with its error', async (t) => {
   const upload = uploadTo(dev)
   await t.rejects(
     pipeline(function* source() {
-      yield* chunksOf(bytes.subarray(0, 3 * smallPart))
+      yield* chunksOf(bytes.subarray(0, 3 * smallPart), 16_384)
       throw failure
     }, upload),
     failure,

@@ -6,6 +6,7 @@ import t from 'tap'
 import { memoryCheckpoint, type PartEvent } from '../../lib/index.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
 import {
+  destroyInComplete,
   key,
   logExists,
   partNumbers,
@@ -202,3 +203,53 @@ await t.test("proof 'sha256' proves by SHA-256", async (t) => {
   await send(upload, bytes)
   t.ok((await upload.result).partsReused >= 3)
 })
+
+await t.test(
+  'a destroy during Complete never resolves a pipeline',
+  async (t) => {
+    const dev = await devStore(t)
+    const bytes = noise(2 * smallPart)
+    const { sending } = await destroyInComplete(dev, bytes)
+    await t.rejects(sending, { code: 'PAWL_SUSPENDED' })
+    t.ok(logExists(dev), 'the log says completing')
+    dev.server.setFault(undefined)
+    const parts = dev.seen('UploadPart').length
+    const again = uploadTo(dev)
+    await send(again, bytes)
+    const result = await again.result
+    t.match(result, { resumed: true, partsReused: 2, verified: 'crc64' })
+    t.equal(dev.seen('UploadPart').length, parts, 'nothing was sent')
+    t.equal(dev.seen('CompleteMultipartUpload').length, 1)
+    t.notOk(logExists(dev))
+  },
+)
+
+await t.test(
+  'a completed object that the source is not any more',
+  async (t) => {
+    for (const at of [0, 2 * smallPart]) {
+      const dev = await devStore(t)
+      const bytes = noise(3 * smallPart)
+      const { sending, upload } = await destroyInComplete(dev, bytes)
+      await sending.catch(() => undefined)
+      await upload.result.catch(() => undefined)
+      dev.server.setFault(undefined)
+      const changed = Buffer.from(bytes)
+      changed[at] = (changed[at] ?? 0) ^ 1
+      const again = uploadTo(dev)
+      if (at === 0) {
+        await send(again, changed)
+        t.match(await again.result, { resumed: false, partsReused: 0 })
+      } else {
+        await t.rejects(send(again, changed), {
+          code: 'PAWL_SOURCE_CHANGED',
+          resumable: true,
+        })
+        await again.result.catch(() => undefined)
+        await send(uploadTo(dev), changed)
+      }
+      t.ok(changed.equals(await dev.object(key)), `changed at ${at}`)
+      t.notOk(logExists(dev))
+    }
+  },
+)
