@@ -1,70 +1,55 @@
 /**
- * Watches how V8 frees the chunks of all sources of the process, while there are
- * any, and makes garbage when it needs some: see `collection-pace.ts`.
+ * Has V8 free the chunks of all sources of the process while that is cheap.
+ *
+ * A chunk is memory beside the heap and is free when V8 has collected. A young
+ * collection would do, and costs next to nothing; one comes when the young heap
+ * is full, or for every 32 MiB of chunks. A full one comes when heap and chunks
+ * together near a limit, which in a small process settles so low that 16 MiB of
+ * chunks are enough: the whole heap is marked over and over, at more than the
+ * cost of the upload, and what is freed at once has to be faulted in again.
+ *
+ * So the young heap is filled with garbage before that; what is left of it is
+ * looked up, so that it takes one collection and no byte more than that. A
+ * large one, as Node 24 and 26 may have, is left alone, since it would take
+ * memory. Figures: bench/README.md.
  */
-import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
-import { CollectionPace } from './collection-pace.js'
 
+const MiB = 1024 ** 2
+/** Bytes of chunks between two collections. */
+const every = 10 * MiB
+/** Both halves of the young heap, in bytes. */
+const mostYoung = 64 * MiB
 /** Elements, of 8 bytes each: an array that still counts as a small object. */
 const length = 8192
-const pieceBytes = 8 * length
-/** Both halves of the young heap, in bytes: filling a larger one takes memory. */
-const mostYoung = 32 * 1024 ** 2
-/** Pieces between two looks at how large it is. */
-const lookAfter = 64
 
 class ChunkCollections {
-  /** The last piece; held, so that no compiler leaves it out. */
-  garbage: unknown[] | undefined
-  readonly #pace = new CollectionPace()
-  readonly #observer = new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) {
-      if (isFull(entry)) this.#pace.collected()
-    }
-  })
-  #users = 0
-  #owed = 0
-  #pieces = 0
-  #isSmall = true
+  #since = 0
+  #garbage: unknown[] | undefined
 
-  /** Somebody takes chunks. */
-  get isOpen(): boolean {
-    return this.#users > 0
-  }
-
-  /** Somebody takes chunks from now on, until `close`. */
-  open(): void {
-    if (this.#users++ === 0) this.#observer.observe({ entryTypes: ['gc'] })
-  }
-
-  close(): void {
-    if (--this.#users > 0) return
-    this.#observer.disconnect()
-    this.garbage = undefined
-  }
-
-  /** A chunk of so many bytes came by. */
-  took(bytes: number): void {
-    this.#owed += this.#pace.took(bytes)
-    for (; this.#owed >= pieceBytes; this.#owed -= pieceBytes) {
-      if (this.#pieces++ % lookAfter === 0) this.#isSmall = isYoungHeapSmall()
-      if (!this.#isSmall) continue
+  /** A source has allocated so many bytes; true when they led to a collection. */
+  took(bytes: number): boolean {
+    this.#since += bytes
+    if (this.#since < every) return false
+    this.#since = 0
+    const left = youngHeapLeft()
+    // Held one after the other, so that no compiler leaves them out.
+    for (let filled = 0; filled < left; filled += 8 * length) {
       // oxlint-disable-next-line unicorn/no-new-array -- quick to make, and never read
-      this.garbage = new Array<unknown>(length)
+      this.#garbage = new Array<unknown>(length)
     }
+    const isCollected = this.#garbage !== undefined
+    this.#garbage = undefined
+    return isCollected
   }
 }
 
-function isFull(collection: object): boolean {
-  const { detail } = collection as { detail?: { kind?: number } }
-  return detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR
-}
-
-function isYoungHeapSmall(): boolean {
+/** Bytes of the young heap that are free; 0 when it is too large to be filled. */
+function youngHeapLeft(): number {
   const spaces = getHeapSpaceStatistics()
   const young = spaces.find(({ space_name: name }) => name === 'new_space')
-  return young !== undefined && young.space_size <= mostYoung
+  if (young === undefined || young.space_size > mostYoung) return 0
+  return young.space_available_size
 }
 
 /** There is one heap, and so one of these. */

@@ -12,6 +12,7 @@ import { FilePartContent } from './file-part-content.js'
 import type { FileSource } from './file-source.js'
 import { PartBuffers } from './part-buffers.js'
 import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
+import { spareBuffers } from './spare-buffers.js'
 import { largestView } from './view-pace.js'
 
 const KiB = 1024
@@ -61,7 +62,7 @@ export class FileParts {
     this.#buffers = new PartBuffers(
       Math.min(largest, this.#isHeld ? largest : count * size),
       concurrency,
-      { isShared: this.#isHeld },
+      { isShared: this.#isHeld, spares: spareBuffers },
     )
   }
 
@@ -83,6 +84,11 @@ export class FileParts {
       release()
       throw error
     }
+  }
+
+  /** Nothing is taken any more; parts in flight still bring their memory back. */
+  close(): void {
+    this.#buffers.close()
   }
 
   async #read(piece: Piece, buffer: Uint8Array): Promise<MemoryContent> {

@@ -126,7 +126,7 @@ export class FileUpload {
   }
 
   async #feed(run: UploadRun): Promise<void> {
-    const { source, settings, prove } = this.#options
+    const { source, settings } = this.#options
     const { size } = source
     const progress = this.#progress
     const isWhole = this.#isPutWhole(run)
@@ -139,17 +139,24 @@ export class FileUpload {
       },
       (bytes) => progress.read(bytes),
     )
-    if (isWhole) {
-      const whole = { partNumber: 1, offset: 0, size }
-      run.takeWhole(await parts.take(whole, run.signal))
-      return
+    try {
+      if (isWhole) {
+        const whole = { partNumber: 1, offset: 0, size }
+        run.takeWhole(await parts.take(whole, run.signal))
+      } else await this.#feedParts(run, parts)
+    } finally {
+      parts.close()
     }
-    for (const piece of piecesOf(size, run.partSize)) {
+  }
+
+  async #feedParts(run: UploadRun, parts: FileParts): Promise<void> {
+    const { source, prove } = this.#options
+    for (const piece of piecesOf(source.size, run.partSize)) {
       run.throwIfStopped()
       // A claim is judged in order, the unread parts among the read ones.
       if (run.isClaiming) await run.idle()
       if (prove === 'identity' && run.takeUnread(piece)) {
-        progress.read(piece.size)
+        this.#progress.read(piece.size)
         continue
       }
       run.takePart(await parts.take(piece, run.signal))

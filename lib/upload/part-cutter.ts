@@ -56,6 +56,8 @@ export class PartCutter {
   #written = 0
   /** The last of them, which are in the buffer but not yet in the chopper. */
   #gathered = 0
+  /** What the last chunk was a view of. */
+  #memory: ArrayBufferLike | undefined
   /** The chopper has begun a part that is not handed on yet. */
   #isFilling = false
   #isDestroyed = false
@@ -66,7 +68,6 @@ export class PartCutter {
 
   constructor(options: PartCutterOptions) {
     this.#options = options
-    chunkCollections.open()
     this.#buffers = options.buffers
     this.#partNumber = options.firstPartNumber ?? 1
     this.#chopper = new StreamChopper({ size: options.buffers.partSize })
@@ -80,7 +81,7 @@ export class PartCutter {
       done()
       return
     }
-    chunkCollections.took(chunk.byteLength)
+    this.#see(chunk.buffer)
     if (this.#buffer === undefined && this.#onBuffer === undefined) {
       this.#reserve(() => this.#take(chunk, done))
     } else {
@@ -97,13 +98,21 @@ export class PartCutter {
     })
   }
 
-  /** Stops at once and gives its buffer back. Idempotent. */
+  /** Stops at once, gives its buffer back and closes them all. Idempotent. */
   destroy(): void {
     if (this.#isDestroyed) return
     this.#isDestroyed = true
-    chunkCollections.close()
+    this.#memory = undefined
     this.#letGo()
+    this.#buffers.close()
     this.#chopper.destroy()
+  }
+
+  /** Small chunks are often views of one buffer. */
+  #see(memory: ArrayBufferLike): void {
+    if (memory === this.#memory) return
+    this.#memory = memory
+    chunkCollections.took(memory.byteLength)
   }
 
   /** A small chunk that fits waits in its place for others to follow. */

@@ -1,6 +1,7 @@
 import type { Xxh64 } from '../hash/xxh64.js'
 import { PartBuffers } from './part-buffers.js'
 import { PartCutter } from './part-cutter.js'
+import { spareBuffers } from './spare-buffers.js'
 import type { UploadSettings } from './settings.js'
 import type { UploadRun } from './upload-run.js'
 
@@ -12,7 +13,9 @@ export function cutterOf(
   onError: (error: Error) => void,
 ): PartCutter {
   return new PartCutter({
-    buffers: new PartBuffers(run.partSize, concurrency + 1),
+    buffers: new PartBuffers(run.partSize, concurrency + 1, {
+      spares: spareBuffers,
+    }),
     xxh64,
     firstPartNumber: run.partsTaken + 1,
     onPart: (part, next) => {

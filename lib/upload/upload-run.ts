@@ -266,7 +266,8 @@ export class UploadRun {
     await clock.until(bounds.work, this.#opening)
     await clock.until(bounds.work, Promise.allSettled(this.#tasks))
     await clock.until(bounds.work, this.#finishing)
-    this.#whole?.release()
+    // One that is being put is let go when that has ended.
+    if (this.#finishing === undefined) this.#whole?.release()
     if (this.#log !== undefined) {
       const isKept = await leaveLog(this.#log, clock, this.#failure ?? reason)
       scope?.logLeft(isKept)

@@ -1,101 +1,67 @@
-/** What is done when V8 collects all garbage again and again for a few chunks. */
-import { PassThrough, Readable } from 'node:stream'
+/** What is done so that V8 frees chunks before it has to collect everything. */
+import { once } from 'node:events'
+import { constants, PerformanceObserver } from 'node:perf_hooks'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { chunkCollections } from '../../lib/upload/chunk-collections.js'
-import { CollectionPace } from '../../lib/upload/collection-pace.js'
 import { createPartStream } from '../../lib/index.js'
-import { noise } from '../support/dev-store.js'
-import {
-  chunksOf,
-  failureOf,
-  part,
-  smallUploads,
-} from '../support/small-upload.js'
 
 const MiB = 1024 ** 2
+const KiB64 = 64 * 1024
 
-await t.test(
-  "full collections far from one another are nobody's fault",
-  (t) => {
-    const pace = new CollectionPace()
-    for (let i = 0; i < 10; i++) {
-      t.equal(pace.took(40 * MiB), 0)
-      pace.collected()
-    }
-    t.equal(pace.took(MiB), 0)
-    t.end()
-  },
-)
-
-await t.test(
-  'near ones call for garbage, until there were none for long',
-  (t) => {
-    const pace = new CollectionPace()
-    pace.took(8 * MiB)
-    pace.collected()
-    t.equal(pace.took(8 * MiB), 0, 'one may come by chance')
-    pace.collected()
-    t.equal(pace.took(8 * MiB), 16 * MiB)
-    pace.collected()
-    t.equal(pace.took(40 * MiB), 80 * MiB)
-    pace.collected()
-    t.equal(pace.took(40 * MiB), 80 * MiB, 'one far off is not the end of it')
-    t.equal(pace.took(900 * MiB), 1800 * MiB)
-    t.equal(pace.took(100 * MiB), 0)
-    pace.collected()
-    t.equal(pace.took(8 * MiB), 0)
-    t.end()
-  },
-)
-
-await t.test('the collections are those of V8', async (t) => {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  const told = async (): Promise<void> => {
-    collect()
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
-  }
-  chunkCollections.open()
-  chunkCollections.took(MiB)
-  t.equal(chunkCollections.garbage, undefined)
-  await told()
-  await told()
-  chunkCollections.took(100)
-  t.equal(chunkCollections.garbage, undefined, 'not enough for a piece')
-  chunkCollections.took(64 * 1024)
-  t.equal(chunkCollections.garbage?.length, 8192)
-  chunkCollections.close()
-  t.equal(chunkCollections.garbage, undefined)
+await t.test('one young collection for every 10 MiB', async (t) => {
+  chunkCollections.took(10 * MiB)
+  t.notOk(chunkCollections.took(10 * MiB - 1))
+  t.ok(chunkCollections.took(1))
+  t.notOk(chunkCollections.took(10 * MiB - 1), 'counted anew')
+  t.ok(chunkCollections.took(1))
 })
 
-await t.test('nobody watches when no chunks are taken', async (t) => {
-  const dev = await smallUploads(t)
-  t.notOk(chunkCollections.isOpen)
-  await dev.run(noise(3 * part))
-  t.notOk(chunkCollections.isOpen, 'after an upload')
-
-  const upload = dev.upload({ key: 'another' })
-  const source = new PassThrough()
-  const sending = pipeline(source, upload)
-  source.write(noise(10))
-  upload.once('progress', () => {
-    t.ok(chunkCollections.isOpen)
-    upload.destroy()
+await t.test('the collections are those of V8', async (t) => {
+  const found: object[] = []
+  const observer = new PerformanceObserver((list) => {
+    found.push(...list.getEntries().filter(isYoung))
   })
-  await t.rejects(sending, { code: 'PAWL_SUSPENDED' })
-  await failureOf(upload)
-  t.notOk(chunkCollections.isOpen, 'after one that was suspended')
+  observer.observe({ entryTypes: ['gc'] })
+  for (let i = 0; i < 100; i++) chunkCollections.took(MiB)
+  const deadline = performance.now() + 60_000
+  while (found.length < 10 && performance.now() < deadline) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10)
+    })
+  }
+  observer.disconnect()
+  t.ok(found.length >= 10, `${found.length} for 100 MiB`)
+})
 
-  const parts = createPartStream({ partSize: part })
-  parts.on('data', ({ release }: { release: () => void }) => {
-    t.ok(chunkCollections.isOpen)
-    release()
-  })
-  await pipeline(Readable.from(chunksOf(noise(2 * part))), parts)
-  t.notOk(chunkCollections.isOpen, 'after a part stream')
+function isYoung(entry: object): boolean {
+  const { detail } = entry as { detail?: { kind?: number } }
+  return detail?.kind === constants.NODE_PERFORMANCE_GC_MINOR
+}
+
+/** The bytes counted while 160 chunks of 64 KiB, 10 MiB, are cut into parts. */
+async function counted(t: Test, chunk: (i: number) => Buffer): Promise<number> {
+  const took = chunkCollections.took.bind(chunkCollections)
+  const calls = t.capture(chunkCollections, 'took', took)
+  const chunks = Array.from({ length: 160 }, (_, i) => i)
+  const parts = createPartStream({ partSize: MiB })
+  parts.on('data', ({ release }: { release: () => void }) => release())
+  const ended = once(parts, 'end')
+  await pipeline(Readable.from(chunks).map(chunk), parts)
+  await ended
+  return calls().reduce((sum, { args: [bytes] }) => sum + bytes, 0)
+}
+
+await t.test('what a source allocates is counted', async (t) => {
+  t.equal(await counted(t, () => Buffer.alloc(KiB64)), 10 * MiB)
+})
+
+await t.test('views of one buffer are counted once', async (t) => {
+  const memory = Buffer.alloc(MiB)
+  const view = (i: number): Buffer => {
+    const at = (i % 16) * KiB64
+    return memory.subarray(at, at + KiB64)
+  }
+  t.equal(await counted(t, view), MiB)
 })
