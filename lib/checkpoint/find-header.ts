@@ -1,5 +1,5 @@
 /**
- * Decides whether a text, one character a byte, is a log at all. Pure.
+ * Decides whether the bytes of a file are a log at all. Pure.
  *
  * A log begins with two copies of its first header. One of them must verify, in
  * its place: the first at the very start, the second right behind what is
@@ -25,15 +25,17 @@ export interface FoundHeader {
   format: number
 }
 
-/** Says what a text that is not empty begins with. */
+/** Says what bytes, of which there are some, begin with. */
 export function findHeader(
-  text: string,
+  bytes: Buffer,
   hasher: LineHasher,
 ): FoundHeader | 'damaged' | 'foreign' {
+  const text = bytes.toString('latin1', 0, MAX_LINE_BYTES)
   const { last } = lineEnd(text, 0)
   const first = parseLine(text, 0, last)
   const found =
-    (first && verifiedHeader(first, hasher)) ?? secondCopy(text, hasher)
+    (first && verifiedHeader(first, hasher)) ??
+    secondCopy(bytes.toString('latin1', 0, 3 * MAX_LINE_BYTES), hasher)
   if (found !== undefined) return found
   const start = text.slice(0, 64)
   return HEADER_MAGIC.test(start) || isCutMagic(start) ? 'damaged' : 'foreign'

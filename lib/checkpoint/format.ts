@@ -6,6 +6,9 @@ export const FORMAT = 1
 /** Largest log, in bytes. */
 export const MAX_LOG_BYTES = 64 * 1024 * 1024
 
+/** What ends a line. */
+export const LF = 10
+
 /** Longest line, its LF included, in bytes. */
 export const MAX_LINE_BYTES = 64 * 1024
 

@@ -6,7 +6,7 @@
  * is mostly read in the first call of a process, where code that goes from byte
  * to byte is not compiled yet.
  */
-import { MAX_LINE_BYTES } from './format.js'
+import { LF, MAX_LINE_BYTES } from './format.js'
 
 /** A line that looks like one. */
 export interface RawLine {
@@ -28,7 +28,30 @@ export interface LineEnd {
   isEnded: boolean
 }
 
+/** Whole lines of a log as text. */
+export interface Block {
+  text: string
+  /** Where it begins in the log. */
+  offset: number
+}
+
+/** Bytes of a block, unless one line is longer. */
+const blockBytes = 8 * 1024
+
 const LINE = /^(.{16}) ((0|[1-9]\d{0,14}) ([A-Za-z]{1,32}) (\{.+))$/s
+
+/**
+ * A log in blocks of whole lines, one character a byte. The text of all of it
+ * would be fresh memory, which costs more than what is done with it.
+ */
+export function* blocksOf(bytes: Buffer): Generator<Block, void, undefined> {
+  for (let offset = 0; offset < bytes.length;) {
+    const lf = bytes.indexOf(LF, offset + blockBytes)
+    const end = lf === -1 ? bytes.length : lf + 1
+    yield { text: bytes.toString('latin1', offset, end), offset }
+    offset = end
+  }
+}
 
 /**
  * The end of the line that begins at an offset. A CR before the LF is not part

@@ -11,7 +11,7 @@ import type { Xxh64 } from '../hash/xxh64.js'
 import { findHeader } from './find-header.js'
 import { applyRecord, emptyState } from './fold.js'
 import type { LogState } from './fold.js'
-import { FORMAT, MAX_LOG_BYTES } from './format.js'
+import { FORMAT, LF, MAX_LOG_BYTES } from './format.js'
 import { LineHasher } from './line.js'
 import { decodeRecord } from './record.js'
 import type { HeaderRecord } from './record.js'
@@ -61,23 +61,23 @@ export function readLog(
   if (bytes.byteLength === 0) return { kind: 'empty' }
   if (bytes.byteLength > MAX_LOG_BYTES) throw notACheckpoint(name)
   const { buffer, byteOffset, byteLength } = bytes
-  const text = Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
+  const log = Buffer.from(buffer, byteOffset, byteLength)
   const hasher = new LineHasher(xxh64)
-  const found = findHeader(text, hasher)
+  const found = findHeader(log, hasher)
   if (found === 'foreign') throw notACheckpoint(name)
   if (found === 'damaged') return { kind: 'damaged' }
   if (found.format > FORMAT) throw newerFormat(name)
   const header = decodeRecord('log', found.json)
   if (header?.type !== 'log') return { kind: 'damaged' }
 
-  const read = verifyLines(text, found.logId, hasher)
+  const read = verifyLines(log, found.logId, hasher)
   if (read.isNewer) throw newerFormat(name)
   const { state, ...rest } = fold(header, read.entries)
   return {
     kind: 'log',
     state,
     damage: { lines: read.unverified, ...rest.damage },
-    tornTail: !text.endsWith('\n'),
+    tornTail: bytes.at(-1) !== LF,
     nextSeq: rest.nextSeq,
     goodLength: read.goodLength,
     size: byteLength,
@@ -88,7 +88,7 @@ export function readLog(
 function fold(header: HeaderRecord, entries: readonly Entry[]) {
   const state = emptyState(header)
   let [last, distinct, refused] = [-1, 0, 0]
-  for (const entry of entries.toSorted((a, b) => a.seq - b.seq)) {
+  for (const entry of inOrder(entries)) {
     if (entry.seq === last) continue
     last = entry.seq
     distinct += 1
@@ -96,6 +96,16 @@ function fold(header: HeaderRecord, entries: readonly Entry[]) {
   }
   const missing = Math.max(0, last - distinct)
   return { state, damage: { refused, missing }, nextSeq: last + 1 }
+}
+
+/** By their numbers, as they nearly always are. */
+function inOrder(entries: readonly Entry[]): readonly Entry[] {
+  let last = 0
+  for (const { seq } of entries) {
+    if (seq < last) return entries.toSorted((a, b) => a.seq - b.seq)
+    last = seq
+  }
+  return entries
 }
 
 function fits(state: LogState, { record, epoch }: Entry): boolean {

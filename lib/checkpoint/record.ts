@@ -247,53 +247,64 @@ function isFields(value: unknown): value is Readonly<Fields> {
   return typeof value === 'object' && value !== null
 }
 
-/**
- * What the type's table names, in its order, or in that of the JSON it is from;
- * the name of a field that is wrong.
- */
-function pick(
-  type: string,
-  from: Readonly<Fields>,
-  isJson: boolean,
-): Fields | string {
-  const isPut = type === 'completing' && from['put'] !== undefined
-  const table = isPut ? putTable : tables.get(type)
-  if (table === undefined) return 'type'
-  let known = 0
+/** The table that a record's fields are to be as. */
+function tableFor(type: string, fields: Readonly<Fields>): Table | undefined {
+  const isPut = type === 'completing' && fields['put'] !== undefined
+  return isPut ? putTable : tables.get(type)
+}
+
+/** The name of a field that is wrong, if there is one. */
+function wrongField(
+  table: Table,
+  fields: Readonly<Fields>,
+): string | undefined {
   for (const { name, check } of table) {
-    const value = from[name]
-    if (!check(value)) return name
-    if (value !== undefined) known += 1
+    if (!check(fields[name])) return name
   }
-  // Nothing else is there: one copy costs less than a field after the other.
-  if (isJson && Object.keys(from).length === known) return { type, ...from }
-  const picked: Fields = { type }
+  return undefined
+}
+
+/** Whether there is a type, what the table names, and nothing else. */
+function holdsOnly(table: Table, fields: Readonly<Fields>): boolean {
+  let known = 1
+  for (const { name } of table) if (fields[name] !== undefined) known += 1
+  return Object.keys(fields).length === known
+}
+
+/** What the table names, in its order. */
+function pick(table: Table, fields: Readonly<Fields>): Fields {
+  const picked: Fields = {}
   for (const { name } of table) {
-    const value = from[name]
+    const value = fields[name]
     if (value !== undefined) picked[name] = value
   }
   return picked
 }
 
-/** True of what {@link pick} made. */
-function isRecord(picked: Fields | string): picked is Fields & LogRecord {
-  return typeof picked !== 'string'
-}
-
-/** The record that a line's JSON holds; undefined when a field is not allowed. */
+/**
+ * The record that a line's JSON holds; undefined when a field is not allowed.
+ * The type is put in front of the other fields, so that what is parsed is the
+ * record, unless a later version has added to it.
+ */
 export function decodeRecord(
   type: string,
   json: string,
 ): LogRecord | undefined {
   let fields: unknown
   try {
-    fields = JSON.parse(json)
+    fields = JSON.parse(`{"type":"${type}",${json.slice(1)}`)
   } catch {
     return undefined
   }
   if (!isFields(fields)) return undefined
-  const picked = pick(type, fields, true)
-  return isRecord(picked) ? picked : undefined
+  const table = tableFor(type, fields)
+  if (table === undefined || wrongField(table, fields) !== undefined) {
+    return undefined
+  }
+  const isWhole = fields['type'] === type && holdsOnly(table, fields)
+  const record = isWhole ? fields : { type, ...pick(table, fields) }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked by the table
+  return record as unknown as LogRecord
 }
 
 /**
@@ -301,12 +312,13 @@ export function decodeRecord(
  * that names the field when a value is one that a reader would refuse.
  */
 export function encodeRecord(record: LogRecord): string {
-  const picked = pick(record.type, { ...record }, false)
-  if (typeof picked === 'string') {
-    throw new TypeError(`'${picked}' of a '${record.type}' record is not valid`)
+  const fields: Fields = { ...record }
+  const table = tableFor(record.type, fields)
+  const wrong = table === undefined ? 'type' : wrongField(table, fields)
+  if (table === undefined || wrong !== undefined) {
+    throw new TypeError(`'${wrong}' of a '${record.type}' record is not valid`)
   }
-  const { type: _, ...fields } = picked
-  return JSON.stringify(fields).replaceAll(
+  return JSON.stringify(pick(table, fields)).replaceAll(
     /[\u007f-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )

@@ -12,7 +12,7 @@ import { namesItsUpload } from './line.js'
 import type { LineHasher } from './line.js'
 import { decodeRecord, isKnownType } from './record.js'
 import type { LogRecord } from './record.js'
-import { lineEnd, parseLine } from './raw-line.js'
+import { blocksOf, lineEnd, parseLine } from './raw-line.js'
 import type { RawLine } from './raw-line.js'
 
 /** A line that verifies. */
@@ -44,9 +44,9 @@ interface Failed {
   isEnded: boolean
 }
 
-/** Verifies every line of a log's text, against the log's own ID. */
+/** Verifies every line of a log, against the log's own ID. */
 export function verifyLines(
-  text: string,
+  bytes: Buffer,
   logId: string,
   hasher: LineHasher,
 ): VerifiedLines {
@@ -68,13 +68,15 @@ export function verifyLines(
     entries.push(entry)
   }
 
-  for (let start = 0; start < text.length;) {
-    const { last, end, isEnded } = lineEnd(text, start)
-    const line = parseLine(text, start, last)
-    const found = line && verifyLine(line, logId, epoch, hasher)
-    if (found !== undefined) accept(found, end)
-    else if (last > start) failed.push({ line, end, isEnded })
-    start = end
+  for (const { text, offset } of blocksOf(bytes)) {
+    for (let start = 0; start < text.length;) {
+      const { last, end, isEnded } = lineEnd(text, start)
+      const line = parseLine(text, start, last)
+      const found = line && verifyLine(line, logId, epoch, hasher)
+      if (found !== undefined) accept(found, offset + end)
+      else if (last > start) failed.push({ line, end: offset + end, isEnded })
+      start = end
+    }
   }
 
   const epochBefore = epochsOf(uploads)

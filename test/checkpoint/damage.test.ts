@@ -41,8 +41,7 @@ function said(record: { type: string } | undefined, inEpoch = ''): string {
 
 /** What is wrong with what comes back of damaged bytes; undefined if nothing. */
 function lie(damaged: Buffer): string | undefined {
-  const text = damaged.toString('latin1')
-  const { entries, goodLength } = verifyLines(text, LOG_ID, hasher)
+  const { entries, goodLength } = verifyLines(damaged, LOG_ID, hasher)
   for (const { seq, record, epoch: inEpoch } of entries) {
     const back = said(record, inEpoch)
     if (written.get(seq) !== back) return `record ${seq} came back as ${back}`
@@ -52,7 +51,7 @@ function lie(damaged: Buffer): string | undefined {
 }
 
 function numbersIn(damaged: Buffer): Set<number> {
-  const { entries } = verifyLines(damaged.toString('latin1'), LOG_ID, hasher)
+  const { entries } = verifyLines(damaged, LOG_ID, hasher)
   return new Set(entries.map(({ seq }) => seq))
 }
 
