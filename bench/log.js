@@ -25,6 +25,7 @@ export async function run({ runs, quick, compare, input }) {
       contender('reading the bytes', 'read-bytes'),
       contender('xxh64 and JSON.parse a line', 'read-lines'),
       contender('readCheckpoint', 'read'),
+      contender('readCheckpoint, once more', 'read', { isSecond: true }),
     ],
     { runs, job, warmUp: undefined },
   )

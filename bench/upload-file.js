@@ -19,6 +19,7 @@ export async function run({ runs, quick, compare, server, input }) {
     { name: 'fs.read into parts alone', client: 'read-parts' },
     { name: 'undici PUT alone', client: 'undici-put', options: base },
     { name: 'xxh64 alone', client: 'hash-parts' },
+    { name: 'bare client', client: 'bare-file', options: base },
     pawl('pawl, CRC-64 off', off),
     pawl('pawl, CRC-64 on', { crc: true }),
     pawl('pawl, CRC-64 on, with a log', { crc: true, checkpoint: true }),

@@ -46,7 +46,13 @@ function record(number) {
   }
 }
 
-export async function createClient({ directory, parts, atOnce, kind }) {
+export async function createClient({
+  directory,
+  parts,
+  atOnce,
+  kind,
+  isSecond = false,
+}) {
   const path = join(directory, `log-${process.pid}-${kind}`)
   const xxh64 = await loadXxh64()
 
@@ -96,6 +102,7 @@ export async function createClient({ directory, parts, atOnce, kind }) {
     },
     async read() {
       writeInChild()
+      if (isSecond) await readCheckpoint(path)
       return {
         async run() {
           const { parts: found } = await readCheckpoint(path)

@@ -54,7 +54,11 @@ export interface Call {
   attempt?: number | undefined
 }
 
-/** Makes a fresh iterable of the same bytes for each attempt. */
+/**
+ * Makes a fresh iterable of the same bytes for each attempt. A view is valid
+ * until the next one is asked for, and none is when the call has settled: the
+ * memory is another part's then, or another upload's. To keep bytes, copy them.
+ */
 export type Body = () => AsyncIterable<Uint8Array>
 
 /** Begins an upload. */

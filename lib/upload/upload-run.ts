@@ -276,26 +276,13 @@ export class UploadRun {
   }
 
   async #finish(): Promise<UploadResult> {
-    await this.idle()
-    this.#state = 'finishing'
-    const context = opened(this.#context)
-    const { size } = context.settings
-    if (size !== undefined && size !== this.#size) {
-      throw sizeMismatch(size, this.#size, context.settings.key)
-    }
     let result: UploadResult
     try {
-      result = await makeObject(context, {
-        taker: opened(this.#taker),
-        upload: opened(this.#upload),
-        plan: this.#plan,
-        parts: this.#parts,
-        size: this.#size,
-        whole: this.#whole?.content,
-      })
+      result = await this.#makeObject()
     } finally {
       await letGo(this.#whole)
     }
+    const context = opened(this.#context)
     await context.log.close()
     // Too late: the run was suspended for good without this answer.
     if (this.state === 'ended') this.throwIfStopped()
@@ -309,6 +296,24 @@ export class UploadRun {
       })
     }
     return result
+  }
+
+  async #makeObject(): Promise<UploadResult> {
+    await this.idle()
+    this.#state = 'finishing'
+    const context = opened(this.#context)
+    const { size } = context.settings
+    if (size !== undefined && size !== this.#size) {
+      throw sizeMismatch(size, this.#size, context.settings.key)
+    }
+    return makeObject(context, {
+      taker: opened(this.#taker),
+      upload: opened(this.#upload),
+      plan: this.#plan,
+      parts: this.#parts,
+      size: this.#size,
+      whole: this.#whole?.content,
+    })
   }
 
   #count({ partNumber, offset, size }: Piece): void {
