@@ -28,11 +28,13 @@ export async function createClient({ port }) {
             const start = next
             const end = Math.min(size, start + partSize)
             next = end
+            /** @type {any} undici takes any iterable; its types name streams. */
+            const part = views(handle, memory, start, end)
             const { statusCode, body } = await client.request({
               method: 'PUT',
               path: `/bench/${key}`,
               headers: { 'content-length': String(end - start) },
-              body: views(handle, memory, start, end),
+              body: part,
             })
             await body.dump()
             if (statusCode !== 200) throw new Error(`status ${statusCode}`)
