@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { uploadFile } from '../../lib/index.js'
 import { PartBuffers } from '../../lib/upload/part-buffers.js'
+import { Deferred } from '../../lib/upload/deferred.js'
 import { SpareBuffers, spareBuffers } from '../../lib/upload/spare-buffers.js'
 import { noise } from '../support/dev-store.js'
 import { key, part, smallUploads } from '../support/small-upload.js'
+import { wrapStore } from '../support/small-store.js'
 
 const MiB = 1024 ** 2
 
@@ -121,6 +123,44 @@ await t.test('so after runs that failed', async (t) => {
   t.ok(bytes.equals(await dev.object(key)))
   t.ok(memories() <= 5, `${memories()} buffers`)
 })
+
+for (const [call, size] of [
+  ['putObject', part - 1],
+  ['uploadPart', part],
+] as const) {
+  await t.test(`${call} keeps its memory while it lasts`, async (t) => {
+    const dev = await smallUploads(t)
+    const asked = new Deferred<void>()
+    const answer = new Deferred<void>()
+    const store = wrapStore(dev.small, {
+      async around(name, run) {
+        if (name === call) {
+          asked.resolve()
+          await answer.promise
+        }
+        return run()
+      },
+    })
+    const memories = givenBack(t)
+    const upload = dev.upload({ store })
+    upload.on('error', () => undefined)
+    upload.end(noise(size))
+    await asked.promise
+    upload.destroy()
+    await t.rejects(upload.result, { code: 'PAWL_SUSPENDED' })
+    // That for the next part was not in use.
+    const before = memories()
+    t.ok(before <= 1, 'suspended without an answer')
+    answer.resolve()
+    const deadline = performance.now() + 60_000
+    while (memories() === before && performance.now() < deadline) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 5)
+      })
+    }
+    t.equal(memories(), before + 1, 'after the answer')
+  })
+}
 
 await t.test('files of all sizes share theirs', async (t) => {
   const dev = await smallUploads(t)
