@@ -7,8 +7,8 @@
  * is kept for a moment: one upload after another has the same memory.
  *
  * Only for buffers that nobody outside has seen, and that nothing reads or
- * writes any more. What is too small for the next one is let go, with the rest,
- * as soon as something larger is asked for.
+ * writes any more. All are let go as soon as one is asked for that none of them
+ * can be: nobody holds what he does not use beside what he has to make.
  */
 const MiB = 1024 * 1024
 /** Bytes kept, at most. */
