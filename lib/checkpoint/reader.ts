@@ -88,7 +88,7 @@ export function readLog(
 function fold(header: HeaderRecord, entries: readonly Entry[]) {
   const state = emptyState(header)
   let [last, distinct, refused] = [-1, 0, 0]
-  for (const entry of inOrder(entries)) {
+  for (const entry of entries.toSorted((a, b) => a.seq - b.seq)) {
     if (entry.seq === last) continue
     last = entry.seq
     distinct += 1
@@ -96,16 +96,6 @@ function fold(header: HeaderRecord, entries: readonly Entry[]) {
   }
   const missing = Math.max(0, last - distinct)
   return { state, damage: { refused, missing }, nextSeq: last + 1 }
-}
-
-/** By their numbers, as they nearly always are. */
-function inOrder(entries: readonly Entry[]): readonly Entry[] {
-  let last = 0
-  for (const { seq } of entries) {
-    if (seq < last) return entries.toSorted((a, b) => a.seq - b.seq)
-    last = seq
-  }
-  return entries
 }
 
 function fits(state: LogState, { record, epoch }: Entry): boolean {

@@ -264,16 +264,12 @@ function wrongField(
   return undefined
 }
 
-/** Whether there is a type, what the table names, and nothing else. */
-function holdsOnly(table: Table, fields: Readonly<Fields>): boolean {
-  let known = 1
-  for (const { name } of table) if (fields[name] !== undefined) known += 1
-  return Object.keys(fields).length === known
-}
-
-/** What the table names, in its order. */
-function pick(table: Table, fields: Readonly<Fields>): Fields {
-  const picked: Fields = {}
+/** Adds what the table names, in its order. */
+function pick(
+  table: Table,
+  fields: Readonly<Fields>,
+  picked: Fields = {},
+): Fields {
   for (const { name } of table) {
     const value = fields[name]
     if (value !== undefined) picked[name] = value
@@ -281,18 +277,14 @@ function pick(table: Table, fields: Readonly<Fields>): Fields {
   return picked
 }
 
-/**
- * The record that a line's JSON holds; undefined when a field is not allowed.
- * The type is put in front of the other fields, so that what is parsed is the
- * record, unless a later version has added to it.
- */
+/** The record that a line's JSON holds; undefined when a field is not allowed. */
 export function decodeRecord(
   type: string,
   json: string,
 ): LogRecord | undefined {
   let fields: unknown
   try {
-    fields = JSON.parse(`{"type":"${type}",${json.slice(1)}`)
+    fields = JSON.parse(json)
   } catch {
     return undefined
   }
@@ -301,10 +293,8 @@ export function decodeRecord(
   if (table === undefined || wrongField(table, fields) !== undefined) {
     return undefined
   }
-  const isWhole = fields['type'] === type && holdsOnly(table, fields)
-  const record = isWhole ? fields : { type, ...pick(table, fields) }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked by the table
-  return record as unknown as LogRecord
+  return pick(table, fields, { type }) as unknown as LogRecord
 }
 
 /**
