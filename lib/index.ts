@@ -35,8 +35,8 @@ export type {
   UploadOptions,
   UploadStreamOptions,
   Verify,
-} from './upload/options.js'
-export type { UploadResult } from './upload/upload-result.js'
+} from './upload/options/options.js'
+export type { UploadResult } from './upload/options/result.js'
 export { CallbackError } from './upload/callback-error.js'
 export type {
   InitiatedEvent,
@@ -45,8 +45,8 @@ export type {
   ResumedEvent,
   RetryEvent,
   UploadEvents,
-} from './upload/events.js'
-export type { Progress } from './upload/progress.js'
+} from './upload/options/events.js'
+export type { Progress } from './upload/options/progress.js'
 export type { UploadTrace } from './upload/upload-trace.js'
 export type { PartTrace } from './upload/part-trace.js'
 export type { RequestTrace } from './store/request-trace.js'

@@ -6,7 +6,7 @@ import {
   type ListUploadsOptions,
   type UnfinishedUpload,
 } from './list-uploads.js'
-import { wholeNumber } from './option-checks.js'
+import { wholeNumber } from './options/option-checks.js'
 
 /** Which uploads {@link abortUploads} aborts. */
 export interface AbortUploadsOptions extends Omit<ListUploadsOptions, 'sizes'> {

@@ -17,7 +17,7 @@ import { answerOf, StoreError } from '../store/store-error.js'
 import { listAllParts } from './list-parts.js'
 import type { RequestContext, Requests } from './requests.js'
 import { isThatObject } from './resume-plan.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadSettings } from './options/settings.js'
 
 export interface CompleteInput {
   settings: UploadSettings

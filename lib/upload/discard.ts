@@ -14,7 +14,7 @@ import { listAllParts } from './list-parts.js'
 import { abortOrphans } from './orphans.js'
 import { Requests } from './requests.js'
 import { etagsOf, isThatObject } from './resume-plan.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadSettings } from './options/settings.js'
 import { UploadLog } from './upload-log.js'
 
 /** Rejects, and keeps the log, when the server cannot be reached. */

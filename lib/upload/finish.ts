@@ -32,7 +32,7 @@ import { weakest } from './receipts.js'
 import { refusedComplete } from './refused-complete.js'
 import { combinedCrc64, isThatObject } from './resume-plan.js'
 import type { Reuse, RunContext } from './run-context.js'
-import type { UploadResult } from './upload-result.js'
+import type { UploadResult } from './options/result.js'
 
 /** The log's upload, when the source turns out to be all one body. */
 export interface ReplacedUpload {

@@ -3,7 +3,7 @@ import type { ListedPart, ObjectStore } from '../store/object-store.js'
 import { UploadError } from '../errors.js'
 import type { Requests } from './requests.js'
 import type { Listed } from './resume-plan.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadSettings } from './options/settings.js'
 
 /**
  * The parts by number; `gone` when the store has no such upload, `refused` when

@@ -6,9 +6,12 @@ import type {
 } from '../store/object-store.js'
 import { UploadError } from '../errors.js'
 import { listAllParts } from './list-parts.js'
-import { readRequestSettings, type RequestOptions } from './request-settings.js'
+import {
+  readRequestSettings,
+  type RequestOptions,
+} from './options/request-settings.js'
 import { Requests } from './requests.js'
-import { checkStore } from './settings.js'
+import { checkStore } from './options/settings.js'
 
 /** Requests at once. */
 const askedAhead = 4

@@ -10,7 +10,7 @@ import type { PartTaker } from './part-taker.js'
 import type { Plan } from './prepare.js'
 import type { RunContext } from './run-context.js'
 import { mustBeAsStored } from './source-change.js'
-import type { UploadResult } from './upload-result.js'
+import type { UploadResult } from './options/result.js'
 
 const noBytes = new MemoryContent(new Uint8Array(0), 'ef46db3751d8e999')
 

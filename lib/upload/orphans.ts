@@ -12,7 +12,7 @@ import { UploadError } from '../errors.js'
 import type { ListedUpload } from '../store/object-store.js'
 import { listAllParts } from './list-parts.js'
 import type { Requests } from './requests.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadSettings } from './options/settings.js'
 import type { UploadLog } from './upload-log.js'
 
 /** ms; an upload that is younger may be somebody's who is just beginning. */

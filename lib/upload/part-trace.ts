@@ -1,7 +1,7 @@
 /** The channel `pawl:part`: each part of an upload, sent or reused. */
 import type { PartRecord } from '../checkpoint/record.js'
 import { failureText, Tracer, type TraceContext } from '../diagnostics.js'
-import type { PartEvent } from './events.js'
+import type { PartEvent } from './options/events.js'
 import type { Piece } from './part-content.js'
 import type { RunContext } from './run-context.js'
 import { inScope, type UploadScope } from './upload-trace.js'

@@ -10,7 +10,7 @@ import type { CompletingUploadRecord } from '../checkpoint/record.js'
 import { UploadError } from '../errors.js'
 import type { ObjectHead } from '../store/object-store.js'
 import { headObject } from './complete.js'
-import type { Emit } from './events.js'
+import type { Emit } from './options/events.js'
 import { givenUp } from './given-up.js'
 import { listAllParts } from './list-parts.js'
 import type { Requests } from './requests.js'
@@ -24,7 +24,7 @@ import {
   type Listed,
   type RestartReason,
 } from './resume-plan.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadSettings } from './options/settings.js'
 import type { UploadLog } from './upload-log.js'
 
 /** What a run starts from. */

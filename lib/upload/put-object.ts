@@ -18,7 +18,7 @@ import { crcVariant, type PartContent } from './part-content.js'
 import type { Sent } from './part-sender.js'
 import { tracePut } from './part-trace.js'
 import type { RunContext } from './run-context.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadSettings } from './options/settings.js'
 
 const noEtag = new StoreError('the answer has no ETag.', { kind: 'response' })
 

@@ -24,8 +24,8 @@ import type {
   StoreLimits,
 } from '../store/object-store.js'
 import { etagsDigest, isMd5Etag, multipartEtag, sameEtag } from './etag.js'
-import type { Verify } from './options.js'
-import type { UploadSettings } from './settings.js'
+import type { Verify } from './options/options.js'
+import type { UploadSettings } from './options/settings.js'
 
 /**
  * Why a log's upload is not gone on with: `object` or `sequential` is another; its

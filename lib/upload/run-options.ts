@@ -1,9 +1,9 @@
 /** What a run is made with. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import type { Emit } from './events.js'
+import type { Emit } from './options/events.js'
 import type { FileSight } from './file-identity.js'
-import type { ProgressCounter } from './progress.js'
-import type { UploadSettings } from './settings.js'
+import type { ProgressCounter } from './options/progress.js'
+import type { UploadSettings } from './options/settings.js'
 import type { UploadScope } from './upload-trace.js'
 
 export interface UploadRunOptions {

@@ -7,7 +7,7 @@
  */
 import type { PartRecord } from '../checkpoint/record.js'
 import { UploadError } from '../errors.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadSettings } from './options/settings.js'
 
 /** What `skipUploaded` may be told. */
 export interface SkipOptions {

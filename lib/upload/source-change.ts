@@ -2,7 +2,7 @@
 import type { PartRecord } from '../checkpoint/record.js'
 import { partChanged } from './part-errors.js'
 import { isOtherBytes, type Candidate } from './resume-plan.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadSettings } from './options/settings.js'
 
 /** Whether the record of an earlier run says that the source has changed. */
 export function hasChanged(

@@ -2,7 +2,7 @@ import type { Xxh64 } from '../hash/xxh64.js'
 import { PartBuffers } from './part-buffers.js'
 import { PartCutter } from './part-cutter.js'
 import { spareBuffers } from './spare-buffers.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadSettings } from './options/settings.js'
 import type { UploadRun } from './upload-run.js'
 
 /** What cuts a stream's bytes into the parts of a run, behind those it skipped. */

@@ -4,17 +4,22 @@ import { asError, invalidOption } from '../errors.js'
 import type { ObjectOptions } from '../store/object-store.js'
 import { discardUpload } from './discard.js'
 import { told } from './endings.js'
-import type { Emit } from './events.js'
+import type { Emit } from './options/events.js'
 import {
   checkFileCheckpoint,
   placeFileCheckpoint,
-} from './file-checkpoint-place.js'
+} from './options/checkpoint-place.js'
 import { FileSource, type SourceFileSystem } from './file-source.js'
 import { FileUpload, type FileUploadOptions } from './file-upload.js'
-import { aFunction, oneOf, optional, wholeNumber } from './option-checks.js'
-import type { UploadFileOptions } from './options.js'
-import { readSettings, type UploadSettings } from './settings.js'
-import type { UploadResult } from './upload-result.js'
+import {
+  aFunction,
+  oneOf,
+  optional,
+  wholeNumber,
+} from './options/option-checks.js'
+import type { UploadFileOptions } from './options/options.js'
+import { readSettings, type UploadSettings } from './options/settings.js'
+import type { UploadResult } from './options/result.js'
 import { traceUpload } from './upload-trace.js'
 
 /**

@@ -20,7 +20,7 @@ import { UploadError } from '../errors.js'
 import { loadXxh64 } from '../hash/xxh64.js'
 import { isSameFile, isSettled, type FileSight } from './file-identity.js'
 import { checkTarget } from './resume-plan.js'
-import type { UploadSettings } from './settings.js'
+import type { UploadSettings } from './options/settings.js'
 
 export class UploadLog {
   readonly checkpoint: Checkpoint

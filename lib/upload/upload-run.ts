@@ -39,7 +39,7 @@ import { Slots } from './slots.js'
 import { bounds, Deadline, leaveLog } from './suspension.js'
 import { UploadLog } from './upload-log.js'
 import { inScope } from './upload-trace.js'
-import type { UploadResult } from './upload-result.js'
+import type { UploadResult } from './options/result.js'
 import type { PartRecord } from '../checkpoint/record.js'
 
 export class UploadRun {

@@ -25,17 +25,17 @@ import {
   suspended,
   told,
 } from './endings.js'
-import type { Emit, UploadEvents } from './events.js'
-import type { UploadStreamOptions } from './options.js'
+import type { Emit, UploadEvents } from './options/events.js'
+import type { UploadStreamOptions } from './options/options.js'
 import type { PartCutter } from './part-cutter.js'
-import { ProgressCounter } from './progress.js'
+import { ProgressCounter } from './options/progress.js'
 import {
   checkCheckpoint,
   openableCheckpoint,
   needsDigests,
   readSettings,
   type UploadSettings,
-} from './settings.js'
+} from './options/settings.js'
 import {
   skipStored,
   skipTooLate,
@@ -44,7 +44,7 @@ import {
   type SkipOptions,
 } from './skip-uploaded.js'
 import { cutterOf } from './stream-cutter.js'
-import type { UploadResult } from './upload-result.js'
+import type { UploadResult } from './options/result.js'
 import { UploadRun } from './upload-run.js'
 import { traceUpload, type UploadScope } from './upload-trace.js'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'

@@ -4,7 +4,7 @@ import { emptyState } from '../../lib/checkpoint/fold.js'
 import type { PartRecord } from '../../lib/checkpoint/record.js'
 import type { ListedPart, ObjectHead } from '../../lib/store/object-store.js'
 import { multipartEtag } from '../../lib/upload/etag.js'
-import type { Verify } from '../../lib/upload/options.js'
+import type { Verify } from '../../lib/upload/options/options.js'
 import {
   checkTarget,
   combinedCrc64,
@@ -15,7 +15,7 @@ import {
   storedRun,
   type Verdict,
 } from '../../lib/upload/resume-plan.js'
-import type { UploadSettings } from '../../lib/upload/settings.js'
+import type { UploadSettings } from '../../lib/upload/options/settings.js'
 import { DIGEST, header, part, PART } from '../support/log-fixture.js'
 
 const md5 = 'abcdef0123456789abcdef0123456789'

@@ -3,13 +3,13 @@
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
 import { createHash } from 'node:crypto'
-import { fileCheckpoint } from '../checkpoint/file-checkpoint.js'
-import { memoryCheckpoint } from '../checkpoint/memory-checkpoint.js'
-import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { defaultCheckpointPath } from '../checkpoint/default-path.js'
-import { invalidOption, UploadError } from '../errors.js'
-import { checkKey } from '../store/names.js'
-import type { ObjectOptions, ObjectStore } from '../store/object-store.js'
+import { fileCheckpoint } from '../../checkpoint/file-checkpoint.js'
+import { memoryCheckpoint } from '../../checkpoint/memory-checkpoint.js'
+import type { Checkpoint } from '../../checkpoint/checkpoint.js'
+import { defaultCheckpointPath } from '../../checkpoint/default-path.js'
+import { invalidOption, UploadError } from '../../errors.js'
+import { checkKey } from '../../store/names.js'
+import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import { aFunction, oneOf, optional, wholeNumber } from './option-checks.js'
 import type { Proof, UploadOptions, Verify } from './options.js'
 import {

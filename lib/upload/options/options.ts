@@ -1,6 +1,6 @@
 /** What callers may say. Bytes and milliseconds everywhere. */
-import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import type { ObjectOptions, ObjectStore } from '../store/object-store.js'
+import type { Checkpoint } from '../../checkpoint/checkpoint.js'
+import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { UploadEvents } from './events.js'
 import type { Progress } from './progress.js'
 

@@ -1,5 +1,8 @@
 import t from 'tap'
-import { ProgressCounter, type Progress } from '../../lib/upload/progress.js'
+import {
+  ProgressCounter,
+  type Progress,
+} from '../../../lib/upload/options/progress.js'
 
 function counter(total?: number) {
   const said: Progress[] = []

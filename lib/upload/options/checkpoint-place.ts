@@ -1,8 +1,8 @@
 /** Where the log of a file's upload is kept. */
 import { basename, dirname, join, resolve } from 'node:path'
-import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { defaultCheckpointName } from '../checkpoint/default-path.js'
-import { invalidOption } from '../errors.js'
+import type { Checkpoint } from '../../checkpoint/checkpoint.js'
+import { defaultCheckpointName } from '../../checkpoint/default-path.js'
+import { invalidOption } from '../../errors.js'
 import type { UploadFileOptions } from './options.js'
 import { checkCheckpoint, openableCheckpoint, sha256 } from './settings.js'
 import type { UploadSettings } from './settings.js'

@@ -1,5 +1,5 @@
 /** Checks of single options; what is wrong throws `PAWL_INVALID_OPTION`. */
-import { invalidOption } from '../errors.js'
+import { invalidOption } from '../../errors.js'
 
 export function optional<T, R>(
   value: T | undefined,
