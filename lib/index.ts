@@ -13,8 +13,8 @@ export type { SkipOptions } from './upload/skip-uploaded.js'
 export {
   createPartStream,
   type PartStreamOptions,
-} from './upload/part-stream.js'
-export type { Part } from './upload/part.js'
+} from './upload/source/part-stream.js'
+export type { Part } from './upload/source/part.js'
 export { discardFileUpload, uploadFile } from './upload/upload-file.js'
 export {
   listUploads,
@@ -25,7 +25,7 @@ export {
   abortUploads,
   type AbortUploadsOptions,
 } from './upload/abort-uploads.js'
-export { createFixedChunkStream } from './upload/fixed-chunk-stream.js'
+export { createFixedChunkStream } from './upload/source/fixed-chunk-stream.js'
 export type {
   CompleteCandidate,
   Proof,

@@ -10,7 +10,7 @@
 import type { UploadState } from '../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../checkpoint/record.js'
 import type { ObjectHead, StoreDigest } from '../store/object-store.js'
-import type { TakenPart } from './part-content.js'
+import type { TakenPart } from './source/part-content.js'
 import {
   combinedCrc64,
   isStrong,

@@ -23,7 +23,7 @@ import {
   unquoted,
 } from './etag.js'
 import { givenUp } from './given-up.js'
-import { crcVariant, type PartContent } from './part-content.js'
+import { crcVariant, type PartContent } from './source/part-content.js'
 import { abortOrphans } from './orphans.js'
 import { closeOldUploads } from './prepare.js'
 import { putWholeObject } from './put-object.js'

@@ -5,7 +5,7 @@
 import { askBeforeComplete } from './before-complete.js'
 import { finishClaim, finishUpload, finishWithPut } from './finish.js'
 import type { OpenUpload } from './open-upload.js'
-import { MemoryContent, type PartContent } from './part-content.js'
+import { MemoryContent, type PartContent } from './source/part-content.js'
 import type { PartTaker } from './part-taker.js'
 import type { Plan } from './prepare.js'
 import type { RunContext } from './run-context.js'

@@ -9,7 +9,7 @@
  */
 import { UploadError } from '../errors.js'
 import { givenUp } from './given-up.js'
-import type { TakenPart } from './part-content.js'
+import type { TakenPart } from './source/part-content.js'
 import { partTaken } from './part-errors.js'
 import type { Sent } from './part-sender.js'
 import type { Plan } from './prepare.js'

@@ -1,7 +1,7 @@
 /** A stored part that the log cannot prove, held against the bytes themselves. */
 import type { StoreDigest } from '../store/object-store.js'
 import { bareEtag, md5Hex } from './etag.js'
-import { crcVariant, type TakenPart } from './part-content.js'
+import { crcVariant, type TakenPart } from './source/part-content.js'
 import type { Receipt } from './receipts.js'
 import type { Verdict } from './resume-plan.js'
 

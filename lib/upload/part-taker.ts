@@ -13,7 +13,11 @@ import { askBeforeComplete } from './before-complete.js'
 import { Claim } from './claim.js'
 import type { PartEvent } from './options/events.js'
 import type { OpenUpload } from './open-upload.js'
-import { crcVariant, type Piece, type TakenPart } from './part-content.js'
+import {
+  crcVariant,
+  type Piece,
+  type TakenPart,
+} from './source/part-content.js'
 import { claimBroken, sourceGrew, tooManyParts } from './part-errors.js'
 import { compared } from './part-comparison.js'
 import { PartTracing } from './part-trace.js'

@@ -2,7 +2,7 @@
 import type { PartRecord } from '../checkpoint/record.js'
 import { failureText, Tracer, type TraceContext } from '../diagnostics.js'
 import type { PartEvent } from './options/events.js'
-import type { Piece } from './part-content.js'
+import type { Piece } from './source/part-content.js'
 import type { RunContext } from './run-context.js'
 import { inScope, type UploadScope } from './upload-trace.js'
 

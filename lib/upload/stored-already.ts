@@ -5,7 +5,7 @@
  */
 import { UploadError } from '../errors.js'
 import { listAllParts } from './list-parts.js'
-import type { TakenPart } from './part-content.js'
+import type { TakenPart } from './source/part-content.js'
 import { compared } from './part-comparison.js'
 import type { Sent } from './part-sender.js'
 import { judgePart } from './resume-plan.js'

@@ -1,7 +1,7 @@
 import type { Xxh64 } from '../hash/xxh64.js'
-import { PartBuffers } from './part-buffers.js'
-import { PartCutter } from './part-cutter.js'
-import { spareBuffers } from './spare-buffers.js'
+import { PartBuffers } from './source/part-buffers.js'
+import { PartCutter } from './source/part-cutter.js'
+import { spareBuffers } from './source/spare-buffers.js'
 import type { UploadSettings } from './options/settings.js'
 import type { UploadRun } from './upload-run.js'
 

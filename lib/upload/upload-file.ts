@@ -9,7 +9,7 @@ import {
   checkFileCheckpoint,
   placeFileCheckpoint,
 } from './options/checkpoint-place.js'
-import { FileSource, type SourceFileSystem } from './file-source.js'
+import { FileSource, type SourceFileSystem } from './source/file-source.js'
 import { FileUpload, type FileUploadOptions } from './file-upload.js'
 import {
   aFunction,

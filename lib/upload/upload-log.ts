@@ -18,7 +18,11 @@ import type {
 import { endOf, LogWriter, startOf } from '../checkpoint/writer.js'
 import { UploadError } from '../errors.js'
 import { loadXxh64 } from '../hash/xxh64.js'
-import { isSameFile, isSettled, type FileSight } from './file-identity.js'
+import {
+  isSameFile,
+  isSettled,
+  type FileSight,
+} from './source/file-identity.js'
 import { checkTarget } from './resume-plan.js'
 import type { UploadSettings } from './options/settings.js'
 

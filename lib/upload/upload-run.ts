@@ -25,8 +25,8 @@ import {
   MemoryContent,
   type Piece,
   type TakenPart,
-} from './part-content.js'
-import type { Part } from './part.js'
+} from './source/part-content.js'
+import type { Part } from './source/part.js'
 import { PartSender } from './part-sender.js'
 import { prepare, type Plan } from './prepare.js'
 import { PartTaker } from './part-taker.js'

@@ -27,7 +27,7 @@ import {
 } from './endings.js'
 import type { Emit, UploadEvents } from './options/events.js'
 import type { UploadStreamOptions } from './options/options.js'
-import type { PartCutter } from './part-cutter.js'
+import type { PartCutter } from './source/part-cutter.js'
 import { ProgressCounter } from './options/progress.js'
 import {
   checkCheckpoint,

@@ -7,7 +7,7 @@ import type { BigIntStats } from 'node:fs'
 import type {
   SourceFileSystem,
   SourceHandle,
-} from '../../lib/upload/file-source.js'
+} from '../../lib/upload/source/file-source.js'
 
 export interface WatchedFilesOptions {
   /** How much older than they are files look, ms. Default a minute. */

@@ -8,7 +8,7 @@ import type {
   LargeFileReport,
 } from '../fixtures/large-file-child.js'
 import { uploadFile } from '../../lib/index.js'
-import { isHeld, viewsOf } from '../../lib/upload/file-parts.js'
+import { isHeld, viewsOf } from '../../lib/upload/source/file-parts.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
 import { compiledSources } from '../support/compiled.js'
 

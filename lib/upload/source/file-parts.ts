@@ -7,7 +7,7 @@
  * beside that, unless it would take too much memory. Either way there are never
  * more buffers than parts in flight, and they are used again.
  */
-import { hex64, loadXxh64 } from '../hash/xxh64.js'
+import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import { FilePartContent } from './file-part-content.js'
 import type { FileSource } from './file-source.js'
 import { PartBuffers } from './part-buffers.js'

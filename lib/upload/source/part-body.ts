@@ -1,5 +1,5 @@
 /** The bytes of a part as request bodies, made afresh for each attempt. */
-import type { Body } from '../store/object-store.js'
+import type { Body } from '../../store/object-store.js'
 import type { ViewPace } from './view-pace.js'
 
 /** `onSent` hears of each view when the next one is asked for. */

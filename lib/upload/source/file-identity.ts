@@ -7,7 +7,7 @@
  * second write in the same tick leaves them as they are.
  */
 import type { BigIntStats } from 'node:fs'
-import type { FileIdentity } from '../checkpoint/record.js'
+import type { FileIdentity } from '../../checkpoint/record.js'
 
 export type { FileIdentity }
 

@@ -3,7 +3,7 @@ import {
   largestView,
   nextViewSize,
   ViewPace,
-} from '../../lib/upload/view-pace.js'
+} from '../../../lib/upload/source/view-pace.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB

@@ -11,9 +11,9 @@
  * not have been written to; else `PAWL_SOURCE_CHANGED`, before the last view is
  * handed out, so that no complete body of mixed bytes ever reaches a server.
  */
-import { createDigest } from '../hash/digest.js'
-import { hex64, loadXxh64 } from '../hash/xxh64.js'
-import type { Body } from '../store/object-store.js'
+import { createDigest } from '../../hash/digest.js'
+import { hex64, loadXxh64 } from '../../hash/xxh64.js'
+import type { Body } from '../../store/object-store.js'
 import type { FileSource } from './file-source.js'
 import type { ContentDigest, PartContent } from './part-content.js'
 import type { ViewPace } from './view-pace.js'

@@ -10,9 +10,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import t from 'tap'
-import { hex64, loadXxh64 } from '../../lib/hash/xxh64.js'
-import type { Part } from '../../lib/upload/part.js'
-import { createPartStream } from '../../lib/upload/part-stream.js'
+import { hex64, loadXxh64 } from '../../../lib/hash/xxh64.js'
+import type { Part } from '../../../lib/upload/source/part.js'
+import { createPartStream } from '../../../lib/upload/source/part-stream.js'
 
 const xxh64 = await loadXxh64()
 

@@ -2,8 +2,8 @@
  * The bytes of one part, or of a whole object, wherever they are: in memory, or
  * in a file that can be read again.
  */
-import { digest, type DigestKind } from '../hash/digest.js'
-import type { Body, StoreDigest } from '../store/object-store.js'
+import { digest, type DigestKind } from '../../hash/digest.js'
+import type { Body, StoreDigest } from '../../store/object-store.js'
 import { bodyOf } from './part-body.js'
 import type { ViewPace } from './view-pace.js'
 

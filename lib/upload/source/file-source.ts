@@ -7,7 +7,7 @@
  */
 import { constants, type BigIntStats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import { invalidOption, UploadError } from '../errors.js'
+import { invalidOption, UploadError } from '../../errors.js'
 import { identityOf, isSameFile, type FileSight } from './file-identity.js'
 
 /** The calls of the file system that a source makes; `FileHandle` has them. */

@@ -2,13 +2,16 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { uploadFile } from '../../lib/index.js'
-import { PartBuffers } from '../../lib/upload/part-buffers.js'
-import { Deferred } from '../../lib/upload/deferred.js'
-import { SpareBuffers, spareBuffers } from '../../lib/upload/spare-buffers.js'
-import { noise } from '../support/dev-store.js'
-import { key, part, smallUploads, until } from '../support/small-upload.js'
-import { wrapStore } from '../support/small-store.js'
+import { uploadFile } from '../../../lib/index.js'
+import { PartBuffers } from '../../../lib/upload/source/part-buffers.js'
+import { Deferred } from '../../../lib/upload/deferred.js'
+import {
+  SpareBuffers,
+  spareBuffers,
+} from '../../../lib/upload/source/spare-buffers.js'
+import { noise } from '../../support/dev-store.js'
+import { key, part, smallUploads, until } from '../../support/small-upload.js'
+import { wrapStore } from '../../support/small-store.js'
 
 const MiB = 1024 ** 2
 

@@ -17,7 +17,7 @@
  */
 import type { PassThrough } from 'node:stream'
 import StreamChopper from 'stream-chopper'
-import { hex64, type Xxh64, type Xxh64Stream } from '../hash/xxh64.js'
+import { hex64, type Xxh64, type Xxh64Stream } from '../../hash/xxh64.js'
 import { chunkCollections } from './chunk-collections.js'
 import type { PartBuffers } from './part-buffers.js'
 import type { Part } from './part.js'

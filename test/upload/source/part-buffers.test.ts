@@ -1,5 +1,5 @@
 import t from 'tap'
-import { PartBuffers } from '../../lib/upload/part-buffers.js'
+import { PartBuffers } from '../../../lib/upload/source/part-buffers.js'
 
 await t.test('never more buffers than there may be', async (t) => {
   const buffers = new PartBuffers(10, 2)

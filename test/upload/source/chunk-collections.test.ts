@@ -4,9 +4,9 @@ import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
-import { chunkCollections } from '../../lib/upload/chunk-collections.js'
-import { createPartStream } from '../../lib/index.js'
-import { until } from '../support/small-upload.js'
+import { chunkCollections } from '../../../lib/upload/source/chunk-collections.js'
+import { createPartStream } from '../../../lib/index.js'
+import { until } from '../../support/small-upload.js'
 
 const MiB = 1024 ** 2
 const KiB64 = 64 * 1024

@@ -6,8 +6,8 @@
  * is written into it.
  */
 import { Transform, type TransformCallback } from 'node:stream'
-import { asError, invalidOption } from '../errors.js'
-import { loadXxh64 } from '../hash/xxh64.js'
+import { asError, invalidOption } from '../../errors.js'
+import { loadXxh64 } from '../../hash/xxh64.js'
 import { PartBuffers } from './part-buffers.js'
 import { PartCutter } from './part-cutter.js'
 
