@@ -9,7 +9,7 @@ export {
   createResumableUploadStream,
   ResumableUploadStream,
 } from './upload/upload-stream.js'
-export type { SkipOptions } from './upload/skip-uploaded.js'
+export type { SkipOptions } from './upload/rules/skip.js'
 export {
   createPartStream,
   type PartStreamOptions,
@@ -51,7 +51,7 @@ export type { UploadTrace } from './upload/upload-trace.js'
 export type { PartTrace } from './upload/part-trace.js'
 export type { RequestTrace } from './store/request-trace.js'
 export type { OperationName } from './store/dialect.js'
-export type { RestartReason } from './upload/resume-plan.js'
+export type { RestartReason } from './upload/rules/plan.js'
 export {
   ossStore,
   type OssCredentials,

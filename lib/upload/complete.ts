@@ -16,7 +16,7 @@ import type {
 import { answerOf, StoreError } from '../store/store-error.js'
 import { listAllParts } from './list-parts.js'
 import type { RequestContext, Requests } from './requests.js'
-import { isThatObject } from './resume-plan.js'
+import { isThatObject } from './rules/plan.js'
 import type { UploadSettings } from './options/settings.js'
 
 export interface CompleteInput {

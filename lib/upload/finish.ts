@@ -13,7 +13,7 @@ import type { ObjectReceipt } from '../store/object-store.js'
 import { StoreError } from '../store/store-error.js'
 import { askBeforeComplete } from './before-complete.js'
 import { CallbackError } from './callback-error.js'
-import type { Claim } from './claim.js'
+import type { Claim } from './rules/claim.js'
 import { completeUpload, CompleteRefusal, headObject } from './complete.js'
 import {
   etagsDigest,
@@ -21,16 +21,16 @@ import {
   multipartEtag,
   sameEtag,
   unquoted,
-} from './etag.js'
+} from './rules/proof.js'
 import { givenUp } from './given-up.js'
 import { crcVariant, type PartContent } from './source/part-content.js'
-import { abortOrphans } from './orphans.js'
+import { abortOrphans } from './rules/orphan.js'
 import { closeOldUploads } from './prepare.js'
 import { putWholeObject } from './put-object.js'
 import type { Receipts } from './receipts.js'
 import { weakest } from './receipts.js'
 import { refusedComplete } from './refused-complete.js'
-import { combinedCrc64, isThatObject } from './resume-plan.js'
+import { combinedCrc64, isThatObject } from './rules/plan.js'
 import type { Reuse, RunContext } from './run-context.js'
 import type { UploadResult } from './options/result.js'
 

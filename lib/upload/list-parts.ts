@@ -2,7 +2,7 @@
 import type { ListedPart, ObjectStore } from '../store/object-store.js'
 import { UploadError } from '../errors.js'
 import type { Requests } from './requests.js'
-import type { Listed } from './resume-plan.js'
+import type { Listed } from './rules/plan.js'
 import type { UploadSettings } from './options/settings.js'
 
 /**

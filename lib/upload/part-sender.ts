@@ -7,7 +7,7 @@
 import type { PartCheck } from '../checkpoint/record.js'
 import type { BodyRequest } from '../store/object-store.js'
 import { StoreError } from '../store/store-error.js'
-import { md5Hex } from './etag.js'
+import { md5Hex } from './rules/proof.js'
 import { crcVariant, type PartContent } from './source/part-content.js'
 import type { ProgressCounter } from './options/progress.js'
 import type { RequestContext, Requests } from './requests.js'

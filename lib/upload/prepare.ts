@@ -23,7 +23,7 @@ import {
   whyNotContinued,
   type Listed,
   type RestartReason,
-} from './resume-plan.js'
+} from './rules/plan.js'
 import type { UploadSettings } from './options/settings.js'
 import type { UploadLog } from './upload-log.js'
 

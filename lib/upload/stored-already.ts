@@ -8,7 +8,7 @@ import { listAllParts } from './list-parts.js'
 import type { TakenPart } from './source/part-content.js'
 import { compared } from './part-comparison.js'
 import type { Sent } from './part-sender.js'
-import { judgePart } from './resume-plan.js'
+import { judgePart } from './rules/plan.js'
 import type { RunContext } from './run-context.js'
 
 /** Whether a server refused a part because it has one of that number. */

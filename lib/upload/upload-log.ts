@@ -23,7 +23,7 @@ import {
   isSettled,
   type FileSight,
 } from './source/file-identity.js'
-import { checkTarget } from './resume-plan.js'
+import { checkTarget } from './rules/plan.js'
 import type { UploadSettings } from './options/settings.js'
 
 export class UploadLog {

@@ -42,7 +42,7 @@ import {
   sourceIdRequired,
   writtenTooEarly,
   type SkipOptions,
-} from './skip-uploaded.js'
+} from './rules/skip.js'
 import { cutterOf } from './stream-cutter.js'
 import type { UploadResult } from './options/result.js'
 import { UploadRun } from './upload-run.js'

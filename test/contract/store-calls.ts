@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Test } from 'tap'
 import type { ListedPart, ListedUpload, ObjectStore } from '../../lib/index.js'
-import { multipartEtag, sameEtag } from '../../lib/upload/etag.js'
+import { multipartEtag, sameEtag } from '../../lib/upload/rules/proof.js'
 import { noise, sha256 } from '../support/dev-store.js'
 import { bodyFrom, storeCall } from '../support/store-call.js'
 import { keysOf, type Target } from './target.js'

@@ -1,7 +1,7 @@
 /** What an upload says while it goes on. */
 import type { UploadError } from '../../errors.js'
 import type { Progress } from './progress.js'
-import type { RestartReason } from '../resume-plan.js'
+import type { RestartReason } from '../rules/plan.js'
 
 /** An upload has begun on the server. */
 export interface InitiatedEvent {

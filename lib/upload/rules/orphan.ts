@@ -8,12 +8,12 @@
  * (by the server's clock), it has no parts, and it is older than 15 minutes. One
  * that is younger stays; `abortUploads` and lifecycle rules are for those.
  */
-import { UploadError } from '../errors.js'
-import type { ListedUpload } from '../store/object-store.js'
-import { listAllParts } from './list-parts.js'
-import type { Requests } from './requests.js'
-import type { UploadSettings } from './options/settings.js'
-import type { UploadLog } from './upload-log.js'
+import { UploadError } from '../../errors.js'
+import type { ListedUpload } from '../../store/object-store.js'
+import { listAllParts } from '../list-parts.js'
+import type { Requests } from '../requests.js'
+import type { UploadSettings } from '../options/settings.js'
+import type { UploadLog } from '../upload-log.js'
 
 /** ms; an upload that is younger may be somebody's who is just beginning. */
 const leastAge = 15 * 60_000

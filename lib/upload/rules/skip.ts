@@ -5,9 +5,9 @@
  * somebody has to vouch for it: the run that stored a part must have had the
  * same `sourceId`, or the caller says that he trusts the source.
  */
-import type { PartRecord } from '../checkpoint/record.js'
-import { UploadError } from '../errors.js'
-import type { UploadSettings } from './options/settings.js'
+import type { PartRecord } from '../../checkpoint/record.js'
+import { UploadError } from '../../errors.js'
+import type { UploadSettings } from '../options/settings.js'
 
 /** What `skipUploaded` may be told. */
 export interface SkipOptions {

@@ -1,10 +1,10 @@
 import t from 'tap'
-import type { LogState, UploadState } from '../../lib/checkpoint/fold.js'
-import { emptyState } from '../../lib/checkpoint/fold.js'
-import type { PartRecord } from '../../lib/checkpoint/record.js'
-import type { ListedPart, ObjectHead } from '../../lib/store/object-store.js'
-import { multipartEtag } from '../../lib/upload/etag.js'
-import type { Verify } from '../../lib/upload/options/options.js'
+import type { LogState, UploadState } from '../../../lib/checkpoint/fold.js'
+import { emptyState } from '../../../lib/checkpoint/fold.js'
+import type { PartRecord } from '../../../lib/checkpoint/record.js'
+import type { ListedPart, ObjectHead } from '../../../lib/store/object-store.js'
+import { multipartEtag } from '../../../lib/upload/rules/proof.js'
+import type { Verify } from '../../../lib/upload/options/options.js'
 import {
   checkTarget,
   combinedCrc64,
@@ -14,9 +14,9 @@ import {
   judgePart,
   storedRun,
   type Verdict,
-} from '../../lib/upload/resume-plan.js'
-import type { UploadSettings } from '../../lib/upload/options/settings.js'
-import { DIGEST, header, part, PART } from '../support/log-fixture.js'
+} from '../../../lib/upload/rules/plan.js'
+import type { UploadSettings } from '../../../lib/upload/options/settings.js'
+import { DIGEST, header, part, PART } from '../../support/log-fixture.js'
 
 const md5 = 'abcdef0123456789abcdef0123456789'
 const opaque = '"opaque-etag"'

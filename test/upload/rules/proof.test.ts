@@ -5,7 +5,7 @@ import {
   isMd5Etag,
   multipartEtag,
   sameEtag,
-} from '../../lib/upload/etag.js'
+} from '../../../lib/upload/rules/proof.js'
 
 const md5 = '25f9e794323b453885f5181f1b624d0b'
 const upper = md5.toUpperCase()

@@ -10,22 +10,22 @@
  *   proof is SHA-256;
  * - anything else is sent.
  */
-import type { LogState, UploadState } from '../checkpoint/fold.js'
+import type { LogState, UploadState } from '../../checkpoint/fold.js'
 import type {
   CompletingUploadRecord,
   PartCheck,
   PartRecord,
-} from '../checkpoint/record.js'
-import { UploadError } from '../errors.js'
-import { combineCrc64 } from '../hash/crc64.js'
+} from '../../checkpoint/record.js'
+import { UploadError } from '../../errors.js'
+import { combineCrc64 } from '../../hash/crc64.js'
 import type {
   ListedPart,
   ObjectHead,
   StoreLimits,
-} from '../store/object-store.js'
-import { etagsDigest, isMd5Etag, multipartEtag, sameEtag } from './etag.js'
-import type { Verify } from './options/options.js'
-import type { UploadSettings } from './options/settings.js'
+} from '../../store/object-store.js'
+import { etagsDigest, isMd5Etag, multipartEtag, sameEtag } from './proof.js'
+import type { Verify } from '../options/options.js'
+import type { UploadSettings } from '../options/settings.js'
 
 /**
  * Why a log's upload is not gone on with: `object` or `sequential` is another; its

@@ -1,8 +1,8 @@
 /** Going on in the middle of a source that can. */
 import t from 'tap'
-import type { ResumableUploadStream } from '../../lib/index.js'
-import { devStore, noise, smallPart } from '../support/dev-store.js'
-import { key, send, sendSome, uploadTo } from '../support/stream-upload.js'
+import type { ResumableUploadStream } from '../../../lib/index.js'
+import { devStore, noise, smallPart } from '../../support/dev-store.js'
+import { key, send, sendSome, uploadTo } from '../../support/stream-upload.js'
 
 await t.test('skipUploaded passes over what is stored', async (t) => {
   const dev = await devStore(t)

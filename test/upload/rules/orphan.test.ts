@@ -1,5 +1,8 @@
 import t from 'tap'
-import { canBeOrphan, mayHaveOrphans } from '../../lib/upload/orphans.js'
+import {
+  canBeOrphan,
+  mayHaveOrphans,
+} from '../../../lib/upload/rules/orphan.js'
 
 const minute = 60_000
 const began = 1_700_000_000_000

@@ -7,16 +7,11 @@
  * damage they are taken on trust until the end, where the CRC-64 of the whole
  * must then be the object's; and wherever it is known, it must be in any case.
  */
-import type { UploadState } from '../checkpoint/fold.js'
-import type { CompletingUploadRecord } from '../checkpoint/record.js'
-import type { ObjectHead, StoreDigest } from '../store/object-store.js'
-import type { TakenPart } from './source/part-content.js'
-import {
-  combinedCrc64,
-  isStrong,
-  partsNow,
-  provesEqual,
-} from './resume-plan.js'
+import type { UploadState } from '../../checkpoint/fold.js'
+import type { CompletingUploadRecord } from '../../checkpoint/record.js'
+import type { ObjectHead, StoreDigest } from '../../store/object-store.js'
+import type { TakenPart } from '../source/part-content.js'
+import { combinedCrc64, isStrong, partsNow, provesEqual } from './plan.js'
 
 export class Claim {
   readonly upload: UploadState
