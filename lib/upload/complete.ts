@@ -14,8 +14,8 @@ import type {
   ObjectReceipt,
 } from '../store/object-store.js'
 import { answerOf, StoreError } from '../store/store-error.js'
-import { listAllParts } from './list-parts.js'
-import type { RequestContext, Requests } from './requests.js'
+import { listAllParts } from './calls/look.js'
+import type { RequestContext, Requests } from './calls/requests.js'
 import { isThatObject } from './rules/plan.js'
 import type { UploadSettings } from './options/settings.js'
 

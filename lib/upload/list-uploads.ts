@@ -5,12 +5,12 @@ import type {
   ObjectStore,
 } from '../store/object-store.js'
 import { UploadError } from '../errors.js'
-import { listAllParts } from './list-parts.js'
+import { listAllParts } from './calls/look.js'
 import {
   readRequestSettings,
   type RequestOptions,
 } from './options/request-settings.js'
-import { Requests } from './requests.js'
+import { Requests } from './calls/requests.js'
 import { checkStore } from './options/settings.js'
 
 /** Requests at once. */

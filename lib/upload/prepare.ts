@@ -12,8 +12,8 @@ import type { ObjectHead } from '../store/object-store.js'
 import { headObject } from './complete.js'
 import type { Emit } from './options/events.js'
 import { givenUp } from './given-up.js'
-import { listAllParts } from './list-parts.js'
-import type { Requests } from './requests.js'
+import { listAllParts } from './calls/look.js'
+import type { Requests } from './calls/requests.js'
 import {
   etagsOf,
   firstStep,

@@ -8,7 +8,7 @@ import { answerOf } from '../store/store-error.js'
 import type { CompleteRefusal } from './complete.js'
 import { sameEtag } from './rules/proof.js'
 import { givenUp } from './given-up.js'
-import { listAllParts } from './list-parts.js'
+import { listAllParts } from './calls/look.js'
 import type { RunContext } from './run-context.js'
 
 /** Why a part is dropped; for the second time in a row it is somebody's doing. */

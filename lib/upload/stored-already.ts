@@ -4,10 +4,10 @@
  * changed since it was stored; its bytes say which.
  */
 import { UploadError } from '../errors.js'
-import { listAllParts } from './list-parts.js'
+import { listAllParts } from './calls/look.js'
 import type { TakenPart } from './source/part-content.js'
 import { compared } from './part-comparison.js'
-import type { Sent } from './part-sender.js'
+import type { Sent } from './calls/send.js'
 import { judgePart } from './rules/plan.js'
 import type { RunContext } from './run-context.js'
 

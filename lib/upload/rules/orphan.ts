@@ -10,8 +10,8 @@
  */
 import { UploadError } from '../../errors.js'
 import type { ListedUpload } from '../../store/object-store.js'
-import { listAllParts } from '../list-parts.js'
-import type { Requests } from '../requests.js'
+import { listAllParts } from '../calls/look.js'
+import type { Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { UploadLog } from '../upload-log.js'
 

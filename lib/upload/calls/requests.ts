@@ -7,12 +7,16 @@
  * good is not asked `attempts` times for each of thousands of parts.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { UploadError, type UploadErrorFields } from '../errors.js'
-import type { Call } from '../store/object-store.js'
-import { decideRetry, RetryBudget, type RetryDecision } from '../store/retry.js'
-import { answerOf, StoreError } from '../store/store-error.js'
-import type { Emit } from './options/events.js'
-import type { RequestSettings } from './options/request-settings.js'
+import { UploadError, type UploadErrorFields } from '../../errors.js'
+import type { Call } from '../../store/object-store.js'
+import {
+  decideRetry,
+  RetryBudget,
+  type RetryDecision,
+} from '../../store/retry.js'
+import { answerOf, StoreError } from '../../store/store-error.js'
+import type { Emit } from '../options/events.js'
+import type { RequestSettings } from '../options/request-settings.js'
 
 export interface RequestContext {
   /** For texts: `part 12`, `the list of parts`. */

@@ -1,9 +1,9 @@
 /** All pages of what the store has of an upload. */
-import type { ListedPart, ObjectStore } from '../store/object-store.js'
-import { UploadError } from '../errors.js'
+import type { ListedPart, ObjectStore } from '../../store/object-store.js'
+import { UploadError } from '../../errors.js'
 import type { Requests } from './requests.js'
-import type { Listed } from './rules/plan.js'
-import type { UploadSettings } from './options/settings.js'
+import type { Listed } from '../rules/plan.js'
+import type { UploadSettings } from '../options/settings.js'
 
 /**
  * The parts by number; `gone` when the store has no such upload, `refused` when

@@ -4,16 +4,16 @@
  * OSS's CRC-64 is computed beside the PUT and compared with the receipt; what
  * goes into a header (Content-MD5, S3's checksum) has to be there before it.
  */
-import type { PartCheck } from '../checkpoint/record.js'
-import type { BodyRequest } from '../store/object-store.js'
-import { StoreError } from '../store/store-error.js'
-import { md5Hex } from './rules/proof.js'
-import { crcVariant, type PartContent } from './source/part-content.js'
-import type { ProgressCounter } from './options/progress.js'
+import type { PartCheck } from '../../checkpoint/record.js'
+import type { BodyRequest } from '../../store/object-store.js'
+import { StoreError } from '../../store/store-error.js'
+import { md5Hex } from '../rules/proof.js'
+import { crcVariant, type PartContent } from '../source/part-content.js'
+import type { ProgressCounter } from '../options/progress.js'
 import type { RequestContext, Requests } from './requests.js'
-import type { UploadSettings } from './options/settings.js'
+import type { UploadSettings } from '../options/settings.js'
 import type { Slots } from './slots.js'
-import { ViewPace } from './source/view-pace.js'
+import { ViewPace } from '../source/view-pace.js'
 
 /** What the store has confirmed of some bytes that were sent. */
 export interface Sent<Receipt> {

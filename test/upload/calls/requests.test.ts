@@ -1,9 +1,12 @@
 import t from 'tap'
-import { UploadError } from '../../lib/errors.js'
-import { StoreError, type StoreErrorKind } from '../../lib/store/store-error.js'
-import type { RetryEvent } from '../../lib/upload/options/events.js'
-import { Requests } from '../../lib/upload/requests.js'
-import { readRequestSettings } from '../../lib/upload/options/request-settings.js'
+import { UploadError } from '../../../lib/errors.js'
+import {
+  StoreError,
+  type StoreErrorKind,
+} from '../../../lib/store/store-error.js'
+import type { RetryEvent } from '../../../lib/upload/options/events.js'
+import { Requests } from '../../../lib/upload/calls/requests.js'
+import { readRequestSettings } from '../../../lib/upload/options/request-settings.js'
 
 function setUp(attempts = 3) {
   const stop = new AbortController()
