@@ -37,7 +37,7 @@ export type {
   Verify,
 } from './upload/options/options.js'
 export type { UploadResult } from './upload/options/result.js'
-export { CallbackError } from './upload/callback-error.js'
+export { CallbackError } from './upload/run/callback-error.js'
 export type {
   InitiatedEvent,
   PartEvent,
@@ -47,8 +47,8 @@ export type {
   UploadEvents,
 } from './upload/options/events.js'
 export type { Progress } from './upload/options/progress.js'
-export type { UploadTrace } from './upload/upload-trace.js'
-export type { PartTrace } from './upload/part-trace.js'
+export type { UploadTrace } from './upload/run/trace.js'
+export type { PartTrace } from './upload/run/part-trace.js'
 export type { RequestTrace } from './store/request-trace.js'
 export type { OperationName } from './store/dialect.js'
 export type { RestartReason } from './upload/rules/plan.js'

@@ -8,14 +8,14 @@ import { UploadError } from '../errors.js'
 import type { LogState } from '../checkpoint/fold.js'
 import type { CompletingPutRecord, DoneRecord } from '../checkpoint/record.js'
 import type { ObjectHead } from '../store/object-store.js'
-import { headObject } from './complete.js'
+import { headObject } from './run/complete.js'
 import { sameEtag } from './rules/proof.js'
 import { listAllParts } from './calls/look.js'
 import { abortOrphans } from './rules/orphan.js'
 import { Requests } from './calls/requests.js'
 import { etagsOf, isThatObject } from './rules/plan.js'
 import type { UploadSettings } from './options/settings.js'
-import { UploadLog } from './upload-log.js'
+import { UploadLog } from './run/log.js'
 
 /** Rejects, and keeps the log, when the server cannot be reached. */
 export async function discardUpload(

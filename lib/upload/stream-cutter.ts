@@ -3,7 +3,7 @@ import { PartBuffers } from './source/part-buffers.js'
 import { PartCutter } from './source/part-cutter.js'
 import { spareBuffers } from './source/spare-buffers.js'
 import type { UploadSettings } from './options/settings.js'
-import type { UploadRun } from './upload-run.js'
+import type { UploadRun } from './run/run.js'
 
 /** What cuts a stream's bytes into the parts of a run, behind those it skipped. */
 export function cutterOf(

@@ -3,7 +3,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { asError, invalidOption } from '../errors.js'
 import type { ObjectOptions } from '../store/object-store.js'
 import { discardUpload } from './discard.js'
-import { told } from './endings.js'
+import { told } from './run/endings.js'
 import type { Emit } from './options/events.js'
 import {
   checkFileCheckpoint,
@@ -20,7 +20,7 @@ import {
 import type { UploadFileOptions } from './options/options.js'
 import { readSettings, type UploadSettings } from './options/settings.js'
 import type { UploadResult } from './options/result.js'
-import { traceUpload } from './upload-trace.js'
+import { traceUpload } from './run/trace.js'
 
 /**
  * Uploads a file in parts, and goes on where an earlier run of the same call

@@ -14,8 +14,8 @@ import { Writable } from 'node:stream'
 import { asError, UploadError } from '../errors.js'
 import { warmUpDigests } from '../hash/digest.js'
 import { loadXxh64 } from '../hash/xxh64.js'
-import { CallbackError } from './callback-error.js'
-import { Deferred } from './deferred.js'
+import { CallbackError } from './run/callback-error.js'
+import { Deferred } from './run/deferred.js'
 import { discardUpload } from './discard.js'
 import {
   alreadyComplete,
@@ -24,7 +24,7 @@ import {
   followSignal,
   suspended,
   told,
-} from './endings.js'
+} from './run/endings.js'
 import type { Emit, UploadEvents } from './options/events.js'
 import type { UploadStreamOptions } from './options/options.js'
 import type { PartCutter } from './source/part-cutter.js'
@@ -45,8 +45,8 @@ import {
 } from './rules/skip.js'
 import { cutterOf } from './stream-cutter.js'
 import type { UploadResult } from './options/result.js'
-import { UploadRun } from './upload-run.js'
-import { traceUpload, type UploadScope } from './upload-trace.js'
+import { UploadRun } from './run/run.js'
+import { traceUpload, type UploadScope } from './run/trace.js'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 
 /**

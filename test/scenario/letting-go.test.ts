@@ -10,7 +10,7 @@ import {
   uploadFile,
   type Checkpoint,
 } from '../../lib/index.js'
-import { Deferred } from '../../lib/upload/deferred.js'
+import { Deferred } from '../../lib/upload/run/deferred.js'
 import { noise } from '../support/dev-store.js'
 import { settles } from '../support/leftovers.js'
 import { wrapStore } from '../support/small-store.js'

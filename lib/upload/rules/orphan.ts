@@ -13,7 +13,7 @@ import type { ListedUpload } from '../../store/object-store.js'
 import { listAllParts } from '../calls/look.js'
 import type { Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
-import type { UploadLog } from '../upload-log.js'
+import type { UploadLog } from '../run/log.js'
 
 /** ms; an upload that is younger may be somebody's who is just beginning. */
 const leastAge = 15 * 60_000

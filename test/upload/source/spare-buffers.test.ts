@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { uploadFile } from '../../../lib/index.js'
 import { PartBuffers } from '../../../lib/upload/source/part-buffers.js'
-import { Deferred } from '../../../lib/upload/deferred.js'
+import { Deferred } from '../../../lib/upload/run/deferred.js'
 import {
   SpareBuffers,
   spareBuffers,

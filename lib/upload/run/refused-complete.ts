@@ -2,14 +2,14 @@
  * A Complete that was refused for good: the cure goes into the log before the
  * failure is told, so that no log fails for ever.
  */
-import { UploadError } from '../errors.js'
-import type { CompletedPart } from '../store/object-store.js'
-import { answerOf } from '../store/store-error.js'
+import { UploadError } from '../../errors.js'
+import type { CompletedPart } from '../../store/object-store.js'
+import { answerOf } from '../../store/store-error.js'
 import type { CompleteRefusal } from './complete.js'
-import { sameEtag } from './rules/proof.js'
+import { sameEtag } from '../rules/proof.js'
 import { givenUp } from './given-up.js'
-import { listAllParts } from './calls/look.js'
-import type { RunContext } from './run-context.js'
+import { listAllParts } from '../calls/look.js'
+import type { RunContext } from './context.js'
 
 /** Why a part is dropped; for the second time in a row it is somebody's doing. */
 const notAsSent = 'not-as-sent'

@@ -1,4 +1,4 @@
-import { UploadError } from '../errors.js'
+import { UploadError } from '../../errors.js'
 
 /** `found` bytes so far, or in all; never as many as the caller had said. */
 export function sizeMismatch(

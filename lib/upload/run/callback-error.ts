@@ -1,6 +1,6 @@
-import { UploadError } from '../errors.js'
-import { answerOf, type StoreError } from '../store/store-error.js'
-import type { UploadResult } from './options/result.js'
+import { UploadError } from '../../errors.js'
+import { answerOf, type StoreError } from '../../store/store-error.js'
+import type { UploadResult } from '../options/result.js'
 
 /**
  * The object is complete, but the callback that OSS was to make failed

@@ -7,24 +7,24 @@
  * in order; the first one that differs ends that mode, and is the only one that
  * may, since no byte has been given up before it.
  */
-import type { PartRecord } from '../checkpoint/record.js'
-import type { ListedPart } from '../store/object-store.js'
+import type { PartRecord } from '../../checkpoint/record.js'
+import type { ListedPart } from '../../store/object-store.js'
 import { askBeforeComplete } from './before-complete.js'
-import { Claim } from './rules/claim.js'
-import type { PartEvent } from './options/events.js'
-import type { OpenUpload } from './open-upload.js'
+import { Claim } from '../rules/claim.js'
+import type { PartEvent } from '../options/events.js'
+import type { OpenUpload } from './current-upload.js'
 import {
   crcVariant,
   type Piece,
   type TakenPart,
-} from './source/part-content.js'
-import { claimBroken, sourceGrew, tooManyParts } from './part-errors.js'
+} from '../source/part-content.js'
+import { claimBroken, sourceGrew, tooManyParts } from './errors.js'
 import { compared } from './part-comparison.js'
 import { PartTracing } from './part-trace.js'
-import type { Plan } from './prepare.js'
+import type { Plan } from './open.js'
 import { Receipts, type Receipt } from './receipts.js'
-import { judgePart, type Listed, type Verdict } from './rules/plan.js'
-import type { Reuse, RunContext } from './run-context.js'
+import { judgePart, type Listed, type Verdict } from '../rules/plan.js'
+import type { Reuse, RunContext } from './context.js'
 import { sizeMismatch } from './size-mismatch.js'
 import { mustBeAsStored } from './source-change.js'
 

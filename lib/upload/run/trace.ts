@@ -8,12 +8,17 @@
  * while somebody watches.
  */
 import { AsyncResource } from 'node:async_hooks'
-import { failureText, say, Tracer, type TraceContext } from '../diagnostics.js'
-import type { Emit, UploadEvents } from './options/events.js'
-import type { Plan } from './prepare.js'
-import type { UploadSettings } from './options/settings.js'
-import type { UploadLog } from './upload-log.js'
-import type { UploadResult } from './options/result.js'
+import {
+  failureText,
+  say,
+  Tracer,
+  type TraceContext,
+} from '../../diagnostics.js'
+import type { Emit, UploadEvents } from '../options/events.js'
+import type { Plan } from './open.js'
+import type { UploadSettings } from '../options/settings.js'
+import type { UploadLog } from './log.js'
+import type { UploadResult } from '../options/result.js'
 
 /** The context of `tracing:pawl:upload:*`; one call, from its begin to its `result`. */
 export interface UploadTrace extends TraceContext {

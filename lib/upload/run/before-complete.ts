@@ -2,8 +2,8 @@
  * What is asked when the source has ended, before anything is made of it or
  * given up for it: a clean end is not a whole source.
  */
-import { asError, UploadError } from '../errors.js'
-import type { RunContext } from './run-context.js'
+import { asError, UploadError } from '../../errors.js'
+import type { RunContext } from './context.js'
 
 /** Whatever may still keep the object from being made: the caller, the source. */
 export async function askBeforeComplete(

@@ -5,15 +5,15 @@
  * Order: the log is open and locked; a Complete that may have happened is looked
  * for before any other request to that upload; then all pages of ListParts.
  */
-import type { UploadState } from '../checkpoint/fold.js'
-import type { CompletingUploadRecord } from '../checkpoint/record.js'
-import { UploadError } from '../errors.js'
-import type { ObjectHead } from '../store/object-store.js'
+import type { UploadState } from '../../checkpoint/fold.js'
+import type { CompletingUploadRecord } from '../../checkpoint/record.js'
+import { UploadError } from '../../errors.js'
+import type { ObjectHead } from '../../store/object-store.js'
 import { headObject } from './complete.js'
-import type { Emit } from './options/events.js'
+import type { Emit } from '../options/events.js'
 import { givenUp } from './given-up.js'
-import { listAllParts } from './calls/look.js'
-import type { Requests } from './calls/requests.js'
+import { listAllParts } from '../calls/look.js'
+import type { Requests } from '../calls/requests.js'
 import {
   etagsOf,
   firstStep,
@@ -23,9 +23,9 @@ import {
   whyNotContinued,
   type Listed,
   type RestartReason,
-} from './rules/plan.js'
-import type { UploadSettings } from './options/settings.js'
-import type { UploadLog } from './upload-log.js'
+} from '../rules/plan.js'
+import type { UploadSettings } from '../options/settings.js'
+import type { UploadLog } from './log.js'
 
 /** What a run starts from. */
 export type Plan =

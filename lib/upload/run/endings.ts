@@ -1,6 +1,6 @@
 /** How an upload ends without its object, in words; and the signal that ends it. */
 import type { EventEmitter } from 'node:events'
-import { UploadError, type UploadErrorFields } from '../errors.js'
+import { UploadError, type UploadErrorFields } from '../../errors.js'
 
 export function suspended(fields: UploadErrorFields): UploadError {
   return new UploadError(

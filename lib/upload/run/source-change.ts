@@ -1,8 +1,8 @@
 /** What `onSourceChange: 'fail'` asks for: a part is what was stored of it. */
-import type { PartRecord } from '../checkpoint/record.js'
-import { partChanged } from './part-errors.js'
-import { isOtherBytes, type Candidate } from './rules/plan.js'
-import type { UploadSettings } from './options/settings.js'
+import type { PartRecord } from '../../checkpoint/record.js'
+import { partChanged } from './errors.js'
+import { isOtherBytes, type Candidate } from '../rules/plan.js'
+import type { UploadSettings } from '../options/settings.js'
 
 /** Whether the record of an earlier run says that the source has changed. */
 export function hasChanged(

@@ -7,17 +7,17 @@
  * at Initiate has its own `intent`, so that what a lost answer left behind can be
  * recognised.
  */
-import { UploadError } from '../errors.js'
+import { UploadError } from '../../errors.js'
 import { givenUp } from './given-up.js'
-import type { TakenPart } from './source/part-content.js'
-import { partTaken } from './part-errors.js'
-import type { Sent } from './calls/send.js'
-import type { Plan } from './prepare.js'
-import { closeOldUploads } from './prepare.js'
-import type { RestartReason } from './rules/plan.js'
-import type { RunContext } from './run-context.js'
+import type { TakenPart } from '../source/part-content.js'
+import { partTaken } from './errors.js'
+import type { Sent } from '../calls/send.js'
+import type { Plan } from './open.js'
+import { closeOldUploads } from './open.js'
+import type { RestartReason } from '../rules/plan.js'
+import type { RunContext } from './context.js'
 import { findStored, isStoredAlready } from './stored-already.js'
-import { inScope } from './upload-trace.js'
+import { inScope } from './trace.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRenewals = 2

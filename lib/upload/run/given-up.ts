@@ -1,5 +1,5 @@
 /** How the log says that an upload is no longer used. */
-import type { LogRecord } from '../checkpoint/record.js'
+import type { LogRecord } from '../../checkpoint/record.js'
 
 /**
  * `isClosed`: nothing of it is to be aborted. It is gone, or has become an

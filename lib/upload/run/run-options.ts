@@ -1,10 +1,10 @@
 /** What a run is made with. */
-import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import type { Emit } from './options/events.js'
-import type { FileSight } from './source/file-identity.js'
-import type { ProgressCounter } from './options/progress.js'
-import type { UploadSettings } from './options/settings.js'
-import type { UploadScope } from './upload-trace.js'
+import type { Checkpoint } from '../../checkpoint/checkpoint.js'
+import type { Emit } from '../options/events.js'
+import type { FileSight } from '../source/file-identity.js'
+import type { ProgressCounter } from '../options/progress.js'
+import type { UploadSettings } from '../options/settings.js'
+import type { UploadScope } from './trace.js'
 
 export interface UploadRunOptions {
   settings: UploadSettings

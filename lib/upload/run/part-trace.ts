@@ -1,10 +1,10 @@
 /** The channel `pawl:part`: each part of an upload, sent or reused. */
-import type { PartRecord } from '../checkpoint/record.js'
-import { failureText, Tracer, type TraceContext } from '../diagnostics.js'
-import type { PartEvent } from './options/events.js'
-import type { Piece } from './source/part-content.js'
-import type { RunContext } from './run-context.js'
-import { inScope, type UploadScope } from './upload-trace.js'
+import type { PartRecord } from '../../checkpoint/record.js'
+import { failureText, Tracer, type TraceContext } from '../../diagnostics.js'
+import type { PartEvent } from '../options/events.js'
+import type { Piece } from '../source/part-content.js'
+import type { RunContext } from './context.js'
+import { inScope, type UploadScope } from './trace.js'
 
 /** The context of `tracing:pawl:part:*`; one part, from being taken to being stored. */
 export interface PartTrace extends TraceContext {

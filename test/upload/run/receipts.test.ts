@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Receipts, weakest } from '../../lib/upload/receipts.js'
+import { Receipts, weakest } from '../../../lib/upload/run/receipts.js'
 
 function receipts(...parts: [number, number][]): Receipts {
   const all = new Receipts()

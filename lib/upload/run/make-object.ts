@@ -4,13 +4,13 @@
  */
 import { askBeforeComplete } from './before-complete.js'
 import { finishClaim, finishUpload, finishWithPut } from './finish.js'
-import type { OpenUpload } from './open-upload.js'
-import { MemoryContent, type PartContent } from './source/part-content.js'
-import type { PartTaker } from './part-taker.js'
-import type { Plan } from './prepare.js'
-import type { RunContext } from './run-context.js'
+import type { OpenUpload } from './current-upload.js'
+import { MemoryContent, type PartContent } from '../source/part-content.js'
+import type { PartTaker } from './parts.js'
+import type { Plan } from './open.js'
+import type { RunContext } from './context.js'
 import { mustBeAsStored } from './source-change.js'
-import type { UploadResult } from './options/result.js'
+import type { UploadResult } from '../options/result.js'
 
 const noBytes = new MemoryContent(new Uint8Array(0), 'ef46db3751d8e999')
 

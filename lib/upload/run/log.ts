@@ -7,24 +7,24 @@
  * that cannot be written fails the run through `onFailure`.
  */
 import { randomBytes } from 'node:crypto'
-import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import type { LogState } from '../checkpoint/fold.js'
-import { readLog } from '../checkpoint/reader.js'
+import type { Checkpoint } from '../../checkpoint/checkpoint.js'
+import type { LogState } from '../../checkpoint/fold.js'
+import { readLog } from '../../checkpoint/reader.js'
 import type {
   HeaderRecord,
   IntentRecord,
   LogRecord,
-} from '../checkpoint/record.js'
-import { endOf, LogWriter, startOf } from '../checkpoint/writer.js'
-import { UploadError } from '../errors.js'
-import { loadXxh64 } from '../hash/xxh64.js'
+} from '../../checkpoint/record.js'
+import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
+import { UploadError } from '../../errors.js'
+import { loadXxh64 } from '../../hash/xxh64.js'
 import {
   isSameFile,
   isSettled,
   type FileSight,
-} from './source/file-identity.js'
-import { checkTarget } from './rules/plan.js'
-import type { UploadSettings } from './options/settings.js'
+} from '../source/file-identity.js'
+import { checkTarget } from '../rules/plan.js'
+import type { UploadSettings } from '../options/settings.js'
 
 export class UploadLog {
   readonly checkpoint: Checkpoint

@@ -1,11 +1,11 @@
 /** What the stages of one run share. */
-import type { Emit } from './options/events.js'
-import type { PartSender } from './calls/send.js'
-import type { ProgressCounter } from './options/progress.js'
-import type { Requests } from './calls/requests.js'
-import type { UploadSettings } from './options/settings.js'
-import type { UploadLog } from './upload-log.js'
-import type { UploadScope } from './upload-trace.js'
+import type { Emit } from '../options/events.js'
+import type { PartSender } from '../calls/send.js'
+import type { ProgressCounter } from '../options/progress.js'
+import type { Requests } from '../calls/requests.js'
+import type { UploadSettings } from '../options/settings.js'
+import type { UploadLog } from './log.js'
+import type { UploadScope } from './trace.js'
 
 export interface RunContext {
   readonly settings: UploadSettings

@@ -8,17 +8,21 @@
  * that is also how a PUT of our own, repeated, is told from somebody else's
  * object.
  */
-import type { PartCheck } from '../checkpoint/record.js'
-import { UploadError } from '../errors.js'
-import type { Call, ObjectHead, ObjectReceipt } from '../store/object-store.js'
-import { StoreError } from '../store/store-error.js'
+import type { PartCheck } from '../../checkpoint/record.js'
+import { UploadError } from '../../errors.js'
+import type {
+  Call,
+  ObjectHead,
+  ObjectReceipt,
+} from '../../store/object-store.js'
+import { StoreError } from '../../store/store-error.js'
 import { headObject, isRefusedLook } from './complete.js'
-import { isMd5Etag, md5Hex, sameEtag } from './rules/proof.js'
-import { crcVariant, type PartContent } from './source/part-content.js'
-import type { Sent } from './calls/send.js'
+import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
+import { crcVariant, type PartContent } from '../source/part-content.js'
+import type { Sent } from '../calls/send.js'
 import { tracePut } from './part-trace.js'
-import type { RunContext } from './run-context.js'
-import type { UploadSettings } from './options/settings.js'
+import type { RunContext } from './context.js'
+import type { UploadSettings } from '../options/settings.js'
 
 const noEtag = new StoreError('the answer has no ETag.', { kind: 'response' })
 

@@ -1,6 +1,6 @@
 /** Parts that an upload cannot take, in words. */
-import { UploadError } from '../errors.js'
-import type { Piece } from './source/part-content.js'
+import { UploadError } from '../../errors.js'
+import type { Piece } from '../source/part-content.js'
 
 export function partChanged(
   { partNumber, offset, size }: Piece,

@@ -17,30 +17,30 @@
  * by `finish()`. A failed part is never left out: no Complete without a receipt
  * for every part.
  */
-import { UploadError } from '../errors.js'
+import { UploadError } from '../../errors.js'
 import { makeObject } from './make-object.js'
-import { OpenUpload } from './open-upload.js'
+import { OpenUpload } from './current-upload.js'
 import {
   letGo,
   MemoryContent,
   type Piece,
   type TakenPart,
-} from './source/part-content.js'
-import type { Part } from './source/part.js'
-import { PartSender } from './calls/send.js'
-import { prepare, type Plan } from './prepare.js'
-import { PartTaker } from './part-taker.js'
+} from '../source/part-content.js'
+import type { Part } from '../source/part.js'
+import { PartSender } from '../calls/send.js'
+import { prepare, type Plan } from './open.js'
+import { PartTaker } from './parts.js'
 import { sizeMismatch } from './size-mismatch.js'
-import { Requests } from './calls/requests.js'
-import { storedRun } from './rules/plan.js'
-import type { RunContext } from './run-context.js'
+import { Requests } from '../calls/requests.js'
+import { storedRun } from '../rules/plan.js'
+import type { RunContext } from './context.js'
 import type { UploadRunOptions } from './run-options.js'
-import { Slots } from './calls/slots.js'
+import { Slots } from '../calls/slots.js'
 import { bounds, Deadline, leaveLog } from './suspension.js'
-import { UploadLog } from './upload-log.js'
-import { inScope } from './upload-trace.js'
-import type { UploadResult } from './options/result.js'
-import type { PartRecord } from '../checkpoint/record.js'
+import { UploadLog } from './log.js'
+import { inScope } from './trace.js'
+import type { UploadResult } from '../options/result.js'
+import type { PartRecord } from '../../checkpoint/record.js'
 
 export class UploadRun {
   readonly #options: UploadRunOptions

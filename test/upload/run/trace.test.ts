@@ -10,11 +10,11 @@ import {
   type PartTrace,
   type RequestTrace,
   type UploadTrace,
-} from '../../lib/index.js'
-import type { Fault } from '../../lib/dev-server/index.js'
-import { noise } from '../support/dev-store.js'
-import type { Kind } from '../support/channels.js'
-import { key, part, send, smallUploads } from '../support/small-upload.js'
+} from '../../../lib/index.js'
+import type { Fault } from '../../../lib/dev-server/index.js'
+import { noise } from '../../support/dev-store.js'
+import type { Kind } from '../../support/channels.js'
+import { key, part, send, smallUploads } from '../../support/small-upload.js'
 
 interface Place {
   name: string

@@ -3,13 +3,13 @@
  * is ours when the answer to it was lost, and another one when the source has
  * changed since it was stored; its bytes say which.
  */
-import { UploadError } from '../errors.js'
-import { listAllParts } from './calls/look.js'
-import type { TakenPart } from './source/part-content.js'
+import { UploadError } from '../../errors.js'
+import { listAllParts } from '../calls/look.js'
+import type { TakenPart } from '../source/part-content.js'
 import { compared } from './part-comparison.js'
-import type { Sent } from './calls/send.js'
-import { judgePart } from './rules/plan.js'
-import type { RunContext } from './run-context.js'
+import type { Sent } from '../calls/send.js'
+import { judgePart } from '../rules/plan.js'
+import type { RunContext } from './context.js'
 
 /** Whether a server refused a part because it has one of that number. */
 export function isStoredAlready(error: unknown): error is UploadError {

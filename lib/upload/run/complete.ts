@@ -7,17 +7,17 @@
  * never is. Still listed and not ours: the same body is sent again. Neither:
  * `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
  */
-import { UploadError } from '../errors.js'
+import { UploadError } from '../../errors.js'
 import type {
   CompletedPart,
   ObjectHead,
   ObjectReceipt,
-} from '../store/object-store.js'
-import { answerOf, StoreError } from '../store/store-error.js'
-import { listAllParts } from './calls/look.js'
-import type { RequestContext, Requests } from './calls/requests.js'
-import { isThatObject } from './rules/plan.js'
-import type { UploadSettings } from './options/settings.js'
+} from '../../store/object-store.js'
+import { answerOf, StoreError } from '../../store/store-error.js'
+import { listAllParts } from '../calls/look.js'
+import type { RequestContext, Requests } from '../calls/requests.js'
+import { isThatObject } from '../rules/plan.js'
+import type { UploadSettings } from '../options/settings.js'
 
 export interface CompleteInput {
   settings: UploadSettings

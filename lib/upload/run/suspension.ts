@@ -3,7 +3,7 @@
  * a disk and a server that hang at once still take no more than the two seconds
  * promised.
  */
-import type { UploadLog } from './upload-log.js'
+import type { UploadLog } from './log.js'
 
 /** Up to when something is waited for, ms from the start. */
 export const bounds = { complete: 1200, work: 1500, receipts: 1700, log: 1900 }

@@ -1,7 +1,7 @@
 /** The last word before an object is made. */
 import t from 'tap'
-import { devStore, noise, smallPart } from '../support/dev-store.js'
-import { key, send, uploadTo } from '../support/stream-upload.js'
+import { devStore, noise, smallPart } from '../../support/dev-store.js'
+import { key, send, uploadTo } from '../../support/stream-upload.js'
 
 await t.test('beforeComplete sees size and CRC and can suspend', async (t) => {
   const dev = await devStore(t)

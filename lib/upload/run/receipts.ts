@@ -1,6 +1,6 @@
 /** What is known of the stored parts of one upload, by part number. */
-import type { PartCheck } from '../checkpoint/record.js'
-import { UploadError } from '../errors.js'
+import type { PartCheck } from '../../checkpoint/record.js'
+import { UploadError } from '../../errors.js'
 
 export interface Receipt {
   size: number
