@@ -8,14 +8,14 @@
 export {
   createResumableUploadStream,
   ResumableUploadStream,
-} from './upload/upload-stream.js'
+} from './upload/stream.js'
 export type { SkipOptions } from './upload/rules/skip.js'
 export {
   createPartStream,
   type PartStreamOptions,
 } from './upload/source/part-stream.js'
 export type { Part } from './upload/source/part.js'
-export { discardFileUpload, uploadFile } from './upload/upload-file.js'
+export { discardFileUpload, uploadFile } from './upload/file.js'
 export {
   listUploads,
   type ListUploadsOptions,

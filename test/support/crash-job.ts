@@ -6,7 +6,7 @@ import { FileCheckpoint } from '../../lib/checkpoint/file-checkpoint.js'
 import { nodeFileSystem } from '../../lib/checkpoint/file-system.js'
 import { platformLocker } from '../../lib/checkpoint/lock.js'
 import { ossStore } from '../../lib/store/oss/store.js'
-import { createResumableUploadStream } from '../../lib/upload/upload-stream.js'
+import { createResumableUploadStream } from '../../lib/upload/stream.js'
 import { diskWithSteps, storeWithSteps, type OnStep } from './steps.js'
 
 export interface CrashJob {

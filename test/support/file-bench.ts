@@ -9,7 +9,7 @@ import {
   type UploadFileOptions,
   type UploadResult,
 } from '../../lib/index.js'
-import { uploadFileOn } from '../../lib/upload/upload-file.js'
+import { uploadFileOn } from '../../lib/upload/file.js'
 import { devStore, noise, smallPart, type DevStore } from './dev-store.js'
 import { WatchedFiles } from './watched-files.js'
 
