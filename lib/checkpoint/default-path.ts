@@ -1,7 +1,7 @@
 /** Where a log is kept when the caller named only a directory. */
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { FileSystem } from './file-system.js'
 
 /** What tells one upload's log from another's. */
 export interface UploadNames {
@@ -27,11 +27,9 @@ export function defaultCheckpointName({
 export async function defaultCheckpointPath(
   path: string,
   names: UploadNames,
+  fs: Pick<FileSystem, 'isDirectory'>,
 ): Promise<string> {
-  const isDirectory = await stat(path).then(
-    (found) => found.isDirectory(),
-    // What is wrong with the path is said when it is opened.
-    () => false,
-  )
+  // What is wrong with the path is said when it is opened.
+  const isDirectory = await fs.isDirectory(path).catch(() => false)
   return isDirectory ? join(path, defaultCheckpointName(names)) : path
 }

@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
-import { link, lstat, open, unlink } from 'node:fs/promises'
+import { link, lstat, open, stat, unlink } from 'node:fs/promises'
 
 /** An open log file. */
 export interface LogHandle {
@@ -19,8 +19,13 @@ export interface LogHandle {
 }
 
 export interface FileSystem {
-  /** Opens for reading and appending, what is there or a file of its own. */
-  open(path: string, how: 'existing' | 'new'): Promise<LogHandle>
+  /**
+   * Opens for reading and appending, what is there or a file of its own; or for
+   * reading only, then through a link too.
+   */
+  open(path: string, how: 'existing' | 'new' | 'reading'): Promise<LogHandle>
+  /** Whether a path leads to a directory, perhaps by a link. */
+  isDirectory(path: string): Promise<boolean>
   lstat(path: string): Promise<BigIntStats>
   link(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>
@@ -28,12 +33,17 @@ export interface FileSystem {
   syncDirectory(path: string): Promise<void>
 }
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } =
+  constants
 
 // Windows has neither O_NOFOLLOW nor O_NONBLOCK; without the second, opening a
 // fifo that was put there meanwhile would wait for its other end.
 const existing = O_RDWR | O_APPEND | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0)
-const flags = { existing, new: existing | O_CREAT | O_EXCL }
+const flags = {
+  existing,
+  new: existing | O_CREAT | O_EXCL,
+  reading: O_RDONLY | (O_NONBLOCK ?? 0),
+}
 
 /** File systems that cannot sync a directory, or may not open it, say one of these. */
 const cannotSync = new Set(['EINVAL', 'ENOTSUP', 'EACCES', 'EPERM', 'EISDIR'])
@@ -56,6 +66,7 @@ export const nodeFileSystem: FileSystem = {
       close: () => handle.close(),
     }
   },
+  isDirectory: async (path) => (await stat(path)).isDirectory(),
   lstat: (path) => lstat(path, { bigint: true }),
   link,
   unlink,

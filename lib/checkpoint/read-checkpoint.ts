@@ -1,8 +1,7 @@
 /** Looks into a log for people: changes nothing, takes no lock, sends nothing. */
-import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { loadXxh64 } from '../hash/xxh64.js'
 import { fileFailed, fileUnsafe } from './file-errors.js'
+import { nodeFileSystem } from './file-system.js'
 import type { LogState, UploadState } from './fold.js'
 import { readWhole } from './read-whole.js'
 import { notACheckpoint, readLog } from './reader.js'
@@ -118,25 +117,13 @@ function summarize(upload: UploadState) {
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
-  // Without O_NONBLOCK opening a fifo would wait for a writer.
-  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
   try {
-    const handle = await open(path, flags)
+    const handle = await nodeFileSystem.open(path, 'reading')
     try {
-      const stat = () => handle.stat({ bigint: true })
-      const found = await stat()
+      const found = await handle.stat()
       if (found.isDirectory()) throw notACheckpoint(`${path}, a directory,`)
       if (!found.isFile()) throw fileUnsafe(path, 'is not a regular file')
-      return await readWhole(
-        {
-          stat,
-          async read(into, position) {
-            const length = into.length
-            return (await handle.read(into, 0, length, position)).bytesRead
-          },
-        },
-        path,
-      )
+      return await readWhole(handle, path)
     } finally {
       await handle.close()
     }

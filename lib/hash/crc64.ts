@@ -16,24 +16,32 @@ const polynomials: Record<Crc64Variant, string> = {
   crc64nvme: '9a6c9329ac4bc9b5',
 }
 
-/** Hashers at rest: each is a WebAssembly instance, too dear to make for every part. */
-const idle: Record<Crc64Variant, IHasher[]> = { crc64ecma: [], crc64nvme: [] }
-
-/** A CRC-64 over bytes that come one after the other. `digest()` is called once. */
-export async function createCrc64(variant: Crc64Variant): Promise<{
+/** A digest over bytes that come one after the other; `digest()` is called once. */
+export interface RunningDigest {
   update(data: Uint8Array): void
   digest(): string
-}> {
-  const hasher =
-    idle[variant].pop() ?? (await hashWasm.createCRC64(polynomials[variant]))
-  hasher.init()
-  return {
-    update: (data) => void hasher.update(data),
-    digest() {
-      const value = BigInt('0x' + hasher.digest('hex')).toString()
-      idle[variant].push(hasher)
-      return value
-    },
+}
+
+/** Makes CRC-64s, and keeps their hashers for the next: each is a WebAssembly instance. */
+export class Crc64Hashers {
+  readonly #idle: Record<Crc64Variant, IHasher[]> = {
+    crc64ecma: [],
+    crc64nvme: [],
+  }
+
+  async create(variant: Crc64Variant): Promise<RunningDigest> {
+    const idle = this.#idle[variant]
+    const hasher =
+      idle.pop() ?? (await hashWasm.createCRC64(polynomials[variant]))
+    hasher.init()
+    return {
+      update: (data) => void hasher.update(data),
+      digest() {
+        const value = BigInt('0x' + hasher.digest('hex')).toString()
+        idle.push(hasher)
+        return value
+      },
+    }
   }
 }
 

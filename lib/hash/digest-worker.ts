@@ -1,8 +1,9 @@
 /** The other side of `digest.ts`: one job after the other, over shared memory. */
 import { parentPort } from 'node:worker_threads'
-import { createDigest, type DigestJob, type DigestReply } from './digest.js'
+import { Digests, type DigestJob, type DigestReply } from './digest.js'
 
 const slice = 1024 * 1024
+const digests = new Digests({ canThread: false })
 const port = parentPort
 if (port === null) throw new Error('digest-worker runs only as a worker')
 
@@ -13,7 +14,7 @@ port.on('message', (job: DigestJob) => {
 port.postMessage('ready')
 
 async function work({ id, kind, memory, offset, size }: DigestJob) {
-  const hasher = await createDigest(kind)
+  const hasher = await digests.create(kind)
   for (let start = 0; start < size; start += slice) {
     const length = Math.min(slice, size - start)
     hasher.update(new Uint8Array(memory, offset + start, length))

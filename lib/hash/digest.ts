@@ -13,7 +13,7 @@ import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { createCrc64, type Crc64Variant } from './crc64.js'
+import { Crc64Hashers, type Crc64Variant, type RunningDigest } from './crc64.js'
 
 /** CRC-64s come as unsigned decimals, `md5` as base64, `sha256` as hex. */
 export type DigestKind = Crc64Variant | 'md5' | 'sha256'
@@ -36,48 +36,68 @@ const smallestForWorker = 256 * 1024
 /** How much is hashed before other work gets its turn. */
 const slice = 1024 * 1024
 
-/** The digest of some bytes. They must not change until it is there. */
-export function digest(kind: DigestKind, data: Uint8Array): Promise<string> {
-  const worker = pays(data) ? startedWorker() : undefined
-  return worker === undefined ? digestHere(kind, data) : worker.run(kind, data)
-}
+/** Works digests out; its worker and its idle hashers live as long as it does. */
+export class Digests {
+  readonly #hashers = new Crc64Hashers()
+  readonly #canThread: boolean
+  #worker: DigestWorker | 'failed' | undefined
 
-/** Makes the worker start now, so that it is ready when the first part is. */
-export function warmUpDigests(): void {
-  if (availableParallelism() > 1) startedWorker()
+  /** `canThread`: whether a worker may be started where that pays. */
+  constructor({ canThread = availableParallelism() > 1 } = {}) {
+    this.#canThread = canThread
+  }
+
+  /** The digest of some bytes. They must not change until it is there. */
+  digest(kind: DigestKind, data: Uint8Array): Promise<string> {
+    const worker = pays(data) ? this.#startedWorker() : undefined
+    return worker === undefined ? this.here(kind, data) : worker.run(kind, data)
+  }
+
+  /** Makes the worker start now, so that it is ready when the first part is. */
+  warmUp(): void {
+    this.#startedWorker()
+  }
+
+  /** The same digest on this thread. */
+  async here(kind: DigestKind, data: Uint8Array): Promise<string> {
+    const hasher = await this.create(kind)
+    for (let start = 0; start < data.byteLength; start += slice) {
+      if (start > 0) await nextTurn()
+      hasher.update(data.subarray(start, start + slice))
+    }
+    return hasher.digest()
+  }
+
+  /** A digest over bytes that come one after the other. */
+  async create(kind: DigestKind): Promise<RunningDigest> {
+    if (kind === 'crc64ecma' || kind === 'crc64nvme') {
+      return this.#hashers.create(kind)
+    }
+    const hash = createHash(kind)
+    return {
+      update: (data) => void hash.update(data),
+      digest: () => hash.digest(kind === 'md5' ? 'base64' : 'hex'),
+    }
+  }
+
+  /** The worker when it is ready; starts it when there is none yet. */
+  #startedWorker(): DigestWorker | undefined {
+    if (!this.#canThread || this.#worker === 'failed') return undefined
+    this.#worker ??= new DigestWorker((open) => {
+      this.#worker = 'failed'
+      for (const { kind, data, resolve, reject } of open) {
+        this.here(kind, data).then(resolve, reject)
+      }
+    })
+    return this.#worker.isReady ? this.#worker : undefined
+  }
 }
 
 function pays(data: Uint8Array): boolean {
   return (
     data.byteLength >= smallestForWorker &&
-    data.buffer instanceof SharedArrayBuffer &&
-    availableParallelism() > 1
+    data.buffer instanceof SharedArrayBuffer
   )
-}
-
-/** The same digest on this thread. */
-export async function digestHere(
-  kind: DigestKind,
-  data: Uint8Array,
-): Promise<string> {
-  const hasher = await createDigest(kind)
-  for (let start = 0; start < data.byteLength; start += slice) {
-    if (start > 0) await nextTurn()
-    hasher.update(data.subarray(start, start + slice))
-  }
-  return hasher.digest()
-}
-
-/** A digest over bytes that come one after the other. */
-export async function createDigest(
-  kind: DigestKind,
-): Promise<{ update(data: Uint8Array): void; digest(): string }> {
-  if (kind === 'crc64ecma' || kind === 'crc64nvme') return createCrc64(kind)
-  const hash = createHash(kind)
-  return {
-    update: (data) => void hash.update(data),
-    digest: () => hash.digest(kind === 'md5' ? 'base64' : 'hex'),
-  }
 }
 
 interface Job extends Omit<DigestJob, 'memory'> {
@@ -90,9 +110,12 @@ class DigestWorker {
   readonly #jobs = new Map<number, Job>()
   readonly #worker: Worker
   #lastId = 0
+  readonly #onFailed: (open: readonly Job[]) => void
   isReady = false
 
-  constructor() {
+  /** `onFailed` gets the jobs that it has left open; it is not to be used again. */
+  constructor(onFailed: (open: readonly Job[]) => void) {
+    this.#onFailed = onFailed
     // The same kind of file as this one: compiled, or a source under a loader.
     this.#worker = new Worker(
       new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url),
@@ -105,6 +128,7 @@ class DigestWorker {
         this.#worker.unref()
       } else this.#settle(reply)
     })
+    // Node tells of an error before the exit that it leads to.
     this.#worker.once('error', () => this.#giveUp())
     this.#worker.once('exit', () => this.#giveUp())
   }
@@ -131,20 +155,11 @@ class DigestWorker {
   }
 
   #giveUp(): void {
-    if (worker === this) worker = 'failed'
-    const jobs = [...this.#jobs.values()]
+    const open = [...this.#jobs.values()]
     this.#jobs.clear()
-    for (const job of jobs) {
-      digestHere(job.kind, job.data).then(job.resolve, job.reject)
-    }
+    this.#onFailed(open)
   }
 }
 
-let worker: DigestWorker | 'failed' | undefined
-
-/** The worker when it is ready; starts it when there is none yet. */
-function startedWorker(): DigestWorker | undefined {
-  if (worker === 'failed') return undefined
-  worker ??= new DigestWorker()
-  return worker.isReady ? worker : undefined
-}
+/** There is one process, and so one worker. */
+export const processDigests = new Digests()

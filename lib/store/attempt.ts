@@ -12,6 +12,7 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import type { Environment, Timer } from '../environment.js'
 import { claimSocket } from './request-socket.js'
 import type { Body, CallTimeouts } from './object-store.js'
 import { AnswerReader, type HttpAnswer } from './answer.js'
@@ -35,6 +36,7 @@ export interface HttpRequest {
 }
 
 export interface AttemptOptions extends Failing {
+  environment: Pick<Environment, 'timer'>
   dispatcher: Dispatcher
   origin: string
   signal: AbortSignal
@@ -61,7 +63,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #onClose: (() => void) | undefined
   #bytesBefore = 0
   #reused = false
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #outcome: Outcome | undefined
   #settle: (() => void) | undefined
   readonly #onAbort = () => this.#fail(this.#options.signal.reason)
@@ -190,7 +192,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     })
     if (this.#body === undefined) return
     // The socket's own timer also sees a large write that moves slowly.
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     socket.setTimeout(this.#limit('stall'))
     socket.on('timeout', this.#onStall)
   }
@@ -221,10 +223,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** Zero is no limit. */
   #arm(phase: keyof CallTimeouts): void {
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     const limit = this.#limit(phase)
     if (limit === 0 || this.#outcome !== undefined) return
-    this.#timer = setTimeout(() => this.#timeOut(phase), limit)
+    const { timer } = this.#options.environment
+    this.#timer = timer(limit, () => this.#timeOut(phase))
   }
 
   #limit(phase: keyof CallTimeouts): number {
@@ -242,7 +245,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #end(outcome: Outcome): void {
     if (this.#outcome !== undefined) return
     this.#outcome = outcome
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     this.#options.signal.removeEventListener('abort', this.#onAbort)
     this.#leaveSocket()
     void this.#quiet('answer' in outcome && outcome.answer.complete)

@@ -3,7 +3,8 @@ export class Clock {
   readonly #now: () => number
   #offset = 0
 
-  constructor(now: () => number = Date.now) {
+  /** `now`: ms since 1970. */
+  constructor(now: () => number) {
     this.#now = now
   }
 

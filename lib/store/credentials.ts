@@ -29,7 +29,7 @@ export class CredentialSource {
 
   constructor(
     source: Credentials | (() => Promise<Credentials>),
-    now: () => number = Date.now,
+    now: () => number,
   ) {
     this.#now = now
     if (typeof source === 'function') this.#load = source

@@ -27,6 +27,7 @@ import {
   type ServerError,
 } from './server-error.js'
 import { StoreError } from './store-error.js'
+import type { Environment } from '../environment.js'
 import type { UploadErrorFields } from '../errors.js'
 
 export const errorBytes = 64 * 1024
@@ -49,6 +50,7 @@ export interface SessionOptions {
   connections: Connections
   credentials: CredentialSource
   clock: Clock
+  environment: Pick<Environment, 'timer'>
 }
 
 /** One attempt on its way. */
@@ -66,9 +68,17 @@ export class Session {
   readonly #connections: Connections
   readonly #credentials: CredentialSource
   readonly #clock: Clock
+  readonly #environment: Pick<Environment, 'timer'>
   readonly #host: string
 
-  constructor({ dialect, connections, credentials, clock }: SessionOptions) {
+  constructor({
+    dialect,
+    connections,
+    credentials,
+    clock,
+    environment,
+  }: SessionOptions) {
+    this.#environment = environment
     this.#dialect = dialect
     this.#connections = connections
     this.#credentials = credentials
@@ -172,6 +182,7 @@ export class Session {
       },
       {
         ...failing,
+        environment: this.#environment,
         dispatcher: lane.dispatcher,
         origin: this.#dialect.origin,
         signal: call.signal,

@@ -8,7 +8,6 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { asError, UploadError } from '../errors.js'
-import { warmUpDigests } from '../hash/digest.js'
 import { Deferred } from './run/deferred.js'
 import { suspended } from './run/endings.js'
 import type { Emit } from './options/events.js'
@@ -45,14 +44,18 @@ export class FileUpload {
 
   constructor(options: FileUploadOptions) {
     this.#options = options
-    this.#progress = new ProgressCounter(options.settings.size, (progress) =>
-      this.#emit('progress', progress),
+    const { size, environment } = options.settings
+    this.#progress = new ProgressCounter(
+      size,
+      (progress) => this.#emit('progress', progress),
+      environment.monotonic,
     )
   }
 
   /** Once. When it settles, nothing of it is left but the log. */
   async run(): Promise<UploadResult> {
-    if (needsDigests(this.#options.settings)) warmUpDigests()
+    const { settings } = this.#options
+    if (needsDigests(settings)) settings.environment.digests.warmUp()
     for (let runs = 1; ; runs++) {
       try {
         return await this.#runOnce()
@@ -137,6 +140,7 @@ export class FileUpload {
         concurrency: isWhole ? 1 : settings.concurrency,
         needsDigests: needsDigests(settings),
       },
+      settings.environment,
       (bytes) => progress.read(bytes),
     )
     try {

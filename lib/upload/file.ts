@@ -4,12 +4,16 @@ import { asError, invalidOption } from '../errors.js'
 import type { ObjectOptions } from '../store/object-store.js'
 import { discardUpload } from './discard.js'
 import { told } from './run/endings.js'
+import {
+  realUploadEnvironment,
+  type UploadEnvironment,
+} from './options/environment.js'
 import type { Emit } from './options/events.js'
 import {
   checkFileCheckpoint,
   placeFileCheckpoint,
 } from './options/checkpoint-place.js'
-import { FileSource, type SourceFileSystem } from './source/file-source.js'
+import { FileSource } from './source/file-source.js'
 import { FileUpload, type FileUploadOptions } from './file-upload.js'
 import {
   aFunction,
@@ -47,11 +51,11 @@ export function uploadFile(
   return uploadFileOn(path, options)
 }
 
-/** The same on another file system. */
+/** The same with another outside. */
 export async function uploadFileOn(
   path: string,
   options: UploadFileOptions,
-  files?: SourceFileSystem,
+  environment: UploadEnvironment = realUploadEnvironment,
 ): Promise<UploadResult> {
   const emit = readListeners(options)
   const prove = oneOf('prove', options.prove ?? 'identity', [
@@ -61,10 +65,9 @@ export async function uploadFileOn(
   checkPath(path)
   checkFileCheckpoint(options)
   // What is wrong with the options is said before the file is touched.
-  const settings = readSettings(options)
+  const settings = readSettings(options, environment)
   return traceUpload(settings, 'file', (scope) =>
     upload(path, options, settings, {
-      files,
       prove,
       emit: scope?.hear(emit) ?? emit,
       scope,
@@ -77,22 +80,23 @@ export async function uploadFileOn(
 async function upload(
   path: string,
   options: UploadFileOptions,
-  { key }: UploadSettings,
-  means: Pick<FileUploadOptions, 'prove' | 'emit' | 'scope'> & {
-    files: SourceFileSystem | undefined
-  },
+  { key, environment }: UploadSettings,
+  means: Pick<FileUploadOptions, 'prove' | 'emit' | 'scope'>,
 ): Promise<UploadResult> {
-  const { files, ...rest } = means
   const source = await FileSource.open(path, {
     key,
-    ...(files === undefined ? {} : { files }),
+    files: environment.sourceFiles,
+    now: environment.now,
   })
   try {
-    const settings = readSettings({
-      ...options,
-      object: await withContentType(options, path),
-      size: source.size,
-    })
+    const settings = readSettings(
+      {
+        ...options,
+        object: await withContentType(options, path),
+        size: source.size,
+      },
+      environment,
+    )
     const multipartThreshold = readThreshold(options, settings)
     const checkpoint = await placeFileCheckpoint(path, options, settings)
     return await new FileUpload({
@@ -100,7 +104,7 @@ async function upload(
       settings,
       checkpoint,
       multipartThreshold,
-      ...rest,
+      ...means,
     }).run()
   } finally {
     await source.close()
@@ -119,7 +123,7 @@ export async function discardFileUpload(
 ): Promise<void> {
   checkPath(path)
   checkFileCheckpoint(options)
-  const settings = readSettings(options)
+  const settings = readSettings(options, realUploadEnvironment)
   const checkpoint: Checkpoint = await placeFileCheckpoint(
     path,
     options,

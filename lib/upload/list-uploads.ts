@@ -4,6 +4,7 @@ import type {
   ListedUpload,
   ObjectStore,
 } from '../store/object-store.js'
+import { realEnvironment } from '../environment.js'
 import { UploadError } from '../errors.js'
 import { listAllParts } from './calls/look.js'
 import {
@@ -73,7 +74,7 @@ export async function* listUploads(
       { what: 'the list of uploads' },
       (call) => store.listUploads({ prefix, ...markers }, call),
     )
-    const { uploads, next, date = Date.now() } = answer
+    const { uploads, next, date = realEnvironment.now() } = answer
     const partsOf = ({ key, uploadId }: ListedUpload) =>
       sizes ? listAllParts(requests, { key, store }, uploadId) : 'refused'
     for await (const [upload, listed] of ahead(uploads, partsOf)) {
@@ -127,7 +128,11 @@ export function requestsFor({
   signal = new AbortController().signal,
   ...options
 }: ListUploadsOptions): Requests {
-  return new Requests(readRequestSettings(options), signal, () => undefined)
+  return new Requests(
+    readRequestSettings(options, realEnvironment),
+    signal,
+    () => undefined,
+  )
 }
 
 /** When something of it was last stored; undefined when nobody can tell. */

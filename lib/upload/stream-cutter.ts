@@ -1,7 +1,6 @@
 import type { Xxh64 } from '../hash/xxh64.js'
 import { PartBuffers } from './source/part-buffers.js'
 import { PartCutter } from './source/part-cutter.js'
-import { spareBuffers } from './source/spare-buffers.js'
 import type { UploadSettings } from './options/settings.js'
 import type { UploadRun } from './run/run.js'
 
@@ -9,14 +8,18 @@ import type { UploadRun } from './run/run.js'
 export function cutterOf(
   run: UploadRun,
   xxh64: Xxh64,
-  { concurrency }: Pick<UploadSettings, 'concurrency'>,
+  {
+    concurrency,
+    environment,
+  }: Pick<UploadSettings, 'concurrency' | 'environment'>,
   onError: (error: Error) => void,
 ): PartCutter {
   return new PartCutter({
     buffers: new PartBuffers(run.partSize, concurrency + 1, {
-      spares: spareBuffers,
+      spares: environment.spares,
     }),
     xxh64,
+    collections: environment.collections,
     firstPartNumber: run.partsTaken + 1,
     onPart: (part, next) => {
       run.take(part)

@@ -12,7 +12,6 @@
  */
 import { Writable } from 'node:stream'
 import { asError, UploadError } from '../errors.js'
-import { warmUpDigests } from '../hash/digest.js'
 import { loadXxh64 } from '../hash/xxh64.js'
 import { CallbackError } from './run/callback-error.js'
 import { Deferred } from './run/deferred.js'
@@ -28,6 +27,10 @@ import {
 import type { Emit, UploadEvents } from './options/events.js'
 import type { UploadStreamOptions } from './options/options.js'
 import type { PartCutter } from './source/part-cutter.js'
+import {
+  realUploadEnvironment,
+  type UploadEnvironment,
+} from './options/environment.js'
 import { ProgressCounter } from './options/progress.js'
 import {
   checkCheckpoint,
@@ -102,8 +105,14 @@ export class ResumableUploadStream extends Writable {
   #scope: UploadScope | undefined
 
   /** See {@link createResumableUploadStream}. */
-  constructor(options: UploadStreamOptions) {
-    const settings = readSettings(options)
+  constructor(options: UploadStreamOptions)
+  /** @internal */
+  constructor(options: UploadStreamOptions, environment: UploadEnvironment)
+  constructor(
+    options: UploadStreamOptions,
+    environment: UploadEnvironment = realUploadEnvironment,
+  ) {
+    const settings = readSettings(options, environment)
     checkCheckpoint(options.checkpoint)
     super({
       ...(options.highWaterMark === undefined
@@ -113,8 +122,10 @@ export class ResumableUploadStream extends Writable {
     })
     this.#settings = settings
     this.#where = options.checkpoint
-    this.#progress = new ProgressCounter(settings.size, (progress) =>
-      this.emit('progress', progress),
+    this.#progress = new ProgressCounter(
+      settings.size,
+      (progress) => this.emit('progress', progress),
+      environment.monotonic,
     )
     this.result = this.#settled.promise
     traceUpload(settings, 'stream', (scope) => {
@@ -284,7 +295,8 @@ export class ResumableUploadStream extends Writable {
     this.#checkpoint = checkpoint
     // Destroyed before there was a run that could be stopped.
     if (this.destroyed) throw this.#reasonFor(null)
-    if (needsDigests(this.#settings)) warmUpDigests()
+    const { digests } = this.#settings.environment
+    if (needsDigests(this.#settings)) digests.warmUp()
     const emit: Emit = (name, event) => this.emit(name, event)
     const run = new UploadRun({
       settings: this.#settings,

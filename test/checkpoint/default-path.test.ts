@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { nodeFileSystem } from '../../lib/checkpoint/file-system.js'
 import {
   defaultCheckpointName,
   defaultCheckpointPath,
@@ -32,7 +33,7 @@ await t.test(
   async (t) => {
     const dir = t.testdir({ file: '' })
     t.equal(
-      await defaultCheckpointPath(dir, names),
+      await defaultCheckpointPath(dir, names, nodeFileSystem),
       join(dir, defaultCheckpointName(names)),
     )
     for (const path of [
@@ -40,7 +41,7 @@ await t.test(
       join(dir, 'none'),
       join(dir, 'a/b'),
     ]) {
-      t.equal(await defaultCheckpointPath(path, names), path)
+      t.equal(await defaultCheckpointPath(path, names, nodeFileSystem), path)
     }
   },
 )

@@ -80,14 +80,14 @@ await t.test('expiration in any of its spellings', async (t) => {
 
 await t.test('an object stays what it is', async (t) => {
   const fixed = { id: 'i', secret: 's', expiration: 1 }
-  const source = new CredentialSource(fixed)
+  const source = new CredentialSource(fixed, Date.now)
   source.invalidate(await source.get())
   t.equal(await source.get(), fixed)
 })
 
 await t.test('a provider is asked once for many', async (t) => {
   const { state, load } = provider([make('a'), make('b')])
-  const source = new CredentialSource(load)
+  const source = new CredentialSource(load, Date.now)
   const all = await Promise.all([source.get(), source.get(), source.get()])
   t.equal(state.asked, 1)
   t.equal(new Set(all).size, 1)
@@ -97,7 +97,7 @@ await t.test('a provider is asked once for many', async (t) => {
 
 await t.test('parts that fail together ask once again', async (t) => {
   const { state, load } = provider([make('a'), make('b')])
-  const source = new CredentialSource(load)
+  const source = new CredentialSource(load, Date.now)
   const used = await source.get()
   source.invalidate(used)
   source.invalidate(used)
@@ -144,7 +144,7 @@ await t.test("a provider's error keeps its name and code only", async (t) => {
     code: 'E_STS',
     request: { headers: { authorization: 'HUSH' } },
   })
-  const source = new CredentialSource(() => Promise.reject(failure))
+  const source = new CredentialSource(() => Promise.reject(failure), Date.now)
   const error: unknown = await source.get().catch((reason: unknown) => reason)
   t.match(error, { kind: 'credentials', code: 'PAWL_CREDENTIALS' })
   t.match(error, { cause: { name: 'TypeError', code: 'E_STS' } })

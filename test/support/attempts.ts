@@ -1,4 +1,5 @@
 /** Attempts against a scripted server, through a store's own connections. */
+import { realEnvironment } from '../../lib/environment.js'
 import type { Test } from 'tap'
 import {
   Attempt,
@@ -38,6 +39,7 @@ export function attempts(t: Test, settings: AttemptSettings): Send {
       operation: 'UploadPart',
       host: new URL(origin).host,
       fields: { key: 'k', partNumber: 1 },
+      environment: realEnvironment,
       timeouts: {
         connect: 10_000,
         stall: 10_000,

@@ -71,6 +71,11 @@ export class BrokenDisk implements FileSystem {
     }
   }
 
+  async isDirectory(path: string): Promise<boolean> {
+    this.#mustBeOn()
+    return nodeFileSystem.isDirectory(path)
+  }
+
   async lstat(path: string): ReturnType<FileSystem['lstat']> {
     this.#mustBeOn()
     return nodeFileSystem.lstat(path)

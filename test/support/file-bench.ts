@@ -10,6 +10,7 @@ import {
   type UploadResult,
 } from '../../lib/index.js'
 import { uploadFileOn } from '../../lib/upload/file.js'
+import { realUploadEnvironment } from '../../lib/upload/options/environment.js'
 import { devStore, noise, smallPart, type DevStore } from './dev-store.js'
 import { WatchedFiles } from './watched-files.js'
 
@@ -66,7 +67,14 @@ export async function fileBench(
     ...mode,
   }
   const run: FileBench['run'] = async (more = {}, on = files) => {
-    const result = await uploadFileOn(path, { ...options, ...more }, on)
+    const result = await uploadFileOn(
+      path,
+      { ...options, ...more },
+      {
+        ...realUploadEnvironment,
+        sourceFiles: on,
+      },
+    )
     t.equal(on.openHandles, 0, 'the file is closed')
     return result
   }

@@ -30,6 +30,7 @@ export function diskWithSteps(disk: FileSystem, step: OnStep): FileSystem {
   return {
     open: async (path, how) =>
       handleOf(await pass(`open ${how}`, () => disk.open(path, how))),
+    isDirectory: (path) => disk.isDirectory(path),
     lstat: (path) => disk.lstat(path),
     link: (from, to) => pass('link', () => disk.link(from, to)),
     unlink: (path) => pass('unlink', () => disk.unlink(path)),

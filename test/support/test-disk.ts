@@ -55,6 +55,10 @@ export class TestDisk implements FileSystem {
     }
   }
 
+  isDirectory(path: string): Promise<boolean> {
+    return this.#pass('isDirectory', () => nodeFileSystem.isDirectory(path))
+  }
+
   lstat(path: string): ReturnType<FileSystem['lstat']> {
     return this.#pass('lstat', () => nodeFileSystem.lstat(path))
   }

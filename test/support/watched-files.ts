@@ -5,9 +5,9 @@
 import { open, stat } from 'node:fs/promises'
 import type { BigIntStats } from 'node:fs'
 import type {
-  SourceFileSystem,
+  SourceFiles,
   SourceHandle,
-} from '../../lib/upload/source/file-source.js'
+} from '../../lib/upload/source/source-files.js'
 
 export interface WatchedFilesOptions {
   /** How much older than they are files look, ms. Default a minute. */
@@ -20,7 +20,7 @@ export interface WatchedFilesOptions {
   mostBytes?: number
 }
 
-export class WatchedFiles implements SourceFileSystem {
+export class WatchedFiles implements SourceFiles {
   /** Where reads began and how long they were. */
   readonly reads: { position: number; length: number }[] = []
   readonly #options: WatchedFilesOptions

@@ -1,5 +1,6 @@
 /** Alibaba Cloud OSS as an object store. */
 import type { Dispatcher } from 'undici'
+import { realEnvironment, type Environment } from '../../environment.js'
 import { invalidOption } from '../../errors.js'
 import { Clock } from '../clock.js'
 import { Connections } from '../connections.js'
@@ -79,7 +80,16 @@ export interface OssStoreOptions {
  * Throws `PAWL_INVALID_OPTION` for bad options and `PAWL_CREDENTIALS` when the
  * environment has no credentials and none are given.
  */
-export function ossStore(options: OssStoreOptions): ObjectStore {
+export function ossStore(options: OssStoreOptions): ObjectStore
+/** @internal */
+export function ossStore(
+  options: OssStoreOptions,
+  environment: Environment,
+): ObjectStore
+export function ossStore(
+  options: OssStoreOptions,
+  environment: Environment = realEnvironment,
+): ObjectStore {
   const { bucket, signatureVersion = 'v4' } = options
   checkBucket(bucket)
   if (signatureVersion !== 'v4' && signatureVersion !== 'v1') {
@@ -96,8 +106,12 @@ export function ossStore(options: OssStoreOptions): ObjectStore {
       origin: endpoint.origin,
       dispatcher: options.dispatcher,
     }),
-    credentials: new CredentialSource(credentialsOf(options.credentials)),
-    clock: new Clock(),
+    credentials: new CredentialSource(
+      credentialsOf(options.credentials),
+      environment.now,
+    ),
+    clock: new Clock(environment.now),
+    environment,
   })
   return new RestStore(dialect, session, {
     identity: endpoint.identity,

@@ -1,5 +1,6 @@
 /** S3 and stores that speak it, as an object store. */
 import type { Dispatcher } from 'undici'
+import { realEnvironment, type Environment } from '../../environment.js'
 import { invalidOption } from '../../errors.js'
 import { Clock } from '../clock.js'
 import { Connections } from '../connections.js'
@@ -69,7 +70,16 @@ export interface S3StoreOptions {
  * Throws `PAWL_INVALID_OPTION` for bad options and `PAWL_CREDENTIALS` when the
  * environment has no credentials and none are given.
  */
-export function s3Store(options: S3StoreOptions): ObjectStore {
+export function s3Store(options: S3StoreOptions): ObjectStore
+/** @internal */
+export function s3Store(
+  options: S3StoreOptions,
+  environment: Environment,
+): ObjectStore
+export function s3Store(
+  options: S3StoreOptions,
+  environment: Environment = realEnvironment,
+): ObjectStore {
   const { bucket, checksum } = options
   checkBucket(bucket)
   const region = options.region ?? process.env['AWS_REGION']
@@ -87,8 +97,12 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
       origin: endpoint.origin,
       dispatcher: options.dispatcher,
     }),
-    credentials: new CredentialSource(credentialsOf(options.credentials)),
-    clock: new Clock(),
+    credentials: new CredentialSource(
+      credentialsOf(options.credentials),
+      environment.now,
+    ),
+    clock: new Clock(environment.now),
+    environment,
   })
   return new RestStore(dialect, session, {
     identity: endpoint.identity,

@@ -6,7 +6,7 @@
  * between parts; what parts share is a budget, so that a server that fails for
  * good is not asked `attempts` times for each of thousands of parts.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { delay } from '../../environment.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import type { Call } from '../../store/object-store.js'
 import {
@@ -134,7 +134,7 @@ export class Requests {
       maxDelay: retry.maxDelay,
       previous,
       budget: this.#budget,
-      random: Math.random,
+      random: this.#settings.environment.random,
     })
   }
 
@@ -148,7 +148,7 @@ export class Requests {
     const signal = context.signal ?? this.#signal
     const { partNumber } = context
     this.#emit('retry', { partNumber, attempt, delay: ms, error })
-    await delay(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
+    await delay(this.#settings.environment, ms, signal)
   }
 
   /** The error that callers see for a call that was given up. */

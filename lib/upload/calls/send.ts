@@ -31,7 +31,7 @@ export class PartSender {
   readonly #requests: Requests
   readonly #slots: Slots
   readonly #progress: ProgressCounter
-  readonly #pace = new ViewPace()
+  readonly #pace: ViewPace
 
   constructor(
     settings: UploadSettings,
@@ -43,6 +43,7 @@ export class PartSender {
     this.#requests = requests
     this.#slots = slots
     this.#progress = progress
+    this.#pace = new ViewPace(settings.environment.monotonic)
   }
 
   /** Rejects as `Requests.send` does, or with the store's error for `no-upload`. */

@@ -32,7 +32,7 @@ export function checkFileCheckpoint({
 export function placeFileCheckpoint(
   path: string,
   { checkpoint, checkpointDir }: UploadFileOptions,
-  { store, key }: UploadSettings,
+  { store, key, environment }: UploadSettings,
 ): Promise<Checkpoint> {
   const source = sha256(resolve(path))
   if (checkpoint === undefined && checkpointDir !== undefined) {
@@ -42,11 +42,12 @@ export function placeFileCheckpoint(
       store,
       key,
       sourceDigest: source,
+      environment,
     })
   }
   return openableCheckpoint(
     checkpoint ?? besideFile(path, store.identity, key),
-    { store, key, sourceDigest: source },
+    { store, key, sourceDigest: source, environment },
   )
 }
 

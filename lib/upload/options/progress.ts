@@ -28,7 +28,7 @@ export class ProgressCounter {
   constructor(
     total: number | undefined,
     emit: (progress: Progress) => void,
-    now: () => number = () => performance.now(),
+    now: () => number,
   ) {
     this.#emit = emit
     this.#now = now

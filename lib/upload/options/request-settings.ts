@@ -1,8 +1,10 @@
 /** How calls of the store are made and tried again, with every default filled in. */
+import type { Environment } from '../../environment.js'
 import { oneOf, optional, wholeNumber } from './option-checks.js'
 import type { RetryOptions, TimeoutOptions, UploadOptions } from './options.js'
 
 export interface RequestSettings {
+  readonly environment: Environment
   readonly retry: Required<RetryOptions>
   readonly timeout: Required<TimeoutOptions>
   readonly requestPayer: 'requester' | undefined
@@ -14,11 +16,15 @@ export type RequestOptions = Pick<
   'retry' | 'timeout' | 'requestPayer' | 'trafficLimit' | 'partSize'
 >
 
-export function readRequestSettings(options: RequestOptions): RequestSettings {
+export function readRequestSettings<E extends Environment>(
+  options: RequestOptions,
+  environment: E,
+): RequestSettings & { readonly environment: E } {
   const { retry = {} } = options
   const read = (name: keyof RetryOptions, fallback: number, least: number) =>
     wholeNumber(`retry.${name}`, retry[name] ?? fallback, least)
   return {
+    environment,
     retry: {
       attempts: wholeNumber('retry.attempts', retry.attempts ?? 5, 1, 1000),
       baseDelay: read('baseDelay', 200, 0),

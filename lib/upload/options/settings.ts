@@ -3,13 +3,14 @@
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
 import { createHash } from 'node:crypto'
-import { fileCheckpoint } from '../../checkpoint/file-checkpoint.js'
+import { FileCheckpoint } from '../../checkpoint/file-checkpoint.js'
 import { memoryCheckpoint } from '../../checkpoint/memory-checkpoint.js'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { defaultCheckpointPath } from '../../checkpoint/default-path.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
+import type { UploadEnvironment } from './environment.js'
 import { aFunction, oneOf, optional, wholeNumber } from './option-checks.js'
 import type { Proof, UploadOptions, Verify } from './options.js'
 import {
@@ -19,6 +20,7 @@ import {
 
 /** Options with every default filled in. */
 export interface UploadSettings extends RequestSettings {
+  readonly environment: UploadEnvironment
   readonly store: ObjectStore
   /** There is a log that outlives the run. */
   readonly isResumable: boolean
@@ -50,6 +52,7 @@ export function readSettings(
     size?: number
     sourceId?: string
   },
+  environment: UploadEnvironment,
 ): UploadSettings {
   const { store, key, object = {} } = options
   checkStore(store)
@@ -88,7 +91,7 @@ export function readSettings(
       wholeNumber('trafficLimit', n, 245_760, 838_860_800),
     ),
     sequential: options.sequential === true,
-    ...readRequestSettings(options),
+    ...readRequestSettings(options, environment),
     signal: optional(options.signal, (signal) =>
       signal instanceof AbortSignal
         ? signal
@@ -105,17 +108,24 @@ export function readSettings(
 /** The sink that `checkpoint` names. */
 export async function openableCheckpoint(
   checkpoint: string | Checkpoint | false,
-  settings: Pick<UploadSettings, 'store' | 'key' | 'sourceDigest'>,
+  settings: Pick<
+    UploadSettings,
+    'store' | 'key' | 'sourceDigest' | 'environment'
+  >,
 ): Promise<Checkpoint> {
   if (checkpoint === false) return memoryCheckpoint()
   if (typeof checkpoint !== 'string') return checkpoint
-  return fileCheckpoint(
-    await defaultCheckpointPath(checkpoint, {
+  const { logFiles, locker } = settings.environment
+  const path = await defaultCheckpointPath(
+    checkpoint,
+    {
       identity: settings.store.identity,
       key: settings.key,
       source: settings.sourceDigest ?? '',
-    }),
+    },
+    logFiles,
   )
+  return new FileCheckpoint(path, locker, logFiles)
 }
 
 /** Throws unless it is something that an upload can keep its log in. */

@@ -71,7 +71,7 @@ export async function abortOrphans({
   log,
   requests,
 }: {
-  settings: Pick<UploadSettings, 'store' | 'key'>
+  settings: Pick<UploadSettings, 'store' | 'key' | 'environment'>
   log: Pick<UploadLog, 'intents' | 'uploadIds'>
   requests: Requests
 }): Promise<void> {
@@ -91,7 +91,11 @@ export async function abortOrphans({
 }
 
 async function findCandidates(
-  { store, key }: Pick<UploadSettings, 'store' | 'key'>,
+  {
+    store,
+    key,
+    environment,
+  }: Pick<UploadSettings, 'store' | 'key' | 'environment'>,
   { intents, uploadIds }: Pick<UploadLog, 'intents' | 'uploadIds'>,
   requests: Requests,
 ): Promise<string[]> {
@@ -106,7 +110,7 @@ async function findCandidates(
     const { uploads, next, date } = answer
     // Without the server's clock there is nothing to hold its times against.
     if (date === undefined) return found
-    const clocks = { ours: Date.now(), servers: date }
+    const clocks = { ours: environment.now(), servers: date }
     for (const upload of uploads) {
       if (canBeOrphan(upload, begun, clocks)) found.push(upload.uploadId)
     }

@@ -147,11 +147,11 @@ export class OpenUpload {
 
   async #begin(): Promise<string> {
     const { settings, log, requests, emit } = this.#context
-    const { key, object, store, sequential } = settings
+    const { key, object, store, sequential, environment } = settings
     const { answer } = await requests.send(
       { what: 'Initiate' },
       async (call) => {
-        await log.append({ type: 'intent', time: Date.now() })
+        await log.append({ type: 'intent', time: environment.now() })
         return store.createUpload({ key, object, sequential }, call)
       },
     )
@@ -161,7 +161,7 @@ export class OpenUpload {
       uploadId,
       partSize: this.#partSize,
       optionsDigest: settings.optionsDigest,
-      time: Date.now(),
+      time: environment.now(),
       serverDate: date,
     })
     this.#known = uploadId

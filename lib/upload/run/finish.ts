@@ -249,7 +249,7 @@ async function removeLog(
     }
     // A listener's: it is not the upload's failure.
     if (!context.signal.aborted) {
-      setImmediate(() => {
+      context.settings.environment.soon(() => {
         throw error
       })
     }

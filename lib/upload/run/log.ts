@@ -6,7 +6,6 @@
  * are not: they are written in groups beside the next parts, and the first one
  * that cannot be written fails the run through `onFailure`.
  */
-import { randomBytes } from 'node:crypto'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import type { LogState } from '../../checkpoint/fold.js'
 import { readLog } from '../../checkpoint/reader.js'
@@ -86,7 +85,7 @@ export class UploadLog {
       const header: HeaderRecord = {
         type: 'log',
         pawl: 1,
-        logId: state?.header.logId ?? randomBytes(16).toString('hex'),
+        logId: state?.header.logId ?? settings.environment.id(),
         store: settings.store.identity,
         bucket: settings.store.bucket,
         key: settings.key,
@@ -96,7 +95,7 @@ export class UploadLog {
         sourceDigest: settings.sourceDigest,
         // One that a later write may leave as it is would prove nothing.
         fileIdentity: file && isSettled(file) ? file.identity : undefined,
-        time: Date.now(),
+        time: settings.environment.now(),
         run: (state?.maxRun ?? 0) + 1,
       }
       const position =

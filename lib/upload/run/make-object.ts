@@ -12,7 +12,8 @@ import type { RunContext } from './context.js'
 import { mustBeAsStored } from './source-change.js'
 import type { UploadResult } from '../options/result.js'
 
-const noBytes = new MemoryContent(new Uint8Array(0), 'ef46db3751d8e999')
+/** xxh64 of no bytes. */
+const hashOfNothing = 'ef46db3751d8e999'
 
 export interface EndedSource {
   taker: PartTaker
@@ -47,8 +48,11 @@ export async function makeObject(
 
 async function putInstead(
   context: RunContext,
-  { taker, upload, plan, whole: content = noBytes }: EndedSource,
+  { taker, upload, plan, whole }: EndedSource,
 ): Promise<UploadResult> {
+  const { digests } = context.settings.environment
+  const content =
+    whole ?? new MemoryContent(new Uint8Array(0), hashOfNothing, digests)
   const { reuse, claim } = taker
   await mustBeAllowed(context, content, plan)
   reuse.resumed = false

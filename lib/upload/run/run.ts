@@ -187,7 +187,11 @@ export class UploadRun {
   /** Takes the next part of a stream; a short first one is all there is. */
   take(part: Part): void {
     const { partNumber, offset, size, data, xxh64 } = part
-    const content = new MemoryContent(data, xxh64)
+    const content = new MemoryContent(
+      data,
+      xxh64,
+      this.#options.settings.environment.digests,
+    )
     const release = (): void => part.release()
     const taken = { partNumber, offset, size, content, release }
     if (partNumber === 1 && size < this.partSize) this.takeWhole(taken)
@@ -259,7 +263,7 @@ export class UploadRun {
     const { scope } = this.#options
     scope?.suspending(reason)
     this.#stop.abort(reason)
-    const clock = new Deadline()
+    const clock = new Deadline(this.#options.settings.environment)
     // A Complete that was sent is waited for: its answer decides what is true.
     await clock.until(bounds.complete, this.#finishing)
     this.#stopComplete.abort(reason)
@@ -291,7 +295,7 @@ export class UploadRun {
       context.progress.end()
     } catch (error) {
       // The object is complete: a listener's error is not the upload's.
-      setImmediate(() => {
+      context.settings.environment.soon(() => {
         throw error
       })
     }

@@ -3,6 +3,7 @@
  * a disk and a server that hang at once still take no more than the two seconds
  * promised.
  */
+import type { Environment, Timer } from '../../environment.js'
 import type { UploadLog } from './log.js'
 
 /** Up to when something is waited for, ms from the start. */
@@ -10,15 +11,22 @@ export const bounds = { complete: 1200, work: 1500, receipts: 1700, log: 1900 }
 
 /** One clock for several waits. */
 export class Deadline {
-  readonly #start = performance.now()
+  readonly #environment: Pick<Environment, 'monotonic' | 'timer'>
+  readonly #start: number
+
+  constructor(environment: Pick<Environment, 'monotonic' | 'timer'>) {
+    this.#environment = environment
+    this.#start = environment.monotonic()
+  }
 
   /** Waits for work to settle, however it does, up to so many ms from the start. */
   async until(ms: number, work: Promise<unknown> | undefined): Promise<void> {
     if (work === undefined) return
-    const left = Math.max(0, this.#start + ms - performance.now())
-    let timer: NodeJS.Timeout | undefined
+    const { monotonic, timer } = this.#environment
+    const left = Math.max(0, this.#start + ms - monotonic())
+    let ringing: Timer | undefined
     const bound = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, left)
+      ringing = timer(left, resolve)
     })
     // Who started the work hears how it ended; here only that it did.
     const settled = work.then(
@@ -26,7 +34,7 @@ export class Deadline {
       () => undefined,
     )
     await Promise.race([settled, bound])
-    clearTimeout(timer)
+    ringing?.cancel()
   }
 }
 

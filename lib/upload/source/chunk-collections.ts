@@ -23,7 +23,7 @@ const mostYoung = 64 * MiB
 /** Elements, of 8 bytes each: an array that still counts as a small object. */
 const length = 8192
 
-class ChunkCollections {
+export class ChunkCollections {
   #since = 0
   #garbage: unknown[] | undefined
 

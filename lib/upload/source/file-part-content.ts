@@ -11,7 +11,7 @@
  * not have been written to; else `PAWL_SOURCE_CHANGED`, before the last view is
  * handed out, so that no complete body of mixed bytes ever reaches a server.
  */
-import { createDigest } from '../../hash/digest.js'
+import type { Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import type { Body } from '../../store/object-store.js'
 import type { FileSource } from './file-source.js'
@@ -31,6 +31,7 @@ export interface FilePartOptions {
   size: number
   /** The memory for views: one, or two in turn, of the same length. */
   buffers: readonly Uint8Array[]
+  digests: Pick<Digests, 'create'>
   /** Hears of bytes read for the first time. */
   onRead: (bytes: number) => void
 }
@@ -90,8 +91,10 @@ export class FilePartContent implements PartContent {
   async *#views(
     wanted: () => number,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { source, buffers, size, offset } = this.#options
-    const hashers = await Promise.all([...this.#kinds].map(createHasher))
+    const { source, buffers, size, offset, digests } = this.#options
+    const hashers = await Promise.all(
+      [...this.#kinds].map((kind) => createHasher(kind, digests)),
+    )
     let read = 0
     let turn = 0
     const readNext = async (): Promise<Uint8Array> => {
@@ -145,9 +148,12 @@ export class FilePartContent implements PartContent {
   }
 }
 
-async function createHasher(kind: ContentDigest): Promise<Hasher> {
+async function createHasher(
+  kind: ContentDigest,
+  digests: Pick<Digests, 'create'>,
+): Promise<Hasher> {
   if (kind !== 'xxh64') {
-    const hash = await createDigest(kind)
+    const hash = await digests.create(kind)
     return {
       kind,
       update: (data) => hash.update(data),

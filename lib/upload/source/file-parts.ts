@@ -7,12 +7,13 @@
  * beside that, unless it would take too much memory. Either way there are never
  * more buffers than parts in flight, and they are used again.
  */
+import type { Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import { FilePartContent } from './file-part-content.js'
 import type { FileSource } from './file-source.js'
 import { PartBuffers } from './part-buffers.js'
 import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
-import { spareBuffers } from './spare-buffers.js'
+import type { SpareBuffers } from './spare-buffers.js'
 import { largestView } from './view-pace.js'
 
 const KiB = 1024
@@ -42,6 +43,7 @@ export class FileParts {
   readonly #buffers: PartBuffers
   readonly #isHeld: boolean
   readonly #viewCount: number
+  readonly #digests: Pick<Digests, 'digest' | 'create'>
   readonly #onRead: (bytes: number) => void
 
   /**
@@ -51,10 +53,15 @@ export class FileParts {
   constructor(
     source: FileSource,
     sizes: { largest: number; concurrency: number; needsDigests: boolean },
+    means: {
+      digests: Pick<Digests, 'digest' | 'create'>
+      spares: SpareBuffers
+    },
     onRead: (bytes: number) => void,
   ) {
     const { largest, concurrency, needsDigests } = sizes
     this.#source = source
+    this.#digests = means.digests
     this.#onRead = onRead
     this.#isHeld = needsDigests && isHeld(largest, concurrency)
     const { count, size } = viewsOf(concurrency)
@@ -62,7 +69,7 @@ export class FileParts {
     this.#buffers = new PartBuffers(
       Math.min(largest, this.#isHeld ? largest : count * size),
       concurrency,
-      { isShared: this.#isHeld, spares: spareBuffers },
+      { isShared: this.#isHeld, spares: means.spares },
     )
   }
 
@@ -100,14 +107,22 @@ export class FileParts {
     this.#onRead(size)
     const xxh64 = (await loadXxh64()).create()
     xxh64.update(data)
-    return new MemoryContent(data, hex64(xxh64.digest()))
+    return new MemoryContent(data, hex64(xxh64.digest()), this.#digests)
   }
 
   #unread({ offset, size }: Piece, buffer: Uint8Array): FilePartContent {
     const source = this.#source
     const onRead = this.#onRead
+    const digests = this.#digests
     const buffers = [...viewsIn(buffer, this.#viewCount)]
-    return new FilePartContent({ source, offset, size, buffers, onRead })
+    return new FilePartContent({
+      source,
+      offset,
+      size,
+      buffers,
+      digests,
+      onRead,
+    })
   }
 
   #acquire(signal: AbortSignal): Promise<Uint8Array> {

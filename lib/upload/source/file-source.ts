@@ -5,38 +5,17 @@
  * It owns the descriptor until `close()`. Every read fills its whole target or
  * rejects: a file that ends early has changed.
  */
-import { constants, type BigIntStats } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import type { BigIntStats } from 'node:fs'
 import { invalidOption, UploadError } from '../../errors.js'
 import { identityOf, isSameFile, type FileSight } from './file-identity.js'
-
-/** The calls of the file system that a source makes; `FileHandle` has them. */
-export interface SourceHandle {
-  read(
-    into: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ bytesRead: number }>
-  stat(options: { bigint: true }): Promise<BigIntStats>
-  close(): Promise<void>
-}
-
-export interface SourceFileSystem {
-  open(path: string): Promise<SourceHandle>
-  stat(path: string): Promise<BigIntStats>
-}
+import type { SourceFiles, SourceHandle } from './source-files.js'
 
 export interface FileSourceOptions {
-  files?: SourceFileSystem
+  files: SourceFiles
+  /** ms since 1970 */
+  now: () => number
   /** The object's key, for errors. */
   key?: string | undefined
-}
-
-const nodeFiles: SourceFileSystem = {
-  // Without O_NONBLOCK opening a FIFO would wait for a writer.
-  open: (path) => open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)),
-  stat: (path) => stat(path, { bigint: true }),
 }
 
 export class FileSource {
@@ -44,14 +23,14 @@ export class FileSource {
   /** How it was when it was opened. */
   readonly sight: FileSight
   readonly #handle: SourceHandle
-  readonly #files: SourceFileSystem
+  readonly #files: SourceFiles
   readonly #key: string | undefined
 
   private constructor(
     path: string,
     sight: FileSight,
     handle: SourceHandle,
-    { files, key }: { files: SourceFileSystem; key: string | undefined },
+    { files, key }: { files: SourceFiles; key: string | undefined },
   ) {
     this.path = path
     this.sight = sight
@@ -66,7 +45,7 @@ export class FileSource {
    */
   static async open(
     path: string,
-    { files = nodeFiles, key }: FileSourceOptions = {},
+    { files, now, key }: FileSourceOptions,
   ): Promise<FileSource> {
     const handle = await files
       .open(path)
@@ -74,7 +53,7 @@ export class FileSource {
     try {
       const stats = await handle.stat({ bigint: true })
       if (!stats.isFile()) mustBeRegular(path, stats)
-      const sight = { identity: identityOf(stats), time: Date.now() }
+      const sight = { identity: identityOf(stats), time: now() }
       return new FileSource(path, sight, handle, { files, key })
     } catch (error) {
       await handle.close()

@@ -2,7 +2,7 @@
  * The bytes of one part, or of a whole object, wherever they are: in memory, or
  * in a file that can be read again.
  */
-import { digest, type DigestKind } from '../../hash/digest.js'
+import type { DigestKind, Digests } from '../../hash/digest.js'
 import type { Body, StoreDigest } from '../../store/object-store.js'
 import { bodyOf } from './part-body.js'
 import type { ViewPace } from './view-pace.js'
@@ -60,12 +60,18 @@ export async function letGo(part: TakenPart | undefined): Promise<void> {
 export class MemoryContent implements PartContent {
   readonly #data: Uint8Array
   readonly #xxh64: string
-  readonly #digests = new Map<DigestKind, Promise<string>>()
+  readonly #digests: Pick<Digests, 'digest'>
+  readonly #known = new Map<DigestKind, Promise<string>>()
 
   /** `xxh64` in hex. */
-  constructor(data: Uint8Array, xxh64: string) {
+  constructor(
+    data: Uint8Array,
+    xxh64: string,
+    digests: Pick<Digests, 'digest'>,
+  ) {
     this.#data = data
     this.#xxh64 = xxh64
+    this.#digests = digests
   }
 
   get size(): number {
@@ -78,10 +84,10 @@ export class MemoryContent implements PartContent {
 
   digest(kind: ContentDigest): Promise<string> {
     if (kind === 'xxh64') return Promise.resolve(this.#xxh64)
-    const known = this.#digests.get(kind)
+    const known = this.#known.get(kind)
     if (known !== undefined) return known
-    const value = digest(kind, this.#data)
-    this.#digests.set(kind, value)
+    const value = this.#digests.digest(kind, this.#data)
+    this.#known.set(kind, value)
     return value
   }
 
@@ -91,6 +97,6 @@ export class MemoryContent implements PartContent {
   }
 
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#digests.values())
+    await Promise.allSettled(this.#known.values())
   }
 }

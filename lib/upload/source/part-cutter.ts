@@ -18,7 +18,7 @@
 import type { PassThrough } from 'node:stream'
 import StreamChopper from 'stream-chopper'
 import { hex64, type Xxh64, type Xxh64Stream } from '../../hash/xxh64.js'
-import { chunkCollections } from './chunk-collections.js'
+import type { ChunkCollections } from './chunk-collections.js'
 import type { PartBuffers } from './part-buffers.js'
 import type { Part } from './part.js'
 
@@ -33,6 +33,8 @@ const largeChunk = 16 * 1024
 export interface PartCutterOptions {
   buffers: PartBuffers
   xxh64: Xxh64
+  /** Hears of what chunks allocate. */
+  collections: Pick<ChunkCollections, 'took'>
   /** The first part's number. Default 1. */
   firstPartNumber?: number
   /** Takes each part; calls `next` (at once or later) when it wants another. */
@@ -112,7 +114,7 @@ export class PartCutter {
   #see(memory: ArrayBufferLike): void {
     if (memory === this.#memory) return
     this.#memory = memory
-    chunkCollections.took(memory.byteLength)
+    this.#options.collections.took(memory.byteLength)
   }
 
   /** A small chunk that fits waits in its place for others to follow. */

@@ -8,6 +8,7 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import { asError, invalidOption } from '../../errors.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
+import { chunkCollections } from './chunk-collections.js'
 import { PartBuffers } from './part-buffers.js'
 import { PartCutter } from './part-cutter.js'
 
@@ -61,6 +62,7 @@ class PartStream extends Transform {
         this.#cutter = new PartCutter({
           buffers: this.#buffers,
           xxh64,
+          collections: chunkCollections,
           onPart: (part, next) => {
             if (this.push(part)) next()
             else this.#next = next

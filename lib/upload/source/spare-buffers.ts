@@ -10,6 +10,8 @@
  * writes any more. All are let go as soon as one is asked for that none of them
  * can be: nobody holds what he does not use beside what he has to make.
  */
+import { realEnvironment, type Environment } from '../../environment.js'
+
 const MiB = 1024 * 1024
 /** Bytes kept, at most. */
 const mostBytes = 64 * MiB
@@ -17,11 +19,13 @@ const mostBytes = 64 * MiB
 export class SpareBuffers {
   #spares: Uint8Array[] = []
   #bytes = 0
-  #timer: NodeJS.Timeout | undefined
+  #cancel = (): void => undefined
+  readonly #environment: Pick<Environment, 'timer'>
   readonly #keptFor: number
 
   /** `keptFor`: ms after the last upload ended. */
-  constructor(keptFor = 5000) {
+  constructor(environment: Pick<Environment, 'timer'>, keptFor = 5000) {
+    this.#environment = environment
     this.#keptFor = keptFor
   }
 
@@ -52,20 +56,21 @@ export class SpareBuffers {
     if (this.#bytes + byteLength > mostBytes) return
     this.#spares.push(buffer)
     this.#bytes += byteLength
-    if (this.#timer === undefined) {
-      this.#timer = setTimeout(() => this.#clear(), this.#keptFor).unref()
-    } else {
-      this.#timer.refresh()
-    }
+    this.#cancel()
+    const clearing = this.#environment.timer(
+      this.#keptFor,
+      () => this.#clear(),
+      { isIdle: true },
+    )
+    this.#cancel = () => clearing.cancel()
   }
 
   #clear(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#cancel()
     this.#spares = []
     this.#bytes = 0
   }
 }
 
 /** There is one process, and so one of these. */
-export const spareBuffers = new SpareBuffers()
+export const spareBuffers = new SpareBuffers(realEnvironment)

@@ -25,7 +25,8 @@ export class ViewPace {
   #size = firstView
   readonly #now: () => number
 
-  constructor(now: () => number = () => performance.now()) {
+  /** `now`: ms, never going back. */
+  constructor(now: () => number) {
     this.#now = now
   }
 

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { realEnvironment } from '../../../lib/environment.js'
 import { UploadError } from '../../../lib/errors.js'
 import {
   StoreError,
@@ -13,7 +14,10 @@ function setUp(attempts = 3) {
   const retries: RetryEvent[] = []
   const requests = new Requests(
     {
-      ...readRequestSettings({ retry: { attempts, baseDelay: 0 } }),
+      ...readRequestSettings(
+        { retry: { attempts, baseDelay: 0 } },
+        realEnvironment,
+      ),
       key: 'k',
       isResumable: true,
     },

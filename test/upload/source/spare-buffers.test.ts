@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { realEnvironment } from '../../../lib/environment.js'
 import { uploadFile } from '../../../lib/index.js'
 import { PartBuffers } from '../../../lib/upload/source/part-buffers.js'
 import { Deferred } from '../../../lib/upload/run/deferred.js'
@@ -22,7 +23,7 @@ function memory(size: number, isShared = false): Uint8Array {
 }
 
 await t.test('what was kept is taken, of the kind that is asked for', (t) => {
-  const spares = new SpareBuffers()
+  const spares = new SpareBuffers(realEnvironment)
   const own = memory(100)
   const shared = memory(100, true)
   spares.keep(shared)
@@ -36,7 +37,7 @@ await t.test('what was kept is taken, of the kind that is asked for', (t) => {
 })
 
 await t.test('larger memory serves a smaller buffer, and stays whole', (t) => {
-  const spares = new SpareBuffers()
+  const spares = new SpareBuffers(realEnvironment)
   const large = memory(100)
   spares.keep(large)
   const small = spares.take(30, false)
@@ -49,7 +50,7 @@ await t.test('larger memory serves a smaller buffer, and stays whole', (t) => {
 })
 
 await t.test('what is too small is let go', (t) => {
-  const spares = new SpareBuffers()
+  const spares = new SpareBuffers(realEnvironment)
   spares.keep(memory(100))
   t.equal(spares.take(101, false), undefined)
   t.equal(spares.bytes, 0)
@@ -57,7 +58,7 @@ await t.test('what is too small is let go', (t) => {
 })
 
 await t.test('64 MiB at most, and for a while', async (t) => {
-  const spares = new SpareBuffers(500)
+  const spares = new SpareBuffers(realEnvironment, 500)
   for (let i = 0; i < 5; i++) spares.keep(memory(15 * MiB))
   t.equal(spares.bytes, 60 * MiB)
   spares.keep(memory(65 * MiB))
@@ -67,7 +68,7 @@ await t.test('64 MiB at most, and for a while', async (t) => {
 })
 
 await t.test('buffers go there when they are closed, or later', (t) => {
-  const spares = new SpareBuffers()
+  const spares = new SpareBuffers(realEnvironment)
   const buffers = new PartBuffers(10, 2, { spares })
   const first = buffers.tryAcquire()
   const second = buffers.tryAcquire()

@@ -1,0 +1,69 @@
+/**
+ * What no module can work out by itself and is handed instead: time, waiting and
+ * chance. With another `Environment` a whole upload runs on a clock that is
+ * turned by hand; nothing in `upload`, `store` and `checkpoint` reaches for the
+ * real ones on its own.
+ */
+import { randomBytes } from 'node:crypto'
+
+/** Rings once, unless it is cancelled before that. */
+export interface Timer {
+  /** Idempotent, also after it has rung. */
+  cancel(): void
+}
+
+export interface Environment {
+  /** ms since 1970, by the clock of this machine, which may be set. */
+  readonly now: () => number
+  /** ms from a start of its own; never goes back. */
+  readonly monotonic: () => number
+  /** Rings once after so many ms. An `isIdle` one keeps no process alive. */
+  readonly timer: (
+    ms: number,
+    ring: () => void,
+    options?: { isIdle?: boolean },
+  ) => Timer
+  /** In a turn of its own, so that what it throws is nobody else's failure. */
+  readonly soon: (work: () => void) => void
+  /** From 0, below 1. */
+  readonly random: () => number
+  /** 128 random bits: 32 lower-case hex digits. */
+  readonly id: () => string
+}
+
+/** The machine's own. */
+export const realEnvironment: Environment = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  timer: (ms, ring, { isIdle = false } = {}) => {
+    const timer = setTimeout(ring, ms)
+    if (isIdle) timer.unref()
+    return { cancel: () => clearTimeout(timer) }
+  },
+  soon: (work) => void setImmediate(work),
+  random: () => Math.random(),
+  id: () => randomBytes(16).toString('hex'),
+}
+
+/** Resolves after so many ms; rejects with the signal's reason instead. */
+export function delay(
+  { timer }: Pick<Environment, 'timer'>,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason)
+      return
+    }
+    const onAbort = (): void => {
+      ringing.cancel()
+      reject(signal.reason)
+    }
+    const ringing = timer(ms, () => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    })
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}

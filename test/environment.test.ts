@@ -1,0 +1,76 @@
+/** The outside is handed in: what reaches for it by itself is listed here. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import ts from 'typescript'
+import { delay, realEnvironment } from '../lib/environment.js'
+
+const lib = fileURLToPath(new URL('../lib', import.meta.url))
+const layers = ['upload', 'store', 'checkpoint']
+const sources = layers.flatMap((layer) =>
+  readdirSync(join(lib, layer), { recursive: true })
+    .map((name) => `${layer}/${String(name)}`)
+    .filter((name) => name.endsWith('.ts')),
+)
+
+/** The modules that are the outside, or that a caller reaches it by. */
+const real = new Set([
+  'checkpoint/file-system.ts',
+  'upload/source/source-files.ts',
+])
+
+const clocks = new Set(['Date.now', 'performance.now', 'Math.random'])
+const timers = new Set([
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'randomBytes',
+  'randomUUID',
+])
+const modules = /^node:(fs|timers)(\/promises)?$/
+
+/** What of the outside a module names, as written. */
+function reachesOf(name: string): string[] {
+  const text = readFileSync(join(lib, name), 'utf8')
+  const file = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true)
+  const found: string[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) {
+      const from = (node.moduleSpecifier as ts.StringLiteral).text
+      const isType = node.importClause?.isTypeOnly === true
+      if (modules.test(from) && !isType) found.push(from)
+    }
+    if (ts.isPropertyAccessExpression(node) && clocks.has(node.getText())) {
+      found.push(node.getText())
+    }
+    if (ts.isNewExpression(node) && node.getText() === 'new Date()') {
+      found.push(node.getText())
+    }
+    if (ts.isCallExpression(node) && timers.has(node.expression.getText())) {
+      found.push(node.expression.getText())
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(file)
+  return found
+}
+
+await t.test('no module reaches the outside by itself', async (t) => {
+  for (const name of sources) {
+    if (real.has(name)) continue
+    t.same(reachesOf(name), [], name)
+  }
+  for (const name of real) t.not(reachesOf(name).length, 0, name)
+})
+
+await t.test('a delay ends with its time or with the signal', async (t) => {
+  const stop = new AbortController()
+  await delay(realEnvironment, 1, stop.signal)
+  const long = delay(realEnvironment, 1e9, stop.signal)
+  stop.abort(new Error('enough'))
+  await t.rejects(long, { message: 'enough' })
+  await t.rejects(delay(realEnvironment, 1, stop.signal), {
+    message: 'enough',
+  })
+})
