@@ -9,23 +9,31 @@ export {
   createResumableUploadStream,
   ResumableUploadStream,
 } from './upload/stream.js'
+
 export type { SkipOptions } from './upload/rules/skip.js'
+
 export {
   createPartStream,
   type PartStreamOptions,
 } from './upload/source/part-stream.js'
+
 export type { Part } from './upload/source/part.js'
+
 export { discardFileUpload, uploadFile } from './upload/file.js'
+
 export {
   listUploads,
   type ListUploadsOptions,
   type UnfinishedUpload,
 } from './upload/list-uploads.js'
+
 export {
   abortUploads,
   type AbortUploadsOptions,
 } from './upload/abort-uploads.js'
+
 export { createFixedChunkStream } from './upload/source/fixed-chunk-stream.js'
+
 export type {
   CompleteCandidate,
   Proof,
@@ -36,8 +44,11 @@ export type {
   UploadStreamOptions,
   Verify,
 } from './upload/options/options.js'
+
 export type { UploadResult } from './upload/options/result.js'
+
 export { CallbackError } from './upload/run/callback-error.js'
+
 export type {
   InitiatedEvent,
   PartEvent,
@@ -46,40 +57,56 @@ export type {
   RetryEvent,
   UploadEvents,
 } from './upload/options/events.js'
+
 export type { Progress } from './upload/options/progress.js'
+
 export type { UploadTrace } from './upload/run/trace.js'
+
 export type { PartTrace } from './upload/run/part-trace.js'
+
 export type { RequestTrace } from './store/request-trace.js'
+
 export type { OperationName } from './store/dialect.js'
-export type { RestartReason } from './upload/rules/plan.js'
+
+export type { RestartReason } from './upload/options/events.js'
+
 export {
   ossStore,
   type OssCredentials,
   type OssStoreOptions,
 } from './store/oss/store.js'
+
 export {
   s3Store,
   type S3Credentials,
   type S3StoreOptions,
 } from './store/s3/store.js'
+
 export type { Addressing } from './store/endpoint-url.js'
+
 export type * from './store/object-store.js'
+
 export {
   StoreError,
   type StoreErrorFields,
   type StoreErrorKind,
 } from './store/store-error.js'
+
 export type { Checkpoint } from './checkpoint/checkpoint.js'
+
 export {
   fileCheckpoint,
   type FileCheckpointOptions,
 } from './checkpoint/file-checkpoint.js'
+
 export { memoryCheckpoint } from './checkpoint/memory-checkpoint.js'
+
 export {
   readCheckpoint,
   type CheckpointStatus,
   type CheckpointSummary,
 } from './checkpoint/read-checkpoint.js'
+
 export {
   errorCodes,
   UploadError,

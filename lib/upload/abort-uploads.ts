@@ -2,11 +2,11 @@
 import type { ObjectStore } from '../store/object-store.js'
 import {
   listUploads,
-  requestsFor,
   type ListUploadsOptions,
+  requestsFor,
   type UnfinishedUpload,
 } from './list-uploads.js'
-import { wholeNumber } from './options/option-checks.js'
+import { wholeNumber } from './options/settings.js'
 
 /** Which uploads {@link abortUploads} aborts. */
 export interface AbortUploadsOptions extends Omit<ListUploadsOptions, 'sizes'> {

@@ -3,28 +3,29 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { asError, invalidOption } from '../errors.js'
 import type { ObjectOptions } from '../store/object-store.js'
 import { discardUpload } from './discard.js'
-import { told } from './run/endings.js'
+import { FileUpload, type FileUploadOptions } from './file-upload.js'
+import {
+  checkFileCheckpoint,
+  placeFileCheckpoint,
+} from './options/checkpoint-place.js'
 import {
   realUploadEnvironment,
   type UploadEnvironment,
 } from './options/environment.js'
 import type { Emit } from './options/events.js'
-import {
-  checkFileCheckpoint,
-  placeFileCheckpoint,
-} from './options/checkpoint-place.js'
-import { FileSource } from './source/file-source.js'
-import { FileUpload, type FileUploadOptions } from './file-upload.js'
+import type { UploadFileOptions } from './options/options.js'
+import type { UploadResult } from './options/result.js'
 import {
   aFunction,
   oneOf,
   optional,
+  readSettings,
+  type UploadSettings,
   wholeNumber,
-} from './options/option-checks.js'
-import type { UploadFileOptions } from './options/options.js'
-import { readSettings, type UploadSettings } from './options/settings.js'
-import type { UploadResult } from './options/result.js'
+} from './options/settings.js'
+import { told } from './run/endings.js'
 import { traceUpload } from './run/trace.js'
+import { FileSource } from './source/file-source.js'
 
 /**
  * Uploads a file in parts, and goes on where an earlier run of the same call

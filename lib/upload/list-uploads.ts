@@ -1,18 +1,18 @@
 /** Unfinished uploads, all pages of them. What is stored of them costs money. */
+import { realEnvironment } from '../environment.js'
+import { UploadError } from '../errors.js'
 import type {
   ListedPart,
   ListedUpload,
   ObjectStore,
 } from '../store/object-store.js'
-import { realEnvironment } from '../environment.js'
-import { UploadError } from '../errors.js'
 import { listAllParts } from './calls/look.js'
+import { Requests } from './calls/requests.js'
 import {
+  checkStore,
   readRequestSettings,
   type RequestOptions,
-} from './options/request-settings.js'
-import { Requests } from './calls/requests.js'
-import { checkStore } from './options/settings.js'
+} from './options/settings.js'
 
 /** Requests at once. */
 const askedAhead = 4

@@ -11,11 +11,36 @@
  * - `result` settles last, when the lock is free.
  */
 import { Writable } from 'node:stream'
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { asError, UploadError } from '../errors.js'
 import { loadXxh64 } from '../hash/xxh64.js'
+import { discardUpload } from './discard.js'
+import {
+  checkCheckpoint,
+  openableCheckpoint,
+} from './options/checkpoint-place.js'
+import {
+  realUploadEnvironment,
+  type UploadEnvironment,
+} from './options/environment.js'
+import type { Emit, UploadEvents } from './options/events.js'
+import type { UploadStreamOptions } from './options/options.js'
+import { ProgressCounter } from './options/progress.js'
+import type { UploadResult } from './options/result.js'
+import {
+  needsDigests,
+  readSettings,
+  type UploadSettings,
+} from './options/settings.js'
+import {
+  type SkipOptions,
+  skipStored,
+  skipTooLate,
+  sourceIdRequired,
+  writtenTooEarly,
+} from './rules/skip.js'
 import { CallbackError } from './run/callback-error.js'
 import { Deferred } from './run/deferred.js'
-import { discardUpload } from './discard.js'
 import {
   alreadyComplete,
   beQuiet,
@@ -24,33 +49,10 @@ import {
   suspended,
   told,
 } from './run/endings.js'
-import type { Emit, UploadEvents } from './options/events.js'
-import type { UploadStreamOptions } from './options/options.js'
-import type { PartCutter } from './source/part-cutter.js'
-import {
-  realUploadEnvironment,
-  type UploadEnvironment,
-} from './options/environment.js'
-import { ProgressCounter } from './options/progress.js'
-import {
-  checkCheckpoint,
-  openableCheckpoint,
-  needsDigests,
-  readSettings,
-  type UploadSettings,
-} from './options/settings.js'
-import {
-  skipStored,
-  skipTooLate,
-  sourceIdRequired,
-  writtenTooEarly,
-  type SkipOptions,
-} from './rules/skip.js'
-import { cutterOf } from './stream-cutter.js'
-import type { UploadResult } from './options/result.js'
 import { UploadRun } from './run/run.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
-import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { PartCutter } from './source/part-cutter.js'
+import { cutterOf } from './stream-cutter.js'
 
 /**
  * Uploads what is written into it, in parts, and goes on where an earlier run of

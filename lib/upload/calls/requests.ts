@@ -16,7 +16,7 @@ import {
 } from '../../store/retry.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
 import type { Emit } from '../options/events.js'
-import type { RequestSettings } from '../options/request-settings.js'
+import type { RequestSettings } from '../options/settings.js'
 
 export interface RequestContext {
   /** For texts: `part 12`, `the list of parts`. */

@@ -7,12 +7,12 @@
 import type { PartCheck } from '../../checkpoint/record.js'
 import type { BodyRequest } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
-import { md5Hex } from '../rules/proof.js'
-import { crcVariant, type PartContent } from '../source/part-content.js'
-import type { ProgressCounter } from '../options/progress.js'
 import type { RequestContext, Requests } from './requests.js'
-import type { UploadSettings } from '../options/settings.js'
 import type { Slots } from './slots.js'
+import type { ProgressCounter } from '../options/progress.js'
+import { crcVariant, type UploadSettings } from '../options/settings.js'
+import { md5Hex } from '../rules/proof.js'
+import type { PartContent } from '../source/part-content.js'
 import { ViewPace } from '../source/view-pace.js'
 
 /** What the store has confirmed of some bytes that were sent. */

@@ -1,11 +1,15 @@
 /** Where the log of a file's upload is kept. */
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
-import { defaultCheckpointName } from '../../checkpoint/default-path.js'
+import {
+  defaultCheckpointName,
+  defaultCheckpointPath,
+} from '../../checkpoint/default-path.js'
+import { FileCheckpoint } from '../../checkpoint/file-checkpoint.js'
+import { memoryCheckpoint } from '../../checkpoint/memory-checkpoint.js'
 import { invalidOption } from '../../errors.js'
 import type { UploadFileOptions } from './options.js'
-import { checkCheckpoint, openableCheckpoint, sha256 } from './settings.js'
-import type { UploadSettings } from './settings.js'
+import { sha256, type UploadSettings } from './settings.js'
 
 /** Bytes of a file's name that leave room for what is added to it. */
 const longestName = 200
@@ -57,4 +61,46 @@ function besideFile(path: string, identity: string, key: string): string {
   const log = defaultCheckpointName({ identity, key, source })
   const isShort = source === ''
   return join(dirname(path), isShort ? `${name}.${log}` : log)
+}
+
+/** The sink that `checkpoint` names. */
+export async function openableCheckpoint(
+  checkpoint: string | Checkpoint | false,
+  settings: Pick<
+    UploadSettings,
+    'store' | 'key' | 'sourceDigest' | 'environment'
+  >,
+): Promise<Checkpoint> {
+  if (checkpoint === false) return memoryCheckpoint()
+  if (typeof checkpoint !== 'string') return checkpoint
+  const { logFiles, locker } = settings.environment
+  const path = await defaultCheckpointPath(
+    checkpoint,
+    {
+      identity: settings.store.identity,
+      key: settings.key,
+      source: settings.sourceDigest ?? '',
+    },
+    logFiles,
+  )
+  return new FileCheckpoint(path, locker, logFiles)
+}
+
+/** Throws unless it is something that an upload can keep its log in. */
+export function checkCheckpoint(
+  checkpoint: unknown,
+): asserts checkpoint is string | Checkpoint | false {
+  if (checkpoint === false) return
+  if (typeof checkpoint === 'string' && checkpoint !== '') return
+  if (
+    typeof checkpoint === 'object' &&
+    checkpoint !== null &&
+    'open' in checkpoint &&
+    'append' in checkpoint
+  ) {
+    return
+  }
+  invalidOption(
+    'checkpoint is required: a path for the log, a Checkpoint, or false for an upload that cannot be resumed',
+  )
 }

@@ -1,7 +1,6 @@
 /** What an upload says while it goes on. */
 import type { UploadError } from '../../errors.js'
 import type { Progress } from './progress.js'
-import type { RestartReason } from '../rules/plan.js'
 
 /** An upload has begun on the server. */
 export interface InitiatedEvent {
@@ -73,3 +72,16 @@ export type Emit = <Name extends keyof UploadEvents>(
   name: Name,
   event: UploadEvents[Name],
 ) => void
+
+/**
+ * Why a log's upload is not gone on with: `object` or `sequential` is another; its
+ * parts would not fit the source any more; it is gone from
+ * the server; the source is another where nothing can be sent again; the log has
+ * lost what says where it belongs.
+ */
+export type RestartReason =
+  | 'options-changed'
+  | 'part-size'
+  | 'upload-gone'
+  | 'source-changed'
+  | 'log-damaged'

@@ -3,20 +3,22 @@
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
 import { createHash } from 'node:crypto'
-import { FileCheckpoint } from '../../checkpoint/file-checkpoint.js'
-import { memoryCheckpoint } from '../../checkpoint/memory-checkpoint.js'
-import type { Checkpoint } from '../../checkpoint/checkpoint.js'
-import { defaultCheckpointPath } from '../../checkpoint/default-path.js'
+import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import { checkKey } from '../../store/names.js'
-import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
+import type {
+  ObjectOptions,
+  ObjectStore,
+  StoreDigest,
+} from '../../store/object-store.js'
 import type { UploadEnvironment } from './environment.js'
-import { aFunction, oneOf, optional, wholeNumber } from './option-checks.js'
-import type { Proof, UploadOptions, Verify } from './options.js'
-import {
-  readRequestSettings,
-  type RequestSettings,
-} from './request-settings.js'
+import type {
+  Proof,
+  RetryOptions,
+  TimeoutOptions,
+  UploadOptions,
+  Verify,
+} from './options.js'
 
 /** Options with every default filled in. */
 export interface UploadSettings extends RequestSettings {
@@ -43,6 +45,7 @@ export interface UploadSettings extends RequestSettings {
 }
 
 const MiB = 1024 * 1024
+
 /** Part sizes that are worked out are whole multiples of this. */
 const partSizeStep = MiB
 
@@ -103,48 +106,6 @@ export function readSettings(
         : invalidOption('sourceId must be a string that is not empty'),
     ),
   }
-}
-
-/** The sink that `checkpoint` names. */
-export async function openableCheckpoint(
-  checkpoint: string | Checkpoint | false,
-  settings: Pick<
-    UploadSettings,
-    'store' | 'key' | 'sourceDigest' | 'environment'
-  >,
-): Promise<Checkpoint> {
-  if (checkpoint === false) return memoryCheckpoint()
-  if (typeof checkpoint !== 'string') return checkpoint
-  const { logFiles, locker } = settings.environment
-  const path = await defaultCheckpointPath(
-    checkpoint,
-    {
-      identity: settings.store.identity,
-      key: settings.key,
-      source: settings.sourceDigest ?? '',
-    },
-    logFiles,
-  )
-  return new FileCheckpoint(path, locker, logFiles)
-}
-
-/** Throws unless it is something that an upload can keep its log in. */
-export function checkCheckpoint(
-  checkpoint: unknown,
-): asserts checkpoint is string | Checkpoint | false {
-  if (checkpoint === false) return
-  if (typeof checkpoint === 'string' && checkpoint !== '') return
-  if (
-    typeof checkpoint === 'object' &&
-    checkpoint !== null &&
-    'open' in checkpoint &&
-    'append' in checkpoint
-  ) {
-    return
-  }
-  invalidOption(
-    'checkpoint is required: a path for the log, a Checkpoint, or false for an upload that cannot be resumed',
-  )
 }
 
 /** SHA-256 of a string, in hex. */
@@ -216,4 +177,106 @@ export function partSizeToFit(
 /** Whether every part is hashed by more than xxh64, in a worker where that pays. */
 export function needsDigests({ verify, proof }: UploadSettings): boolean {
   return verify !== false || proof !== 'xxh64'
+}
+
+export function optional<T, R>(
+  value: T | undefined,
+  read: (value: T) => R,
+): R | undefined {
+  return value === undefined ? undefined : read(value)
+}
+
+/** A function, whatever its signature: types hold that for typed callers. */
+export function aFunction<T>(name: string, value: T): T {
+  return typeof value === 'function'
+    ? value
+    : invalidOption(`${name} must be a function`)
+}
+
+export function wholeNumber(
+  name: string,
+  value: number,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) {
+    return value
+  }
+  const range =
+    most === Number.MAX_SAFE_INTEGER
+      ? `from ${least}`
+      : `from ${least} to ${most}`
+  return invalidOption(
+    `${name} must be a whole number ${range}, not ${String(value)}`,
+  )
+}
+
+export function oneOf<const T>(
+  name: string,
+  value: T,
+  allowed: readonly T[],
+): T {
+  if (allowed.includes(value)) return value
+  return invalidOption(
+    `${name} must be one of ${allowed.map((v) => JSON.stringify(v)).join(', ')}, not ${JSON.stringify(value)}`,
+  )
+}
+
+export interface RequestSettings {
+  readonly environment: Environment
+  readonly retry: Required<RetryOptions>
+  readonly timeout: Required<TimeoutOptions>
+  readonly requestPayer: 'requester' | undefined
+}
+
+/** The options that they are read from. */
+export type RequestOptions = Pick<
+  UploadOptions,
+  'retry' | 'timeout' | 'requestPayer' | 'trafficLimit' | 'partSize'
+>
+
+export function readRequestSettings<E extends Environment>(
+  options: RequestOptions,
+  environment: E,
+): RequestSettings & { readonly environment: E } {
+  const { retry = {} } = options
+  const read = (name: keyof RetryOptions, fallback: number, least: number) =>
+    wholeNumber(`retry.${name}`, retry[name] ?? fallback, least)
+  return {
+    environment,
+    retry: {
+      attempts: wholeNumber('retry.attempts', retry.attempts ?? 5, 1, 1000),
+      baseDelay: read('baseDelay', 200, 0),
+      maxDelay: read('maxDelay', 20_000, 0),
+    },
+    timeout: readTimeout(options),
+    requestPayer: optional(options.requestPayer, (value) =>
+      oneOf('requestPayer', value, ['requester']),
+    ),
+  }
+}
+
+function readTimeout({
+  timeout = {},
+  trafficLimit,
+  partSize,
+}: RequestOptions): Required<TimeoutOptions> {
+  const read = (name: keyof TimeoutOptions, fallback: number) =>
+    wholeNumber(`timeout.${name}`, timeout[name] ?? fallback, 1)
+  // A server that holds the body back may take the time that the limit gives.
+  const slow =
+    trafficLimit === undefined
+      ? 0
+      : Math.ceil((((partSize ?? 8 * 1024 * 1024) * 8) / trafficLimit) * 1000)
+  return {
+    connect: read('connect', 10_000),
+    stall: read('stall', 60_000) + slow,
+    headers: read('headers', 120_000) + slow,
+    complete: read('complete', 600_000),
+  }
+}
+
+/** The CRC-64 that goes with what a store reports. */
+export function crcVariant(digest: StoreDigest): 'crc64ecma' | 'crc64nvme' {
+  return digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
 }

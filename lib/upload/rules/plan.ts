@@ -23,22 +23,10 @@ import type {
   ObjectHead,
   StoreLimits,
 } from '../../store/object-store.js'
-import { etagsDigest, isMd5Etag, multipartEtag, sameEtag } from './proof.js'
+import type { RestartReason } from '../options/events.js'
 import type { Verify } from '../options/options.js'
 import type { UploadSettings } from '../options/settings.js'
-
-/**
- * Why a log's upload is not gone on with: `object` or `sequential` is another; its
- * parts would not fit the source any more; it is gone from
- * the server; the source is another where nothing can be sent again; the log has
- * lost what says where it belongs.
- */
-export type RestartReason =
-  | 'options-changed'
-  | 'part-size'
-  | 'upload-gone'
-  | 'source-changed'
-  | 'log-damaged'
+import { etagsDigest, isMd5Etag, multipartEtag, sameEtag } from './proof.js'
 
 /** What the log alone lets a run do. */
 export type FirstStep =

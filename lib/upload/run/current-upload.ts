@@ -8,16 +8,15 @@
  * recognised.
  */
 import { UploadError } from '../../errors.js'
-import { givenUp } from './given-up.js'
-import type { TakenPart } from '../source/part-content.js'
-import { partTaken } from './errors.js'
 import type { Sent } from '../calls/send.js'
-import type { Plan } from './open.js'
-import { closeOldUploads } from './open.js'
-import type { RestartReason } from '../rules/plan.js'
+import type { RestartReason } from '../options/events.js'
 import type { RunContext } from './context.js'
+import { partTaken } from './errors.js'
+import { givenUp } from './given-up.js'
+import { closeOldUploads, type Plan } from './open.js'
 import { findStored, isStoredAlready } from './stored-already.js'
 import { inScope } from './trace.js'
+import type { TakenPart } from '../source/part-content.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRenewals = 2

@@ -11,10 +11,11 @@ import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
-import { askBeforeComplete } from './before-complete.js'
-import { CallbackError } from './callback-error.js'
+import type { UploadResult } from '../options/result.js'
+import { crcVariant } from '../options/settings.js'
 import type { Claim } from '../rules/claim.js'
-import { completeUpload, CompleteRefusal, headObject } from './complete.js'
+import { abortOrphans } from '../rules/orphan.js'
+import { combinedCrc64, isThatObject } from '../rules/plan.js'
 import {
   etagsDigest,
   isMd5Etag,
@@ -22,17 +23,16 @@ import {
   sameEtag,
   unquoted,
 } from '../rules/proof.js'
+import { askBeforeComplete } from './before-complete.js'
+import { CallbackError } from './callback-error.js'
+import { CompleteRefusal, completeUpload, headObject } from './complete.js'
+import type { Reuse, RunContext } from './context.js'
 import { givenUp } from './given-up.js'
-import { crcVariant, type PartContent } from '../source/part-content.js'
-import { abortOrphans } from '../rules/orphan.js'
 import { closeOldUploads } from './open.js'
 import { putWholeObject } from './put-object.js'
-import type { Receipts } from './receipts.js'
-import { weakest } from './receipts.js'
+import { type Receipts, weakest } from './receipts.js'
 import { refusedComplete } from './refused-complete.js'
-import { combinedCrc64, isThatObject } from '../rules/plan.js'
-import type { Reuse, RunContext } from './context.js'
-import type { UploadResult } from '../options/result.js'
+import type { PartContent } from '../source/part-content.js'
 
 /** The log's upload, when the source turns out to be all one body. */
 export interface ReplacedUpload {

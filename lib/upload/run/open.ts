@@ -9,22 +9,21 @@ import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { ObjectHead } from '../../store/object-store.js'
-import { headObject } from './complete.js'
-import type { Emit } from '../options/events.js'
-import { givenUp } from './given-up.js'
 import { listAllParts } from '../calls/look.js'
 import type { Requests } from '../calls/requests.js'
+import type { Emit, RestartReason } from '../options/events.js'
+import type { UploadSettings } from '../options/settings.js'
 import {
   etagsOf,
   firstStep,
   isThatObject,
+  type Listed,
   partsNow,
   storedRun,
   whyNotContinued,
-  type Listed,
-  type RestartReason,
 } from '../rules/plan.js'
-import type { UploadSettings } from '../options/settings.js'
+import { headObject } from './complete.js'
+import { givenUp } from './given-up.js'
 import type { UploadLog } from './log.js'
 
 /** What a run starts from. */

@@ -1,9 +1,10 @@
 /** A stored part that the log cannot prove, held against the bytes themselves. */
 import type { StoreDigest } from '../../store/object-store.js'
-import { bareEtag, md5Hex } from '../rules/proof.js'
-import { crcVariant, type TakenPart } from '../source/part-content.js'
-import type { Receipt } from './receipts.js'
+import { crcVariant } from '../options/settings.js'
 import type { Verdict } from '../rules/plan.js'
+import { bareEtag, md5Hex } from '../rules/proof.js'
+import type { Receipt } from './receipts.js'
+import type { TakenPart } from '../source/part-content.js'
 
 /** The stored part's receipt; undefined when it is of other bytes. */
 export async function compared(

@@ -9,24 +9,21 @@
  */
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { ListedPart } from '../../store/object-store.js'
-import { askBeforeComplete } from './before-complete.js'
-import { Claim } from '../rules/claim.js'
 import type { PartEvent } from '../options/events.js'
+import { crcVariant } from '../options/settings.js'
+import { Claim } from '../rules/claim.js'
+import { judgePart, type Listed, type Verdict } from '../rules/plan.js'
+import { askBeforeComplete } from './before-complete.js'
+import type { Reuse, RunContext } from './context.js'
 import type { OpenUpload } from './current-upload.js'
-import {
-  crcVariant,
-  type Piece,
-  type TakenPart,
-} from '../source/part-content.js'
 import { claimBroken, sourceGrew, tooManyParts } from './errors.js'
+import type { Plan } from './open.js'
 import { compared } from './part-comparison.js'
 import { PartTracing } from './part-trace.js'
-import type { Plan } from './open.js'
-import { Receipts, type Receipt } from './receipts.js'
-import { judgePart, type Listed, type Verdict } from '../rules/plan.js'
-import type { Reuse, RunContext } from './context.js'
+import { type Receipt, Receipts } from './receipts.js'
 import { sizeMismatch } from './size-mismatch.js'
 import { mustBeAsStored } from './source-change.js'
+import type { Piece, TakenPart } from '../source/part-content.js'
 
 export class PartTaker {
   readonly receipts = new Receipts()

@@ -16,13 +16,13 @@ import type {
   ObjectReceipt,
 } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
-import { headObject, isRefusedLook } from './complete.js'
-import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
-import { crcVariant, type PartContent } from '../source/part-content.js'
 import type { Sent } from '../calls/send.js'
-import { tracePut } from './part-trace.js'
+import { crcVariant, type UploadSettings } from '../options/settings.js'
+import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
+import { headObject, isRefusedLook } from './complete.js'
 import type { RunContext } from './context.js'
-import type { UploadSettings } from '../options/settings.js'
+import { tracePut } from './part-trace.js'
+import type { PartContent } from '../source/part-content.js'
 
 const noEtag = new StoreError('the answer has no ETag.', { kind: 'response' })
 

@@ -3,17 +3,11 @@
  * in a file that can be read again.
  */
 import type { DigestKind, Digests } from '../../hash/digest.js'
-import type { Body, StoreDigest } from '../../store/object-store.js'
-import { bodyOf } from './part-body.js'
+import type { Body } from '../../store/object-store.js'
 import type { ViewPace } from './view-pace.js'
 
 /** CRC-64s are unsigned decimals, `md5` is base64, the others are hex. */
 export type ContentDigest = DigestKind | 'xxh64'
-
-/** The CRC-64 that goes with what a store reports. */
-export function crcVariant(digest: StoreDigest): 'crc64ecma' | 'crc64nvme' {
-  return digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
-}
 
 export interface PartContent {
   /** Bytes. */
@@ -98,5 +92,23 @@ export class MemoryContent implements PartContent {
 
   async settled(): Promise<void> {
     await Promise.allSettled(this.#known.values())
+  }
+}
+
+/** `onSent` hears of each view when the next one is asked for. */
+export function bodyOf(
+  data: Uint8Array,
+  pace: ViewPace,
+  onSent: (bytes: number) => void,
+): Body {
+  return async function* views() {
+    for (let start = 0; start < data.byteLength;) {
+      const view = data.subarray(start, start + pace.size)
+      const sent = pace.start(view.byteLength)
+      yield view
+      sent()
+      onSent(view.byteLength)
+      start += view.byteLength
+    }
   }
 }

@@ -5,9 +5,9 @@ import {
   StoreError,
   type StoreErrorKind,
 } from '../../../lib/store/store-error.js'
-import type { RetryEvent } from '../../../lib/upload/options/events.js'
 import { Requests } from '../../../lib/upload/calls/requests.js'
-import { readRequestSettings } from '../../../lib/upload/options/request-settings.js'
+import type { RetryEvent } from '../../../lib/upload/options/events.js'
+import { readRequestSettings } from '../../../lib/upload/options/settings.js'
 
 function setUp(attempts = 3) {
   const stop = new AbortController()
