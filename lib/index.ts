@@ -30,7 +30,7 @@ export {
 export {
   abortUploads,
   type AbortUploadsOptions,
-} from './upload/abort-uploads.js'
+} from './upload/list-uploads.js'
 
 export { createFixedChunkStream } from './upload/source/fixed-chunk-stream.js'
 
@@ -47,7 +47,7 @@ export type {
 
 export type { UploadResult } from './upload/options/result.js'
 
-export { CallbackError } from './upload/run/callback-error.js'
+export { CallbackError } from './upload/run/errors.js'
 
 export type {
   InitiatedEvent,
@@ -62,7 +62,7 @@ export type { Progress } from './upload/options/progress.js'
 
 export type { UploadTrace } from './upload/run/trace.js'
 
-export type { PartTrace } from './upload/run/part-trace.js'
+export type { PartTrace } from './upload/run/trace.js'
 
 export type { RequestTrace } from './store/request-trace.js'
 

@@ -8,16 +8,16 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { asError, UploadError } from '../errors.js'
-import { Deferred } from './run/deferred.js'
-import { suspended } from './run/endings.js'
 import type { Emit } from './options/events.js'
-import { FileParts, piecesOf } from './source/file-parts.js'
-import type { FileSource } from './source/file-source.js'
 import { ProgressCounter } from './options/progress.js'
-import { needsDigests, type UploadSettings } from './options/settings.js'
 import type { UploadResult } from './options/result.js'
+import { needsDigests, type UploadSettings } from './options/settings.js'
+import { Deferred } from './run/deferred.js'
+import { suspended } from './run/errors.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
+import { FileParts, piecesOf } from './source/file-parts.js'
+import type { FileSource } from './source/file-source.js'
 
 export interface FileUploadOptions {
   source: FileSource

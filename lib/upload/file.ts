@@ -23,7 +23,7 @@ import {
   type UploadSettings,
   wholeNumber,
 } from './options/settings.js'
-import { told } from './run/endings.js'
+import { told } from './run/errors.js'
 import { traceUpload } from './run/trace.js'
 import { FileSource } from './source/file-source.js'
 

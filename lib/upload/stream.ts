@@ -12,8 +12,9 @@
  */
 import { Writable } from 'node:stream'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { PartRecord } from '../checkpoint/record.js'
 import { asError, UploadError } from '../errors.js'
-import { loadXxh64 } from '../hash/xxh64.js'
+import { loadXxh64, type Xxh64 } from '../hash/xxh64.js'
 import { discardUpload } from './discard.js'
 import {
   checkCheckpoint,
@@ -34,25 +35,23 @@ import {
 } from './options/settings.js'
 import {
   type SkipOptions,
-  skipStored,
-  skipTooLate,
-  sourceIdRequired,
-  writtenTooEarly,
+  type StoredParts,
+  vouchedParts,
 } from './rules/skip.js'
-import { CallbackError } from './run/callback-error.js'
 import { Deferred } from './run/deferred.js'
 import {
   alreadyComplete,
   beQuiet,
+  CallbackError,
   discarded,
   followSignal,
   suspended,
   told,
-} from './run/endings.js'
+} from './run/errors.js'
 import { UploadRun } from './run/run.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
-import type { PartCutter } from './source/part-cutter.js'
-import { cutterOf } from './stream-cutter.js'
+import { PartBuffers } from './source/part-buffers.js'
+import { PartCutter } from './source/part-cutter.js'
 
 /**
  * Uploads what is written into it, in parts, and goes on where an earlier run of
@@ -360,4 +359,76 @@ export class ResumableUploadStream extends Writable {
     const isComplete = this.#finished ?? this.#callbackFailed
     if (isComplete !== undefined) throw alreadyComplete(this.#settings.key)
   }
+}
+
+/** Passes over them; the offset, in bytes, of what follows the last of them. */
+export function skipStored(
+  run: StoredParts & { skip(records: readonly PartRecord[]): void },
+  settings: Pick<UploadSettings, 'sourceDigest'>,
+  trustSource: boolean,
+): number | 'nobody' {
+  const records = vouchedParts(run, settings, trustSource)
+  if (records === 'nobody') return 'nobody'
+  run.skip(records)
+  const last = records.at(-1)
+  return last === undefined ? 0 : last.offset + last.size
+}
+
+export function sourceIdRequired(
+  { sourceDigest, key }: UploadSettings,
+  uploadId: string | undefined,
+): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_ID_REQUIRED',
+    sourceDigest === undefined
+      ? 'skipping without reading needs a sourceId, in this call and in the one that stored the parts, or { trustSource: true }'
+      : 'the sourceId is not the one of the run that stored the parts: write the source from its first byte, or pass { trustSource: true }',
+    { key, uploadId, resumable: true },
+  )
+}
+
+/** For a second call, or one after the first write. */
+export function skipTooLate({ key }: UploadSettings): UploadError {
+  return new UploadError(
+    'PAWL_INVALID_STATE',
+    'skipUploaded() is for once, before the first write',
+    { key },
+  )
+}
+
+/** What was written is not known to begin where the stored parts end. */
+export function writtenTooEarly(
+  { key, isResumable: resumable }: UploadSettings,
+  uploadId: string | undefined,
+): UploadError {
+  return new UploadError(
+    'PAWL_INVALID_STATE',
+    'the stream was written to before skipUploaded() had resolved: await the offset, then write from there; nothing of it was sent',
+    { key, uploadId, resumable },
+  )
+}
+
+/** What cuts a stream's bytes into the parts of a run, behind those it skipped. */
+export function cutterOf(
+  run: UploadRun,
+  xxh64: Xxh64,
+  {
+    concurrency,
+    environment,
+  }: Pick<UploadSettings, 'concurrency' | 'environment'>,
+  onError: (error: Error) => void,
+): PartCutter {
+  return new PartCutter({
+    buffers: new PartBuffers(run.partSize, concurrency + 1, {
+      spares: environment.spares,
+    }),
+    xxh64,
+    collections: environment.collections,
+    firstPartNumber: run.partsTaken + 1,
+    onPart: (part, next) => {
+      run.take(part)
+      next()
+    },
+    onError,
+  })
 }

@@ -1,9 +1,13 @@
 /** All pages of what the store has of an upload. */
-import type { ListedPart, ObjectStore } from '../../store/object-store.js'
 import { UploadError } from '../../errors.js'
+import type {
+  ListedPart,
+  ObjectHead,
+  ObjectStore,
+} from '../../store/object-store.js'
 import type { Requests } from './requests.js'
-import type { Listed } from '../rules/plan.js'
 import type { UploadSettings } from '../options/settings.js'
+import type { Listed } from '../rules/judge.js'
 
 /**
  * The parts by number; `gone` when the store has no such upload, `refused` when
@@ -57,4 +61,30 @@ function mustAdvance(
     'PAWL_RESPONSE',
     `the list of parts from ${identity} does not advance: page after ${after ?? 0} is followed by ${next}`,
   )
+}
+
+/**
+ * HEAD of the key, tried again as any other call. Undefined when there is no such
+ * object, and when this caller may not look: who may only write still has the
+ * list of parts to go by, and a wrong secret is refused there too.
+ */
+export async function headObject(
+  requests: Requests,
+  settings: UploadSettings,
+  signal?: AbortSignal,
+): Promise<ObjectHead | undefined> {
+  try {
+    const { answer } = await requests.send(
+      { what: 'HEAD', ...(signal === undefined ? {} : { signal }) },
+      (call) => settings.store.headObject(settings.key, call),
+    )
+    return answer
+  } catch (error) {
+    if (error instanceof UploadError && isRefusedLook(error)) return undefined
+    throw error
+  }
+}
+
+export function isRefusedLook({ code, status }: UploadError): boolean {
+  return code === 'PAWL_ACCESS_DENIED' || status === 405 || status === 501
 }

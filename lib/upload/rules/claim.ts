@@ -10,8 +10,9 @@
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
 import type { ObjectHead, StoreDigest } from '../../store/object-store.js'
+import { isStrong, provesEqual } from './judge.js'
+import { combinedCrc64, partsNow } from './proof.js'
 import type { TakenPart } from '../source/part-content.js'
-import { combinedCrc64, isStrong, partsNow, provesEqual } from './plan.js'
 
 export class Claim {
   readonly upload: UploadState

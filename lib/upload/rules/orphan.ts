@@ -8,21 +8,16 @@
  * (by the server's clock), it has no parts, and it is older than 15 minutes. One
  * that is younger stays; `abortUploads` and lifecycle rules are for those.
  */
-import { UploadError } from '../../errors.js'
 import type { ListedUpload } from '../../store/object-store.js'
-import { listAllParts } from '../calls/look.js'
-import type { Requests } from '../calls/requests.js'
-import type { UploadSettings } from '../options/settings.js'
-import type { UploadLog } from '../run/log.js'
 
 /** ms; an upload that is younger may be somebody's who is just beginning. */
 const leastAge = 15 * 60_000
+
 /** ms; no Initiate is under way for longer. */
 const longestInitiate = 5 * 60_000
+
 /** ms; servers give times in whole seconds. */
 const tolerance = 2000
-/** Of one key: more than that is not this log's doing. */
-const mostPages = 10
 
 /** What a log knows of the uploads that it began. */
 export interface Begun {
@@ -63,61 +58,4 @@ export function canBeOrphan(
       initiated <= end + offset + tolerance
     )
   })
-}
-
-/** Aborts what is left of lost Initiates. What cannot be asked is left alone. */
-export async function abortOrphans({
-  settings,
-  log,
-  requests,
-}: {
-  settings: Pick<UploadSettings, 'store' | 'key' | 'environment'>
-  log: Pick<UploadLog, 'intents' | 'uploadIds'>
-  requests: Requests
-}): Promise<void> {
-  if (!mayHaveOrphans(log)) return
-  const { store, key } = settings
-  try {
-    for (const uploadId of await findCandidates(settings, log, requests)) {
-      const listed = await listAllParts(requests, settings, uploadId)
-      if (listed === 'gone' || listed === 'refused' || listed.size > 0) continue
-      await requests.send({ what: 'Abort', uploadId, attempts: 2 }, (call) =>
-        store.abortUpload({ key, uploadId }, call),
-      )
-    }
-  } catch (error) {
-    if (!(error instanceof UploadError)) throw error
-  }
-}
-
-async function findCandidates(
-  {
-    store,
-    key,
-    environment,
-  }: Pick<UploadSettings, 'store' | 'key' | 'environment'>,
-  { intents, uploadIds }: Pick<UploadLog, 'intents' | 'uploadIds'>,
-  requests: Requests,
-): Promise<string[]> {
-  const found: string[] = []
-  const begun = { key, intents, uploadIds }
-  let markers = {}
-  for (let page = 1; page <= mostPages; page++) {
-    const { answer } = await requests.send(
-      { what: 'the list of uploads', attempts: 2 },
-      (call) => store.listUploads({ prefix: key, ...markers }, call),
-    )
-    const { uploads, next, date } = answer
-    // Without the server's clock there is nothing to hold its times against.
-    if (date === undefined) return found
-    const clocks = { ours: environment.now(), servers: date }
-    for (const upload of uploads) {
-      if (canBeOrphan(upload, begun, clocks)) found.push(upload.uploadId)
-    }
-    // In order of keys: what begins with ours and is longer comes after it.
-    const isOver = uploads.some((upload) => upload.key !== key)
-    if (next === undefined || isOver) return found
-    markers = next
-  }
-  return found
 }

@@ -7,14 +7,20 @@
  * at Initiate has its own `intent`, so that what a lost answer left behind can be
  * recognised.
  */
+import type { PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
+import type { StoreDigest } from '../../store/object-store.js'
+import { listAllParts } from '../calls/look.js'
 import type { Sent } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
+import { crcVariant } from '../options/settings.js'
+import { judgePart, type Verdict } from '../rules/judge.js'
+import type { Plan } from '../rules/plan.js'
+import { bareEtag, md5Hex } from '../rules/proof.js'
+import { closeOldUploads } from './clean-up.js'
 import type { RunContext } from './context.js'
 import { partTaken } from './errors.js'
-import { givenUp } from './given-up.js'
-import { closeOldUploads, type Plan } from './open.js'
-import { findStored, isStoredAlready } from './stored-already.js'
+import { givenUp } from './log.js'
 import { inScope } from './trace.js'
 import type { TakenPart } from '../source/part-content.js'
 
@@ -210,4 +216,105 @@ export class OpenUpload {
 
 function isGone(error: unknown): error is UploadError {
   return error instanceof UploadError && error.code === 'PAWL_UPLOAD_GONE'
+}
+
+export interface Receipt {
+  size: number
+  /** As the server spelled it. */
+  etag: string
+  crc64?: string | undefined
+  md5?: string | undefined
+  check: PartCheck
+}
+
+const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
+
+export class Receipts {
+  readonly #byNumber = new Map<number, Receipt>()
+
+  get size(): number {
+    return this.#byNumber.size
+  }
+
+  set(partNumber: number, receipt: Receipt): void {
+    this.#byNumber.set(partNumber, receipt)
+  }
+
+  /**
+   * Parts 1 to `count`, which must all be there and together be of `size`:
+   * nothing is completed without a receipt for every part.
+   */
+  inOrder(count: number, size: number): (Receipt & { partNumber: number })[] {
+    const parts: (Receipt & { partNumber: number })[] = []
+    let sum = 0
+    for (let partNumber = 1; partNumber <= count; partNumber++) {
+      const receipt = this.#byNumber.get(partNumber)
+      if (receipt === undefined) {
+        throw new UploadError(
+          'PAWL_INVALID_STATE',
+          `part ${partNumber} of ${count} has no receipt; nothing was completed`,
+          { partNumber, resumable: true },
+        )
+      }
+      sum += receipt.size
+      parts.push({ partNumber, ...receipt })
+    }
+    if (sum !== size || this.#byNumber.size !== count) {
+      throw new UploadError(
+        'PAWL_INVALID_STATE',
+        `${this.#byNumber.size} parts of ${sum} bytes are stored, expected ${count} of ${size}; nothing was completed`,
+        { resumable: true },
+      )
+    }
+    return parts
+  }
+}
+
+/** The weakest of some checks. */
+export function weakest(checks: readonly PartCheck[]): PartCheck {
+  let least: PartCheck = 'crc64'
+  for (const check of checks) {
+    if (strength[check] < strength[least]) least = check
+  }
+  return least
+}
+
+/** Whether a server refused a part because it has one of that number. */
+export function isStoredAlready(error: unknown): error is UploadError {
+  return error instanceof UploadError && error.serverCode === 'PartAlreadyExist'
+}
+
+/** As if it had been sent now; undefined when other bytes are stored. */
+export async function findStored(
+  { requests, settings }: Pick<RunContext, 'requests' | 'settings'>,
+  part: TakenPart,
+  uploadId: string,
+  { attempts = 1 }: UploadError,
+): Promise<Sent<{ etag: string }> | undefined> {
+  const { store, verify } = settings
+  const listed = await listAllParts(requests, settings, uploadId)
+  if (listed === 'gone' || listed === 'refused') return undefined
+  const there = listed.get(part.partNumber)
+  // Without a record nothing is known of them but what the store says.
+  const candidate = { size: part.size, hash: '' }
+  const verdict = judgePart(candidate, undefined, there, verify)
+  if (verdict.do !== 'compare') return undefined
+  const receipt = await compared(part, verdict, store.digest)
+  if (receipt === undefined) return undefined
+  const { etag, crc64, md5, check } = receipt
+  return { receipt: { etag }, crc64, md5, check, attempts }
+}
+
+/** The stored part's receipt; undefined when it is of other bytes. */
+export async function compared(
+  { content, size }: TakenPart,
+  { by, value, etag }: Extract<Verdict, { do: 'compare' }>,
+  storeDigest: StoreDigest,
+): Promise<Receipt | undefined> {
+  if (by === 'crc64') {
+    const crc64 = await content.digest(crcVariant(storeDigest))
+    return crc64 === value ? { size, etag, crc64, check: by } : undefined
+  }
+  const md5 = md5Hex(await content.digest('md5'))
+  return md5 === bareEtag(value) ? { size, etag, md5, check: by } : undefined
 }

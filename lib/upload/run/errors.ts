@@ -1,5 +1,8 @@
 /** Parts that an upload cannot take, in words. */
-import { UploadError } from '../../errors.js'
+import type { EventEmitter } from 'node:events'
+import { UploadError, type UploadErrorFields } from '../../errors.js'
+import { answerOf, type StoreError } from '../../store/store-error.js'
+import type { UploadResult } from '../options/result.js'
 import type { Piece } from '../source/part-content.js'
 
 export function partChanged(
@@ -56,6 +59,104 @@ export function claimBroken(key: string): UploadError {
   return new UploadError(
     'PAWL_SOURCE_CHANGED',
     'an earlier run completed the object, and the source is no longer its bytes; run the same call again to upload the source as it is now',
+    { key, resumable: true },
+  )
+}
+
+/**
+ * The object is complete, but the callback that OSS was to make failed
+ * (`PAWL_CALLBACK_FAILED`). `result` is what the upload would have resolved to.
+ * It is not repeated: the object exists, and the log is gone.
+ */
+export class CallbackError extends UploadError {
+  /** The class's name. */
+  override readonly name = 'CallbackError'
+  /** What the upload would have resolved to. */
+  readonly result: UploadResult
+
+  /** Made by uploads with `object.callback`. */
+  constructor(result: UploadResult, cause: StoreError) {
+    super(
+      'PAWL_CALLBACK_FAILED',
+      `the object is complete, but its callback failed: ${cause.message}`,
+      {
+        ...answerOf(cause),
+        key: result.key,
+        uploadId: result.uploadId,
+        completed: true,
+      },
+    )
+    this.result = result
+  }
+}
+
+export function suspended(fields: UploadErrorFields): UploadError {
+  return new UploadError(
+    'PAWL_SUSPENDED',
+    fields.resumable === true
+      ? 'the upload was suspended; the same call, made again, goes on from here'
+      : 'the upload was stopped; without a checkpoint the same call, made again, starts over',
+    fields,
+  )
+}
+
+/** An error as callers see it: without a log there is nothing to go on from. */
+export function told(error: Error, isResumable: boolean): Error {
+  if (!isResumable && error instanceof UploadError && error.resumable) {
+    Object.defineProperty(error, 'resumable', { value: false })
+  }
+  return error
+}
+
+export function discarded(fields: UploadErrorFields): UploadError {
+  return new UploadError('PAWL_DISCARDED', 'the upload was discarded', fields)
+}
+
+/** For a `discard()` that came too late. */
+export function alreadyComplete(key: string): UploadError {
+  return new UploadError(
+    'PAWL_INVALID_STATE',
+    'the object is complete: there is no upload left to discard',
+    { key, completed: true },
+  )
+}
+
+/**
+ * Calls `end` once when it is aborted; returns how to let go of it. For one that
+ * was aborted before, a tick later: from Node 24 on `pipeline` refuses a stream
+ * that is destroyed, and then nobody listens to its error, which is thrown.
+ */
+export function followSignal(
+  signal: AbortSignal | undefined,
+  end: (reason: unknown) => void,
+): () => void {
+  if (signal === undefined) return () => undefined
+  const onAbort = (): void => end(signal.reason)
+  if (signal.aborted) process.nextTick(onAbort)
+  else signal.addEventListener('abort', onAbort, { once: true })
+  return () => signal.removeEventListener('abort', onAbort)
+}
+
+/** For an end that the caller asked for by name; `result` says it too. */
+export function beQuiet(stream: EventEmitter): void {
+  // Once: it may be asked for again and again.
+  stream.off('error', ignoreError).on('error', ignoreError)
+}
+
+function ignoreError(): void {
+  // Without a listener the stream's error would end the process.
+}
+
+/** `found` bytes so far, or in all; never as many as the caller had said. */
+export function sizeMismatch(
+  expected: number,
+  found: number,
+  key: string,
+): UploadError {
+  const least = found > expected ? 'at least ' : ''
+  return new UploadError(
+    'PAWL_SIZE_MISMATCH',
+    `the source gave ${least}${found} bytes, expected ${expected} (the option size); nothing was completed`,
     { key, resumable: true },
   )
 }

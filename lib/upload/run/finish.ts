@@ -11,28 +11,28 @@ import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
+import { headObject } from '../calls/look.js'
 import type { UploadResult } from '../options/result.js'
 import { crcVariant } from '../options/settings.js'
 import type { Claim } from '../rules/claim.js'
-import { abortOrphans } from '../rules/orphan.js'
-import { combinedCrc64, isThatObject } from '../rules/plan.js'
+import type { Plan } from '../rules/plan.js'
 import {
+  checkObject,
+  combinedCrc64,
   etagsDigest,
-  isMd5Etag,
-  multipartEtag,
-  sameEtag,
+  isThatObject,
   unquoted,
 } from '../rules/proof.js'
 import { askBeforeComplete } from './before-complete.js'
-import { CallbackError } from './callback-error.js'
-import { CompleteRefusal, completeUpload, headObject } from './complete.js'
+import { abortOrphans, closeOldUploads } from './clean-up.js'
+import { CompleteRefusal, completeUpload, refusedComplete } from './complete.js'
 import type { Reuse, RunContext } from './context.js'
-import { givenUp } from './given-up.js'
-import { closeOldUploads } from './open.js'
+import { type OpenUpload, type Receipts, weakest } from './current-upload.js'
+import { CallbackError } from './errors.js'
+import { givenUp } from './log.js'
+import { mustBeAsStored, type PartTaker } from './parts.js'
 import { putWholeObject } from './put-object.js'
-import { type Receipts, weakest } from './receipts.js'
-import { refusedComplete } from './refused-complete.js'
-import type { PartContent } from '../source/part-content.js'
+import { MemoryContent, type PartContent } from '../source/part-content.js'
 
 /** The log's upload, when the source turns out to be all one body. */
 export interface ReplacedUpload {
@@ -164,20 +164,6 @@ export async function finishClaim(
   })
 }
 
-/** What the server's word on the object is worth. */
-function checkObject(
-  receipt: ObjectReceipt,
-  expected: { etags: readonly string[]; crc64: string | undefined },
-): 'crc64' | 'md5' | 'none' | 'wrong' {
-  if (receipt.crc64 !== undefined && expected.crc64 !== undefined) {
-    return receipt.crc64 === expected.crc64 ? 'crc64' : 'wrong'
-  }
-  const { etags } = expected
-  if (!etags.every(isMd5Etag)) return 'none'
-  // Another ETag proves nothing: not every store makes it of the parts' MD5s.
-  return sameEtag(receipt.etag, multipartEtag(etags)) ? 'md5' : 'none'
-}
-
 interface Finished {
   uploadId: string | undefined
   size: number
@@ -260,4 +246,71 @@ async function removeLog(
 function leftBehind(replaced: ReplacedUpload | undefined): LogRecord[] {
   if (replaced === undefined) return []
   return givenUp(replaced.uploadId, 'source-changed', replaced.isCompleted)
+}
+
+/** xxh64 of no bytes. */
+const hashOfNothing = 'ef46db3751d8e999'
+
+export interface EndedSource {
+  taker: PartTaker
+  upload: OpenUpload
+  plan: Plan
+  /** Parts taken, all of them stored or proved. */
+  parts: number
+  /** Bytes. */
+  size: number
+  /** All bytes, when they are less than a part. */
+  whole: PartContent | undefined
+}
+
+export async function makeObject(
+  context: RunContext,
+  source: EndedSource,
+): Promise<UploadResult> {
+  const { taker, upload, parts, size } = source
+  const { claim, reuse } = taker
+  if (claim?.isWhole() === true) return finishClaim(context, claim, reuse)
+  if (parts === 0 || source.whole !== undefined) {
+    return putInstead(context, source)
+  }
+  if (claim !== undefined) {
+    await askBeforeComplete(context, { size, crc64: claim.crc64With() })
+    await taker.giveUpClaim()
+  }
+  const uploadId = await upload.id()
+  const taken = { parts, size }
+  return finishUpload(context, uploadId, taker.receipts, taken, reuse)
+}
+
+async function putInstead(
+  context: RunContext,
+  { taker, upload, plan, whole }: EndedSource,
+): Promise<UploadResult> {
+  const { digests } = context.settings.environment
+  const content =
+    whole ?? new MemoryContent(new Uint8Array(0), hashOfNothing, digests)
+  const { reuse, claim } = taker
+  await mustBeAllowed(context, content, plan)
+  reuse.resumed = false
+  const { uploadId } = upload
+  const replaced =
+    uploadId === undefined
+      ? undefined
+      : { uploadId, isCompleted: claim !== undefined }
+  const result = await finishWithPut(context, content, reuse, replaced)
+  upload.forget()
+  return result
+}
+
+/** With `onSourceChange: 'fail'` part 1 has to be what was stored of it. */
+async function mustBeAllowed(
+  { settings }: RunContext,
+  content: PartContent,
+  plan: Plan,
+): Promise<void> {
+  if (settings.onSourceChange !== 'fail' || plan.mode === 'create') return
+  const { parts, uploadId } = plan.upload
+  const hash = await content.digest(settings.proof)
+  const candidate = { size: content.size, hash }
+  mustBeAsStored(settings, parts.get(1), candidate, uploadId)
 }

@@ -17,13 +17,13 @@ import type {
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
 import { UploadError } from '../../errors.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
+import type { UploadSettings } from '../options/settings.js'
+import { checkTarget } from '../rules/plan.js'
 import {
+  type FileSight,
   isSameFile,
   isSettled,
-  type FileSight,
 } from '../source/file-identity.js'
-import { checkTarget } from '../rules/plan.js'
-import type { UploadSettings } from '../options/settings.js'
 
 export class UploadLog {
   readonly checkpoint: Checkpoint
@@ -211,4 +211,17 @@ export class UploadLog {
 function isRefusal(failure: Error | undefined): boolean {
   const status = failure instanceof UploadError ? failure.status : undefined
   return status !== undefined && status >= 400 && status < 500 && status !== 408
+}
+
+/**
+ * `isClosed`: nothing of it is to be aborted. It is gone, or has become an
+ * object, which an Abort could break on some servers.
+ */
+export function givenUp(
+  uploadId: string,
+  reason: string,
+  isClosed: boolean,
+): LogRecord[] {
+  const voided: LogRecord = { type: 'void', uploadId, reason }
+  return isClosed ? [voided, { type: 'closed', uploadId }] : [voided]
 }

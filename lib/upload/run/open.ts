@@ -7,36 +7,15 @@
  */
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
-import { UploadError } from '../../errors.js'
-import type { ObjectHead } from '../../store/object-store.js'
-import { listAllParts } from '../calls/look.js'
+import { headObject, listAllParts } from '../calls/look.js'
 import type { Requests } from '../calls/requests.js'
 import type { Emit, RestartReason } from '../options/events.js'
 import type { UploadSettings } from '../options/settings.js'
-import {
-  etagsOf,
-  firstStep,
-  isThatObject,
-  type Listed,
-  partsNow,
-  storedRun,
-  whyNotContinued,
-} from '../rules/plan.js'
-import { headObject } from './complete.js'
-import { givenUp } from './given-up.js'
-import type { UploadLog } from './log.js'
-
-/** What a run starts from. */
-export type Plan =
-  | { mode: 'create' }
-  | { mode: 'resume'; upload: UploadState; listed: Listed }
-  /** The object is there already; the source is read and proved, nothing is sent. */
-  | {
-      mode: 'claim'
-      upload: UploadState
-      completing: CompletingUploadRecord
-      head: ObjectHead
-    }
+import { storedRun } from '../rules/judge.js'
+import { firstStep, type Plan, whyNotContinued } from '../rules/plan.js'
+import { etagsOf, isThatObject, partsNow } from '../rules/proof.js'
+import { closeOldUploads } from './clean-up.js'
+import { givenUp, type UploadLog } from './log.js'
 
 export interface Preparation {
   settings: UploadSettings
@@ -127,30 +106,4 @@ async function restart(
   emit('restarted', { reason })
   await closeOldUploads(preparation)
   return { mode: 'create' }
-}
-
-/**
- * Aborts uploads that the log has given up, once each: what cannot be aborted
- * now stays in the log for the next time. `isLast`: there may be none.
- */
-export async function closeOldUploads(
-  { settings, log, requests }: Omit<Preparation, 'emit'>,
-  isLast = false,
-): Promise<void> {
-  const { store, key } = settings
-  for (const uploadId of log.unclosed) {
-    const isClosed = await requests
-      .send(
-        { what: 'Abort', uploadId, ...(isLast ? {} : { attempts: 2 }) },
-        (call) => store.abortUpload({ key, uploadId }, call),
-      )
-      .then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof UploadError) return false
-          throw error
-        },
-      )
-    if (isClosed) await log.append({ type: 'closed', uploadId })
-  }
 }

@@ -10,19 +10,32 @@
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { ListedPart } from '../../store/object-store.js'
 import type { PartEvent } from '../options/events.js'
-import { crcVariant } from '../options/settings.js'
+import { crcVariant, type UploadSettings } from '../options/settings.js'
 import { Claim } from '../rules/claim.js'
-import { judgePart, type Listed, type Verdict } from '../rules/plan.js'
+import {
+  type Candidate,
+  hasChanged,
+  judgePart,
+  type Listed,
+  type Verdict,
+} from '../rules/judge.js'
+import type { Plan } from '../rules/plan.js'
 import { askBeforeComplete } from './before-complete.js'
 import type { Reuse, RunContext } from './context.js'
-import type { OpenUpload } from './current-upload.js'
-import { claimBroken, sourceGrew, tooManyParts } from './errors.js'
-import type { Plan } from './open.js'
-import { compared } from './part-comparison.js'
-import { PartTracing } from './part-trace.js'
-import { type Receipt, Receipts } from './receipts.js'
-import { sizeMismatch } from './size-mismatch.js'
-import { mustBeAsStored } from './source-change.js'
+import {
+  compared,
+  type OpenUpload,
+  type Receipt,
+  Receipts,
+} from './current-upload.js'
+import {
+  claimBroken,
+  partChanged,
+  sizeMismatch,
+  sourceGrew,
+  tooManyParts,
+} from './errors.js'
+import { PartTracing } from './trace.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 
 export class PartTaker {
@@ -335,4 +348,16 @@ function listedPart(
   partNumber: number,
 ): ListedPart | 'refused' | undefined {
   return listed === 'refused' ? listed : listed.get(partNumber)
+}
+
+/** Throws `PAWL_SOURCE_CHANGED` for a part that must not differ, and does. */
+export function mustBeAsStored(
+  { onSourceChange, key }: Pick<UploadSettings, 'onSourceChange' | 'key'>,
+  record: PartRecord | undefined,
+  candidate: Candidate,
+  uploadId: string | undefined,
+): void {
+  if (onSourceChange !== 'fail' || !hasChanged(record, candidate)) return
+  const { number: partNumber, offset, size } = record
+  throw partChanged({ partNumber, offset, size }, { key, uploadId })
 }

@@ -16,12 +16,12 @@ import type {
   ObjectReceipt,
 } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
+import { headObject, isRefusedLook } from '../calls/look.js'
 import type { Sent } from '../calls/send.js'
 import { crcVariant, type UploadSettings } from '../options/settings.js'
-import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
-import { headObject, isRefusedLook } from './complete.js'
+import { type Expected, md5Hex, proofOf } from '../rules/proof.js'
 import type { RunContext } from './context.js'
-import { tracePut } from './part-trace.js'
+import { tracePut } from './trace.js'
 import type { PartContent } from '../source/part-content.js'
 
 const noEtag = new StoreError('the answer has no ETag.', { kind: 'response' })
@@ -31,14 +31,6 @@ interface Put {
   check: PartCheck
   /** Requests made for it. */
   attempts: number
-}
-
-/** What the object must be, to be ours. */
-interface Expected {
-  size: number
-  /** Hex. */
-  md5: string
-  crc64: string | undefined
 }
 
 export async function putWholeObject(
@@ -190,18 +182,6 @@ async function confirm(
     { what: 'PutObject' },
     put.attempts,
   )
-}
-
-/** What proves the object to be ours; its size alone never does. */
-function proofOf(
-  head: ObjectHead,
-  { size, md5, crc64 }: Expected,
-): 'crc64' | 'md5' | undefined {
-  if (head.size !== size) return undefined
-  if (head.crc64 !== undefined && crc64 !== undefined) {
-    return head.crc64 === crc64 ? 'crc64' : undefined
-  }
-  return isMd5Etag(head.etag) && sameEtag(head.etag, md5) ? 'md5' : undefined
 }
 
 /** An answer was lost, or says that the object is there already. */

@@ -17,9 +17,22 @@
  * by `finish()`. A failed part is never left out: no Complete without a receipt
  * for every part.
  */
+import type { PartRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import { makeObject } from './make-object.js'
+import { Requests } from '../calls/requests.js'
+import { PartSender, Slots } from '../calls/send.js'
+import type { UploadResult } from '../options/result.js'
+import { storedRun } from '../rules/judge.js'
+import type { Plan } from '../rules/plan.js'
+import type { RunContext, UploadRunOptions } from './context.js'
 import { OpenUpload } from './current-upload.js'
+import { sizeMismatch } from './errors.js'
+import { makeObject } from './finish.js'
+import { UploadLog } from './log.js'
+import { prepare } from './open.js'
+import { PartTaker } from './parts.js'
+import { bounds, Deadline, leaveLog } from './suspension.js'
+import { inScope } from './trace.js'
 import {
   letGo,
   MemoryContent,
@@ -27,20 +40,6 @@ import {
   type TakenPart,
 } from '../source/part-content.js'
 import type { Part } from '../source/part.js'
-import { PartSender } from '../calls/send.js'
-import { prepare, type Plan } from './open.js'
-import { PartTaker } from './parts.js'
-import { sizeMismatch } from './size-mismatch.js'
-import { Requests } from '../calls/requests.js'
-import { storedRun } from '../rules/plan.js'
-import type { RunContext } from './context.js'
-import type { UploadRunOptions } from './run-options.js'
-import { Slots } from '../calls/slots.js'
-import { bounds, Deadline, leaveLog } from './suspension.js'
-import { UploadLog } from './log.js'
-import { inScope } from './trace.js'
-import type { UploadResult } from '../options/result.js'
-import type { PartRecord } from '../../checkpoint/record.js'
 
 export class UploadRun {
   readonly #options: UploadRunOptions

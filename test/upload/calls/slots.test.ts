@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Slots } from '../../../lib/upload/calls/slots.js'
+import { Slots } from '../../../lib/upload/calls/send.js'
 
 /** Resolves to whether a slot was given at once. */
 async function isFree(slots: Slots): Promise<boolean> {

@@ -1,24 +1,29 @@
 import t from 'tap'
-import type { LogState, UploadState } from '../../../lib/checkpoint/fold.js'
-import { emptyState } from '../../../lib/checkpoint/fold.js'
+import {
+  emptyState,
+  type LogState,
+  type UploadState,
+} from '../../../lib/checkpoint/fold.js'
 import type { PartRecord } from '../../../lib/checkpoint/record.js'
 import type { ListedPart, ObjectHead } from '../../../lib/store/object-store.js'
-import { multipartEtag } from '../../../lib/upload/rules/proof.js'
 import type { Verify } from '../../../lib/upload/options/options.js'
+import type { UploadSettings } from '../../../lib/upload/options/settings.js'
 import {
-  checkTarget,
-  combinedCrc64,
-  etagsOf,
-  firstStep,
-  isThatObject,
   judgePart,
   storedRun,
   type Verdict,
-} from '../../../lib/upload/rules/plan.js'
-import type { UploadSettings } from '../../../lib/upload/options/settings.js'
+} from '../../../lib/upload/rules/judge.js'
+import { checkTarget, firstStep } from '../../../lib/upload/rules/plan.js'
+import {
+  combinedCrc64,
+  etagsOf,
+  isThatObject,
+  multipartEtag,
+} from '../../../lib/upload/rules/proof.js'
 import { DIGEST, header, part, PART } from '../../support/log-fixture.js'
 
 const md5 = 'abcdef0123456789abcdef0123456789'
+
 const opaque = '"opaque-etag"'
 
 function listed(

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Receipts, weakest } from '../../../lib/upload/run/receipts.js'
+import { Receipts, weakest } from '../../../lib/upload/run/current-upload.js'
 
 function receipts(...parts: [number, number][]): Receipts {
   const all = new Receipts()

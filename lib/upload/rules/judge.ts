@@ -1,0 +1,142 @@
+/**
+ * Which stored parts a run may reuse. Pure: it is given what the log has of a
+ * part, what the store lists, and what the run's own bytes are.
+ *
+ * - A part is reused only when this run's bytes agree with its record in size
+ *   and hash, and the store lists it with the same number, size and ETag.
+ * - Listed otherwise, its bytes are compared by CRC-64 or MD5, unless the run's
+ *   proof is SHA-256.
+ * - Anything else is sent.
+ */
+import type { UploadState } from '../../checkpoint/fold.js'
+import type { PartCheck, PartRecord } from '../../checkpoint/record.js'
+import type { ListedPart } from '../../store/object-store.js'
+import type { Verify } from '../options/options.js'
+import { isMd5Etag, sameEtag } from './proof.js'
+
+/** The parts that the store has: as it lists them, or unknown. */
+export type Listed = ReadonlyMap<number, ListedPart> | 'refused'
+
+/** One part of this run, beside what is known of it. */
+export interface Candidate {
+  size: number
+  /** Hex, of the run's proof: 16 digits of xxh64 or 64 of SHA-256. */
+  hash: string
+}
+
+export type Verdict =
+  | { do: 'reuse'; record: PartRecord }
+  /** Equal if the digest of the bytes is this one. */
+  | {
+      do: 'compare'
+      by: 'crc64' | 'md5'
+      value: string
+      etag: string
+      record: PartRecord | undefined
+    }
+  | { do: 'send' }
+
+/** What becomes of a part, by the rules above. */
+export function judgePart(
+  candidate: Candidate,
+  record: PartRecord | undefined,
+  listed: ListedPart | undefined | 'refused',
+  verify: Verify,
+): Verdict {
+  if (listed === undefined) return { do: 'send' }
+  const isProved = record !== undefined && provesEqual(record, candidate)
+  if (listed === 'refused') {
+    return isProved && isChecked(record.check, verify)
+      ? { do: 'reuse', record }
+      : { do: 'send' }
+  }
+  if (listed.size !== candidate.size) return { do: 'send' }
+  if (
+    isProved &&
+    sameEtag(record.etag, listed.etag) &&
+    isChecked(record.check, verify)
+  ) {
+    const isContradicted =
+      listed.crc64 !== undefined &&
+      record.crc64 !== undefined &&
+      listed.crc64 !== record.crc64
+    return isContradicted ? { do: 'send' } : { do: 'reuse', record }
+  }
+  // A record of other bytes says that the source changed: nothing to compare.
+  if (record !== undefined && isSameKind(record, candidate) && !isProved) {
+    if (sameEtag(record.etag, listed.etag)) return { do: 'send' }
+  }
+  // Neither stands against people who choose the bytes.
+  if (isStrong(candidate.hash)) return { do: 'send' }
+  const { etag, crc64 } = listed
+  if (crc64 !== undefined) {
+    return { do: 'compare', by: 'crc64', value: crc64, etag, record }
+  }
+  if (isMd5Etag(etag)) {
+    return { do: 'compare', by: 'md5', value: etag, etag, record }
+  }
+  return { do: 'send' }
+}
+
+/** Whether a record's bytes and these are the same, as far as its hash proves. */
+export function provesEqual(record: PartRecord, candidate: Candidate): boolean {
+  return record.size === candidate.size && record.hash === candidate.hash
+}
+
+/** Whether a hash is a SHA-256, for sources whose bytes others choose. */
+export function isStrong(hash: string): boolean {
+  return hash.length === 64
+}
+
+/** Whether a record speaks of other bytes than these. */
+export function isOtherBytes(
+  record: PartRecord,
+  candidate: Candidate,
+): boolean {
+  return isSameKind(record, candidate) && !provesEqual(record, candidate)
+}
+
+/** Whether both hashes are of the same kind, which their length says. */
+function isSameKind(record: PartRecord, candidate: Candidate): boolean {
+  return record.hash.length === candidate.hash.length
+}
+
+/** Whether what the server had confirmed is as strong as this run asks. */
+export function isChecked(check: PartCheck, verify: Verify): boolean {
+  if (verify === false) return true
+  return check === verify || (verify === 'md5' && check === 'crc64')
+}
+
+/**
+ * The longest run of parts from part 1 that the log has and the store lists as
+ * the log says, for a source that can be entered in the middle. Its parts are
+ * believed on the log's word, so somebody has to vouch for the source.
+ */
+export function storedRun(
+  upload: UploadState,
+  listed: Listed,
+  verify: Verify,
+): PartRecord[] {
+  const run: PartRecord[] = []
+  for (let number = 1; ; number++) {
+    const record = upload.parts.get(number)
+    if (record === undefined || !isChecked(record.check, verify)) return run
+    if (listed !== 'refused') {
+      const part = listed.get(number)
+      if (part === undefined) return run
+      const verdict = judgePart(record, record, part, verify)
+      if (verdict.do !== 'reuse') return run
+    }
+    run.push(record)
+    if (record.size < upload.partSize) return run
+  }
+}
+
+/** Whether the record of an earlier run says that the source has changed. */
+export function hasChanged(
+  record: PartRecord | undefined,
+  candidate: Candidate,
+): record is PartRecord {
+  if (record === undefined) return false
+  return record.size !== candidate.size || isOtherBytes(record, candidate)
+}
