@@ -140,6 +140,8 @@ export interface DoneRecord {
 export interface ClosedRecord {
   type: 'closed'
   uploadId: string
+  /** Our Abort, or why none was sent: it was gone, or is an object. */
+  by?: 'abort' | 'gone' | 'object' | undefined
 }
 
 export type LogRecord =
@@ -215,7 +217,10 @@ const done: Shape<DoneRecord> = {
   crc64: is.optional(is.isCrc64),
   versionId: is.optional(is.isVersionId),
 }
-const closed: Shape<ClosedRecord> = { uploadId: is.isUploadId }
+const closed: Shape<ClosedRecord> = {
+  uploadId: is.isUploadId,
+  by: is.optional(is.oneOf('abort', 'gone', 'object')),
+}
 
 type Table = readonly { readonly name: string; readonly check: Check }[]
 

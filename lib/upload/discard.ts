@@ -22,7 +22,7 @@ export async function discardUpload(
     const { signal } = new AbortController()
     const requests = new Requests(settings, signal, () => undefined)
     await mustNotBeComplete(settings, log, requests)
-    const current = log.state?.upload
+    const current = log.state.upload
     if (current !== undefined && current.voided === undefined) {
       const { uploadId } = current
       await log.append(log.header, {
@@ -31,9 +31,9 @@ export async function discardUpload(
         reason: 'discard',
       })
     }
-    for (const uploadId of log.unclosed) {
+    for (const uploadId of log.state.unclosed) {
       await abortForGood(settings, requests, uploadId)
-      await log.append({ type: 'closed', uploadId })
+      await log.append({ type: 'closed', uploadId, by: 'abort' })
     }
     await abortOrphans({ settings, log, requests })
     await checkpoint.remove()

@@ -23,10 +23,9 @@ export type FirstStep =
 
 /** What the log of this target, if there is one, lets this run do. */
 export function firstStep(
-  state: LogState | undefined,
+  state: LogState,
   settings: UploadSettings,
 ): FirstStep {
-  if (state === undefined) return { do: 'create' }
   const { upload } = state
   if (upload === undefined || upload.voided !== undefined) {
     return { do: 'create' }

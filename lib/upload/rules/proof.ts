@@ -48,11 +48,11 @@ export function etagsDigest(etags: readonly string[]): string {
 
 /** What an earlier run was about to make, or made, when it may be there. */
 export function expectedObject(
-  state: LogState | undefined,
+  state: LogState,
 ):
   | { uploadId: string | undefined; is: (head: ObjectHead) => boolean }
   | undefined {
-  const { put, upload } = state ?? {}
+  const { put, upload } = state
   if (put !== undefined) {
     const { completing, done } = put
     return {

@@ -3,6 +3,7 @@
  * given up, and those whose ID was never heard. An upload is aborted only when
  * the log says that it is ours, or by the rule in `rules/orphan`.
  */
+import type { LogState } from '../../checkpoint/fold.js'
 import { UploadError } from '../../errors.js'
 import { listAllParts } from '../calls/look.js'
 import type { Requests } from '../calls/requests.js'
@@ -45,13 +46,17 @@ export async function abortOrphans({
   requests,
 }: {
   settings: Pick<UploadSettings, 'store' | 'key' | 'environment'>
-  log: Pick<UploadLog, 'intents' | 'uploadIds'>
+  log: Pick<UploadLog, 'state'>
   requests: Requests
 }): Promise<void> {
-  if (!mayHaveOrphans(log)) return
+  if (!mayHaveOrphans(log.state)) return
   const { store, key } = settings
   try {
-    for (const uploadId of await findCandidates(settings, log, requests)) {
+    for (const uploadId of await findCandidates(
+      settings,
+      log.state,
+      requests,
+    )) {
       const listed = await listAllParts(requests, settings, uploadId)
       if (listed === 'gone' || listed === 'refused' || listed.size > 0) continue
       await requests.send({ what: 'Abort', uploadId, attempts: 2 }, (call) =>
@@ -69,7 +74,7 @@ async function findCandidates(
     key,
     environment,
   }: Pick<UploadSettings, 'store' | 'key' | 'environment'>,
-  { intents, uploadIds }: Pick<UploadLog, 'intents' | 'uploadIds'>,
+  { intents, uploadIds }: Pick<LogState, 'intents' | 'uploadIds'>,
   requests: Requests,
 ): Promise<string[]> {
   const found: string[] = []
@@ -104,7 +109,7 @@ export async function closeOldUploads(
   isLast = false,
 ): Promise<void> {
   const { store, key } = settings
-  for (const uploadId of log.unclosed) {
+  for (const uploadId of log.state.unclosed) {
     const isClosed = await requests
       .send(
         { what: 'Abort', uploadId, ...(isLast ? {} : { attempts: 2 }) },
@@ -117,6 +122,6 @@ export async function closeOldUploads(
           throw error
         },
       )
-    if (isClosed) await log.append({ type: 'closed', uploadId })
+    if (isClosed) await log.append({ type: 'closed', uploadId, by: 'abort' })
   }
 }

@@ -201,7 +201,7 @@ export async function refusedComplete(
   const { key } = settings
   const fields = { ...answerOf(cause), key, uploadId, resumable: true }
   if (refusal.because === 'gone') {
-    await log.append(...givenUp(uploadId, 'upload-gone', true))
+    await log.append(...givenUp(uploadId, 'upload-gone', 'gone'))
     return new UploadError(
       'PAWL_UPLOAD_GONE',
       'the upload is no longer on the server (aborted by somebody else, or by a lifecycle rule); run the same call again to start over',
@@ -241,7 +241,7 @@ export async function refusedComplete(
       fields,
     )
   }
-  const before = log.state?.upload
+  const before = log.state.upload
   const isContended =
     before?.uploadId === uploadId &&
     wrong.some(({ partNumber }) => before.drops.get(partNumber) === notAsSent)

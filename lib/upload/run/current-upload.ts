@@ -140,7 +140,9 @@ export class OpenUpload {
   ): Promise<void> {
     if (uploadId === undefined) return
     const { log, emit } = this.#context
-    await log.append(...givenUp(uploadId, reason, completed))
+    await log.append(
+      ...givenUp(uploadId, reason, completed ? 'object' : undefined),
+    )
     emit('restarted', { reason })
     await closeOldUploads(this.#context)
   }
@@ -210,7 +212,7 @@ export class OpenUpload {
   }
 
   #voidGone(uploadId: string): Promise<void> {
-    return this.#context.log.append(...givenUp(uploadId, 'upload-gone', true))
+    return this.#context.log.append(...givenUp(uploadId, 'upload-gone', 'gone'))
   }
 }
 

@@ -94,7 +94,7 @@ export async function finishUpload(
   }
   const objectCheck = checkObject(receipt, { etags, crc64 })
   if (objectCheck === 'wrong') {
-    await log.append(...givenUp(uploadId, 'object-damaged', true))
+    await log.append(...givenUp(uploadId, 'object-damaged', 'object'))
     throw new UploadError(
       'PAWL_VERIFY_FAILED',
       `the object was completed, but is not what was sent: the server says CRC-64 ${receipt.crc64 ?? 'nothing'} and ETag ${receipt.etag}, expected CRC-64 ${crc64 ?? 'unknown'}; run the same call again to upload everything anew`,
@@ -245,7 +245,11 @@ async function removeLog(
 
 function leftBehind(replaced: ReplacedUpload | undefined): LogRecord[] {
   if (replaced === undefined) return []
-  return givenUp(replaced.uploadId, 'source-changed', replaced.isCompleted)
+  return givenUp(
+    replaced.uploadId,
+    'source-changed',
+    replaced.isCompleted ? 'object' : undefined,
+  )
 }
 
 /** xxh64 of no bytes. */

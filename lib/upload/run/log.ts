@@ -1,19 +1,19 @@
 /**
- * The log of one upload as the run uses it: what it said when it was opened,
- * and the records that this run adds.
+ * The log of one upload as the run uses it. Its `state` is the run's own: the
+ * fold of all that was read and of every record that this run adds.
  *
  * Control records are awaited before what they announce is done. Part records
  * are not: they are written in groups beside the next parts, and the first one
  * that cannot be written fails the run through `onFailure`.
  */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
-import type { LogState } from '../../checkpoint/fold.js'
+import {
+  applyRecord,
+  emptyState,
+  type LogState,
+} from '../../checkpoint/fold.js'
 import { readLog } from '../../checkpoint/reader.js'
-import type {
-  HeaderRecord,
-  IntentRecord,
-  LogRecord,
-} from '../../checkpoint/record.js'
+import type { HeaderRecord, LogRecord } from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
 import { UploadError } from '../../errors.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
@@ -27,21 +27,16 @@ import {
 
 export class UploadLog {
   readonly checkpoint: Checkpoint
-  /** What it said when it was opened; undefined for a new one. */
-  readonly state: LogState | undefined
+  /** What it says now: what was read, and every record added since then. */
+  readonly state: LogState
+  /** There was nothing in it when it was opened. */
+  readonly isNew: boolean
   /** The name under which a damaged log was kept. */
   readonly setAside: string | undefined
   readonly header: HeaderRecord
   readonly #writer: LogWriter
   readonly #file: FileSight | undefined
-  readonly #unclosed: Set<string>
-  /** A request that makes something on the server was about to be sent. */
-  #hasAsked = false
-  /** The upload that is complete; aborting it could break its object. */
-  #completed: string | undefined
   #hasEnded = false
-  readonly #intents: IntentRecord[]
-  readonly #uploadIds: Set<string>
 
   private constructor(fields: {
     checkpoint: Checkpoint
@@ -52,16 +47,12 @@ export class UploadLog {
     file: FileSight | undefined
   }) {
     this.checkpoint = fields.checkpoint
-    this.state = fields.state
+    this.state = fields.state ?? emptyState(fields.header)
+    this.isNew = fields.state === undefined
     this.setAside = fields.setAside
     this.header = fields.header
     this.#writer = fields.writer
     this.#file = fields.file
-    this.#unclosed = new Set(fields.state?.unclosed)
-    this.#intents = [...(fields.state?.intents ?? [])]
-    this.#uploadIds = new Set(fields.state?.uploadIds)
-    const upload = fields.state?.upload
-    if (upload?.done !== undefined) this.#completed = upload.uploadId
   }
 
   /**
@@ -127,7 +118,7 @@ export class UploadLog {
 
   /** The file is the one that an earlier run read, not written to since then. */
   isFileUnchangedSince(run: number): boolean {
-    const then = this.state?.runs.get(run)
+    const then = this.state.runs.get(run)
     if (this.#file === undefined || then?.fileIdentity === undefined) {
       return false
     }
@@ -137,39 +128,21 @@ export class UploadLog {
     )
   }
 
-  /** Upload IDs that are no longer used and whose abort is not confirmed. */
-  get unclosed(): ReadonlySet<string> {
-    return this.#unclosed
-  }
-
-  /** Every Initiate that was about to be sent, oldest first. */
-  get intents(): readonly IntentRecord[] {
-    return this.#intents
-  }
-
-  /** Every upload ID that the log names. */
-  get uploadIds(): ReadonlySet<string> {
-    return this.#uploadIds
-  }
-
-  /** Adds records; they are durable when it resolves. */
-  append(...records: LogRecord[]): Promise<void> {
+  /**
+   * Adds records to the state at once, and to the log; they are durable when it
+   * resolves. One that could not follow what the log says is a mistake of ours.
+   */
+  async append(...records: LogRecord[]): Promise<void> {
+    const written = this.#writer.append(records)
     for (const record of records) {
-      if (record.type === 'void' && record.uploadId !== this.#completed) {
-        this.#unclosed.add(record.uploadId)
-      }
-      if (record.type === 'closed') this.#unclosed.delete(record.uploadId)
-      if (record.type === 'intent' || record.type === 'completing') {
-        this.#hasAsked = true
-      }
-      if (record.type === 'intent') this.#intents.push(record)
-      if (record.type === 'upload') this.#uploadIds.add(record.uploadId)
-      if (record.type === 'done' && record.put !== true) {
-        this.#completed = this.#writer.epoch
-        this.#unclosed.delete(this.#completed)
-      }
+      if (applyRecord(this.state, record)) continue
+      written.catch(() => undefined)
+      throw new UploadError(
+        'PAWL_INVALID_STATE',
+        `a '${record.type}' record does not fit what ${this.checkpoint.name} says`,
+      )
     }
-    return this.#writer.append(records)
+    await written
   }
 
   /**
@@ -178,8 +151,10 @@ export class UploadLog {
    * what was: kept, it would only be in the way of the call put right.
    */
   isWorthKeeping(failure: Error | undefined): boolean {
-    if (this.state !== undefined || this.#uploadIds.size > 0) return true
-    return this.#hasAsked && !isRefusal(failure)
+    const { uploadIds, intents, put } = this.state
+    if (!this.isNew || uploadIds.size > 0) return true
+    const hasAsked = intents.length > 0 || put !== undefined
+    return hasAsked && !isRefusal(failure)
   }
 
   /** Removes it, the object being complete; false when it is still there. */
@@ -214,14 +189,16 @@ function isRefusal(failure: Error | undefined): boolean {
 }
 
 /**
- * `isClosed`: nothing of it is to be aborted. It is gone, or has become an
- * object, which an Abort could break on some servers.
+ * How the log says that an upload is no longer used. `closed`: why nothing of it
+ * is to be aborted: it is gone, or has become an object, which an Abort could
+ * break on some servers.
  */
 export function givenUp(
   uploadId: string,
   reason: string,
-  isClosed: boolean,
+  closed?: 'gone' | 'object',
 ): LogRecord[] {
   const voided: LogRecord = { type: 'void', uploadId, reason }
-  return isClosed ? [voided, { type: 'closed', uploadId }] : [voided]
+  if (closed === undefined) return [voided]
+  return [voided, { type: 'closed', uploadId, by: closed }]
 }

@@ -101,8 +101,12 @@ async function restart(
 ): Promise<Plan> {
   const { log, emit } = preparation
   const { uploadId } = upload
-  const isClosed = isCompleted || reason === 'upload-gone'
-  await log.append(...givenUp(uploadId, reason, isClosed))
+  const closed = isCompleted
+    ? 'object'
+    : reason === 'upload-gone'
+      ? 'gone'
+      : undefined
+  await log.append(...givenUp(uploadId, reason, closed))
   emit('restarted', { reason })
   await closeOldUploads(preparation)
   return { mode: 'create' }

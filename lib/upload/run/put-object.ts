@@ -55,6 +55,8 @@ async function putWhole(
       ? await content.digest(crcVariant(store.digest))
       : undefined
   const expected: Expected = { size, md5, crc64 }
+  // An earlier run may have put these very bytes, unheard.
+  const wasPut = log.state.put?.completing?.md5 === md5
   await log.append({
     type: 'completing',
     put: true,
@@ -62,7 +64,7 @@ async function putWhole(
     md5,
   })
   context.signal.throwIfAborted()
-  const put = await putOrFind(context, content, expected)
+  const put = await putOrFind(context, content, expected, wasPut)
   const { receipt, check, attempts } = await confirm(context, expected, put)
   progress.stored(size)
   if (size > 0) {
@@ -82,15 +84,15 @@ async function putOrFind(
   context: RunContext,
   content: PartContent,
   expected: Expected,
+  wasPut: boolean,
 ): Promise<Put> {
-  const { log, completeSignal } = context
+  const { completeSignal } = context
   try {
     return await sendLooking(context, content, expected)
   } catch (error) {
     if (!(error instanceof UploadError) || !isAmbiguous(error)) throw error
     const { attempts = 1 } = error
-    const isFirstTry =
-      attempts === 1 && log.state?.put?.completing?.md5 !== expected.md5
+    const isFirstTry = attempts === 1 && !wasPut
     if (error.code === 'PAWL_ALREADY_EXISTS' && isFirstTry) throw error
     completeSignal.throwIfAborted()
     const found = await lookAgain(context, expected).catch(

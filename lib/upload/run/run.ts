@@ -100,7 +100,7 @@ export class UploadRun {
 
   /** The digest of the source that a run cut its parts from. */
   sourceOf(run: number): string | undefined {
-    return this.#log?.state?.runs.get(run)?.sourceDigest
+    return this.#log?.state.runs.get(run)?.sourceDigest
   }
 
   open(): Promise<void> {

@@ -251,11 +251,10 @@ await t.test('the first step', async (t) => {
   const done = { type: 'done', etag: 'e', size: PART } as const
   const cases: [
     string,
-    LogState | undefined,
+    LogState,
     Partial<UploadSettings>,
     { do: string; reason?: string },
   ][] = [
-    ['no log', undefined, {}, { do: 'create' }],
     ['no upload', emptyState(header()), {}, { do: 'create' }],
     ['a void one', state({ voided: 'x' }), {}, { do: 'create' }],
     ['one to go on with', state(), {}, { do: 'list' }],
