@@ -111,3 +111,27 @@ async function later(
   }
   t.comment(`${ms / 60_000} minutes later`)
 }
+
+await t.test(
+  'an Initiate that may have been heard stays in the log, whatever the next one is told',
+  async (t) => {
+    const refused = {
+      kind: 'status',
+      status: 403,
+      code: 'AccessDenied',
+    } as const
+    for (const [answers, isKept] of [
+      [[{ kind: 'reply-lost' }, refused], true],
+      [[refused], false],
+    ] as const) {
+      const dev = await smallUploads(t)
+      let asked = 0
+      dev.server.setFault(({ operation }) =>
+        operation === 'CreateMultipartUpload' ? answers[asked++] : undefined,
+      )
+      const error = await dev.fail(noise(2 * part))
+      t.equal(error.code, 'PAWL_ACCESS_DENIED')
+      t.equal(dev.logExists(), isKept)
+    }
+  },
+)

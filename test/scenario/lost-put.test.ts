@@ -150,3 +150,22 @@ await t.test(
     t.same(dev.server.openUploads(), [])
   },
 )
+
+await t.test('a PutObject refused for certain is no success', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(part - 1)
+  await dev.run(bytes)
+  const before = dev.server.requests.length
+  first(dev, 'PutObject', {
+    kind: 'status',
+    status: 400,
+    code: 'InvalidStorageClass',
+  })
+  t.match(await dev.fail(bytes), { code: 'PAWL_SERVER', status: 400 })
+  const asked = dev.server.requests.slice(before)
+  t.same(
+    asked.map(({ operation }) => operation),
+    ['PutObject'],
+    'whatever lies under the key',
+  )
+})

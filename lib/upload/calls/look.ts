@@ -5,7 +5,7 @@ import type {
   ObjectHead,
   ObjectStore,
 } from '../../store/object-store.js'
-import type { Requests } from './requests.js'
+import { kindOf, type Requests } from './requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Listed } from '../rules/judge.js'
 
@@ -39,16 +39,18 @@ export async function listAllParts(
     } while (after !== undefined)
     return parts
   } catch (error) {
-    if (!(error instanceof UploadError)) throw error
-    if (error.code === 'PAWL_UPLOAD_GONE') return 'gone'
-    if (isRefusal(error)) return 'refused'
+    if (kindOf(error) === 'no-upload') return 'gone'
+    if (mayNotList(error)) return 'refused'
     throw error
   }
 }
 
-function isRefusal({ status, serverCode, code }: UploadError): boolean {
-  if (status === 405 || status === 501) return true
-  return code === 'PAWL_ACCESS_DENIED' && serverCode === 'AccessDenied'
+/** Other refusals, of a wrong secret for example, are failures. */
+function mayNotList(error: unknown): boolean {
+  const kind = kindOf(error)
+  if (kind === 'unsupported') return true
+  if (kind !== 'denied' || !(error instanceof UploadError)) return false
+  return error.serverCode === 'AccessDenied'
 }
 
 function mustAdvance(
@@ -80,11 +82,18 @@ export async function headObject(
     )
     return answer
   } catch (error) {
-    if (error instanceof UploadError && isRefusedLook(error)) return undefined
+    if (isRefusedLook(error)) return undefined
     throw error
   }
 }
 
-export function isRefusedLook({ code, status }: UploadError): boolean {
-  return code === 'PAWL_ACCESS_DENIED' || status === 405 || status === 501
+/** Whether a HEAD failed since this caller may not look, or nobody can. */
+export function isRefusedLook(error: unknown): boolean {
+  const kind = kindOf(error)
+  return kind === 'denied' || kind === 'unsupported'
+}
+
+/** Whether OSS refused a part of a sequential upload because it has one of that number. */
+export function isStoredAlready(error: unknown): error is UploadError {
+  return error instanceof UploadError && error.serverCode === 'PartAlreadyExist'
 }

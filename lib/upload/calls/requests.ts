@@ -14,9 +14,54 @@ import {
   RetryBudget,
   type RetryDecision,
 } from '../../store/retry.js'
-import { answerOf, StoreError } from '../../store/store-error.js'
+import {
+  answerOf,
+  StoreError,
+  type StoreErrorKind,
+} from '../../store/store-error.js'
 import type { Emit } from '../options/events.js'
 import type { RequestSettings } from '../options/settings.js'
+
+/** A call that was given up, as callers see it. Decisions are made on its kind. */
+class FailedCall extends UploadError {
+  readonly #kind: StoreErrorKind
+
+  constructor(
+    { code, kind }: StoreError,
+    message: string,
+    fields: UploadErrorFields,
+  ) {
+    super(code, message, fields)
+    this.#kind = kind
+  }
+
+  static kindOf(error: unknown): StoreErrorKind | undefined {
+    if (error instanceof StoreError) return error.kind
+    return error instanceof FailedCall ? error.#kind : undefined
+  }
+}
+
+/** What sort of failure a call ended with; undefined for anything else. */
+export function kindOf(error: unknown): StoreErrorKind | undefined {
+  return FailedCall.kindOf(error)
+}
+
+/** Whether what was asked for may have happened in spite of the failure. */
+export function isAmbiguous(kind: StoreErrorKind | undefined): boolean {
+  switch (kind) {
+    case 'network':
+    case 'timeout':
+    case 'server':
+    case 'throttled':
+    case 'response':
+    case 'no-upload':
+    case 'conflict':
+    case 'exists':
+      return true
+    default:
+      return false
+  }
+}
 
 export interface RequestContext {
   /** For texts: `part 12`, `the list of parts`. */
@@ -25,6 +70,8 @@ export interface RequestContext {
   uploadId?: string | undefined
   /** Overrides the run's signal. */
   signal?: AbortSignal
+  /** Bytes of the body that goes with it. */
+  bodySize?: number
   /** ms; overrides `timeout.headers`. */
   headersTimeout?: number
   /** Overrides `retry.attempts`. */
@@ -63,13 +110,19 @@ export class Requests {
     send: (call: Call) => Promise<T>,
     attempt = 1,
   ): Promise<T> {
-    const { timeout, requestPayer } = this.#settings
+    const { timeout, requestPayer, trafficLimit } = this.#settings
+    const { bodySize = 0, headersTimeout = timeout.headers } = context
+    // A server that holds the body back may take the time that the limit gives.
+    const slow =
+      trafficLimit === undefined
+        ? 0
+        : Math.ceil(((bodySize * 8) / trafficLimit) * 1000)
     return send({
       signal: context.signal ?? this.#signal,
       timeouts: {
         connect: timeout.connect,
-        stall: timeout.stall,
-        headers: context.headersTimeout ?? timeout.headers,
+        stall: timeout.stall + slow,
+        headers: headersTimeout + slow,
       },
       requestPayer,
       attempt,
@@ -151,7 +204,7 @@ export class Requests {
     await delay(this.#settings.environment, ms, signal)
   }
 
-  /** The error that callers see for a call that was given up. */
+  /** The error that callers see for a call that was given up; it keeps its kind. */
   describe(
     error: StoreError,
     context: RequestContext,
@@ -166,8 +219,8 @@ export class Requests {
       attempts,
     }
     const times = attempts === 1 ? '' : ` after ${attempts} attempts`
-    return new UploadError(
-      error.code,
+    return new FailedCall(
+      error,
       `${context.what} failed${times}: ${error.message}`,
       fields,
     )

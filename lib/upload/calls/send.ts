@@ -9,7 +9,7 @@ import type { BodyRequest } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { ProgressCounter } from '../options/progress.js'
-import { crcVariant, type UploadSettings } from '../options/settings.js'
+import type { UploadSettings } from '../options/settings.js'
 import { md5Hex } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
 import { ViewPace } from '../source/view-pace.js'
@@ -81,22 +81,20 @@ export class PartSender {
       call: Parameters<Parameters<Requests['once']>[1]>[0],
     ) => Promise<Receipt>,
   ): Promise<Sent<Receipt>> {
-    const { verify, store, trafficLimit } = this.#settings
-    const isBefore = store.digest === 'crc64nvme'
+    const { verify, crc, trafficLimit } = this.#settings
     const md5 = verify === 'md5' ? await content.digest('md5') : undefined
-    const kind = crcVariant(store.digest)
     const crcOf = async (): Promise<string | undefined> =>
-      verify === 'crc64' ? content.digest(kind) : undefined
-    if (verify === 'crc64' && !isBefore) content.expect(kind)
+      crc.isWanted ? content.digest(crc.variant) : undefined
+    if (crc.isWanted && !crc.isBefore) content.expect(crc.variant)
     const request = {
       size: content.size,
       body: content.body(this.#pace, (bytes) => this.#progress.sent(bytes)),
       md5,
-      crc64: isBefore ? await crcOf() : undefined,
+      crc64: crc.isBefore ? await crcOf() : undefined,
       trafficLimit,
     }
     const { answer, attempts } = await this.#requests.send(
-      context,
+      { ...context, bodySize: content.size },
       async (call) => {
         const receipt = await put(request, call)
         checkCrc64(receipt.crc64, await crcOf(), context)

@@ -5,12 +5,9 @@
 import { createHash } from 'node:crypto'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
+import type { Crc64Variant } from '../../hash/crc64.js'
 import { checkKey } from '../../store/names.js'
-import type {
-  ObjectOptions,
-  ObjectStore,
-  StoreDigest,
-} from '../../store/object-store.js'
+import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { UploadEnvironment } from './environment.js'
 import type {
   Proof,
@@ -37,11 +34,21 @@ export interface UploadSettings extends RequestSettings {
   /** SHA-256 of what is fixed when an upload begins. */
   readonly optionsDigest: string
   readonly verify: Verify
-  readonly trafficLimit: number | undefined
+  readonly crc: CrcSettings
   readonly sequential: boolean
   readonly signal: AbortSignal | undefined
   /** SHA-256 of `sourceId`. */
   readonly sourceDigest: string | undefined
+}
+
+/** Which CRC-64 this upload computes, and when. */
+export interface CrcSettings {
+  /** The store's, with which its lists can be compared even when none is wanted. */
+  readonly variant: Crc64Variant
+  /** Of every part and of the whole object. */
+  readonly isWanted: boolean
+  /** It goes into a header, so it has to be there before the PUT; else it is worked out beside it. */
+  readonly isBefore: boolean
 }
 
 const MiB = 1024 * 1024
@@ -90,9 +97,11 @@ export function readSettings(
       ]),
     ),
     verify,
-    trafficLimit: optional(options.trafficLimit, (n) =>
-      wholeNumber('trafficLimit', n, 245_760, 838_860_800),
-    ),
+    crc: {
+      variant: store.digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma',
+      isWanted: verify === 'crc64',
+      isBefore: store.digest === 'crc64nvme',
+    },
     sequential: options.sequential === true,
     ...readRequestSettings(options, environment),
     signal: optional(options.signal, (signal) =>
@@ -227,12 +236,14 @@ export interface RequestSettings {
   readonly retry: Required<RetryOptions>
   readonly timeout: Required<TimeoutOptions>
   readonly requestPayer: 'requester' | undefined
+  /** Bits a second, of each request with a body. */
+  readonly trafficLimit: number | undefined
 }
 
 /** The options that they are read from. */
 export type RequestOptions = Pick<
   UploadOptions,
-  'retry' | 'timeout' | 'requestPayer' | 'trafficLimit' | 'partSize'
+  'retry' | 'timeout' | 'requestPayer' | 'trafficLimit'
 >
 
 export function readRequestSettings<E extends Environment>(
@@ -250,6 +261,9 @@ export function readRequestSettings<E extends Environment>(
       maxDelay: read('maxDelay', 20_000, 0),
     },
     timeout: readTimeout(options),
+    trafficLimit: optional(options.trafficLimit, (n) =>
+      wholeNumber('trafficLimit', n, 245_760, 838_860_800),
+    ),
     requestPayer: optional(options.requestPayer, (value) =>
       oneOf('requestPayer', value, ['requester']),
     ),
@@ -258,25 +272,13 @@ export function readRequestSettings<E extends Environment>(
 
 function readTimeout({
   timeout = {},
-  trafficLimit,
-  partSize,
 }: RequestOptions): Required<TimeoutOptions> {
   const read = (name: keyof TimeoutOptions, fallback: number) =>
     wholeNumber(`timeout.${name}`, timeout[name] ?? fallback, 1)
-  // A server that holds the body back may take the time that the limit gives.
-  const slow =
-    trafficLimit === undefined
-      ? 0
-      : Math.ceil((((partSize ?? 8 * 1024 * 1024) * 8) / trafficLimit) * 1000)
   return {
     connect: read('connect', 10_000),
-    stall: read('stall', 60_000) + slow,
-    headers: read('headers', 120_000) + slow,
+    stall: read('stall', 60_000),
+    headers: read('headers', 120_000),
     complete: read('complete', 600_000),
   }
-}
-
-/** The CRC-64 that goes with what a store reports. */
-export function crcVariant(digest: StoreDigest): 'crc64ecma' | 'crc64nvme' {
-  return digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma'
 }

@@ -9,16 +9,17 @@
  */
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
-import type { ObjectHead, StoreDigest } from '../../store/object-store.js'
+import type { ObjectHead } from '../../store/object-store.js'
 import { isStrong, provesEqual } from './judge.js'
 import { combinedCrc64, partsNow } from './proof.js'
+import type { CrcSettings } from '../options/settings.js'
 import type { TakenPart } from '../source/part-content.js'
 
 export class Claim {
   readonly upload: UploadState
   readonly completing: CompletingUploadRecord
   readonly head: ObjectHead
-  readonly #digest: StoreDigest
+  readonly #crc: CrcSettings
   readonly #pieces: { size: number; crc64: string | undefined }[] = []
   readonly #isProved: boolean
 
@@ -28,12 +29,12 @@ export class Claim {
       completing: CompletingUploadRecord
       head: ObjectHead
     },
-    storeDigest: StoreDigest,
+    crc: CrcSettings,
   ) {
     this.upload = plan.upload
     this.completing = plan.completing
     this.head = plan.head
-    this.#digest = storeDigest
+    this.#crc = crc
     this.#isProved = partsNow(plan.upload, plan.completing) === 'same'
   }
 
@@ -53,9 +54,8 @@ export class Claim {
       return true
     }
     if (isStrong(hash)) return false
-    if (this.head.crc64 === undefined || this.#digest === 'none') return false
-    if (this.#digest === 'md5') return false
-    const crc64 = await part.content.digest(this.#digest)
+    if (this.head.crc64 === undefined) return false
+    const crc64 = await part.content.digest(this.#crc.variant)
     this.#pieces.push({ size, crc64 })
     return true
   }
@@ -79,8 +79,6 @@ export class Claim {
 
   /** The CRC-64 of the parts found equal and of what follows, if all have one. */
   crc64With(...more: { size: number; crc64: string | undefined }[]) {
-    return this.#digest === 'crc64ecma' || this.#digest === 'crc64nvme'
-      ? combinedCrc64(this.#digest, [...this.#pieces, ...more])
-      : undefined
+    return combinedCrc64(this.#crc.variant, [...this.#pieces, ...more])
   }
 }

@@ -11,7 +11,11 @@ import { UploadError } from '../../errors.js'
 import type { CompletedPart, ObjectReceipt } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
 import { headObject, listAllParts } from '../calls/look.js'
-import type { RequestContext, Requests } from '../calls/requests.js'
+import {
+  isAmbiguous,
+  type RequestContext,
+  type Requests,
+} from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { isThatObject, sameEtag } from '../rules/proof.js'
 import type { RunContext } from './context.js'
@@ -83,7 +87,7 @@ export async function completeUpload(
         throw new CompleteRefusal('parts', error)
       }
       if (error.kind === 'too-small') throw new CompleteRefusal('size', error)
-      if (isAmbiguous(error)) {
+      if (isAmbiguous(error.kind)) {
         const found = await lookForObject(input)
         if (found !== undefined) return found
         if (error.kind === 'exists') {
@@ -95,7 +99,7 @@ export async function completeUpload(
       const before = error.kind === 'response' ? undefined : previous
       const decision = requests.decide(error, { attempt, previous: before })
       if (!decision.retry) {
-        throw isAmbiguous(error)
+        throw isAmbiguous(error.kind)
           ? unknown(input, error, sent)
           : requests.describe(error, context, sent)
       }
@@ -123,23 +127,6 @@ async function mustNotExist({
     `there is an object ${JSON.stringify(key)} already, and forbidOverwrite is set, so the upload was not completed; its parts are kept`,
     { key, uploadId, resumable: true },
   )
-}
-
-/** Whether the object may be there in spite of the error. */
-function isAmbiguous({ kind }: StoreError): boolean {
-  switch (kind) {
-    case 'network':
-    case 'timeout':
-    case 'server':
-    case 'throttled':
-    case 'response':
-    case 'no-upload':
-    case 'conflict':
-    case 'exists':
-      return true
-    default:
-      return false
-  }
 }
 
 /** The object, when it is there and ours. */

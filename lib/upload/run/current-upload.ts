@@ -9,11 +9,11 @@
  */
 import type { PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import type { StoreDigest } from '../../store/object-store.js'
-import { listAllParts } from '../calls/look.js'
+import type { Crc64Variant } from '../../hash/crc64.js'
+import { isStoredAlready, listAllParts } from '../calls/look.js'
+import { isAmbiguous, kindOf } from '../calls/requests.js'
 import type { Sent } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
-import { crcVariant } from '../options/settings.js'
 import { judgePart, type Verdict } from '../rules/judge.js'
 import type { Plan } from '../rules/plan.js'
 import { bareEtag, md5Hex } from '../rules/proof.js'
@@ -80,7 +80,7 @@ export class OpenUpload {
           const sent = await this.#findStored(part, uploadId, error)
           return { ...sent, uploadId }
         }
-        if (!isGone(error)) throw error
+        if (kindOf(error) !== 'no-upload') throw error
         await this.#renew(uploadId, canStartOver, error)
       }
     }
@@ -159,7 +159,12 @@ export class OpenUpload {
       { what: 'Initiate' },
       async (call) => {
         await log.append({ type: 'intent', time: environment.now() })
-        return store.createUpload({ key, object, sequential }, call)
+        try {
+          return await store.createUpload({ key, object, sequential }, call)
+        } catch (error) {
+          if (isAmbiguous(kindOf(error))) log.hasUnheard()
+          throw error
+        }
       },
     )
     const { uploadId, date } = answer
@@ -179,7 +184,7 @@ export class OpenUpload {
   async #renew(
     uploadId: string,
     canStartOver: () => boolean,
-    cause: UploadError,
+    cause: unknown,
   ): Promise<void> {
     // Several parts in flight hear of it; the first one acts.
     if (this.#known !== uploadId) return
@@ -197,7 +202,7 @@ export class OpenUpload {
     return this.#create()
   }
 
-  async #lost(uploadId: string, cause: UploadError): Promise<never> {
+  async #lost(uploadId: string, cause: unknown): Promise<never> {
     await this.#voidGone(uploadId)
     throw new UploadError(
       'PAWL_UPLOAD_GONE',
@@ -214,10 +219,6 @@ export class OpenUpload {
   #voidGone(uploadId: string): Promise<void> {
     return this.#context.log.append(...givenUp(uploadId, 'upload-gone', 'gone'))
   }
-}
-
-function isGone(error: unknown): error is UploadError {
-  return error instanceof UploadError && error.code === 'PAWL_UPLOAD_GONE'
 }
 
 export interface Receipt {
@@ -281,11 +282,6 @@ export function weakest(checks: readonly PartCheck[]): PartCheck {
   return least
 }
 
-/** Whether a server refused a part because it has one of that number. */
-export function isStoredAlready(error: unknown): error is UploadError {
-  return error instanceof UploadError && error.serverCode === 'PartAlreadyExist'
-}
-
 /** As if it had been sent now; undefined when other bytes are stored. */
 export async function findStored(
   { requests, settings }: Pick<RunContext, 'requests' | 'settings'>,
@@ -293,7 +289,7 @@ export async function findStored(
   uploadId: string,
   { attempts = 1 }: UploadError,
 ): Promise<Sent<{ etag: string }> | undefined> {
-  const { store, verify } = settings
+  const { verify } = settings
   const listed = await listAllParts(requests, settings, uploadId)
   if (listed === 'gone' || listed === 'refused') return undefined
   const there = listed.get(part.partNumber)
@@ -301,7 +297,7 @@ export async function findStored(
   const candidate = { size: part.size, hash: '' }
   const verdict = judgePart(candidate, undefined, there, verify)
   if (verdict.do !== 'compare') return undefined
-  const receipt = await compared(part, verdict, store.digest)
+  const receipt = await compared(part, verdict, settings.crc.variant)
   if (receipt === undefined) return undefined
   const { etag, crc64, md5, check } = receipt
   return { receipt: { etag }, crc64, md5, check, attempts }
@@ -311,10 +307,10 @@ export async function findStored(
 export async function compared(
   { content, size }: TakenPart,
   { by, value, etag }: Extract<Verdict, { do: 'compare' }>,
-  storeDigest: StoreDigest,
+  crcVariant: Crc64Variant,
 ): Promise<Receipt | undefined> {
   if (by === 'crc64') {
-    const crc64 = await content.digest(crcVariant(storeDigest))
+    const crc64 = await content.digest(crcVariant)
     return crc64 === value ? { size, etag, crc64, check: by } : undefined
   }
   const md5 = md5Hex(await content.digest('md5'))

@@ -13,7 +13,6 @@ import type { ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import { headObject } from '../calls/look.js'
 import type { UploadResult } from '../options/result.js'
-import { crcVariant } from '../options/settings.js'
 import type { Claim } from '../rules/claim.js'
 import type { Plan } from '../rules/plan.js'
 import {
@@ -50,14 +49,11 @@ export async function finishUpload(
   reuse: Reuse,
 ): Promise<UploadResult> {
   const { settings, requests, log } = context
-  const { store } = settings
   const parts = receipts.inOrder(source.parts, source.size)
   const { size } = source
-  const crc64 =
-    settings.verify === 'crc64' &&
-    (store.digest === 'crc64ecma' || store.digest === 'crc64nvme')
-      ? combinedCrc64(store.digest, parts)
-      : undefined
+  const crc64 = settings.crc.isWanted
+    ? combinedCrc64(settings.crc.variant, parts)
+    : undefined
   await askBeforeComplete(context, { size, crc64 })
   const etags = parts.map(({ etag }) => etag)
   await log.append({
@@ -122,12 +118,10 @@ export async function finishWithPut(
   replaced?: ReplacedUpload,
 ): Promise<UploadResult> {
   const { settings } = context
-  const { store } = settings
   content.expect('md5')
-  const crc64 =
-    settings.verify === 'crc64' && store.digest !== 'md5'
-      ? await content.digest(crcVariant(store.digest))
-      : undefined
+  const crc64 = settings.crc.isWanted
+    ? await content.digest(settings.crc.variant)
+    : undefined
   const { size } = content
   await askBeforeComplete(context, { size, crc64 })
   if (replaced !== undefined) {

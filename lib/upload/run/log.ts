@@ -17,6 +17,7 @@ import type { HeaderRecord, LogRecord } from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
 import { UploadError } from '../../errors.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
+import { isAmbiguous, kindOf } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { checkTarget } from '../rules/plan.js'
 import {
@@ -37,6 +38,7 @@ export class UploadLog {
   readonly #writer: LogWriter
   readonly #file: FileSight | undefined
   #hasEnded = false
+  #hasUnheard = false
 
   private constructor(fields: {
     checkpoint: Checkpoint
@@ -154,7 +156,15 @@ export class UploadLog {
     const { uploadIds, intents, put } = this.state
     if (!this.isNew || uploadIds.size > 0) return true
     const hasAsked = intents.length > 0 || put !== undefined
-    return hasAsked && !isRefusal(failure)
+    if (!hasAsked || this.#hasUnheard) return hasAsked
+    const kind = kindOf(failure)
+    const isRefused = kind !== undefined && !isAmbiguous(kind)
+    return !isRefused && kind !== 'exists'
+  }
+
+  /** A request that makes something on the server may have done so unheard. */
+  hasUnheard(): void {
+    this.#hasUnheard = true
   }
 
   /** Removes it, the object being complete; false when it is still there. */
@@ -180,12 +190,6 @@ export class UploadLog {
   flush(): Promise<void> {
     return this.#writer.flush()
   }
-}
-
-/** A server's definite no: nothing was made there. */
-function isRefusal(failure: Error | undefined): boolean {
-  const status = failure instanceof UploadError ? failure.status : undefined
-  return status !== undefined && status >= 400 && status < 500 && status !== 408
 }
 
 /**

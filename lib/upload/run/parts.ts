@@ -10,7 +10,7 @@
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { ListedPart } from '../../store/object-store.js'
 import type { PartEvent } from '../options/events.js'
-import { crcVariant, type UploadSettings } from '../options/settings.js'
+import type { UploadSettings } from '../options/settings.js'
 import { Claim } from '../rules/claim.js'
 import {
   type Candidate,
@@ -66,7 +66,7 @@ export class PartTaker {
     this.#onLogFailure = options.onLogFailure
     this.reuse = { parts: 0, bytes: 0, resumed: plan.mode !== 'create' }
     if (plan.mode === 'claim') {
-      this.#claim = new Claim(plan, context.settings.store.digest)
+      this.#claim = new Claim(plan, context.settings.crc)
     }
   }
 
@@ -149,14 +149,13 @@ export class PartTaker {
   /** A short part is the source's end, and the source may have ended too early. */
   async #askAtEnd({ offset, size, content }: TakenPart, claim: Claim) {
     if (size === this.#partSize || claim.parts === 0) return
-    const { verify, store } = this.#context.settings
-    const crc64 =
-      verify === 'crc64'
-        ? claim.crc64With({
-            size,
-            crc64: await content.digest(crcVariant(store.digest)),
-          })
-        : undefined
+    const { crc } = this.#context.settings
+    const crc64 = crc.isWanted
+      ? claim.crc64With({
+          size,
+          crc64: await content.digest(crc.variant),
+        })
+      : undefined
     await askBeforeComplete(this.#context, { size: offset + size, crc64 })
   }
 
@@ -197,10 +196,9 @@ export class PartTaker {
     { content }: TakenPart,
     there: ListedPart | 'refused' | undefined,
   ): void {
-    const { proof, store } = this.#context.settings
+    const { proof, crc } = this.#context.settings
     if (typeof there !== 'object' || proof === 'sha256') return
-    const { digest } = store
-    content.expect(there.crc64 === undefined ? 'md5' : crcVariant(digest))
+    content.expect(there.crc64 === undefined ? 'md5' : crc.variant)
   }
 
   /** True when a stored part that the log cannot prove turned out to be equal. */
@@ -211,7 +209,7 @@ export class PartTaker {
   ): Promise<boolean> {
     const { settings } = this.#context
     const plan = this.#plan
-    const receipt = await compared(part, verdict, settings.store.digest)
+    const receipt = await compared(part, verdict, settings.crc.variant)
     if (receipt === undefined || plan !== this.#plan) return false
     this.receipts.set(part.partNumber, receipt)
     this.#record(part, hash, receipt)

@@ -17,8 +17,9 @@ import type {
 } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import { headObject, isRefusedLook } from '../calls/look.js'
+import { isAmbiguous, kindOf } from '../calls/requests.js'
 import type { Sent } from '../calls/send.js'
-import { crcVariant, type UploadSettings } from '../options/settings.js'
+import type { UploadSettings } from '../options/settings.js'
 import { type Expected, md5Hex, proofOf } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import { tracePut } from './trace.js'
@@ -47,13 +48,10 @@ async function putWhole(
   content: PartContent,
 ): Promise<Put> {
   const { settings, log, progress, emit } = context
-  const { verify, store } = settings
+  const { crc } = settings
   const { size } = content
   const md5 = md5Hex(await content.digest('md5'))
-  const crc64 =
-    verify === 'crc64'
-      ? await content.digest(crcVariant(store.digest))
-      : undefined
+  const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined
   const expected: Expected = { size, md5, crc64 }
   // An earlier run may have put these very bytes, unheard.
   const wasPut = log.state.put?.completing?.md5 === md5
@@ -90,10 +88,11 @@ async function putOrFind(
   try {
     return await sendLooking(context, content, expected)
   } catch (error) {
-    if (!(error instanceof UploadError) || !isAmbiguous(error)) throw error
+    const kind = kindOf(error)
+    if (!(error instanceof UploadError) || !isAmbiguous(kind)) throw error
     const { attempts = 1 } = error
     const isFirstTry = attempts === 1 && !wasPut
-    if (error.code === 'PAWL_ALREADY_EXISTS' && isFirstTry) throw error
+    if (kind === 'exists' && isFirstTry) throw error
     completeSignal.throwIfAborted()
     const found = await lookAgain(context, expected).catch(
       (second: unknown) => {
@@ -128,7 +127,7 @@ async function sendLooking(
       try {
         return await store.putObject({ ...request, key, object }, call)
       } catch (error) {
-        mustLook = error instanceof UploadError && isAmbiguous(error)
+        mustLook = isAmbiguous(kindOf(error))
         throw error
       }
     },
@@ -143,7 +142,7 @@ async function lookOnce(
   try {
     return await store.headObject(key, call)
   } catch (error) {
-    if (error instanceof UploadError && isRefusedLook(error)) return undefined
+    if (isRefusedLook(error)) return undefined
     throw error
   }
 }
@@ -184,18 +183,4 @@ async function confirm(
     { what: 'PutObject' },
     put.attempts,
   )
-}
-
-/** An answer was lost, or says that the object is there already. */
-function isAmbiguous({ code }: UploadError): boolean {
-  switch (code) {
-    case 'PAWL_NETWORK':
-    case 'PAWL_TIMEOUT':
-    case 'PAWL_SERVER':
-    case 'PAWL_RESPONSE':
-    case 'PAWL_ALREADY_EXISTS':
-      return true
-    default:
-      return false
-  }
 }

@@ -161,3 +161,32 @@ await t.test('what is no store’s error is passed on', async (t) => {
     bug,
   )
 })
+
+await t.test('a traffic limit gives a body the time it takes', async (t) => {
+  const TiB = 1024 ** 4
+  const { timeout } = readRequestSettings({}, realEnvironment)
+  for (const [trafficLimit, bodySize, slow] of [
+    [undefined, 8 * 1024 ** 2, 0],
+    [819_200, 0, 0],
+    [819_200, 8 * 1024 ** 2, 81_920],
+    [245_760, (40 * TiB) / 10_000, 143_165_577],
+  ] as const) {
+    const requests = new Requests(
+      readRequestSettings(
+        trafficLimit === undefined ? {} : { trafficLimit },
+        realEnvironment,
+      ),
+      new AbortController().signal,
+      () => undefined,
+    )
+    const { timeouts } = await requests.once(
+      { what: 'part 1', bodySize },
+      async (call) => call,
+    )
+    t.same(timeouts, {
+      connect: timeout.connect,
+      stall: timeout.stall + slow,
+      headers: timeout.headers + slow,
+    })
+  }
+})
