@@ -3,6 +3,7 @@
  * expressly allowed here is refused, and with it the record.
  */
 import { MAX_PARTS, MAX_PART_SIZE } from './format.js'
+import { MAX_GROWTH_STEPS } from './growth.js'
 
 /** Says whether a value is one that a field can have. */
 export type Check = (value: unknown) => boolean
@@ -78,6 +79,40 @@ const MAX_UINT64 = '18446744073709551615'
 export function isCrc64(value: unknown): boolean {
   if (typeof value !== 'string' || !isDecimal(value)) return false
   return value.length < MAX_UINT64.length || value <= MAX_UINT64
+}
+
+/** Steps in ascending order, to larger parts. */
+export function isGrowth(value: unknown): boolean {
+  if (!Array.isArray(value)) return false
+  if (value.length === 0 || value.length > MAX_GROWTH_STEPS) return false
+  let [from, partSize] = [1, 0]
+  return value.every((step: unknown) => {
+    if (typeof step !== 'object' || step === null) return false
+    if (!('from' in step) || !isPartNumber(step.from)) return false
+    if (!('partSize' in step) || !isPartSize(step.partSize)) return false
+    const isLarger =
+      Number(step.from) > from && Number(step.partSize) > partSize
+    from = Number(step.from)
+    partSize = Number(step.partSize)
+    return isLarger && Object.keys(step).length === 2
+  })
+}
+
+/** An object as it was seen before a Complete. */
+export function isSight(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { etag, lastModified, versionId, ...more } = {
+    etag: undefined,
+    lastModified: undefined,
+    versionId: undefined,
+    ...value,
+  }
+  return (
+    isFinalEtag(etag) &&
+    (lastModified === undefined || isTime(lastModified)) &&
+    (versionId === undefined || isVersionId(versionId)) &&
+    Object.keys(more).length === 0
+  )
 }
 
 export function isFileIdentity(value: unknown): boolean {

@@ -6,6 +6,7 @@
  * and changes nothing; a record of an upload that is not the current one
  * never gets here, its hash would not have verified.
  */
+import { offsetAt, partSizeAt, type GrowthStep } from './growth.js'
 import type {
   CompletingPutRecord,
   CompletingUploadRecord,
@@ -27,6 +28,10 @@ export interface UploadState {
   time: number
   /** The server's clock when it answered Initiate. */
   serverDate: number | undefined
+  /** What its object will carry. */
+  mark: string | undefined
+  /** Where its parts become larger. */
+  growth: readonly GrowthStep[] | undefined
   /** Why it is no longer to be used; undefined while it is. */
   voided: string | undefined
   /** What is stored of it, by part number; the last record of a part counts. */
@@ -35,6 +40,8 @@ export interface UploadState {
   drops: Map<number, string>
   /** The last Complete that was about to be sent. */
   completing: CompletingUploadRecord | undefined
+  /** The ETags that each Complete named, as digests. */
+  etagsDigests: Set<string>
   done: DoneRecord | undefined
 }
 
@@ -59,6 +66,12 @@ export interface LogState {
   put: PutState | undefined
   /** Uploads voided or left behind whose abort has not been confirmed. */
   unclosed: Set<string>
+  /** Those of them whose Complete may still be under way, with their marks. */
+  rivals: Map<string, string | undefined>
+  /** Why the last upload that was voided was. */
+  lastVoid: string | undefined
+  /** The result was handed out, and nothing was begun since then. */
+  isTold: boolean
   /** Every upload ID that the log names. */
   uploadIds: Set<string>
 }
@@ -73,6 +86,9 @@ export function emptyState(header: HeaderRecord): LogState {
     upload: undefined,
     put: undefined,
     unclosed: new Set(),
+    rivals: new Map(),
+    lastVoid: undefined,
+    isTold: false,
     uploadIds: new Set(),
   }
 }
@@ -95,6 +111,7 @@ export function applyRecord(state: LogState, record: LogRecord): boolean {
     case 'done':
       return applyDone(state, record)
     case 'intent':
+      state.isTold = false
       state.intents.push(record)
       break
     case 'void':
@@ -103,6 +120,10 @@ export function applyRecord(state: LogState, record: LogRecord): boolean {
     case 'closed':
       state.uploadIds.add(record.uploadId)
       state.unclosed.delete(record.uploadId)
+      state.rivals.delete(record.uploadId)
+      break
+    case 'told':
+      state.isTold = true
       break
   }
   return true
@@ -129,22 +150,27 @@ function applyUpload(state: LogState, record: UploadRecord): boolean {
   if (old?.uploadId === record.uploadId) return true
   // A voided upload is in `unclosed` already, unless it is closed.
   if (old && old.voided === undefined && old.done === undefined) {
-    state.unclosed.add(old.uploadId)
+    leaveBehind(state, old)
   }
-  const { uploadId, partSize, optionsDigest, time, serverDate } = record
+  const { uploadId, partSize, optionsDigest, time, serverDate, mark, growth } =
+    record
   state.unclosed.delete(uploadId)
   state.uploadIds.add(uploadId)
   state.put = undefined
+  state.isTold = false
   state.upload = {
     uploadId,
     partSize,
     optionsDigest,
     time,
     serverDate,
+    mark,
+    growth,
     voided: undefined,
     parts: new Map(),
     drops: new Map(),
     completing: undefined,
+    etagsDigests: new Set(),
     done: undefined,
   }
   return true
@@ -153,20 +179,32 @@ function applyUpload(state: LogState, record: UploadRecord): boolean {
 function applyVoid(state: LogState, record: VoidRecord): void {
   const { upload } = state
   const isCurrent = upload?.uploadId === record.uploadId
-  if (isCurrent) upload.voided = record.reason
+  state.lastVoid = record.reason
   state.uploadIds.add(record.uploadId)
-  // Aborting a completed upload can break the object on some servers.
-  if (!isCurrent || upload.done === undefined) {
+  if (!isCurrent) {
     state.unclosed.add(record.uploadId)
+    return
   }
+  upload.voided = record.reason
+  // Aborting a completed upload can break the object on some servers.
+  if (upload.done === undefined) leaveBehind(state, upload)
+}
+
+/** Nothing is sent to it any more; what an earlier run sent may still arrive. */
+function leaveBehind(
+  { unclosed, rivals }: LogState,
+  { uploadId, completing, mark }: UploadState,
+): void {
+  unclosed.add(uploadId)
+  if (completing !== undefined) rivals.set(uploadId, mark)
 }
 
 function applyPart(state: LogState, record: PartRecord): boolean {
   const { upload } = state
   if (
     upload === undefined ||
-    record.offset !== (record.number - 1) * upload.partSize ||
-    record.size > upload.partSize
+    record.offset !== offsetAt(upload, record.number) ||
+    record.size > partSizeAt(upload, record.number)
   ) {
     return false
   }
@@ -180,20 +218,19 @@ function applyCompleting(
   state: LogState,
   record: CompletingUploadRecord | CompletingPutRecord,
 ): boolean {
+  state.isTold = false
   if ('put' in record) {
     state.put = { completing: record, done: undefined }
     return true
   }
   const { upload } = state
-  if (
-    upload === undefined ||
-    record.size > record.parts * upload.partSize ||
-    record.size <= (record.parts - 1) * upload.partSize
-  ) {
-    return false
-  }
+  if (upload === undefined) return false
+  const last = offsetAt(upload, record.parts)
+  const most = last + partSizeAt(upload, record.parts)
+  if (record.size <= last || record.size > most) return false
   state.put = undefined
   upload.completing = record
+  upload.etagsDigests.add(record.etagsDigest)
   return true
 }
 
@@ -205,5 +242,6 @@ function applyDone(state: LogState, record: DoneRecord): boolean {
   if (state.upload === undefined) return false
   state.upload.done = record
   state.unclosed.delete(state.upload.uploadId)
+  state.rivals.delete(state.upload.uploadId)
   return true
 }

@@ -9,6 +9,7 @@
 import * as is from './checks.js'
 import type { Check } from './checks.js'
 import { FORMAT } from './format.js'
+import type { GrowthStep } from './growth.js'
 
 /** What shows that a stored part equals local bytes. */
 export type Proof = 'xxh64' | 'sha256'
@@ -53,6 +54,8 @@ export interface HeaderRecord {
 export interface IntentRecord {
   type: 'intent'
   time: number
+  /** The mark that it carries: 32 lower-case hex digits. */
+  mark?: string | undefined
 }
 
 /** A new upload; with it a new epoch begins. */
@@ -65,6 +68,10 @@ export interface UploadRecord {
   time: number
   /** The server's clock at its answer, ms since 1970. */
   serverDate?: number | undefined
+  /** What its object will carry: 32 lower-case hex digits. */
+  mark?: string | undefined
+  /** Where parts become larger. */
+  growth?: readonly GrowthStep[] | undefined
 }
 
 /** The server has a part. */
@@ -102,6 +109,15 @@ export interface VoidRecord {
   reason: string
 }
 
+/** An object, as far as a later one can be told from it. */
+export interface ObjectSight {
+  /** Without quotes. */
+  etag: string
+  /** ms since 1970 */
+  lastModified?: number | undefined
+  versionId?: string | undefined
+}
+
 /** Complete is about to be sent. */
 export interface CompletingUploadRecord {
   type: 'completing'
@@ -110,6 +126,10 @@ export interface CompletingUploadRecord {
   crc64?: string | undefined
   /** SHA-256, hex, over the ETags in order. */
   etagsDigest: string
+  /** SHA-256, hex, of the options that go with Complete. */
+  sentDigest?: string | undefined
+  /** What was under the key before it. */
+  before?: ObjectSight | undefined
 }
 
 /** PutObject is about to be sent: the whole source was shorter than a part. */
@@ -120,6 +140,12 @@ export interface CompletingPutRecord {
   crc64?: string | undefined
   /** 32 hex digits. */
   md5?: string | undefined
+  /** What the object will carry: 32 lower-case hex digits. */
+  mark?: string | undefined
+  /** SHA-256, hex, of all options that go with it. */
+  sentDigest?: string | undefined
+  /** What was under the key before it. */
+  before?: ObjectSight | undefined
 }
 
 export type CompletingRecord = CompletingUploadRecord | CompletingPutRecord
@@ -140,8 +166,16 @@ export interface DoneRecord {
 export interface ClosedRecord {
   type: 'closed'
   uploadId: string
-  /** Our Abort, or why none was sent: it was gone, or is an object. */
-  by?: 'abort' | 'gone' | 'object' | undefined
+  /**
+   * Our Abort, or why there is none: it was gone, or is an object, or the server
+   * refused every one.
+   */
+  by?: 'abort' | 'gone' | 'object' | 'nobody' | undefined
+}
+
+/** The result was handed out: nothing in the log before it is claimed any more. */
+export interface ToldRecord {
+  type: 'told'
 }
 
 export type LogRecord =
@@ -154,6 +188,7 @@ export type LogRecord =
   | CompletingRecord
   | DoneRecord
   | ClosedRecord
+  | ToldRecord
 
 type Shape<R> = { readonly [K in Exclude<keyof R, 'type'>]-?: Check }
 
@@ -171,13 +206,18 @@ const header: Shape<HeaderRecord> = {
   time: is.isTime,
   run: is.isRun,
 }
-const intent: Shape<IntentRecord> = { time: is.isTime }
+const intent: Shape<IntentRecord> = {
+  time: is.isTime,
+  mark: is.optional(is.isHex32),
+}
 const upload: Shape<UploadRecord> = {
   uploadId: is.isUploadId,
   partSize: is.isPartSize,
   optionsDigest: is.isSha256,
   time: is.isTime,
   serverDate: is.optional(is.isTime),
+  mark: is.optional(is.isHex32),
+  growth: is.optional(is.isGrowth),
 }
 const part: Shape<PartRecord> = {
   number: is.isPartNumber,
@@ -203,12 +243,17 @@ const completingUpload: Shape<CompletingUploadRecord> = {
   size: is.isSize,
   crc64: is.optional(is.isCrc64),
   etagsDigest: is.isSha256,
+  sentDigest: is.optional(is.isSha256),
+  before: is.optional(is.isSight),
 }
 const completingPut: Shape<CompletingPutRecord> = {
   put: is.oneOf(true),
   size: is.isSize,
   crc64: is.optional(is.isCrc64),
   md5: is.optional(is.isHex32),
+  mark: is.optional(is.isHex32),
+  sentDigest: is.optional(is.isSha256),
+  before: is.optional(is.isSight),
 }
 const done: Shape<DoneRecord> = {
   put: is.optional(is.oneOf(true)),
@@ -219,7 +264,7 @@ const done: Shape<DoneRecord> = {
 }
 const closed: Shape<ClosedRecord> = {
   uploadId: is.isUploadId,
-  by: is.optional(is.oneOf('abort', 'gone', 'object')),
+  by: is.optional(is.oneOf('abort', 'gone', 'object', 'nobody')),
 }
 
 type Table = readonly { readonly name: string; readonly check: Check }[]
@@ -239,6 +284,7 @@ const tables: ReadonlyMap<string, Table> = new Map([
   ['completing', tableOf(completingUpload)],
   ['done', tableOf(done)],
   ['closed', tableOf(closed)],
+  ['told', []],
 ])
 
 /** Whether this version knows what records of a type say. */

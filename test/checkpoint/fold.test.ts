@@ -152,3 +152,53 @@ await t.test('the same upload said again loses nothing', (t) => {
   t.equal(current?.parts.size, 1)
   t.end()
 })
+
+const completing: LogRecord = {
+  type: 'completing',
+  parts: 1,
+  size: PART,
+  etagsDigest: DIGEST,
+}
+const mark = 'ab'.repeat(16)
+
+await t.test(
+  'an upload that may complete late is a rival until closed',
+  (t) => {
+    const cases: [string, [string, string | undefined][], ...LogRecord[]][] = [
+      ['never completing', [], upload('A'), voided('A')],
+      ['voided', [['A', mark]], upload('A', { mark }), completing, voided('A')],
+      ['left behind', [['A', undefined]], upload('A'), completing, upload('B')],
+      ['complete', [], upload('A'), completing, done, voided('A')],
+      [
+        'closed',
+        [],
+        upload('A'),
+        completing,
+        voided('A'),
+        { type: 'closed', uploadId: 'A', by: 'abort' },
+      ],
+    ]
+    for (const [name, expected, ...records] of cases) {
+      t.strictSame([...stateOf(...records).rivals], expected, name)
+    }
+    t.end()
+  },
+)
+
+await t.test(
+  'what was told is not claimed, until something new begins',
+  (t) => {
+    const cases: [boolean, ...LogRecord[]][] = [
+      [false],
+      [true, upload('A'), completing, done, { type: 'told' }],
+      [true, upload('A'), completing, done, { type: 'told' }, voided('A')],
+      [false, { type: 'told' }, { type: 'intent', time: 1 }],
+      [false, { type: 'told' }, upload('B')],
+      [false, { type: 'told' }, { type: 'completing', put: true, size: 1 }],
+    ]
+    for (const [expected, ...records] of cases) {
+      t.equal(stateOf(...records).isTold, expected)
+    }
+    t.end()
+  },
+)

@@ -138,6 +138,29 @@ const refused: Record<string, Record<string, unknown>[]> = {
     { run: 0 },
   ],
   upload: [
+    { mark: DIGEST },
+    { growth: [] },
+    { growth: [{ from: 1, partSize: 8 }] },
+    { growth: [{ from: 2, partSize: 0 }] },
+    { growth: [{ from: 2, partSize: 8, more: 1 }] },
+    {
+      growth: [
+        { from: 3, partSize: 8 },
+        { from: 2, partSize: 9 },
+      ],
+    },
+    {
+      growth: [
+        { from: 2, partSize: 9 },
+        { from: 3, partSize: 9 },
+      ],
+    },
+    {
+      growth: Array.from({ length: 17 }, (_, i) => ({
+        from: i + 2,
+        partSize: i + 1,
+      })),
+    },
     { uploadId: '' },
     { uploadId: 'x'.repeat(1025) },
     { uploadId: 'a\u0000b' },
@@ -169,10 +192,18 @@ const refused: Record<string, Record<string, unknown>[]> = {
   ],
   drop: [{ reason: '' }, { reason: 'x'.repeat(257) }],
   void: [{ uploadId: '\n' }, { reason: 'a\nb' }],
-  completing: [{ parts: 0 }, { size: -1 }, { etagsDigest: '' }, { put: false }],
+  completing: [
+    { parts: 0 },
+    { size: -1 },
+    { etagsDigest: '' },
+    { put: false },
+    { sentDigest: 'x' },
+    { before: 'E' },
+    { before: { etag: 'E', size: 1 } },
+  ],
   done: [{ etag: 'ü' }, { size: NaN }, { versionId: '' }, { put: 1 }],
-  intent: [{ time: '0' }],
-  closed: [{ uploadId: null }],
+  intent: [{ time: '0' }, { mark: 'ABC' }],
+  closed: [{ uploadId: null }, { by: 'us' }],
 }
 
 await t.test('what a field cannot hold is refused, both ways', (t) => {

@@ -116,14 +116,18 @@ export const story: readonly (readonly LogRecord[])[] = [
   [part(1), part(2)],
   [{ type: 'drop', number: 2, reason: 'invalid-part' }],
   [{ type: 'void', uploadId: 'FIRST', reason: 'options-changed' }],
-  [header({ run: 2, sourceDigest: DIGEST }), { type: 'intent', time: 2 }],
-  [upload('SECOND/ü', { serverDate: 5 })],
-  [{ type: 'closed', uploadId: 'FIRST' }],
+  [
+    header({ run: 2, sourceDigest: DIGEST }),
+    { type: 'intent', time: 2, mark: 'ab'.repeat(16) },
+  ],
+  [upload('SECOND/ü', { serverDate: 5, mark: 'ab'.repeat(16) })],
+  [{ type: 'closed', uploadId: 'FIRST', by: 'abort' }],
   [part(1, { run: 2, md5: '0'.repeat(32), check: 'md5' }), part(3, { run: 2 })],
   [part(2, { run: 2, size: PART })],
   [{ type: 'completing', put: true, size: 10, crc64: '1' }],
   [{ type: 'completing', parts: 3, size: 3 * PART, etagsDigest: DIGEST }],
   [{ type: 'done', etag: 'X-3', size: 3 * PART, crc64: '9', versionId: 'v' }],
+  [{ type: 'told' }],
 ]
 
 export function read(bytes: Uint8Array): LogReading {
