@@ -4,13 +4,14 @@
  */
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import ts from 'typescript'
+import { bareNode } from './support/bare-node.js'
 import { compiledSources } from './support/compiled.js'
 import { devStore, noise } from './support/dev-store.js'
 import { asJavaScript } from './support/typescript.js'
@@ -121,10 +122,10 @@ await t.test('the examples of the README do what they say', async (t) => {
     [/uploadFile/, 'backups/db.dump', (object) => object],
     [/startDevServer/, undefined, (object) => object],
   ]
-  const sources = await compiledSources(t)
+  const sources = compiledSources()
   const examples = examplesOf('README.md')
   t.equal(examples.length, expected.length)
-  for (const [i, { name, text }] of examples.entries()) {
+  for (const { name, text } of examples) {
     const dev = await devStore(t)
     const bin = join(dev.directory, 'bin')
     await mkdir(bin)
@@ -136,22 +137,20 @@ await t.test('the examples of the README do what they say', async (t) => {
       runnable = runnable.replaceAll(from, () => to(dev.server.endpoint))
     }
     t.not(runnable, text, 'what is run does not leave this machine')
-    const path = join(sources, `example-${i}.js`)
+    // As a package that is installed beside it.
+    await mkdir(join(dev.directory, 'node_modules'))
+    await symlink(sources, join(dev.directory, 'node_modules/pawl'))
+    const path = join(dev.directory, 'example.mjs')
     await writeFile(path, asJavaScript(runnable, name))
-    const { stdout } = await promisify(execFile)(
-      // The test runner puts its loader into every child, which takes seconds.
-      'env',
-      ['-u', 'NODE_OPTIONS', process.execPath, path],
-      {
-        cwd: dev.directory,
-        env: {
-          ...process.env,
-          PATH: `${bin}:${process.env['PATH'] ?? ''}`,
-          OSS_ACCESS_KEY_ID: 'dev',
-          OSS_ACCESS_KEY_SECRET: 'dev-secret',
-        },
+    const { stdout } = await promisify(execFile)(...bareNode(path), {
+      cwd: dev.directory,
+      env: {
+        ...process.env,
+        PATH: `${bin}:${process.env['PATH'] ?? ''}`,
+        OSS_ACCESS_KEY_ID: 'dev',
+        OSS_ACCESS_KEY_SECRET: 'dev-secret',
       },
-    )
+    })
     const found = expected.filter(([about]) => about.test(text))
     t.equal(found.length, 1, `${name} is one of those expected`)
     const [[, key, decoded] = []] = found

@@ -1,21 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import t from 'tap'
-import type { DevServerOptions } from '../../lib/dev-server/index.js'
 import { startCli } from '../support/cli-child.js'
 import { cliDesk, linesOf, small } from '../support/cli-desk.js'
-import { compiledSources } from '../support/compiled.js'
-
-const sources = await compiledSources(t)
-const desk = (t: Test, options?: DevServerOptions) =>
-  cliDesk(t, sources, options)
 
 type Row = [args: string[], code: number, log: RegExp]
 
 await t.test('names cannot steer the terminal', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   const name = '\u001b[31mred\n.txt'
   await writeFile(join(d.directory, name), 'x')
   const env = {
@@ -24,7 +17,7 @@ await t.test('names cannot steer the terminal', async (t) => {
     AWS_ENDPOINT_URL: d.server.endpoint,
   }
   const start = (...args: string[]) =>
-    startCli(sources, args, { cwd: d.directory, env }).ended
+    startCli(args, { cwd: d.directory, env }).ended
   t.match(await start('put', name, 's3://examplebucket/'), {
     code: 0,
     out: 's3://examplebucket/\\x1b[31mred\\x0a.txt (1 B',
@@ -46,7 +39,7 @@ await t.test(
   'failures are a line or two with a code, never a stack',
   { timeout: 390_000 },
   async (t) => {
-    const d = await desk(t)
+    const d = await cliDesk(t)
     await writeFile(join(d.directory, 'no.log'), 'this is no log')
     await writeFile(join(d.directory, 'notes'), 'notes')
     const rows: Row[] = [
@@ -144,7 +137,7 @@ await t.test(
 )
 
 await t.test('secrets are never said', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   const secret = `secret-${randomBytes(8).toString('hex')}`
   const token = `token-${randomBytes(8).toString('hex')}`
   const env = {
@@ -153,7 +146,6 @@ await t.test('secrets are never said', async (t) => {
     OSS_SESSION_TOKEN: token,
   }
   const end = await startCli(
-    sources,
     ['put', '--debug', '--json', ...small, 'db.dump', `${d.url}/k`],
     { cwd: d.directory, env },
   ).ended

@@ -1,18 +1,19 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import t from 'tap'
-import type { DevServerOptions } from '../../lib/dev-server/index.js'
 import { startCli } from '../support/cli-child.js'
-import { cliDesk, linesOf, parts, slow, small } from '../support/cli-desk.js'
-import { compiledSources } from '../support/compiled.js'
-
-const sources = await compiledSources(t)
-const desk = (t: Test, options?: DevServerOptions) =>
-  cliDesk(t, sources, options)
+import {
+  cliDesk,
+  holdAfter,
+  letGo,
+  linesOf,
+  parts,
+  slowDown,
+  small,
+} from '../support/cli-desk.js'
 
 await t.test('a file is uploaded, its result is said', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   const end = await d.run(['put', ...small, 'db.dump', `${d.url}/a/b c.dump`])
   t.match(end, {
     code: 0,
@@ -24,7 +25,7 @@ await t.test('a file is uploaded, its result is said', async (t) => {
 })
 
 await t.test('several files keep their names under a prefix', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   await writeFile(join(d.directory, 'notes.txt'), 'hello')
   const end = await d.run(['put', 'db.dump', 'notes.txt', `${d.url}/dir/`])
   t.equal(end.code, 0)
@@ -33,12 +34,14 @@ await t.test('several files keep their names under a prefix', async (t) => {
 })
 
 await t.test('logs of the files that are put are left out', async (t) => {
-  const d = await desk(t, slow)
+  const d = await cliDesk(t)
+  holdAfter(d, 1)
   const args = ['put', '--json', ...small]
   const first = d.start([...args, 'db.dump', `${d.url}/`])
   await first.until(/"event":"part"/)
   first.kill('SIGKILL')
   await first.ended
+  letGo(d)
   const [log = ''] = await d.logs()
   // What the shell makes of `*` after a kill.
   const lines = linesOf(await d.run([...args, 'db.dump', log, `${d.url}/`]))
@@ -52,7 +55,7 @@ await t.test('logs of the files that are put are left out', async (t) => {
 })
 
 await t.test('--json is one event a line', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   const args = ['put', '--json', ...small, 'db.dump', `${d.url}/k`]
   const end = await d.run(args)
   t.equal(end.log, '')
@@ -66,7 +69,7 @@ await t.test('--json is one event a line', async (t) => {
 await t.test(
   '--size keeps a source that ended early from completing',
   async (t) => {
-    const d = await desk(t)
+    const d = await cliDesk(t)
     const size = String(d.bytes.length)
     const args = ['put', ...small, '--size', size, '-', `${d.url}/k`]
     const end = await d.run(args, d.bytes.subarray(0, -1))
@@ -78,7 +81,7 @@ await t.test(
 )
 
 await t.test('--exec keeps a command that died from completing', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   const dead = await d.run([
     'put',
     ...small,
@@ -103,7 +106,7 @@ await t.test('--exec keeps a command that died from completing', async (t) => {
 })
 
 await t.test('flags reach the wire', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   const end = await d.run([
     'put',
     ...small,
@@ -138,7 +141,7 @@ await t.test('flags reach the wire', async (t) => {
 })
 
 await t.test('s3:// and oss:// with an endpoint', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   const { endpoint } = d.server
   const rows: [string, Record<string, string>, string][] = [
     [
@@ -161,7 +164,7 @@ await t.test('s3:// and oss:// with an endpoint', async (t) => {
     ],
   ]
   for (const [url, env, key] of rows) {
-    const { ended } = startCli(sources, ['put', 'db.dump', url], {
+    const { ended } = startCli(['put', 'db.dump', url], {
       cwd: d.directory,
       env,
     })
@@ -172,7 +175,8 @@ await t.test('s3:// and oss:// with an endpoint', async (t) => {
 })
 
 await t.test('an upload goes on when nobody reads its events', async (t) => {
-  const d = await desk(t, slow)
+  const d = await cliDesk(t)
+  slowDown(d)
   const child = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/k`])
   await child.until(/"event":"part"/)
   child.closeOutput()

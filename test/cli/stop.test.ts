@@ -1,21 +1,24 @@
-import type { Test } from 'tap'
 import t from 'tap'
-import type { DevServerOptions } from '../../lib/dev-server/index.js'
 import type { CliEnd } from '../support/cli-child.js'
-import { cliDesk, linesOf, parts, slow, small } from '../support/cli-desk.js'
-import { compiledSources } from '../support/compiled.js'
-
-const sources = await compiledSources(t)
-const desk = (t: Test, options?: DevServerOptions) =>
-  cliDesk(t, sources, options)
+import {
+  cliDesk,
+  holdAfter,
+  letGo,
+  linesOf,
+  parts,
+  slowDown,
+  small,
+} from '../support/cli-desk.js'
 
 await t.test('killed, then run again', async (t) => {
-  const d = await desk(t, slow)
+  const d = await cliDesk(t)
+  holdAfter(d, 2)
   const args = ['put', '--json', ...small, 'db.dump', `${d.url}/k`]
   const first = d.start(args)
   await first.until(/"event":"part".*\n.*"event":"part"/)
   first.kill('SIGKILL')
   t.match(await first.ended, { code: null, signal: 'SIGKILL' })
+  letGo(d)
   const [log = ''] = await d.logs()
   t.match(await d.run(['status', log]), {
     code: 0,
@@ -37,7 +40,8 @@ for (const [signal, code] of [
     `${signal} suspends and says how to go on`,
     { timeout: 90_000 },
     async (t) => {
-      const d = await desk(t, slow)
+      const d = await cliDesk(t)
+      holdAfter(d, 2)
       const args = ['put', ...small, 'db.dump', `${d.url}/k`]
       const first = d.start(args)
       while (d.seen('UploadPart').filter(({ applied }) => applied).length < 2) {
@@ -45,6 +49,7 @@ for (const [signal, code] of [
       }
       first.kill(signal)
       const end = await first.ended
+      letGo(d)
       t.equal(end.code, code)
       t.match(
         end.log,
@@ -60,7 +65,8 @@ for (const [signal, code] of [
 }
 
 await t.test('--json tells of a suspension', async (t) => {
-  const d = await desk(t, slow)
+  const d = await cliDesk(t)
+  holdAfter(d, 2)
   const first = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/k`])
   await first.until(/"event":"part"/)
   first.kill('SIGINT')
@@ -74,13 +80,15 @@ await t.test('--json tells of a suspension', async (t) => {
 })
 
 await t.test('standard input is uploaded and goes on', async (t) => {
-  const d = await desk(t, slow)
+  const d = await cliDesk(t)
+  holdAfter(d, 2)
   const size = String(d.bytes.length)
   const args = ['put', '--json', ...small, '--size', size, '-', `${d.url}/k`]
   const first = d.start(args, d.bytes)
   await first.until(/"event":"part".*\n.*"event":"part"/)
   first.kill('SIGKILL')
   await first.ended
+  letGo(d)
   t.equal((await d.logs()).length, 1)
   const lines = linesOf(await d.run(args, d.bytes))
   t.match(lines.at(-1), { event: 'result', resumed: true, parts })
@@ -88,7 +96,7 @@ await t.test('standard input is uploaded and goes on', async (t) => {
 })
 
 await t.test('Ctrl-C ends the command of --exec too', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   const child = d.start([
     'put',
     '--json',
@@ -104,12 +112,14 @@ await t.test('Ctrl-C ends the command of --exec too', async (t) => {
 })
 
 await t.test('in a terminal there is a bar', async (t) => {
-  const d = await desk(t, slow)
+  const d = await cliDesk(t)
+  slowDown(d)
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]
   const first = d.terminal(args)
   await first.until(/db\.dump \[=+ +\] [1-9]\d?% .*MiB {2}.*\/s/)
   first.type('\u0003')
   const suspended = await first.ended
+  letGo(d)
   t.equal(suspended.code, 130)
   t.match(suspended.out, /suspended by SIGINT\. Run the same command again/)
   const again = await d.terminal(args).ended
@@ -123,7 +133,8 @@ await t.test('in a terminal there is a bar', async (t) => {
 
 await t.test('in a narrow terminal no line is too long', async (t) => {
   const columns = 40
-  const d = await desk(t, slow)
+  const d = await cliDesk(t)
+  slowDown(d)
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]
   const { code, out } = await d.terminal(args, columns).ended
   t.equal(code, 0)
@@ -142,7 +153,7 @@ await t.test('in a narrow terminal no line is too long', async (t) => {
 })
 
 await t.test('a signal ends a list with its exit code', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   d.server.setFault(() => ({ kind: 'silence' }))
   const child = d.start(['uploads', `${d.url}/`])
   while (d.seen('ListMultipartUploads').length === 0) {
@@ -157,12 +168,14 @@ await t.test('a signal ends a list with its exit code', async (t) => {
 })
 
 await t.test('in a terminal, killed and run again', async (t) => {
-  const d = await desk(t, slow)
+  const d = await cliDesk(t)
+  slowDown(d)
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]
   const first = d.terminal(args)
   await first.until(/[1-9]\d?% /)
   first.kill('SIGKILL')
   await first.ended
+  letGo(d)
   // The command hears of its terminal's end and may suspend; the log is free
   // when it has gone.
   let again: CliEnd
@@ -175,7 +188,7 @@ await t.test('in a terminal, killed and run again', async (t) => {
 })
 
 await t.test('a second Ctrl-C exits at once', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   d.server.setFault(({ operation }) =>
     operation === 'CompleteMultipartUpload' ? { kind: 'silence' } : undefined,
   )

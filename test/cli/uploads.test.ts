@@ -1,17 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import t from 'tap'
-import type { DevServerOptions } from '../../lib/dev-server/index.js'
-import { cliDesk, linesOf, slow, small } from '../support/cli-desk.js'
-import { compiledSources } from '../support/compiled.js'
-
-const sources = await compiledSources(t)
-const desk = (t: Test, options?: DevServerOptions) =>
-  cliDesk(t, sources, options)
+import { cliDesk, holdAfter, linesOf, small } from '../support/cli-desk.js'
 
 await t.test('unfinished uploads are listed and aborted', async (t) => {
-  const d = await desk(t, slow)
+  const d = await cliDesk(t)
+  holdAfter(d, 1)
   const first = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/a/k`])
   await first.until(/"event":"part"/)
   first.kill('SIGINT')
@@ -35,7 +29,7 @@ await t.test('unfinished uploads are listed and aborted', async (t) => {
 })
 
 await t.test('the list ends when nobody reads it any more', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   const call = {
     signal: new AbortController().signal,
     timeouts: { connect: 60_000, stall: 60_000, headers: 60_000 },
@@ -53,7 +47,7 @@ await t.test('the list ends when nobody reads it any more', async (t) => {
 })
 
 await t.test('serve keeps objects in a directory until Ctrl-C', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   const server = d.start(['serve', 'objects', '--bucket', 'bucket1'])
   await server.until(/Try: .*\/bucket1\/key\n/)
   const [endpoint = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(server.said()) ?? []
@@ -65,7 +59,7 @@ await t.test('serve keeps objects in a directory until Ctrl-C', async (t) => {
 })
 
 await t.test('help and version', async (t) => {
-  const d = await desk(t)
+  const d = await cliDesk(t)
   t.match(await d.run(['--help']), { code: 0, out: /Exit codes:/ })
   t.match(await d.run(['put', '--help']), { code: 0, out: /--older|--exec/ })
   t.match(await d.run(['--version']), { code: 0, out: /\d/ })

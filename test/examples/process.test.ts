@@ -6,22 +6,19 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import type { ExampleChildJob } from '../fixtures/example-child.js'
-import { compiledSources } from '../support/compiled.js'
+import { bareNode } from '../support/bare-node.js'
+import { compiledFixture } from '../support/compiled.js'
 import { noise } from '../support/dev-store.js'
 import { exampleRunner, key, part } from '../support/example-runner.js'
 
-const sources = await compiledSources(t)
+const path = compiledFixture('example-child')
 const bytes = noise(5 * part + 33)
 
 /** A child, and what it says when it ends. */
 function start(job: ExampleChildJob) {
-  const path = join(sources, 'test/fixtures/example-child.js')
-  const child = spawn(
-    // The test runner puts its loader into every child, which takes seconds.
-    'env',
-    ['-u', 'NODE_OPTIONS', process.execPath, path, JSON.stringify(job)],
-    { stdio: ['pipe', 'pipe', 'pipe'] },
-  )
+  const child = spawn(...bareNode(path, JSON.stringify(job)), {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   // It may end before it has read everything.
   child.stdin.on('error', () => undefined)
   const said = Promise.all([text(child.stdout), text(child.stderr)])

@@ -18,7 +18,7 @@ import {
 } from '../../lib/index.js'
 import { StoreError } from '../../lib/store/store-error.js'
 import { noise } from '../support/dev-store.js'
-import { seedFor } from '../support/kill-runs.js'
+import { seedFor } from '../support/seed.js'
 import { wrapStore } from '../support/small-store.js'
 import {
   key,

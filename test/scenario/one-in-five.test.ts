@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
 import { noise, sha256 } from '../support/dev-store.js'
-import { randomFrom, seedFor } from '../support/kill-runs.js'
+import { randomFrom, seedFor } from '../support/seed.js'
 import { key, smallUploads } from '../support/small-upload.js'
 
 const isFull = process.env['PAWL_FULL'] === '1'

@@ -9,8 +9,9 @@ import type {
 } from '../fixtures/large-file-child.js'
 import { uploadFile } from '../../lib/index.js'
 import { isHeld, viewsOf } from '../../lib/upload/source/file-parts.js'
+import { bareNode } from '../support/bare-node.js'
+import { compiledFixture } from '../support/compiled.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
-import { compiledSources } from '../support/compiled.js'
 
 const MiB = 1024 * 1024
 const GiB = 1024 * MiB
@@ -48,16 +49,13 @@ if (isFull) t.setTimeout(2 * 60 * 60 * 1000)
 const fileSize = isFull ? 100 * GiB : 2 * GiB
 const partSize = isFull ? 5 * GiB : GiB
 
-const sources = await compiledSources(t)
+const path = compiledFixture('large-file-child')
 
 /** Runs the job in a process of its own. */
 async function report(job: LargeFileJob): Promise<LargeFileReport> {
-  const path = join(sources, 'test/fixtures/large-file-child.js')
-  const child = spawn(
-    'env',
-    ['-u', 'NODE_OPTIONS', process.execPath, path, JSON.stringify(job)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
+  const child = spawn(...bareNode(path, JSON.stringify(job)), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   return JSON.parse(await text(child.stdout)) as LargeFileReport
 }
 
