@@ -40,7 +40,7 @@ export function testsOf(tier, root, places) {
       found.add(relative(root, file).split(sep).join('/'))
     }
   }
-  return [...found].toSorted()
+  return [...found].toSorted((a, b) => (a < b ? -1 : 1))
 }
 
 function testsIn(folder) {
