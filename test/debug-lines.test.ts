@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Fault } from '../lib/dev-server/index.js'
+import { besideEachOther } from './support/beside.js'
 import { keys, noise } from './support/dev-store.js'
 import {
   part,
@@ -13,6 +14,8 @@ import {
   runWatchedChild,
   type WatchedChildJob,
 } from './support/watched-child.js'
+
+const test = besideEachOther(t)
 
 const debug = { NODE_DEBUG: 'pawl' }
 
@@ -47,7 +50,7 @@ function saysInOrder(
   }
 }
 
-await t.test('a run that fails, and the one that goes on', async (t) => {
+test('a run that fails, and the one that goes on', async (t) => {
   const dev = await smallUploads(t)
   const faults: Fault[] = [
     { kind: 'status', status: 503, code: 'SlowDown' },
@@ -103,7 +106,7 @@ await t.test('a run that fails, and the one that goes on', async (t) => {
   ])
 })
 
-await t.test('an upload that is gone, and one that never began', async (t) => {
+test('an upload that is gone, and one that never began', async (t) => {
   const dev = await smallUploads(t)
   dev.server.setFault(({ partNumber }) =>
     partNumber === 2
@@ -137,7 +140,7 @@ await t.test('an upload that is gone, and one that never began', async (t) => {
   ])
 })
 
-await t.test('a key with line ends stays on its line', async (t) => {
+test('a key with line ends stays on its line', async (t) => {
   const dev = await smallUploads(t)
   const job = jobFor(dev, { key: 'a\nPAWL 1: "b"', size: 10 })
   const { lines } = await runWatchedChild(job, debug)
@@ -145,7 +148,7 @@ await t.test('a key with line ends stays on its line', async (t) => {
   for (const line of lines) t.match(line, /^"a\\nPAWL 1: \\"b\\"": /)
 })
 
-await t.test('nothing is said unless it is asked for', async (t) => {
+test('nothing is said unless it is asked for', async (t) => {
   const dev = await smallUploads(t)
   for (const value of ['', 'net', 'pawlish']) {
     const { stderr, said } = await runWatchedChild(jobFor(dev), {
@@ -156,7 +159,7 @@ await t.test('nothing is said unless it is asked for', async (t) => {
   }
 })
 
-await t.test('subscribers that throw do not break an upload', async (t) => {
+test('subscribers that throw do not break an upload', async (t) => {
   const dev = await smallUploads(t)
   const faults: Fault[] = [{ kind: 'status', status: 503 }]
   dev.server.setFault(({ partNumber }) =>

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { besideEachOther } from '../support/beside.js'
 import { startCli } from '../support/cli-child.js'
 import {
   cliDesk,
@@ -12,7 +13,9 @@ import {
   small,
 } from '../support/cli-desk.js'
 
-await t.test('a file is uploaded, its result is said', async (t) => {
+const test = besideEachOther(t)
+
+test('a file is uploaded, its result is said', async (t) => {
   const d = await cliDesk(t)
   const end = await d.run(['put', ...small, 'db.dump', `${d.url}/a/b c.dump`])
   t.match(end, {
@@ -24,7 +27,7 @@ await t.test('a file is uploaded, its result is said', async (t) => {
   t.same(await d.logs(), [])
 })
 
-await t.test('several files keep their names under a prefix', async (t) => {
+test('several files keep their names under a prefix', async (t) => {
   const d = await cliDesk(t)
   await writeFile(join(d.directory, 'notes.txt'), 'hello')
   const end = await d.run(['put', 'db.dump', 'notes.txt', `${d.url}/dir/`])
@@ -33,7 +36,7 @@ await t.test('several files keep their names under a prefix', async (t) => {
   t.ok(d.bytes.equals(await d.object('dir/db.dump')))
 })
 
-await t.test('logs of the files that are put are left out', async (t) => {
+test('logs of the files that are put are left out', async (t) => {
   const d = await cliDesk(t)
   holdAfter(d, 1)
   const args = ['put', '--json', ...small]
@@ -54,7 +57,7 @@ await t.test('logs of the files that are put are left out', async (t) => {
   t.same(d.seen('PutObject'), [])
 })
 
-await t.test('--json is one event a line', async (t) => {
+test('--json is one event a line', async (t) => {
   const d = await cliDesk(t)
   const args = ['put', '--json', ...small, 'db.dump', `${d.url}/k`]
   const end = await d.run(args)
@@ -66,21 +69,18 @@ await t.test('--json is one event a line', async (t) => {
   t.ok(lines.some(({ event }) => event === 'progress'))
 })
 
-await t.test(
-  '--size keeps a source that ended early from completing',
-  async (t) => {
-    const d = await cliDesk(t)
-    const size = String(d.bytes.length)
-    const args = ['put', ...small, '--size', size, '-', `${d.url}/k`]
-    const end = await d.run(args, d.bytes.subarray(0, -1))
-    t.match(end, { code: 3, out: '', log: /PAWL_SIZE_MISMATCH/ })
-    t.equal(d.server.objectPath('examplebucket', 'k'), undefined)
-    t.match(await d.run(args, d.bytes), { code: 0, out: /11 reused/ })
-    t.ok(d.bytes.equals(await d.object('k')))
-  },
-)
+test('--size keeps a source that ended early from completing', async (t) => {
+  const d = await cliDesk(t)
+  const size = String(d.bytes.length)
+  const args = ['put', ...small, '--size', size, '-', `${d.url}/k`]
+  const end = await d.run(args, d.bytes.subarray(0, -1))
+  t.match(end, { code: 3, out: '', log: /PAWL_SIZE_MISMATCH/ })
+  t.equal(d.server.objectPath('examplebucket', 'k'), undefined)
+  t.match(await d.run(args, d.bytes), { code: 0, out: /11 reused/ })
+  t.ok(d.bytes.equals(await d.object('k')))
+})
 
-await t.test('--exec keeps a command that died from completing', async (t) => {
+test('--exec keeps a command that died from completing', async (t) => {
   const d = await cliDesk(t)
   const dead = await d.run([
     'put',
@@ -105,7 +105,7 @@ await t.test('--exec keeps a command that died from completing', async (t) => {
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
-await t.test('flags reach the wire', async (t) => {
+test('flags reach the wire', async (t) => {
   const d = await cliDesk(t)
   const end = await d.run([
     'put',
@@ -140,7 +140,7 @@ await t.test('flags reach the wire', async (t) => {
   })
 })
 
-await t.test('s3:// and oss:// with an endpoint', async (t) => {
+test('s3:// and oss:// with an endpoint', async (t) => {
   const d = await cliDesk(t)
   const { endpoint } = d.server
   const rows: [string, Record<string, string>, string][] = [
@@ -174,7 +174,7 @@ await t.test('s3:// and oss:// with an endpoint', async (t) => {
   t.ok(d.server.requests.some(({ dialect }) => dialect === 's3'))
 })
 
-await t.test('an upload goes on when nobody reads its events', async (t) => {
+test('an upload goes on when nobody reads its events', async (t) => {
   const d = await cliDesk(t)
   slowDown(d)
   const child = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/k`])

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { besideEachOther } from '../support/beside.js'
 import type { CliEnd } from '../support/cli-child.js'
 import {
   cliDesk,
@@ -10,7 +11,9 @@ import {
   small,
 } from '../support/cli-desk.js'
 
-await t.test('killed, then run again', async (t) => {
+const test = besideEachOther(t)
+
+test('killed, then run again', async (t) => {
   const d = await cliDesk(t)
   holdAfter(d, 2)
   const args = ['put', '--json', ...small, 'db.dump', `${d.url}/k`]
@@ -36,35 +39,28 @@ for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const) {
-  await t.test(
-    `${signal} suspends and says how to go on`,
-    { timeout: 90_000 },
-    async (t) => {
-      const d = await cliDesk(t)
-      holdAfter(d, 2)
-      const args = ['put', ...small, 'db.dump', `${d.url}/k`]
-      const first = d.start(args)
-      while (d.seen('UploadPart').filter(({ applied }) => applied).length < 2) {
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-      first.kill(signal)
-      const end = await first.ended
-      letGo(d)
-      t.equal(end.code, code)
-      t.match(
-        end.log,
-        `pawl: suspended by ${signal}. Run the same command again`,
-      )
-      t.equal(end.out, '')
-      const again = await d.run(args)
-      t.match(again, { code: 0, log: /going on with an earlier upload/ })
-      t.match(again.out, /12 parts, [1-9]\d* reused/)
-      t.ok(d.bytes.equals(await d.object('k')))
-    },
-  )
+  test(`${signal} suspends and says how to go on`, async (t) => {
+    const d = await cliDesk(t)
+    holdAfter(d, 2)
+    const args = ['put', ...small, 'db.dump', `${d.url}/k`]
+    const first = d.start(args)
+    while (d.seen('UploadPart').filter(({ applied }) => applied).length < 2) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    first.kill(signal)
+    const end = await first.ended
+    letGo(d)
+    t.equal(end.code, code)
+    t.match(end.log, `pawl: suspended by ${signal}. Run the same command again`)
+    t.equal(end.out, '')
+    const again = await d.run(args)
+    t.match(again, { code: 0, log: /going on with an earlier upload/ })
+    t.match(again.out, /12 parts, [1-9]\d* reused/)
+    t.ok(d.bytes.equals(await d.object('k')))
+  })
 }
 
-await t.test('--json tells of a suspension', async (t) => {
+test('--json tells of a suspension', async (t) => {
   const d = await cliDesk(t)
   holdAfter(d, 2)
   const first = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/k`])
@@ -79,7 +75,7 @@ await t.test('--json tells of a suspension', async (t) => {
   })
 })
 
-await t.test('standard input is uploaded and goes on', async (t) => {
+test('standard input is uploaded and goes on', async (t) => {
   const d = await cliDesk(t)
   holdAfter(d, 2)
   const size = String(d.bytes.length)
@@ -95,7 +91,7 @@ await t.test('standard input is uploaded and goes on', async (t) => {
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
-await t.test('Ctrl-C ends the command of --exec too', async (t) => {
+test('Ctrl-C ends the command of --exec too', async (t) => {
   const d = await cliDesk(t)
   const child = d.start([
     'put',
@@ -111,7 +107,7 @@ await t.test('Ctrl-C ends the command of --exec too', async (t) => {
   t.equal((await child.ended).code, 130)
 })
 
-await t.test('in a terminal there is a bar', async (t) => {
+test('in a terminal there is a bar', async (t) => {
   const d = await cliDesk(t)
   slowDown(d)
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]
@@ -131,7 +127,7 @@ await t.test('in a terminal there is a bar', async (t) => {
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
-await t.test('in a narrow terminal no line is too long', async (t) => {
+test('in a narrow terminal no line is too long', async (t) => {
   const columns = 40
   const d = await cliDesk(t)
   slowDown(d)
@@ -152,7 +148,7 @@ await t.test('in a narrow terminal no line is too long', async (t) => {
   }
 })
 
-await t.test('a signal ends a list with its exit code', async (t) => {
+test('a signal ends a list with its exit code', async (t) => {
   const d = await cliDesk(t)
   d.server.setFault(() => ({ kind: 'silence' }))
   const child = d.start(['uploads', `${d.url}/`])
@@ -167,7 +163,7 @@ await t.test('a signal ends a list with its exit code', async (t) => {
   })
 })
 
-await t.test('in a terminal, killed and run again', async (t) => {
+test('in a terminal, killed and run again', async (t) => {
   const d = await cliDesk(t)
   slowDown(d)
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]
@@ -187,7 +183,7 @@ await t.test('in a terminal, killed and run again', async (t) => {
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
-await t.test('a second Ctrl-C exits at once', async (t) => {
+test('a second Ctrl-C exits at once', async (t) => {
   const d = await cliDesk(t)
   d.server.setFault(({ operation }) =>
     operation === 'CompleteMultipartUpload' ? { kind: 'silence' } : undefined,

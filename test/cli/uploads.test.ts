@@ -1,9 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { besideEachOther } from '../support/beside.js'
 import { cliDesk, holdAfter, linesOf, small } from '../support/cli-desk.js'
 
-await t.test('unfinished uploads are listed and aborted', async (t) => {
+const test = besideEachOther(t)
+
+test('unfinished uploads are listed and aborted', async (t) => {
   const d = await cliDesk(t)
   holdAfter(d, 1)
   const first = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/a/k`])
@@ -28,7 +31,7 @@ await t.test('unfinished uploads are listed and aborted', async (t) => {
   t.equal(d.server.openUploads().length, 1)
 })
 
-await t.test('the list ends when nobody reads it any more', async (t) => {
+test('the list ends when nobody reads it any more', async (t) => {
   const d = await cliDesk(t)
   const call = {
     signal: new AbortController().signal,
@@ -46,7 +49,7 @@ await t.test('the list ends when nobody reads it any more', async (t) => {
   t.match(await d.run(['uploads', `${d.url}/`]), { out: /\n300 unfinished/ })
 })
 
-await t.test('serve keeps objects in a directory until Ctrl-C', async (t) => {
+test('serve keeps objects in a directory until Ctrl-C', async (t) => {
   const d = await cliDesk(t)
   const server = d.start(['serve', 'objects', '--bucket', 'bucket1'])
   await server.until(/Try: .*\/bucket1\/key\n/)
@@ -58,7 +61,7 @@ await t.test('serve keeps objects in a directory until Ctrl-C', async (t) => {
   t.ok((await readdir(join(d.directory, 'objects'))).length > 0)
 })
 
-await t.test('help and version', async (t) => {
+test('help and version', async (t) => {
   const d = await cliDesk(t)
   t.match(await d.run(['--help']), { code: 0, out: /Exit codes:/ })
   t.match(await d.run(['put', '--help']), { code: 0, out: /--older|--exec/ })

@@ -3,6 +3,8 @@
  * the server: what was not synced is gone, a name that was not synced is not
  * there, one that was removed is there again. The next run makes the object of
  * the source's bytes, and sends nothing again that the server has.
+ *
+ * The first tier does so at the first of each kind of step, the others at every one.
  */
 import t from 'tap'
 import type { Test } from 'tap'
@@ -17,6 +19,7 @@ import {
   type SmallUploads,
 } from '../support/small-upload.js'
 import { diskWithSteps, storeWithSteps } from '../support/steps.js'
+import { sized } from '../support/tier.js'
 import { goOn, mustBe, suspendAfter, suspendInComplete } from './next-run.js'
 
 interface Scenario {
@@ -48,8 +51,10 @@ const scenarios: Record<string, Scenario> = {
   },
 }
 
+const mostOfAStep = sized({ fast: 1, more: Infinity, long: Infinity })
+
 for (const [name, scenario] of Object.entries(scenarios)) {
-  await t.test(`the power fails at every step: ${name}`, async (t) => {
+  await t.test(`the power fails at each step: ${name}`, async (t) => {
     const steps: string[] = []
     await play(t, scenario, (name) => {
       steps.push(name)
@@ -59,6 +64,7 @@ for (const [name, scenario] of Object.entries(scenarios)) {
     for (const step of steps) {
       const occurrence = (seen.get(step) ?? 0) + 1
       seen.set(step, occurrence)
+      if (occurrence > mostOfAStep) continue
       let left = occurrence
       await play(t, scenario, (name) => name === step && --left === 0)
     }

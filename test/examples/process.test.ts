@@ -6,10 +6,13 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import type { ExampleChildJob } from '../fixtures/example-child.js'
+import { besideEachOther } from '../support/beside.js'
 import { bareNode } from '../support/bare-node.js'
 import { compiledFixture } from '../support/compiled.js'
 import { noise } from '../support/dev-store.js'
 import { exampleRunner, key, part } from '../support/example-runner.js'
+
+const test = besideEachOther(t)
 
 const path = compiledFixture('example-child')
 const bytes = noise(5 * part + 33)
@@ -29,7 +32,7 @@ function start(job: ExampleChildJob) {
   return { child, ended }
 }
 
-await t.test('standard input that breaks off is gone on with', async (t) => {
+test('standard input that breaks off is gone on with', async (t) => {
   const run = await exampleRunner(t)
   const { store: _, ...options } = run.options({ size: bytes.length })
   const job = { endpoint: run.server.endpoint, options }
@@ -54,7 +57,7 @@ await t.test('standard input that breaks off is gone on with', async (t) => {
 })
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  await t.test(`${signal} suspends, and the same call goes on`, async (t) => {
+  test(`${signal} suspends, and the same call goes on`, async (t) => {
     const run = await exampleRunner(t)
     const path = join(run.directory, 'source')
     await writeFile(path, bytes)
