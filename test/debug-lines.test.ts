@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Fault } from '../lib/dev-server/index.js'
-import { compiledSources } from './support/compiled.js'
+import { besideEachOther } from './support/beside.js'
 import { keys, noise } from './support/dev-store.js'
 import {
   part,
@@ -15,7 +15,8 @@ import {
   type WatchedChildJob,
 } from './support/watched-child.js'
 
-const sources = await compiledSources(t)
+const test = besideEachOther(t)
+
 const debug = { NODE_DEBUG: 'pawl' }
 
 function jobFor(
@@ -49,7 +50,7 @@ function saysInOrder(
   }
 }
 
-await t.test('a run that fails, and the one that goes on', async (t) => {
+test('a run that fails, and the one that goes on', async (t) => {
   const dev = await smallUploads(t)
   const faults: Fault[] = [
     { kind: 'status', status: 503, code: 'SlowDown' },
@@ -58,7 +59,7 @@ await t.test('a run that fails, and the one that goes on', async (t) => {
   dev.server.setFault(({ partNumber }) =>
     partNumber === 2 ? faults.shift() : undefined,
   )
-  const first = await runWatchedChild(sources, jobFor(dev), debug)
+  const first = await runWatchedChild(jobFor(dev), debug)
   t.match(first.said, [{ event: 'failure', code: 'PAWL_ACCESS_DENIED' }])
   const { uploadId } = dev.server.openUploads()[0] ?? {}
   saysInOrder(t, first.lines, [
@@ -88,7 +89,7 @@ await t.test('a run that fails, and the one that goes on', async (t) => {
   ])
   t.match(first.lines.at(-1), /^"k": ended/)
 
-  const second = await runWatchedChild(sources, jobFor(dev), debug)
+  const second = await runWatchedChild(jobFor(dev), debug)
   t.match(second.said, [{ event: 'result', partsReused: 1 }])
   saysInOrder(t, second.lines, [
     /^"k": log \S+ opened, run 2$/,
@@ -105,7 +106,7 @@ await t.test('a run that fails, and the one that goes on', async (t) => {
   ])
 })
 
-await t.test('an upload that is gone, and one that never began', async (t) => {
+test('an upload that is gone, and one that never began', async (t) => {
   const dev = await smallUploads(t)
   dev.server.setFault(({ partNumber }) =>
     partNumber === 2
@@ -118,7 +119,7 @@ await t.test('an upload that is gone, and one that never began', async (t) => {
       ? { kind: 'status', status: 404, code: 'NoSuchUpload' }
       : undefined,
   )
-  const again = await runWatchedChild(sources, jobFor(dev), debug)
+  const again = await runWatchedChild(jobFor(dev), debug)
   saysInOrder(t, again.lines, [
     /^"k": starts over: upload-gone$/,
     /^"k": plan: a new upload, parts of 4096 bytes$/,
@@ -131,11 +132,7 @@ await t.test('an upload that is gone, and one that never began', async (t) => {
     code: 'AccessDenied',
   }))
   const checkpoint = join(dev.directory, 'other.pawl')
-  const denied = await runWatchedChild(
-    sources,
-    jobFor(dev, { checkpoint }),
-    debug,
-  )
+  const denied = await runWatchedChild(jobFor(dev, { checkpoint }), debug)
   saysInOrder(t, denied.lines, [
     /^"k": stops \(PAWL_ACCESS_DENIED: .+\)$/,
     /^"k": log removed, it says nothing$/,
@@ -143,18 +140,18 @@ await t.test('an upload that is gone, and one that never began', async (t) => {
   ])
 })
 
-await t.test('a key with line ends stays on its line', async (t) => {
+test('a key with line ends stays on its line', async (t) => {
   const dev = await smallUploads(t)
   const job = jobFor(dev, { key: 'a\nPAWL 1: "b"', size: 10 })
-  const { lines } = await runWatchedChild(sources, job, debug)
+  const { lines } = await runWatchedChild(job, debug)
   t.ok(lines.length >= 5)
   for (const line of lines) t.match(line, /^"a\\nPAWL 1: \\"b\\"": /)
 })
 
-await t.test('nothing is said unless it is asked for', async (t) => {
+test('nothing is said unless it is asked for', async (t) => {
   const dev = await smallUploads(t)
   for (const value of ['', 'net', 'pawlish']) {
-    const { stderr, said } = await runWatchedChild(sources, jobFor(dev), {
+    const { stderr, said } = await runWatchedChild(jobFor(dev), {
       NODE_DEBUG: value,
     })
     t.notMatch(stderr, /PAWL/)
@@ -162,13 +159,13 @@ await t.test('nothing is said unless it is asked for', async (t) => {
   }
 })
 
-await t.test('subscribers that throw do not break an upload', async (t) => {
+test('subscribers that throw do not break an upload', async (t) => {
   const dev = await smallUploads(t)
   const faults: Fault[] = [{ kind: 'status', status: 503 }]
   dev.server.setFault(({ partNumber }) =>
     partNumber === 2 ? faults.shift() : undefined,
   )
-  const { said } = await runWatchedChild(sources, jobFor(dev, { throws: true }))
+  const { said } = await runWatchedChild(jobFor(dev, { throws: true }))
   const results = said.filter(({ event }) => event === 'result')
   t.match(results, [{ parts: 2 }])
   const object = await dev.object('k')

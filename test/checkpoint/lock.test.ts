@@ -1,10 +1,9 @@
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Test } from 'tap'
 import {
@@ -14,11 +13,10 @@ import {
 import { nodeFileSystem } from '../../lib/checkpoint/file-system.js'
 import { platformLocker } from '../../lib/checkpoint/lock.js'
 import type { Lockable, Locker } from '../../lib/checkpoint/lock.js'
+import { bareNode } from '../support/bare-node.js'
+import { compiledFixture } from '../support/compiled.js'
 import { TestDisk } from '../support/test-disk.js'
 
-const fixture = fileURLToPath(
-  new URL('../fixtures/hold-log.ts', import.meta.url),
-)
 const locked = { code: 'PAWL_CHECKPOINT_LOCKED', resumable: true }
 const noBinary = async () => {
   throw Object.assign(new Error('no prebuild'), { code: 'ADDON_NOT_FOUND' })
@@ -28,7 +26,9 @@ async function child(
   t: Test,
   path: string,
 ): Promise<{ process: ChildProcess; said: unknown }> {
-  const process = fork(fixture, [path])
+  const process = spawn(...bareNode(compiledFixture('hold-log'), path), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
   t.teardown(() => process.kill('SIGKILL'))
   const [said] = await once(process, 'message')
   return { process, said }

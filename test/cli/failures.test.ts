@@ -1,21 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import t from 'tap'
-import type { DevServerOptions } from '../../lib/dev-server/index.js'
+import { besideEachOther } from '../support/beside.js'
 import { startCli } from '../support/cli-child.js'
 import { cliDesk, linesOf, small } from '../support/cli-desk.js'
-import { compiledSources } from '../support/compiled.js'
 
-const sources = await compiledSources(t)
-const desk = (t: Test, options?: DevServerOptions) =>
-  cliDesk(t, sources, options)
+const test = besideEachOther(t)
 
 type Row = [args: string[], code: number, log: RegExp]
 
-await t.test('names cannot steer the terminal', async (t) => {
-  const d = await desk(t)
+test('names cannot steer the terminal', async (t) => {
+  const d = await cliDesk(t)
   const name = '\u001b[31mred\n.txt'
   await writeFile(join(d.directory, name), 'x')
   const env = {
@@ -24,7 +20,7 @@ await t.test('names cannot steer the terminal', async (t) => {
     AWS_ENDPOINT_URL: d.server.endpoint,
   }
   const start = (...args: string[]) =>
-    startCli(sources, args, { cwd: d.directory, env }).ended
+    startCli(args, { cwd: d.directory, env }).ended
   t.match(await start('put', name, 's3://examplebucket/'), {
     code: 0,
     out: 's3://examplebucket/\\x1b[31mred\\x0a.txt (1 B',
@@ -42,109 +38,85 @@ await t.test('names cannot steer the terminal', async (t) => {
   })
 })
 
-await t.test(
-  'failures are a line or two with a code, never a stack',
-  { timeout: 390_000 },
-  async (t) => {
-    const d = await desk(t)
-    await writeFile(join(d.directory, 'no.log'), 'this is no log')
-    await writeFile(join(d.directory, 'notes'), 'notes')
-    const rows: Row[] = [
-      [
-        ['put'],
-        2,
-        /^pawl: PAWL_INVALID_OPTION: missing .*\nSee pawl put --help/,
-      ],
-      [
-        ['put', '--parts-size', '1', 'db.dump', `${d.url}/k`],
-        2,
-        /unknown option '--parts-size' \(Did you mean --part-size\?\)\nSee pawl put/,
-      ],
-      [
-        ['put', '--part-size', '1', 'db.dump', `${d.url}/k`],
-        2,
-        /--part-size must be a whole number from 102400/,
-      ],
-      [['put', '--meta', 'x', 'db.dump', `${d.url}/k`], 2, /name=value/],
-      [['put', '--header', 'x', 'db.dump', `${d.url}/k`], 2, /name:value/],
-      [['put', 'db.dump', 'oss://examplebucket/k'], 2, /give --region/],
-      [['put', 'db.dump'], 2, /name what to upload/],
-      [
-        ['put', '--part-size', 'x', 'db.dump', `${d.url}/k`],
-        2,
-        /Expected bytes/,
-      ],
-      [['put', 'db.dump', 'nowhere'], 2, /PAWL_INVALID_OPTION.*not a target/],
-      [['put', 'db.dump', 'notes', `${d.url}/k`], 2, /several files/],
-      [['put', 'db.dump', './db.dump', `${d.url}/`], 2, /both be db\.dump/],
-      [['put', 'db.dump', '-', `${d.url}/k`], 2, /uploaded alone/],
-      [['put', '-', `${d.url}/`], 2, /must name the object/],
-      [['put', '--size', '1', 'db.dump', `${d.url}/k`], 2, /--size is for/],
-      [['put', 'missing', `${d.url}/k`], 1, /SOURCE_IO: missing: there is no/],
-      [
-        ['put', 'db.dump', 'missing', `${d.url}/`],
-        1,
-        /PAWL_SOURCE_IO: missing/,
-      ],
-      [['put', '.', `${d.url}/k`], 2, /is a directory; name the files in it/],
-      [['put', '/dev/null', `${d.url}/k`], 2, /pipe it in: pawl put - URL/],
-      [
-        ['put', '--checkpoint-dir', 'none', 'db.dump', `${d.url}/k`],
-        3,
-        /create it first\nRun the same command again once that is put right/,
-      ],
-      [
-        ['put', '--checkpoint', 'no.log', 'db.dump', `${d.url}/k`],
-        1,
-        /PAWL_NOT_A_CHECKPOINT/,
-      ],
-      [
-        ['put', 'db.dump', 'oss://examplebucket/k', '--region', 'cn-hangzhou'],
-        1,
-        /PAWL_CREDENTIALS.*\nSet OSS_ACCESS_KEY_ID/,
-      ],
-      [['status', 'no.log'], 1, /^pawl: PAWL_NOT_A_CHECKPOINT: .*\n$/],
-      [
-        ['status', 'missing'],
-        1,
-        /^pawl: PAWL_CHECKPOINT_IO: .*no such file\n$/,
-      ],
-      [['uploads', 'nowhere'], 2, /not a target/],
-      [['abort', `${d.url}/`], 2, /--older-than/],
-      [
-        ['abort', '--older-than', '7', `${d.url}/`],
-        2,
-        /such as 90s, 12h or 7d/,
-      ],
-      [['serve', 'db.dump'], 2, /db\.dump is not a directory/],
-      [
-        ['serve', 'objects', '--port', String(d.server.port)],
-        2,
-        /port \d+ is in use; give another --port/,
-      ],
-      [
-        ['serve', 'objects', '--host', '0.0.0.0'],
-        2,
-        /not loopback; give --allow-remote/,
-      ],
-      [['unheard-of'], 2, /unknown command.*\nSee pawl --help/],
-    ]
-    const check = async ([args, code, log]: Row): Promise<void> => {
-      const end = await d.run(args)
-      t.match(end, { code, log, out: '' }, args.join(' '))
-      t.ok(end.log.trimEnd().split('\n').length <= 2, end.log)
-      t.notMatch(end.log, /^ +at /m)
-    }
-    // A few processes at a time.
-    while (rows.length > 0) await Promise.all(rows.splice(0, 4).map(check))
-    t.same(d.server.requests, [], 'all of it is said before anything is sent')
-    const debug = await d.run(['put', '--debug', 'missing', `${d.url}/k`])
-    t.match(debug.log, /^ +at /m)
-  },
-)
+test('failures are a line or two with a code, never a stack', async (t) => {
+  const d = await cliDesk(t)
+  await writeFile(join(d.directory, 'no.log'), 'this is no log')
+  await writeFile(join(d.directory, 'notes'), 'notes')
+  const rows: Row[] = [
+    [['put'], 2, /^pawl: PAWL_INVALID_OPTION: missing .*\nSee pawl put --help/],
+    [
+      ['put', '--parts-size', '1', 'db.dump', `${d.url}/k`],
+      2,
+      /unknown option '--parts-size' \(Did you mean --part-size\?\)\nSee pawl put/,
+    ],
+    [
+      ['put', '--part-size', '1', 'db.dump', `${d.url}/k`],
+      2,
+      /--part-size must be a whole number from 102400/,
+    ],
+    [['put', '--meta', 'x', 'db.dump', `${d.url}/k`], 2, /name=value/],
+    [['put', '--header', 'x', 'db.dump', `${d.url}/k`], 2, /name:value/],
+    [['put', 'db.dump', 'oss://examplebucket/k'], 2, /give --region/],
+    [['put', 'db.dump'], 2, /name what to upload/],
+    [['put', '--part-size', 'x', 'db.dump', `${d.url}/k`], 2, /Expected bytes/],
+    [['put', 'db.dump', 'nowhere'], 2, /PAWL_INVALID_OPTION.*not a target/],
+    [['put', 'db.dump', 'notes', `${d.url}/k`], 2, /several files/],
+    [['put', 'db.dump', './db.dump', `${d.url}/`], 2, /both be db\.dump/],
+    [['put', 'db.dump', '-', `${d.url}/k`], 2, /uploaded alone/],
+    [['put', '-', `${d.url}/`], 2, /must name the object/],
+    [['put', '--size', '1', 'db.dump', `${d.url}/k`], 2, /--size is for/],
+    [['put', 'missing', `${d.url}/k`], 1, /SOURCE_IO: missing: there is no/],
+    [['put', 'db.dump', 'missing', `${d.url}/`], 1, /PAWL_SOURCE_IO: missing/],
+    [['put', '.', `${d.url}/k`], 2, /is a directory; name the files in it/],
+    [['put', '/dev/null', `${d.url}/k`], 2, /pipe it in: pawl put - URL/],
+    [
+      ['put', '--checkpoint-dir', 'none', 'db.dump', `${d.url}/k`],
+      3,
+      /create it first\nRun the same command again once that is put right/,
+    ],
+    [
+      ['put', '--checkpoint', 'no.log', 'db.dump', `${d.url}/k`],
+      1,
+      /PAWL_NOT_A_CHECKPOINT/,
+    ],
+    [
+      ['put', 'db.dump', 'oss://examplebucket/k', '--region', 'cn-hangzhou'],
+      1,
+      /PAWL_CREDENTIALS.*\nSet OSS_ACCESS_KEY_ID/,
+    ],
+    [['status', 'no.log'], 1, /^pawl: PAWL_NOT_A_CHECKPOINT: .*\n$/],
+    [['status', 'missing'], 1, /^pawl: PAWL_CHECKPOINT_IO: .*no such file\n$/],
+    [['uploads', 'nowhere'], 2, /not a target/],
+    [['abort', `${d.url}/`], 2, /--older-than/],
+    [['abort', '--older-than', '7', `${d.url}/`], 2, /such as 90s, 12h or 7d/],
+    [['serve', 'db.dump'], 2, /db\.dump is not a directory/],
+    [
+      ['serve', 'objects', '--port', String(d.server.port)],
+      2,
+      /port \d+ is in use; give another --port/,
+    ],
+    [
+      ['serve', 'objects', '--host', '0.0.0.0'],
+      2,
+      /not loopback; give --allow-remote/,
+    ],
+    [['unheard-of'], 2, /unknown command.*\nSee pawl --help/],
+  ]
+  const check = async ([args, code, log]: Row): Promise<void> => {
+    const end = await d.run(args)
+    t.match(end, { code, log, out: '' }, args.join(' '))
+    t.ok(end.log.trimEnd().split('\n').length <= 2, end.log)
+    t.notMatch(end.log, /^ +at /m)
+  }
+  // A few processes at a time.
+  while (rows.length > 0) await Promise.all(rows.splice(0, 4).map(check))
+  t.same(d.server.requests, [], 'all of it is said before anything is sent')
+  const debug = await d.run(['put', '--debug', 'missing', `${d.url}/k`])
+  t.match(debug.log, /^ +at /m)
+})
 
-await t.test('secrets are never said', async (t) => {
-  const d = await desk(t)
+test('secrets are never said', async (t) => {
+  const d = await cliDesk(t)
   const secret = `secret-${randomBytes(8).toString('hex')}`
   const token = `token-${randomBytes(8).toString('hex')}`
   const env = {
@@ -153,7 +125,6 @@ await t.test('secrets are never said', async (t) => {
     OSS_SESSION_TOKEN: token,
   }
   const end = await startCli(
-    sources,
     ['put', '--debug', '--json', ...small, 'db.dump', `${d.url}/k`],
     { cwd: d.directory, env },
   ).ended

@@ -1,18 +1,22 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import t from 'tap'
-import type { DevServerOptions } from '../../lib/dev-server/index.js'
+import { besideEachOther } from '../support/beside.js'
 import { startCli } from '../support/cli-child.js'
-import { cliDesk, linesOf, parts, slow, small } from '../support/cli-desk.js'
-import { compiledSources } from '../support/compiled.js'
+import {
+  cliDesk,
+  holdAfter,
+  letGo,
+  linesOf,
+  parts,
+  slowDown,
+  small,
+} from '../support/cli-desk.js'
 
-const sources = await compiledSources(t)
-const desk = (t: Test, options?: DevServerOptions) =>
-  cliDesk(t, sources, options)
+const test = besideEachOther(t)
 
-await t.test('a file is uploaded, its result is said', async (t) => {
-  const d = await desk(t)
+test('a file is uploaded, its result is said', async (t) => {
+  const d = await cliDesk(t)
   const end = await d.run(['put', ...small, 'db.dump', `${d.url}/a/b c.dump`])
   t.match(end, {
     code: 0,
@@ -23,8 +27,8 @@ await t.test('a file is uploaded, its result is said', async (t) => {
   t.same(await d.logs(), [])
 })
 
-await t.test('several files keep their names under a prefix', async (t) => {
-  const d = await desk(t)
+test('several files keep their names under a prefix', async (t) => {
+  const d = await cliDesk(t)
   await writeFile(join(d.directory, 'notes.txt'), 'hello')
   const end = await d.run(['put', 'db.dump', 'notes.txt', `${d.url}/dir/`])
   t.equal(end.code, 0)
@@ -32,13 +36,15 @@ await t.test('several files keep their names under a prefix', async (t) => {
   t.ok(d.bytes.equals(await d.object('dir/db.dump')))
 })
 
-await t.test('logs of the files that are put are left out', async (t) => {
-  const d = await desk(t, slow)
+test('logs of the files that are put are left out', async (t) => {
+  const d = await cliDesk(t)
+  holdAfter(d, 1)
   const args = ['put', '--json', ...small]
   const first = d.start([...args, 'db.dump', `${d.url}/`])
   await first.until(/"event":"part"/)
   first.kill('SIGKILL')
   await first.ended
+  letGo(d)
   const [log = ''] = await d.logs()
   // What the shell makes of `*` after a kill.
   const lines = linesOf(await d.run([...args, 'db.dump', log, `${d.url}/`]))
@@ -51,8 +57,8 @@ await t.test('logs of the files that are put are left out', async (t) => {
   t.same(d.seen('PutObject'), [])
 })
 
-await t.test('--json is one event a line', async (t) => {
-  const d = await desk(t)
+test('--json is one event a line', async (t) => {
+  const d = await cliDesk(t)
   const args = ['put', '--json', ...small, 'db.dump', `${d.url}/k`]
   const end = await d.run(args)
   t.equal(end.log, '')
@@ -63,22 +69,19 @@ await t.test('--json is one event a line', async (t) => {
   t.ok(lines.some(({ event }) => event === 'progress'))
 })
 
-await t.test(
-  '--size keeps a source that ended early from completing',
-  async (t) => {
-    const d = await desk(t)
-    const size = String(d.bytes.length)
-    const args = ['put', ...small, '--size', size, '-', `${d.url}/k`]
-    const end = await d.run(args, d.bytes.subarray(0, -1))
-    t.match(end, { code: 3, out: '', log: /PAWL_SIZE_MISMATCH/ })
-    t.equal(d.server.objectPath('examplebucket', 'k'), undefined)
-    t.match(await d.run(args, d.bytes), { code: 0, out: /11 reused/ })
-    t.ok(d.bytes.equals(await d.object('k')))
-  },
-)
+test('--size keeps a source that ended early from completing', async (t) => {
+  const d = await cliDesk(t)
+  const size = String(d.bytes.length)
+  const args = ['put', ...small, '--size', size, '-', `${d.url}/k`]
+  const end = await d.run(args, d.bytes.subarray(0, -1))
+  t.match(end, { code: 3, out: '', log: /PAWL_SIZE_MISMATCH/ })
+  t.equal(d.server.objectPath('examplebucket', 'k'), undefined)
+  t.match(await d.run(args, d.bytes), { code: 0, out: /11 reused/ })
+  t.ok(d.bytes.equals(await d.object('k')))
+})
 
-await t.test('--exec keeps a command that died from completing', async (t) => {
-  const d = await desk(t)
+test('--exec keeps a command that died from completing', async (t) => {
+  const d = await cliDesk(t)
   const dead = await d.run([
     'put',
     ...small,
@@ -102,8 +105,8 @@ await t.test('--exec keeps a command that died from completing', async (t) => {
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
-await t.test('flags reach the wire', async (t) => {
-  const d = await desk(t)
+test('flags reach the wire', async (t) => {
+  const d = await cliDesk(t)
   const end = await d.run([
     'put',
     ...small,
@@ -137,8 +140,8 @@ await t.test('flags reach the wire', async (t) => {
   })
 })
 
-await t.test('s3:// and oss:// with an endpoint', async (t) => {
-  const d = await desk(t)
+test('s3:// and oss:// with an endpoint', async (t) => {
+  const d = await cliDesk(t)
   const { endpoint } = d.server
   const rows: [string, Record<string, string>, string][] = [
     [
@@ -161,7 +164,7 @@ await t.test('s3:// and oss:// with an endpoint', async (t) => {
     ],
   ]
   for (const [url, env, key] of rows) {
-    const { ended } = startCli(sources, ['put', 'db.dump', url], {
+    const { ended } = startCli(['put', 'db.dump', url], {
       cwd: d.directory,
       env,
     })
@@ -171,8 +174,9 @@ await t.test('s3:// and oss:// with an endpoint', async (t) => {
   t.ok(d.server.requests.some(({ dialect }) => dialect === 's3'))
 })
 
-await t.test('an upload goes on when nobody reads its events', async (t) => {
-  const d = await desk(t, slow)
+test('an upload goes on when nobody reads its events', async (t) => {
+  const d = await cliDesk(t)
+  slowDown(d)
   const child = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/k`])
   await child.until(/"event":"part"/)
   child.closeOutput()

@@ -1,21 +1,27 @@
-import type { Test } from 'tap'
 import t from 'tap'
-import type { DevServerOptions } from '../../lib/dev-server/index.js'
+import { besideEachOther } from '../support/beside.js'
 import type { CliEnd } from '../support/cli-child.js'
-import { cliDesk, linesOf, parts, slow, small } from '../support/cli-desk.js'
-import { compiledSources } from '../support/compiled.js'
+import {
+  cliDesk,
+  holdAfter,
+  letGo,
+  linesOf,
+  parts,
+  slowDown,
+  small,
+} from '../support/cli-desk.js'
 
-const sources = await compiledSources(t)
-const desk = (t: Test, options?: DevServerOptions) =>
-  cliDesk(t, sources, options)
+const test = besideEachOther(t)
 
-await t.test('killed, then run again', async (t) => {
-  const d = await desk(t, slow)
+test('killed, then run again', async (t) => {
+  const d = await cliDesk(t)
+  holdAfter(d, 2)
   const args = ['put', '--json', ...small, 'db.dump', `${d.url}/k`]
   const first = d.start(args)
   await first.until(/"event":"part".*\n.*"event":"part"/)
   first.kill('SIGKILL')
   t.match(await first.ended, { code: null, signal: 'SIGKILL' })
+  letGo(d)
   const [log = ''] = await d.logs()
   t.match(await d.run(['status', log]), {
     code: 0,
@@ -33,34 +39,30 @@ for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const) {
-  await t.test(
-    `${signal} suspends and says how to go on`,
-    { timeout: 90_000 },
-    async (t) => {
-      const d = await desk(t, slow)
-      const args = ['put', ...small, 'db.dump', `${d.url}/k`]
-      const first = d.start(args)
-      while (d.seen('UploadPart').filter(({ applied }) => applied).length < 2) {
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-      first.kill(signal)
-      const end = await first.ended
-      t.equal(end.code, code)
-      t.match(
-        end.log,
-        `pawl: suspended by ${signal}. Run the same command again`,
-      )
-      t.equal(end.out, '')
-      const again = await d.run(args)
-      t.match(again, { code: 0, log: /going on with an earlier upload/ })
-      t.match(again.out, /12 parts, [1-9]\d* reused/)
-      t.ok(d.bytes.equals(await d.object('k')))
-    },
-  )
+  test(`${signal} suspends and says how to go on`, async (t) => {
+    const d = await cliDesk(t)
+    holdAfter(d, 2)
+    const args = ['put', ...small, 'db.dump', `${d.url}/k`]
+    const first = d.start(args)
+    while (d.seen('UploadPart').filter(({ applied }) => applied).length < 2) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    first.kill(signal)
+    const end = await first.ended
+    letGo(d)
+    t.equal(end.code, code)
+    t.match(end.log, `pawl: suspended by ${signal}. Run the same command again`)
+    t.equal(end.out, '')
+    const again = await d.run(args)
+    t.match(again, { code: 0, log: /going on with an earlier upload/ })
+    t.match(again.out, /12 parts, [1-9]\d* reused/)
+    t.ok(d.bytes.equals(await d.object('k')))
+  })
 }
 
-await t.test('--json tells of a suspension', async (t) => {
-  const d = await desk(t, slow)
+test('--json tells of a suspension', async (t) => {
+  const d = await cliDesk(t)
+  holdAfter(d, 2)
   const first = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/k`])
   await first.until(/"event":"part"/)
   first.kill('SIGINT')
@@ -73,22 +75,24 @@ await t.test('--json tells of a suspension', async (t) => {
   })
 })
 
-await t.test('standard input is uploaded and goes on', async (t) => {
-  const d = await desk(t, slow)
+test('standard input is uploaded and goes on', async (t) => {
+  const d = await cliDesk(t)
+  holdAfter(d, 2)
   const size = String(d.bytes.length)
   const args = ['put', '--json', ...small, '--size', size, '-', `${d.url}/k`]
   const first = d.start(args, d.bytes)
   await first.until(/"event":"part".*\n.*"event":"part"/)
   first.kill('SIGKILL')
   await first.ended
+  letGo(d)
   t.equal((await d.logs()).length, 1)
   const lines = linesOf(await d.run(args, d.bytes))
   t.match(lines.at(-1), { event: 'result', resumed: true, parts })
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
-await t.test('Ctrl-C ends the command of --exec too', async (t) => {
-  const d = await desk(t)
+test('Ctrl-C ends the command of --exec too', async (t) => {
+  const d = await cliDesk(t)
   const child = d.start([
     'put',
     '--json',
@@ -103,13 +107,15 @@ await t.test('Ctrl-C ends the command of --exec too', async (t) => {
   t.equal((await child.ended).code, 130)
 })
 
-await t.test('in a terminal there is a bar', async (t) => {
-  const d = await desk(t, slow)
+test('in a terminal there is a bar', async (t) => {
+  const d = await cliDesk(t)
+  slowDown(d)
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]
   const first = d.terminal(args)
   await first.until(/db\.dump \[=+ +\] [1-9]\d?% .*MiB {2}.*\/s/)
   first.type('\u0003')
   const suspended = await first.ended
+  letGo(d)
   t.equal(suspended.code, 130)
   t.match(suspended.out, /suspended by SIGINT\. Run the same command again/)
   const again = await d.terminal(args).ended
@@ -121,9 +127,10 @@ await t.test('in a terminal there is a bar', async (t) => {
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
-await t.test('in a narrow terminal no line is too long', async (t) => {
+test('in a narrow terminal no line is too long', async (t) => {
   const columns = 40
-  const d = await desk(t, slow)
+  const d = await cliDesk(t)
+  slowDown(d)
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]
   const { code, out } = await d.terminal(args, columns).ended
   t.equal(code, 0)
@@ -141,8 +148,8 @@ await t.test('in a narrow terminal no line is too long', async (t) => {
   }
 })
 
-await t.test('a signal ends a list with its exit code', async (t) => {
-  const d = await desk(t)
+test('a signal ends a list with its exit code', async (t) => {
+  const d = await cliDesk(t)
   d.server.setFault(() => ({ kind: 'silence' }))
   const child = d.start(['uploads', `${d.url}/`])
   while (d.seen('ListMultipartUploads').length === 0) {
@@ -156,13 +163,15 @@ await t.test('a signal ends a list with its exit code', async (t) => {
   })
 })
 
-await t.test('in a terminal, killed and run again', async (t) => {
-  const d = await desk(t, slow)
+test('in a terminal, killed and run again', async (t) => {
+  const d = await cliDesk(t)
+  slowDown(d)
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]
   const first = d.terminal(args)
   await first.until(/[1-9]\d?% /)
   first.kill('SIGKILL')
   await first.ended
+  letGo(d)
   // The command hears of its terminal's end and may suspend; the log is free
   // when it has gone.
   let again: CliEnd
@@ -174,8 +183,8 @@ await t.test('in a terminal, killed and run again', async (t) => {
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
-await t.test('a second Ctrl-C exits at once', async (t) => {
-  const d = await desk(t)
+test('a second Ctrl-C exits at once', async (t) => {
+  const d = await cliDesk(t)
   d.server.setFault(({ operation }) =>
     operation === 'CompleteMultipartUpload' ? { kind: 'silence' } : undefined,
   )

@@ -1,17 +1,14 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import t from 'tap'
-import type { DevServerOptions } from '../../lib/dev-server/index.js'
-import { cliDesk, linesOf, slow, small } from '../support/cli-desk.js'
-import { compiledSources } from '../support/compiled.js'
+import { besideEachOther } from '../support/beside.js'
+import { cliDesk, holdAfter, linesOf, small } from '../support/cli-desk.js'
 
-const sources = await compiledSources(t)
-const desk = (t: Test, options?: DevServerOptions) =>
-  cliDesk(t, sources, options)
+const test = besideEachOther(t)
 
-await t.test('unfinished uploads are listed and aborted', async (t) => {
-  const d = await desk(t, slow)
+test('unfinished uploads are listed and aborted', async (t) => {
+  const d = await cliDesk(t)
+  holdAfter(d, 1)
   const first = d.start(['put', '--json', ...small, 'db.dump', `${d.url}/a/k`])
   await first.until(/"event":"part"/)
   first.kill('SIGINT')
@@ -34,8 +31,8 @@ await t.test('unfinished uploads are listed and aborted', async (t) => {
   t.equal(d.server.openUploads().length, 1)
 })
 
-await t.test('the list ends when nobody reads it any more', async (t) => {
-  const d = await desk(t)
+test('the list ends when nobody reads it any more', async (t) => {
+  const d = await cliDesk(t)
   const call = {
     signal: new AbortController().signal,
     timeouts: { connect: 60_000, stall: 60_000, headers: 60_000 },
@@ -52,8 +49,8 @@ await t.test('the list ends when nobody reads it any more', async (t) => {
   t.match(await d.run(['uploads', `${d.url}/`]), { out: /\n300 unfinished/ })
 })
 
-await t.test('serve keeps objects in a directory until Ctrl-C', async (t) => {
-  const d = await desk(t)
+test('serve keeps objects in a directory until Ctrl-C', async (t) => {
+  const d = await cliDesk(t)
   const server = d.start(['serve', 'objects', '--bucket', 'bucket1'])
   await server.until(/Try: .*\/bucket1\/key\n/)
   const [endpoint = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(server.said()) ?? []
@@ -64,8 +61,8 @@ await t.test('serve keeps objects in a directory until Ctrl-C', async (t) => {
   t.ok((await readdir(join(d.directory, 'objects'))).length > 0)
 })
 
-await t.test('help and version', async (t) => {
-  const d = await desk(t)
+test('help and version', async (t) => {
+  const d = await cliDesk(t)
   t.match(await d.run(['--help']), { code: 0, out: /Exit codes:/ })
   t.match(await d.run(['put', '--help']), { code: 0, out: /--older|--exec/ })
   t.match(await d.run(['--version']), { code: 0, out: /\d/ })

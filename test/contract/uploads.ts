@@ -13,7 +13,7 @@ import {
 } from '../../lib/index.js'
 import { pipeline } from 'node:stream/promises'
 import type { StoreChildJob } from '../fixtures/store-child.js'
-import { compiledSources } from '../support/compiled.js'
+import { compiledFixture } from '../support/compiled.js'
 import { noise, sha256, temporaryDirectory } from '../support/dev-store.js'
 import { storeCall } from '../support/store-call.js'
 import { startChild } from '../support/upload-child.js'
@@ -39,7 +39,7 @@ export async function uploads(t: Test, target: Target): Promise<void> {
 
   await t.test('killed twice with SIGKILL, it goes on', async (t) => {
     const key = keysOf(t, target)('killed')
-    const path = join(await compiledSources(t), 'test/fixtures/store-child.js')
+    const path = compiledFixture('store-child')
     const directory = await temporaryDirectory(t)
     const size = 9 * partSize + 77
     const job: StoreChildJob = {

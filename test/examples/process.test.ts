@@ -6,22 +6,22 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import type { ExampleChildJob } from '../fixtures/example-child.js'
-import { compiledSources } from '../support/compiled.js'
+import { besideEachOther } from '../support/beside.js'
+import { bareNode } from '../support/bare-node.js'
+import { compiledFixture } from '../support/compiled.js'
 import { noise } from '../support/dev-store.js'
 import { exampleRunner, key, part } from '../support/example-runner.js'
 
-const sources = await compiledSources(t)
+const test = besideEachOther(t)
+
+const path = compiledFixture('example-child')
 const bytes = noise(5 * part + 33)
 
 /** A child, and what it says when it ends. */
 function start(job: ExampleChildJob) {
-  const path = join(sources, 'test/fixtures/example-child.js')
-  const child = spawn(
-    // The test runner puts its loader into every child, which takes seconds.
-    'env',
-    ['-u', 'NODE_OPTIONS', process.execPath, path, JSON.stringify(job)],
-    { stdio: ['pipe', 'pipe', 'pipe'] },
-  )
+  const child = spawn(...bareNode(path, JSON.stringify(job)), {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   // It may end before it has read everything.
   child.stdin.on('error', () => undefined)
   const said = Promise.all([text(child.stdout), text(child.stderr)])
@@ -32,7 +32,7 @@ function start(job: ExampleChildJob) {
   return { child, ended }
 }
 
-await t.test('standard input that breaks off is gone on with', async (t) => {
+test('standard input that breaks off is gone on with', async (t) => {
   const run = await exampleRunner(t)
   const { store: _, ...options } = run.options({ size: bytes.length })
   const job = { endpoint: run.server.endpoint, options }
@@ -57,7 +57,7 @@ await t.test('standard input that breaks off is gone on with', async (t) => {
 })
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  await t.test(`${signal} suspends, and the same call goes on`, async (t) => {
+  test(`${signal} suspends, and the same call goes on`, async (t) => {
     const run = await exampleRunner(t)
     const path = join(run.directory, 'source')
     await writeFile(path, bytes)

@@ -11,10 +11,13 @@ import {
   type Checkpoint,
 } from '../../lib/index.js'
 import { Deferred } from '../../lib/upload/run/deferred.js'
+import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { settles } from '../support/leftovers.js'
 import { wrapStore } from '../support/small-store.js'
 import { key, part, smallUploads, until } from '../support/small-upload.js'
+
+const test = besideEachOther(t)
 
 /** The same checkpoint, with something done instead of its appends. */
 function appendingBy(
@@ -32,7 +35,7 @@ function appendingBy(
   }
 }
 
-await t.test('work that outlives a suspension writes nothing', async (t) => {
+test('work that outlives a suspension writes nothing', async (t) => {
   const dev = await smallUploads(t)
   const memory = memoryCheckpoint()
   let appends = 0
@@ -74,7 +77,7 @@ await t.test('work that outlives a suspension writes nothing', async (t) => {
   t.equal(result.resumed, true)
 })
 
-await t.test('a Complete that outlives one leaves the log alone', async (t) => {
+test('a Complete that outlives one leaves the log alone', async (t) => {
   const dev = await smallUploads(t)
   const checkpoint = memoryCheckpoint()
   const late = new Deferred<void>()
@@ -107,7 +110,7 @@ await t.test('a Complete that outlives one leaves the log alone', async (t) => {
 })
 
 for (const hanging of ['append', 'append and close'] as const) {
-  await t.test(`a log whose ${hanging} hangs is left in time`, async (t) => {
+  test(`a log whose ${hanging} hangs is left in time`, async (t) => {
     const dev = await smallUploads(t)
     const memory = memoryCheckpoint()
     const never = new Promise<never>(() => undefined)
@@ -137,46 +140,43 @@ for (const hanging of ['append', 'append and close'] as const) {
   })
 }
 
-await t.test(
-  "a listener's error comes too late to fail an object",
-  async (t) => {
-    const dev = await smallUploads(t)
-    const path = join(dev.directory, 'source')
-    const bytes = noise(2 * part)
-    await writeFile(path, bytes)
-    const runs: Record<string, (listener: () => void) => Promise<unknown>> = {
-      stream: (listener) => {
-        const upload = dev.upload()
-        upload.on('progress', listener)
-        upload.end(bytes)
-        return upload.result
-      },
-      uploadFile: (listener) =>
-        uploadFile(path, {
-          store: dev.small,
-          key,
-          partSize: part,
-          checkpoint: dev.log,
-          onProgress: listener,
-        }),
+test("a listener's error comes too late to fail an object", async (t) => {
+  const dev = await smallUploads(t)
+  const path = join(dev.directory, 'source')
+  const bytes = noise(2 * part)
+  await writeFile(path, bytes)
+  const runs: Record<string, (listener: () => void) => Promise<unknown>> = {
+    stream: (listener) => {
+      const upload = dev.upload()
+      upload.on('progress', listener)
+      upload.end(bytes)
+      return upload.result
+    },
+    uploadFile: (listener) =>
+      uploadFile(path, {
+        store: dev.small,
+        key,
+        partSize: part,
+        checkpoint: dev.log,
+        onProgress: listener,
+      }),
+  }
+  for (const [name, run] of Object.entries(runs)) {
+    const thrown = new Deferred<unknown>()
+    const note = (error: unknown): void => thrown.resolve(error)
+    const before = dev.seen('CompleteMultipartUpload').length
+    const isComplete = (): boolean =>
+      dev.seen('CompleteMultipartUpload').length > before
+    process.on('uncaughtException', note)
+    try {
+      const result = await run(() => {
+        if (isComplete()) throw new Error('the bar is gone')
+      })
+      t.match(result, { size: bytes.length }, name)
+      t.match(await thrown.promise, { message: 'the bar is gone' })
+    } finally {
+      process.off('uncaughtException', note)
     }
-    for (const [name, run] of Object.entries(runs)) {
-      const thrown = new Deferred<unknown>()
-      const note = (error: unknown): void => thrown.resolve(error)
-      const before = dev.seen('CompleteMultipartUpload').length
-      const isComplete = (): boolean =>
-        dev.seen('CompleteMultipartUpload').length > before
-      process.on('uncaughtException', note)
-      try {
-        const result = await run(() => {
-          if (isComplete()) throw new Error('the bar is gone')
-        })
-        t.match(result, { size: bytes.length }, name)
-        t.match(await thrown.promise, { message: 'the bar is gone' })
-      } finally {
-        process.off('uncaughtException', note)
-      }
-      t.notOk(dev.logExists())
-    }
-  },
-)
+    t.notOk(dev.logExists())
+  }
+})

@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
 import { memoryCheckpoint, type UploadStreamOptions } from '../../lib/index.js'
+import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { changed, first, lost, mustBe, quick } from '../support/lost-answers.js'
 import {
@@ -18,7 +19,9 @@ import {
 } from '../support/small-upload.js'
 import { storeCall } from '../support/store-call.js'
 
-await t.test('a lost answer to a part costs that part', async (t) => {
+const test = besideEachOther(t)
+
+test('a lost answer to a part costs that part', async (t) => {
   for (const [name, fault] of lost) {
     const dev = await smallUploads(t)
     const bytes = noise(6 * part)
@@ -34,7 +37,7 @@ await t.test('a lost answer to a part costs that part', async (t) => {
   }
 })
 
-await t.test('a lost answer to Complete is cleared up', async (t) => {
+test('a lost answer to Complete is cleared up', async (t) => {
   for (const [name, fault] of lost) {
     const dev = await smallUploads(t)
     const bytes = noise(5 * part + 1)
@@ -48,7 +51,7 @@ await t.test('a lost answer to Complete is cleared up', async (t) => {
   }
 })
 
-await t.test('a Complete that did not happen is repeated', async (t) => {
+test('a Complete that did not happen is repeated', async (t) => {
   const cases: [string, Fault][] = [
     ['refused', { kind: 'refuse' }],
     ['silence', { kind: 'silence' }],
@@ -76,27 +79,24 @@ await t.test('a Complete that did not happen is repeated', async (t) => {
   }
 })
 
-await t.test(
-  'a Complete that never happens keeps the log, and the next run goes on',
-  async (t) => {
-    const dev = await smallUploads(t)
-    const bytes = noise(3 * part)
-    first(dev, 'CompleteMultipartUpload', { kind: 'status', status: 500 }, 99)
-    t.match(await dev.fail(bytes), {
-      code: 'PAWL_COMPLETE_UNKNOWN',
-      resumable: true,
-      status: 500,
-    })
-    t.ok(dev.logExists())
-    dev.server.setFault(undefined)
-    const sent = dev.server.requests.length
-    t.match(await dev.run(bytes), { partsReused: 3 })
-    t.same(dev.partsSince(sent), [])
-    await mustBe(t, dev, bytes)
-  },
-)
+test('a Complete that never happens keeps the log, and the next run goes on', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(3 * part)
+  first(dev, 'CompleteMultipartUpload', { kind: 'status', status: 500 }, 99)
+  t.match(await dev.fail(bytes), {
+    code: 'PAWL_COMPLETE_UNKNOWN',
+    resumable: true,
+    status: 500,
+  })
+  t.ok(dev.logExists())
+  dev.server.setFault(undefined)
+  const sent = dev.server.requests.length
+  t.match(await dev.run(bytes), { partsReused: 3 })
+  t.same(dev.partsSince(sent), [])
+  await mustBe(t, dev, bytes)
+})
 
-await t.test('an object of the same size proves nothing', async (t) => {
+test('an object of the same size proves nothing', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(3 * part)
   await dev.run(noise(3 * part, 77))
@@ -106,31 +106,28 @@ await t.test('an object of the same size proves nothing', async (t) => {
   t.equal(dev.seen('CompleteMultipartUpload').length, 3)
 })
 
-await t.test(
-  'where overwriting is forbidden, our own object is told from others',
-  async (t) => {
-    const object = { forbidOverwrite: true }
-    for (const size of [5 * part, 100, 0]) {
-      const operation = size < part ? 'PutObject' : 'CompleteMultipartUpload'
-      const bytes = noise(size, size + 1)
-      for (const [name, fault] of lost) {
-        const dev = await smallUploads(t)
-        first(dev, operation, fault)
-        await dev.run(bytes, { object, timeout: quick })
-        await mustBe(t, dev, bytes, `${operation}: ${name}`)
-      }
+test('where overwriting is forbidden, our own object is told from others', async (t) => {
+  const object = { forbidOverwrite: true }
+  for (const size of [5 * part, 100, 0]) {
+    const operation = size < part ? 'PutObject' : 'CompleteMultipartUpload'
+    const bytes = noise(size, size + 1)
+    for (const [name, fault] of lost) {
       const dev = await smallUploads(t)
-      const other = noise(size + 1, 99)
-      await dev.run(other)
-      t.match(
-        await dev.fail(bytes, { object }),
-        { code: 'PAWL_ALREADY_EXISTS', serverCode: 'FileAlreadyExists' },
-        'somebody else was first',
-      )
-      t.ok(other.equals(await dev.object(key)), 'and is left alone')
+      first(dev, operation, fault)
+      await dev.run(bytes, { object, timeout: quick })
+      await mustBe(t, dev, bytes, `${operation}: ${name}`)
     }
-  },
-)
+    const dev = await smallUploads(t)
+    const other = noise(size + 1, 99)
+    await dev.run(other)
+    t.match(
+      await dev.fail(bytes, { object }),
+      { code: 'PAWL_ALREADY_EXISTS', serverCode: 'FileAlreadyExists' },
+      'somebody else was first',
+    )
+    t.ok(other.equals(await dev.object(key)), 'and is left alone')
+  }
+})
 
 /** Ends the run at a moment around Complete, as a kill would. */
 async function endAt(
@@ -153,7 +150,7 @@ async function endAt(
 
 const completed: Fault = { kind: 'silence', apply: true }
 
-await t.test('a run that ended around Complete', async (t) => {
+test('a run that ended around Complete', async (t) => {
   t.jobs = 6
   const tests: Promise<unknown>[] = []
   const bytes = noise(4 * part + 9)
@@ -276,7 +273,7 @@ await t.test('a run that ended around Complete', async (t) => {
   await Promise.all(tests)
 })
 
-await t.test('a completed upload is never aborted', async (t) => {
+test('a completed upload is never aborted', async (t) => {
   const bytes = noise(3 * part)
   const tooLate = { code: 'PAWL_INVALID_STATE', completed: true }
   const damaged = (log: Buffer): Buffer =>
@@ -326,21 +323,18 @@ await t.test('a completed upload is never aborted', async (t) => {
   }
 })
 
-await t.test(
-  'credentials refused twice are not tried a third time',
-  async (t) => {
-    const dev = await smallUploads(t)
-    first(
-      dev,
-      'CompleteMultipartUpload',
-      { kind: 'status', status: 403, code: 'InvalidAccessKeyId' },
-      99,
-    )
-    t.match(await dev.fail(noise(3 * part)), {
-      code: 'PAWL_CREDENTIALS',
-      attempts: 2,
-      resumable: true,
-    })
-    t.equal(dev.seen('CompleteMultipartUpload').length, 2)
-  },
-)
+test('credentials refused twice are not tried a third time', async (t) => {
+  const dev = await smallUploads(t)
+  first(
+    dev,
+    'CompleteMultipartUpload',
+    { kind: 'status', status: 403, code: 'InvalidAccessKeyId' },
+    99,
+  )
+  t.match(await dev.fail(noise(3 * part)), {
+    code: 'PAWL_CREDENTIALS',
+    attempts: 2,
+    resumable: true,
+  })
+  t.equal(dev.seen('CompleteMultipartUpload').length, 2)
+})

@@ -1,13 +1,16 @@
 /** Answers to Initiate that were lost, and the uploads that they leave behind. */
 import t from 'tap'
 import type { Test } from 'tap'
+import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { first, lost, mustBe, quick } from '../support/lost-answers.js'
 import { smallStore } from '../support/small-store.js'
 import { key, part, send, smallUploads } from '../support/small-upload.js'
 import { storeCall } from '../support/store-call.js'
 
-await t.test('a lost answer to Initiate costs an empty upload', async (t) => {
+const test = besideEachOther(t)
+
+test('a lost answer to Initiate costs an empty upload', async (t) => {
   for (const [name, fault] of lost) {
     const dev = await smallUploads(t)
     const bytes = noise(3 * part + 7)
@@ -23,7 +26,7 @@ await t.test('a lost answer to Initiate costs an empty upload', async (t) => {
   }
 })
 
-await t.test('an orphan is aborted when the rule allows it', async (t) => {
+test('an orphan is aborted when the rule allows it', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(4 * part)
   first(dev, 'CreateMultipartUpload', { kind: 'reply-lost' }, 2)
@@ -79,7 +82,7 @@ await t.test('an orphan is aborted when the rule allows it', async (t) => {
   )
 })
 
-await t.test('an orphan that cannot be listed is left alone', async (t) => {
+test('an orphan that cannot be listed is left alone', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(2 * part)
   dev.server.setFault((request) => {

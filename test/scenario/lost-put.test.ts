@@ -1,6 +1,7 @@
 /** Answers to PutObject that were lost: the key is looked at before it is sent again. */
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
+import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { first, lost, mustBe, quick } from '../support/lost-answers.js'
 import {
@@ -11,7 +12,9 @@ import {
   until,
 } from '../support/small-upload.js'
 
-await t.test('a lost answer to PutObject is cleared up', async (t) => {
+const test = besideEachOther(t)
+
+test('a lost answer to PutObject is cleared up', async (t) => {
   for (const [name, fault] of lost) {
     const dev = await smallUploads(t)
     const bytes = noise(part - 1)
@@ -21,7 +24,7 @@ await t.test('a lost answer to PutObject is cleared up', async (t) => {
   }
 })
 
-await t.test('a PutObject is not repeated before a look', async (t) => {
+test('a PutObject is not repeated before a look', async (t) => {
   for (const [name, fault] of lost) {
     const dev = await smallUploads(t)
     const bytes = noise(part - 1)
@@ -32,7 +35,7 @@ await t.test('a PutObject is not repeated before a look', async (t) => {
   }
 })
 
-await t.test('a look that fails is repeated before PutObject is', async (t) => {
+test('a look that fails is repeated before PutObject is', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(part - 1)
   let looks = 0
@@ -48,7 +51,7 @@ await t.test('a look that fails is repeated before PutObject is', async (t) => {
   t.same([puts, looks], [1, 3])
 })
 
-await t.test('who may not look repeats PutObject', async (t) => {
+test('who may not look repeats PutObject', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(part - 1)
   let puts = 0
@@ -63,7 +66,7 @@ await t.test('who may not look repeats PutObject', async (t) => {
   t.equal(puts, 2)
 })
 
-await t.test('a PutObject that never happens is an error', async (t) => {
+test('a PutObject that never happens is an error', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(100)
   first(dev, 'PutObject', { kind: 'status', status: 500 }, 99)
@@ -80,7 +83,7 @@ await t.test('a PutObject that never happens is an error', async (t) => {
 
 const completed: Fault = { kind: 'silence', apply: true }
 
-await t.test('a run that ended around PutObject', async (t) => {
+test('a run that ended around PutObject', async (t) => {
   for (const forbidOverwrite of [false, true]) {
     const dev = await smallUploads(t)
     const bytes = noise(50)
@@ -101,57 +104,51 @@ await t.test('a run that ended around PutObject', async (t) => {
   }
 })
 
-await t.test(
-  'a success without an ETag is believed after a look',
-  async (t) => {
-    for (const apply of [true, false]) {
-      const dev = await smallUploads(t)
-      const bytes = noise(part - 1)
-      first(dev, 'PutObject', {
-        kind: 'status',
-        status: 200,
-        body: '<html>Welcome</html>',
-        apply,
-      })
-      if (apply) {
-        t.match(await dev.run(bytes), {
-          etag: /^[0-9A-F]{32}$/,
-          verified: 'crc64',
-        })
-      } else {
-        t.match(await dev.fail(bytes), {
-          code: 'PAWL_RESPONSE',
-          resumable: true,
-        })
-        t.ok(dev.logExists())
-        await dev.run(bytes)
-      }
-      await mustBe(t, dev, bytes)
-    }
-  },
-)
-
-await t.test(
-  'what the object takes the place of is aborted in the end',
-  async (t) => {
+test('a success without an ETag is believed after a look', async (t) => {
+  for (const apply of [true, false]) {
     const dev = await smallUploads(t)
-    await dev.fail(noise(3 * part), {
-      beforeComplete: () => {
-        throw new Error('not yet')
-      },
-    })
-    t.equal(dev.server.openUploads().length, 1)
     const bytes = noise(part - 1)
-    first(dev, 'AbortMultipartUpload', { kind: 'status', status: 500 }, 3)
-    await dev.run(bytes)
+    first(dev, 'PutObject', {
+      kind: 'status',
+      status: 200,
+      body: '<html>Welcome</html>',
+      apply,
+    })
+    if (apply) {
+      t.match(await dev.run(bytes), {
+        etag: /^[0-9A-F]{32}$/,
+        verified: 'crc64',
+      })
+    } else {
+      t.match(await dev.fail(bytes), {
+        code: 'PAWL_RESPONSE',
+        resumable: true,
+      })
+      t.ok(dev.logExists())
+      await dev.run(bytes)
+    }
     await mustBe(t, dev, bytes)
-    // Nobody will ask again: the log is gone.
-    t.equal(dev.seen('AbortMultipartUpload').length, 4)
-    t.same(dev.server.openUploads(), [])
-  },
-)
+  }
+})
 
-await t.test('a PutObject refused for certain is no success', async (t) => {
+test('what the object takes the place of is aborted in the end', async (t) => {
+  const dev = await smallUploads(t)
+  await dev.fail(noise(3 * part), {
+    beforeComplete: () => {
+      throw new Error('not yet')
+    },
+  })
+  t.equal(dev.server.openUploads().length, 1)
+  const bytes = noise(part - 1)
+  first(dev, 'AbortMultipartUpload', { kind: 'status', status: 500 }, 3)
+  await dev.run(bytes)
+  await mustBe(t, dev, bytes)
+  // Nobody will ask again: the log is gone.
+  t.equal(dev.seen('AbortMultipartUpload').length, 4)
+  t.same(dev.server.openUploads(), [])
+})
+
+test('a PutObject refused for certain is no success', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(part - 1)
   await dev.run(bytes)

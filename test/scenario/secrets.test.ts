@@ -16,7 +16,6 @@ import {
   type UploadStreamOptions,
 } from '../../lib/index.js'
 import { watchChannels } from '../support/channels.js'
-import { compiledSources } from '../support/compiled.js'
 import { noise } from '../support/dev-store.js'
 import { smallStore } from '../support/small-store.js'
 import { key, part, send, smallUploads } from '../support/small-upload.js'
@@ -158,7 +157,6 @@ await t.test('nothing is told by a provider that fails', async (t) => {
 
 await t.test('nothing is told by NODE_DEBUG=pawl', async (t) => {
   const dev = await smallUploads(t, { credentials })
-  const sources = await compiledSources(t)
   const told = [
     'a refused signature',
     'an expired token',
@@ -170,7 +168,6 @@ await t.test('nothing is told by NODE_DEBUG=pawl', async (t) => {
   for (const name of told) {
     dev.server.setFault(({ operation }) => failures[name]?.(operation))
     const { stderr, said } = await runWatchedChild(
-      sources,
       {
         endpoint: dev.server.endpoint,
         key,

@@ -17,7 +17,8 @@ import type {
   UploadStreamOptions,
 } from '../../lib/index.js'
 import type { Fault, Operation } from '../../lib/dev-server/index.js'
-import { compiledSources } from '../support/compiled.js'
+import { bareNode } from '../support/bare-node.js'
+import { compiledFixture } from '../support/compiled.js'
 import { noise } from '../support/dev-store.js'
 import {
   complaintsDuring,
@@ -306,7 +307,7 @@ await t.test('a pipeline ends with its source, its upload too', async (t) => {
 })
 
 await t.test('a process that uploads ends by itself', async (t) => {
-  const sources = await compiledSources(t)
+  const path = compiledFixture('ending-child')
   const dev = await smallUploads(t)
   for (const [name, size, fails] of [
     ['parts', 8 * part, false],
@@ -318,19 +319,15 @@ await t.test('a process that uploads ends by itself', async (t) => {
         ? { kind: 'status', status: 403, code: 'AccessDenied' }
         : undefined,
     )
-    const child = spawn(
-      process.execPath,
-      [
-        join(sources, 'test/fixtures/ending-child.js'),
-        JSON.stringify({
-          endpoint: dev.server.endpoint,
-          checkpoint: join(dev.directory, `${name}.pawl`),
-          size,
-          partSize: part,
-        }),
-      ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    )
+    const job = {
+      endpoint: dev.server.endpoint,
+      checkpoint: join(dev.directory, `${name}.pawl`),
+      size,
+      partSize: part,
+    }
+    const child = spawn(...bareNode(path, JSON.stringify(job)), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const [said, [code]] = await Promise.all([
       text(child.stdout),
       once(child, 'close'),

@@ -1,19 +1,18 @@
 /** Node says nothing about how it is used, on whichever version this is. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { compiledSources } from '../support/compiled.js'
+import { bareNode } from '../support/bare-node.js'
+import { compiledFixture } from '../support/compiled.js'
 
 const loud = ['--throw-deprecation', '--pending-deprecation']
 
 async function runLoud(
   args: string[],
 ): Promise<{ code: unknown; log: string }> {
-  const command = [process.execPath, ...loud, ...args]
-  // The test runner's loader, put into every child, has warnings of its own.
-  const child = spawn('env', ['-u', 'NODE_OPTIONS', ...command], {
+  // The test runner's loader has warnings of its own.
+  const child = spawn(...bareNode(...loud, ...args), {
     stdio: ['ignore', 'inherit', 'pipe'],
   })
   const [log, [code]] = await Promise.all([
@@ -24,8 +23,7 @@ async function runLoud(
 }
 
 await t.test('no call gives a warning', async (t) => {
-  const sources = await compiledSources(t)
-  const path = join(sources, 'test/fixtures/all-calls-child.js')
+  const path = compiledFixture('all-calls-child')
   t.same(await runLoud([path]), { code: 0, log: '' })
 })
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { besideEachOther } from '../support/beside.js'
 import {
   attempts,
   rejection,
@@ -9,6 +10,8 @@ import {
   watched,
 } from '../support/attempts.js'
 import { answer, bodyOf, scriptedServer } from '../support/scripted-server.js'
+
+const test = besideEachOther(t)
 
 const MiB = 1024 * 1024
 const cert = readFileSync(
@@ -24,7 +27,7 @@ for (const scheme of ['http', 'https'] as const) {
   const tls = scheme === 'https' ? { cert, key } : undefined
   const ours = scheme === 'https' ? { tls: { ca: cert } } : {}
 
-  await t.test(`${scheme}: a body arrives whole`, async (t) => {
+  test(`${scheme}: a body arrives whole`, async (t) => {
     const bytes = Buffer.alloc(3 * MiB + 17, 'pawl')
     let received: Buffer | undefined
     const server = await scriptedServer(t, {
@@ -43,7 +46,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.ok(received?.equals(bytes))
   })
 
-  await t.test(`${scheme}: connections are used again`, async (t) => {
+  test(`${scheme}: connections are used again`, async (t) => {
     const server = await scriptedServer(t, { tls })
     const send = attempts(t, { origin: server.origin, ...ours })
     for (let i = 0; i < 20; i++) {
@@ -54,7 +57,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.ok(socket)
   })
 
-  await t.test(`${scheme}: a stalled upload is given up`, async (t) => {
+  test(`${scheme}: a stalled upload is given up`, async (t) => {
     const server = await scriptedServer(t, {
       tls,
       steps: [({ request }) => void request.pause()],
@@ -73,7 +76,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.ok(state.ended, 'the body is closed when the promise settles')
   })
 
-  await t.test(`${scheme}: a slow upload that moves survives`, async (t) => {
+  test(`${scheme}: a slow upload that moves survives`, async (t) => {
     const total = 5 * MiB
     const server = await scriptedServer(t, {
       tls,
@@ -102,7 +105,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.equal((await send(upload(Buffer.alloc(total), total))).status, 200)
   })
 
-  await t.test(`${scheme}: silence after the body is given up`, async (t) => {
+  test(`${scheme}: silence after the body is given up`, async (t) => {
     const server = await scriptedServer(t, {
       tls,
       steps: [async ({ request }) => void (await bodyOf(request))],
@@ -117,7 +120,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.match(error.message, /no complete answer came within 200 ms/)
   })
 
-  await t.test(`${scheme}: half an answer is given up`, async (t) => {
+  test(`${scheme}: half an answer is given up`, async (t) => {
     const server = await scriptedServer(t, {
       tls,
       steps: [
@@ -137,7 +140,7 @@ for (const scheme of ['http', 'https'] as const) {
     t.equal(error.kind, 'timeout')
   })
 
-  await t.test(`${scheme}: an abort while sending`, async (t) => {
+  test(`${scheme}: an abort while sending`, async (t) => {
     const server = await scriptedServer(t, {
       tls,
       steps: [({ request }) => void request.pause()],
@@ -172,23 +175,20 @@ for (const scheme of ['http', 'https'] as const) {
   const ends = ['destroy', 'end', 'resetAndDestroy'] as const
   // TLS sockets cannot send a reset.
   for (const end of scheme === 'https' ? ends.slice(0, 2) : ends) {
-    await t.test(
-      `${scheme}: a reused socket is found dead: ${end}`,
-      async (t) => {
-        const server = await scriptedServer(t, {
-          tls,
-          steps: [answer(200), ({ socket }) => void socket[end]()],
-        })
-        const send = attempts(t, { origin: server.origin, ...ours })
-        await send(upload(Buffer.alloc(10)))
-        const error = await rejection(send(upload(Buffer.alloc(10))))
-        t.equal(error.kind, 'network')
-        t.equal(error.staleConnection, true)
-      },
-    )
+    test(`${scheme}: a reused socket is found dead: ${end}`, async (t) => {
+      const server = await scriptedServer(t, {
+        tls,
+        steps: [answer(200), ({ socket }) => void socket[end]()],
+      })
+      const send = attempts(t, { origin: server.origin, ...ours })
+      await send(upload(Buffer.alloc(10)))
+      const error = await rejection(send(upload(Buffer.alloc(10))))
+      t.equal(error.kind, 'network')
+      t.equal(error.staleConnection, true)
+    })
   }
 
-  await t.test(`${scheme}: a fresh connection cut is not stale`, async (t) => {
+  test(`${scheme}: a fresh connection cut is not stale`, async (t) => {
     const server = await scriptedServer(t, {
       tls,
       steps: [({ socket }) => void socket.destroy()],
@@ -201,22 +201,19 @@ for (const scheme of ['http', 'https'] as const) {
   })
 }
 
-await t.test(
-  'a reused connection that began to answer is not stale',
-  async (t) => {
-    const server = await scriptedServer(t, {
-      steps: [
-        answer(200),
-        async ({ request, socket }) => {
-          await bodyOf(request)
-          socket.end('HTTP/1.1 20')
-        },
-      ],
-    })
-    const send = attempts(t, { origin: server.origin })
-    await send(upload(Buffer.alloc(10)))
-    const error = await rejection(send(upload(Buffer.alloc(10))))
-    t.equal(error.kind, 'network')
-    t.equal(error.staleConnection, false)
-  },
-)
+test('a reused connection that began to answer is not stale', async (t) => {
+  const server = await scriptedServer(t, {
+    steps: [
+      answer(200),
+      async ({ request, socket }) => {
+        await bodyOf(request)
+        socket.end('HTTP/1.1 20')
+      },
+    ],
+  })
+  const send = attempts(t, { origin: server.origin })
+  await send(upload(Buffer.alloc(10)))
+  const error = await rejection(send(upload(Buffer.alloc(10))))
+  t.equal(error.kind, 'network')
+  t.equal(error.staleConnection, false)
+})

@@ -1,6 +1,8 @@
 /** Runs the command `pawl`, plain or in a pseudo-terminal, and reads what it says. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
+import { bareNode } from './bare-node.js'
+import { compiledSources } from './compiled.js'
 
 export interface CliOptions {
   cwd: string
@@ -38,13 +40,11 @@ function environment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
   return { PATH, HOME, TERM: 'xterm', COLUMNS: '120', ...extra }
 }
 
-/** `sources` is what `compiledSources` gave. */
 export function startCli(
-  sources: string,
   args: readonly string[],
   { cwd, env, input }: CliOptions,
 ): CliChild {
-  const child = spawn(process.execPath, [cliPath(sources), ...args], {
+  const child = spawn(...bareNode(cliPath(), ...args), {
     cwd,
     env: environment(env),
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
@@ -57,13 +57,12 @@ export function startCli(
 
 /** The same with a terminal for all three standard streams. */
 export function startInTerminal(
-  sources: string,
   args: readonly string[],
   { cwd, env, columns = 120 }: CliOptions,
 ): CliChild {
   const size = `stty columns ${columns} rows 24 && exec "$@"`
-  const program = [process.execPath, cliPath(sources)]
-  const command = ['sh', '-c', size, 'sh', ...program, ...args]
+  const program = bareNode(cliPath(), ...args).flat()
+  const command = ['sh', '-c', size, 'sh', ...program]
   const [terminal, ...rest] = terminalFor(command)
   const child = spawn(terminal ?? 'false', rest, {
     cwd,
@@ -73,8 +72,8 @@ export function startInTerminal(
   return watch(child)
 }
 
-function cliPath(sources: string): string {
-  return join(sources, 'lib/cli/main.js')
+function cliPath(): string {
+  return join(compiledSources(), 'lib/cli/main.js')
 }
 
 const python = `import os, pty, sys

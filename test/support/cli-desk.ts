@@ -2,7 +2,6 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import type { DevServerOptions } from '../../lib/dev-server/index.js'
 import {
   startCli,
   startInTerminal,
@@ -23,33 +22,47 @@ export interface Desk extends DevStore {
   logs(): Promise<string[]>
 }
 
-/** `sources` is what `compiledSources` gave. */
-export async function cliDesk(
-  t: Test,
-  sources: string,
-  options: DevServerOptions = {},
-): Promise<Desk> {
-  const dev = await devStore(t, options)
+export async function cliDesk(t: Test): Promise<Desk> {
+  const dev = await devStore(t)
   const bytes = noise(parts * smallPart)
   await writeFile(join(dev.directory, 'db.dump'), bytes)
   const cwd = dev.directory
   const start: Desk['start'] = (args, input) =>
-    startCli(sources, args, { cwd, ...(input === undefined ? {} : { input }) })
+    startCli(args, { cwd, ...(input === undefined ? {} : { input }) })
   return {
     ...dev,
     bytes,
     url: `${dev.server.endpoint}/examplebucket`,
     start,
-    terminal: (args, columns = 120) =>
-      startInTerminal(sources, args, { cwd, columns }),
+    terminal: (args, columns = 120) => startInTerminal(args, { cwd, columns }),
     run: (args, input) => start(args, input).ended,
     logs: async () =>
       (await readdir(cwd)).filter((name) => name.endsWith('.pawl')),
   }
 }
 
-/** Slow enough to be stopped on the way. */
-export const slow = { bytesPerSecond: 800_000 }
+/** Takes so many parts, and leaves every further one without an answer. */
+export function holdAfter({ server }: Desk, count: number): void {
+  let left = count
+  server.setFault(({ operation }) =>
+    operation === 'UploadPart' && left-- <= 0 ? { kind: 'silence' } : undefined,
+  )
+}
+
+/** Takes parts slowly enough for a bar to be drawn on the way. */
+export function slowDown({ server }: Desk): void {
+  server.setFault(({ operation }) =>
+    operation === 'UploadPart'
+      ? { kind: 'trickle', bytesPerSecond: 400_000 }
+      : undefined,
+  )
+}
+
+/** From now on everything is answered. */
+export function letGo({ server }: Desk): void {
+  server.setFault(undefined)
+}
+
 export const small = ['--part-size', String(smallPart), '--concurrency', '2']
 
 export interface Line {

@@ -77,13 +77,13 @@ export function sha256(bytes: Uint8Array): string {
 
 /** Bytes that look random and are the same for the same seed. */
 export function noise(size: number, seed = 1): Buffer {
-  const bytes = Buffer.allocUnsafe(size)
+  const words = new Uint32Array(Math.ceil(size / 4))
   let state = seed >>> 0 || 1
-  for (let i = 0; i < size; i++) {
+  for (let i = 0; i < words.length; i++) {
     state ^= state << 13
     state ^= state >>> 17
     state ^= state << 5
-    bytes[i] = state & 0xff
+    words[i] = state
   }
-  return bytes
+  return Buffer.from(words.buffer, 0, size)
 }

@@ -1,10 +1,11 @@
 /**
- * Runs before the tests: makes JavaScript of all that they load, in one process
- * instead of each in its own.
+ * Runs before the tests: makes JavaScript of all that they load, and of all that
+ * their children run, in one process instead of each in its own.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { compiledSources } from './compiled.js'
 import { asJavaScript, sourcesIn } from './typescript.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -15,3 +16,5 @@ for (const folder of ['lib', 'docs/examples', 'test']) {
     asJavaScript(readFileSync(path, 'utf8'), path)
   }
 }
+
+compiledSources()

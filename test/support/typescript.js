@@ -25,10 +25,16 @@ const { version } = require('typescript/package.json')
 // Node loads module hooks in a thread of their own, from this very file.
 if (isMainThread) register(import.meta.url)
 
+/** Names of all that is below a folder. */
+export function namesIn(folder) {
+  return readdirSync(folder, { encoding: 'utf8', recursive: true })
+}
+
 /** Names of the files of TypeScript below a folder, declarations left out. */
 export function sourcesIn(folder) {
-  const names = readdirSync(folder, { encoding: 'utf8', recursive: true })
-  return names.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+  return namesIn(folder).filter(
+    (name) => name.endsWith('.ts') && !name.endsWith('.d.ts'),
+  )
 }
 
 /** What a text of TypeScript is in JavaScript, with its source map. */

@@ -1,7 +1,8 @@
 /** Runs `test/fixtures/upload-child.ts` and hears what it says. */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { join } from 'node:path'
+import { bareNode } from './bare-node.js'
+import { compiledFixture } from './compiled.js'
 
 export interface UploadChildJob {
   endpoint: string
@@ -29,9 +30,8 @@ export interface UploadChild {
   kill(): void
 }
 
-/** `sources` is what `compiledSources` gave. */
-export function startUpload(sources: string, job: UploadChildJob): UploadChild {
-  return startChild(join(sources, 'test/fixtures/upload-child.js'), job)
+export function startUpload(job: UploadChildJob): UploadChild {
+  return startChild(compiledFixture('upload-child'), job)
 }
 
 /** Any program that takes its job so, and says what happens so. */
@@ -40,15 +40,10 @@ export function startChild(
   job: object,
   environment: Record<string, string> = {},
 ): UploadChild {
-  const child = spawn(
-    // The test runner puts its loader into every child, which takes seconds.
-    'env',
-    ['-u', 'NODE_OPTIONS', process.execPath, path, JSON.stringify(job)],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, ...environment },
-    },
-  )
+  const child = spawn(...bareNode(path, JSON.stringify(job)), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...environment },
+  })
   const said: Said[] = []
   const waiting: {
     is: (said: Said) => boolean

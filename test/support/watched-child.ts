@@ -1,7 +1,8 @@
 /** Runs `test/fixtures/watched-child.ts` to its end. */
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { bareNode } from './bare-node.js'
+import { compiledFixture } from './compiled.js'
 
 export interface WatchedChildJob {
   endpoint: string
@@ -26,17 +27,13 @@ export interface WatchedChild {
   stderr: string
 }
 
-/** `sources` is what `compiledSources` gave. */
 export async function runWatchedChild(
-  sources: string,
   job: WatchedChildJob,
   environment: Record<string, string> = {},
 ): Promise<WatchedChild> {
-  const path = join(sources, 'test/fixtures/watched-child.js')
+  const path = compiledFixture('watched-child')
   const { stdout, stderr } = await promisify(execFile)(
-    'env',
-    // The test runner puts its loader into every child.
-    ['-u', 'NODE_OPTIONS', process.execPath, path, JSON.stringify(job)],
+    ...bareNode(path, JSON.stringify(job)),
     { env: { ...process.env, ...environment } },
   )
   return {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { compiledSources } from '../support/compiled.js'
+import { bareNode } from '../support/bare-node.js'
+import { compiledFixture } from '../support/compiled.js'
 import { devStore } from '../support/dev-store.js'
 
 const MiB = 1024 * 1024
@@ -24,20 +24,16 @@ for (const [name, size, views, bytesPerSecond, least] of [
 ] as const) {
   const bound = least + more
   await t.test(`${name}: memory stays under ${bound / MiB} MiB`, async (t) => {
-    const sources = await compiledSources(t)
     const dev = await devStore(t, {
       discard: true,
       digests: 'crc64',
       bytesPerSecond,
     })
     const job = { endpoint: dev.server.endpoint, size, views }
-    const main = join(sources, 'test/fixtures/memory-child.js')
-    const child = spawn(
-      // The test runner puts a loader into every child; it is not to be counted.
-      'env',
-      ['-u', 'NODE_OPTIONS', process.execPath, main, JSON.stringify(job)],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    )
+    const main = compiledFixture('memory-child')
+    const child = spawn(...bareNode(main, JSON.stringify(job)), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const [output, [code]] = await Promise.all([
       text(child.stdout),
       once(child, 'close'),

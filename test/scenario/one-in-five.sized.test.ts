@@ -1,18 +1,19 @@
-/**
- * One request in five fails in a random way. 64 parts of 128 KiB; with
- * PAWL_FULL=1 it is 1 GiB in 128 parts of 8 MiB.
- */
+/** One request in five fails in a random way. */
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
 import { noise, sha256 } from '../support/dev-store.js'
-import { randomFrom, seedFor } from '../support/kill-runs.js'
+import { randomFrom, seedFor } from '../support/seed.js'
 import { key, smallUploads } from '../support/small-upload.js'
+import { sized } from '../support/tier.js'
 
-const isFull = process.env['PAWL_FULL'] === '1'
-const partSize = isFull ? 8 << 20 : 128 << 10
-const parts = isFull ? 128 : 64
+const [parts, partSize] = sized({
+  fast: [64, 128 << 10],
+  more: [256, 128 << 10],
+  // A GiB.
+  long: [128, 8 << 20],
+})
 
 const faults: Fault[] = [
   { kind: 'refuse' },

@@ -3,6 +3,7 @@ import { join, relative } from 'node:path'
 import t from 'tap'
 import { startDevServer } from '../../lib/dev-server/index.js'
 import { formatPartFileName } from '../../lib/dev-server/storage/part-file-name.js'
+import { sized } from '../support/tier.js'
 import {
   call,
   complete,
@@ -149,12 +150,15 @@ await t.test('a directory with other things in it is refused', async (t) => {
   t.equal(readFileSync(join(directory, 'incoming/precious'), 'utf8'), 'data')
 })
 
-await t.test('10,000 parts are listed in pages', async (t) => {
+/** An upload has 10,000 at the most. */
+const count = sized({ fast: 2000, more: 10_000, long: 10_000 })
+
+await t.test(`${count} parts are listed in pages`, async (t) => {
   const directory = t.testdir()
   const first = await startDevServer({ directory })
   const uploadId = await create(first, 'k')
   await first.close()
-  for (let partNumber = 1; partNumber <= 10_000; partNumber++) {
+  for (let partNumber = 1; partNumber <= count; partNumber++) {
     const part = { partNumber, size: 1, sequence: partNumber * 1000 }
     const etag = partNumber.toString(16).padStart(32, '0')
     const name = formatPartFileName({ ...part, etag })
@@ -175,12 +179,12 @@ await t.test('10,000 parts are listed in pages', async (t) => {
     numbers.push(...elements(text, 'PartNumber').map(Number))
     more = element(text, 'IsTruncated') === 'true'
     marker = element(text, 'NextPartNumberMarker') ?? ''
-    t.equal(more, pages < 10)
-    if (pages > 10) break
+    t.equal(more, pages < count / 1000)
+    if (pages > count / 1000) break
   }
   t.strictSame(
     numbers,
-    Array.from({ length: 10_000 }, (_, index) => index + 1),
+    Array.from({ length: count }, (_, index) => index + 1),
   )
   const parts = numbers.map((partNumber) => ({
     partNumber,
@@ -188,5 +192,5 @@ await t.test('10,000 parts are listed in pages', async (t) => {
   }))
   t.match(await complete(server, 'k', uploadId, parts), { status: 200 })
   const { headers } = await call(server, { method: 'HEAD', key: 'k' })
-  t.equal(headers['content-length'], '10000')
+  t.equal(headers['content-length'], String(count))
 })

@@ -9,8 +9,10 @@ import type {
 } from '../fixtures/large-file-child.js'
 import { uploadFile } from '../../lib/index.js'
 import { isHeld, viewsOf } from '../../lib/upload/source/file-parts.js'
+import { bareNode } from '../support/bare-node.js'
+import { compiledFixture } from '../support/compiled.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
-import { compiledSources } from '../support/compiled.js'
+import { sized, tier } from '../support/tier.js'
 
 const MiB = 1024 * 1024
 const GiB = 1024 * MiB
@@ -42,22 +44,21 @@ await t.test('what is held is never more than 64 MiB', async (t) => {
   }
 })
 
-// PAWL_FULL=1: a file of 100 GiB in parts of 5 GiB, which takes ten minutes.
-const isFull = process.env['PAWL_FULL'] === '1'
-if (isFull) t.setTimeout(2 * 60 * 60 * 1000)
-const fileSize = isFull ? 100 * GiB : 2 * GiB
-const partSize = isFull ? 5 * GiB : GiB
+const [fileSize, partSize] = sized({
+  fast: [512 * MiB, 256 * MiB],
+  more: [2 * GiB, GiB],
+  // Takes ten minutes.
+  long: [100 * GiB, 5 * GiB],
+})
+if (tier === 'long') t.setTimeout(2 * 60 * 60 * 1000)
 
-const sources = await compiledSources(t)
+const path = compiledFixture('large-file-child')
 
 /** Runs the job in a process of its own. */
 async function report(job: LargeFileJob): Promise<LargeFileReport> {
-  const path = join(sources, 'test/fixtures/large-file-child.js')
-  const child = spawn(
-    'env',
-    ['-u', 'NODE_OPTIONS', process.execPath, path, JSON.stringify(job)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
+  const child = spawn(...bareNode(path, JSON.stringify(job)), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   return JSON.parse(await text(child.stdout)) as LargeFileReport
 }
 

@@ -17,6 +17,7 @@ import {
   story,
   upload,
 } from '../support/log-fixture.js'
+import { sized } from '../support/tier.js'
 
 const bytes = await logOf(story)
 const hasher = newHasher()
@@ -58,13 +59,32 @@ function numbersIn(damaged: Buffer): Set<number> {
 t.equal(lie(bytes), undefined, 'the whole log says what was written')
 t.equal(numbersIn(bytes).size, written.size)
 
+/** What becomes of a byte. */
+const damages = sized<((byte: number) => number)[]>({
+  fast: [(byte) => byte ^ 1, () => 0x0a],
+  more: everyDamage(),
+  long: everyDamage(),
+})
+
+function everyDamage(): ((byte: number) => number)[] {
+  return [
+    (byte) => byte ^ 1,
+    (byte) => byte ^ 0x20,
+    (byte) => byte ^ 0xff,
+    () => 0,
+    () => 0x0a,
+    () => 0x0d,
+  ]
+}
+
 await t.test(
   'a flipped byte costs its line, at most two, never a copy',
   (t) => {
     const problems: string[] = []
     for (let at = 0; at < bytes.length; at++) {
       const old = bytes[at] ?? 0
-      for (const value of [old ^ 1, old ^ 0x20, old ^ 0xff, 0, 0x0a, 0x0d]) {
+      for (const damage of damages) {
+        const value = damage(old)
         if (value === old) continue
         const damaged = setByte(bytes, at, value)
         const problem = lie(damaged)
