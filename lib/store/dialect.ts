@@ -8,9 +8,9 @@ import type {
   StoreLimits,
 } from './object-store.js'
 import type { Query } from './percent-encode.js'
-import type { KeyRules } from './names.js'
 import type { ErrorHeaders, ServerError } from './server-error.js'
 import type { StoreErrorKind } from './store-error.js'
+import type { MetadataRules } from './metadata.js'
 
 /** The names of the calls, as both services have them. */
 export type OperationName =
@@ -47,13 +47,17 @@ export interface ObjectHeaders {
   initiate: Record<string, string>
   put: Record<string, string>
   complete: Record<string, string>
+  /** Of every call that touches the bytes: a key of the caller's own. */
+  touching: Record<string, string>
 }
 
 export interface Dialect {
   readonly service: string
   readonly limits: StoreLimits
   readonly digest: StoreDigest
-  readonly keyRules: KeyRules
+  /** Of two completed uploads of one key; see `ObjectStore.precedence`. */
+  readonly precedence: 'initiate' | undefined
+  readonly metadataRules: MetadataRules
   /** Of the service's own headers. */
   readonly prefix: 'x-oss-' | 'x-amz-'
   readonly origin: string

@@ -23,6 +23,23 @@ export function unquotedEtag(text: string | undefined): string {
   return readEtag(text).replace(/^"(.*)"$/, '$1')
 }
 
+/**
+ * Whether headers say that an ETag is no MD5 of the bytes: any encryption but
+ * the one with keys that the service keeps for itself, and a key of the caller's
+ * own (S3 API, "Object": ETag). OSS promises an MD5 for none (OSS documentation,
+ * "PutObject"); where its own keys leave it one, comparing shows it.
+ */
+export function hasOpaqueEtag(
+  headers: Readonly<Record<string, string>>,
+  prefix: 'x-oss-' | 'x-amz-',
+): boolean {
+  const encryption = headers[`${prefix}server-side-encryption`]
+  return (
+    (encryption !== undefined && encryption.toUpperCase() !== 'AES256') ||
+    headers[`${prefix}server-side-encryption-customer-algorithm`] !== undefined
+  )
+}
+
 /** An unsigned 64-bit number in decimal, without leading zeros. */
 export function readCrc(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined

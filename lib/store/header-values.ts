@@ -64,29 +64,6 @@ export function setStandardHeaders(
   bag.set('expires', httpDate(object.expires), 'object.expires')
 }
 
-/** User metadata under `prefix`, at most `maxBytes` of names and values. */
-export function setMetadata(
-  bag: HeaderBag,
-  metadata: ObjectOptions['metadata'],
-  { prefix, maxBytes }: { prefix: string; maxBytes: number },
-): void {
-  let bytes = 0
-  for (const [name, value] of Object.entries(metadata ?? {})) {
-    if (!/^[a-zA-Z0-9-]+$/.test(name)) {
-      invalidOption(
-        'object.metadata: a name may have letters, digits and hyphens only.',
-      )
-    }
-    bag.set(prefix + name.toLowerCase(), value, `object.metadata.${name}`)
-    bytes += name.length + value.length
-  }
-  if (bytes > maxBytes) {
-    invalidOption(
-      `object.metadata: ${bytes} bytes of names and values, the store allows ${maxBytes}.`,
-    )
-  }
-}
-
 /** `a=1&b=2`, encoded; undefined for no tags. */
 export function encodeTags(tags: ObjectOptions['tagging']): string | undefined {
   const pairs = Object.entries(tags ?? {}).map(
@@ -97,15 +74,17 @@ export function encodeTags(tags: ObjectOptions['tagging']): string | undefined {
 
 /**
  * The caller's further headers. `owned` are names or prefixes (ending in `-`)
- * that have an option of their own or belong to signing.
+ * that have an option of their own or belong to signing; `dropped` is the name
+ * of the one that is passed over in silence.
  */
 export function setFurtherHeaders(
   bag: HeaderBag,
   headers: ObjectOptions['headers'],
-  owned: readonly string[],
+  { owned, dropped }: { owned: readonly string[]; dropped: string },
 ): void {
   for (const [given, value] of Object.entries(headers ?? {})) {
     const name = given.toLowerCase()
+    if (name === dropped) continue
     if (!/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name)) {
       invalidOption('object.headers: a header name has an illegal character.')
     }
@@ -119,6 +98,19 @@ export function setFurtherHeaders(
     }
     bag.set(name, value, `object.headers.${name}`)
   }
+}
+
+/** An ACL that the service does not know is refused before the first byte. */
+export function setAcl(
+  bag: HeaderBag,
+  header: string,
+  { acl }: Pick<ObjectOptions, 'acl'>,
+  known: readonly string[],
+): void {
+  if (acl !== undefined && !known.includes(acl)) {
+    invalidOption(`object.acl: expected one of ${known.join(', ')}.`)
+  }
+  bag.set(header, acl, 'object.acl')
 }
 
 /** For an option that the other service has. */

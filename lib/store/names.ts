@@ -1,13 +1,9 @@
 /** The rules for keys and buckets, checked before anything is sent. */
 import { invalidOption } from '../errors.js'
+import type { StoreLimits } from './object-store.js'
 
 /** What a store allows in a key. */
-export interface KeyRules {
-  /** In bytes of UTF-8. */
-  maxBytes: number
-  /** Refuse a key that begins with a slash of either kind, as OSS does. */
-  noLeadingSlash: boolean
-}
+export type KeyRules = Pick<StoreLimits, 'maxKeyBytes' | 'noLeadingSlash'>
 
 /**
  * Throws `PAWL_INVALID_OPTION` for a key that the store would refuse. Control
@@ -21,14 +17,33 @@ export function checkKey(key: string, rules: KeyRules): void {
     invalidOption('key: half a surrogate pair cannot be sent.')
   }
   const bytes = Buffer.byteLength(key)
-  if (bytes > rules.maxBytes) {
+  if (bytes > rules.maxKeyBytes) {
     invalidOption(
-      `key: ${bytes} bytes long, the store allows ${rules.maxBytes} bytes of UTF-8.`,
+      `key: ${bytes} bytes long, the store allows ${rules.maxKeyBytes} bytes of UTF-8.`,
     )
   }
-  if (rules.noLeadingSlash && /^[/\\]/.test(key)) {
-    invalidOption('key: must not begin with / or \\ on OSS.')
+  if (rules.noLeadingSlash === true && /^[/\\]/.test(key)) {
+    invalidOption('key: must not begin with / or \\ in this store.')
   }
+}
+
+/**
+ * Throws `PAWL_INVALID_OPTION` for what cannot be the name of a place: it is kept
+ * in logs and shown to people. Undefined where none is given.
+ */
+export function checkIdentity(identity: unknown): string | undefined {
+  if (identity === undefined) return undefined
+  if (
+    typeof identity !== 'string' ||
+    !identity.isWellFormed() ||
+    !/^[^\p{C}]+$/u.test(identity) ||
+    Buffer.byteLength(identity) > 1024
+  ) {
+    return invalidOption(
+      'identity: expected 1 to 1024 bytes of text that can be printed.',
+    )
+  }
+  return identity
 }
 
 /** Throws `PAWL_INVALID_OPTION` for a name that no bucket can have. */

@@ -51,8 +51,9 @@ export interface ObjectOptions {
   expires?: string | Date
   /**
    * User metadata; names of letters, digits and `-`, values of printable ASCII.
-   * Together 8 KiB at most on OSS ("Manage object metadata"), 2 KiB on S3
-   * ("Working with object metadata").
+   * The name `pawl` is the library's own: what a caller gives for it is dropped.
+   * Together less than 8 KiB on OSS ("Manage object metadata"), 2 KiB on S3
+   * at most ("Working with object metadata").
    */
   metadata?: Readonly<Record<string, string>>
   /**

@@ -30,6 +30,13 @@ export interface StoreLimits {
   readonly maxPutSize: number
   /** Largest key, in bytes of UTF-8. */
   readonly maxKeyBytes: number
+  /** A key may not begin with a slash of either kind. Absent: it may. */
+  readonly noLeadingSlash?: true | undefined
+  /**
+   * All parts but the last must be of one size, or Complete is refused. Absent:
+   * each may have its own.
+   */
+  readonly equalParts?: true | undefined
 }
 
 /** How long one attempt may take, in milliseconds. */
@@ -52,6 +59,11 @@ export interface Call {
   requestPayer?: 'requester' | undefined
   /** Which attempt at the same call this is, from 1; for what is told of it. */
   attempt?: number | undefined
+  /**
+   * What the object is to be, on calls whose request does not say it: a
+   * customer's own key goes with every call that touches the object's bytes.
+   */
+  object?: ObjectOptions | undefined
 }
 
 /**
@@ -69,6 +81,11 @@ export interface CreateUploadRequest {
   object: ObjectOptions
   /** OSS: parts must arrive in order. Default false. */
   sequential?: boolean | undefined
+  /**
+   * 32 lower-case hex digits, kept as the object's user metadata `pawl`, by which
+   * an upload knows its own object again. Absent: the object has none.
+   */
+  mark?: string | undefined
 }
 
 /** An upload that has begun. */
@@ -107,6 +124,11 @@ export interface UploadPartRequest extends BodyRequest {
 export interface PutObjectRequest extends BodyRequest {
   /** What the object is to be. */
   object: ObjectOptions
+  /**
+   * 32 lower-case hex digits, kept as the object's user metadata `pawl`, by which
+   * an upload knows its own object again. Absent: the object has none.
+   */
+  mark?: string | undefined
 }
 
 /** The store's answer for a part. */
@@ -115,6 +137,8 @@ export interface PartReceipt {
   etag: string
   /** Unsigned decimal, when the server said it. */
   crc64?: string | undefined
+  /** The part is encrypted so that its ETag is no MD5 of its bytes. */
+  isOpaque?: true | undefined
 }
 
 /** Asks for the parts that are stored. */
@@ -185,6 +209,8 @@ export interface ObjectReceipt {
   callbackFailed?: StoreError | undefined
   /** The callback server's answer, when a callback was asked for. */
   callbackBody?: string | undefined
+  /** The object is encrypted so that its ETag is no MD5 of its bytes. */
+  isOpaque?: true | undefined
 }
 
 /** What HEAD says of an object. */
@@ -199,6 +225,10 @@ export interface ObjectHead {
   versionId?: string | undefined
   /** ms since 1970 */
   lastModified?: number | undefined
+  /** Its user metadata `pawl`; absent when that is no mark, or none is there. */
+  mark?: string | undefined
+  /** The object is encrypted so that its ETag is no MD5 of its bytes. */
+  isOpaque?: true | undefined
 }
 
 /** Ends an upload without an object, and removes its parts. */
@@ -262,13 +292,31 @@ export interface ObjectStore {
   readonly limits: StoreLimits
   /** What the store reports of stored bytes. */
   readonly digest: StoreDigest
+  /** False: this store is known to drop user metadata, marks with it. */
+  readonly keepsMetadata?: boolean | undefined
+  /**
+   * `initiate`: of two completed uploads of one key the object is that of the
+   * upload which began last. Absent: that of the one which was completed last.
+   */
+  readonly precedence?: 'initiate' | undefined
 
   /**
    * The headers fixed when an upload begins; the log keeps their digest.
    * Throws `PAWL_INVALID_OPTION` for anything this store cannot send (also for
    * options that go on Complete), so that bad options fail before any request.
+   * Never among them: the mark, which is another one for each upload. Metadata of
+   * that name is dropped and not refused, as it is copied from other objects.
    */
   fixedHeaders(object: ObjectOptions): Record<string, string>
+  /**
+   * What goes with Complete, or with PutObject besides the fixed headers: an
+   * ACL, a callback, a condition. The log keeps its digest. Absent: nothing.
+   */
+  sentHeaders?(object: ObjectOptions): Record<string, string>
+  /**
+   * Whether a mark fits beside the object's own metadata. Absent: always.
+   */
+  canMark?(object: ObjectOptions): boolean
 
   /** Begins an upload. Not idempotent: each answer is another upload. */
   createUpload(request: CreateUploadRequest, call: Call): Promise<CreatedUpload>

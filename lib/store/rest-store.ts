@@ -3,8 +3,15 @@ import type { HttpAnswer } from './answer.js'
 import { parseDate } from './clock.js'
 import { completeBody } from './complete-body.js'
 import type { Dialect } from './dialect.js'
-import { unquotedEtag, readEtag, readNumber, readVersionId } from './fields.js'
+import {
+  hasOpaqueEtag,
+  readEtag,
+  readNumber,
+  readVersionId,
+  unquotedEtag,
+} from './fields.js'
 import { readPartPage, readUploadIdAnswer, readUploadPage } from './listings.js'
+import { fitsMark, markHeaders, markName, readMark } from './metadata.js'
 import { checkKey } from './names.js'
 import type {
   AbortUploadRequest,
@@ -38,6 +45,7 @@ export class RestStore implements ObjectStore {
   readonly bucket: string
   readonly limits: StoreLimits
   readonly digest: StoreDigest
+  readonly precedence: 'initiate' | undefined
   readonly #dialect: Dialect
   readonly #session: Session
 
@@ -52,14 +60,24 @@ export class RestStore implements ObjectStore {
     this.bucket = bucket
     this.limits = dialect.limits
     this.digest = dialect.digest
+    this.precedence = dialect.precedence
   }
 
   fixedHeaders(object: ObjectOptions): Record<string, string> {
     return this.#dialect.objectHeaders(object).fixed
   }
 
+  sentHeaders(object: ObjectOptions): Record<string, string> {
+    const { put, complete } = this.#dialect.objectHeaders(object)
+    return { ...put, ...complete }
+  }
+
+  canMark(object: ObjectOptions): boolean {
+    return fitsMark(object.metadata, this.#dialect.metadataRules)
+  }
+
   async createUpload(
-    { key, object, sequential = false }: CreateUploadRequest,
+    { key, object, sequential = false, mark }: CreateUploadRequest,
     call: Call,
   ): Promise<CreatedUpload> {
     const { fixed, initiate } = this.#dialect.objectHeaders(object)
@@ -69,7 +87,7 @@ export class RestStore implements ObjectStore {
       method: 'POST',
       key,
       query: [['uploads', ''], ...this.#dialect.initiateQuery, ...extra],
-      headers: { ...fixed, ...initiate },
+      headers: { ...fixed, ...initiate, ...this.#markHeaders(mark) },
       content: Buffer.alloc(0),
       fields: { key },
     })
@@ -92,13 +110,14 @@ export class RestStore implements ObjectStore {
         ['partNumber', String(partNumber)],
         ['uploadId', uploadId],
       ],
-      headers: this.#bodyHeaders(request),
+      headers: { ...this.#touching(call), ...this.#bodyHeaders(request) },
       body: request.size === 0 ? undefined : request.body,
       fields: { key, uploadId, partNumber },
     })
     return this.#read(operation, call, ({ headers }) => ({
       etag: readEtag(headers['etag']),
       crc64: this.#dialect.readCrc(headers[this.#dialect.crcHeader]),
+      ...this.#opacity(headers, call.object),
     }))
   }
 
@@ -116,7 +135,7 @@ export class RestStore implements ObjectStore {
         ['part-number-marker', String(after)],
         ...this.#dialect.listPartsQuery,
       ],
-      headers: {},
+      headers: this.#touching(call),
       maxAnswerBytes: listBytes,
       fields: { key, uploadId },
     })
@@ -131,6 +150,7 @@ export class RestStore implements ObjectStore {
   ): Promise<ObjectReceipt> {
     const { key, uploadId, parts, object } = request
     const withCallback = object.callback !== undefined
+    const { complete, touching } = this.#dialect.objectHeaders(object)
     const content = completeBody(parts, this.#dialect.xmlNamespace)
     const operation = this.#operation(call, {
       name: 'CompleteMultipartUpload',
@@ -139,7 +159,8 @@ export class RestStore implements ObjectStore {
       query: [['uploadId', uploadId], ...this.#dialect.completeQuery],
       headers: {
         'content-type': 'application/xml',
-        ...this.#dialect.objectHeaders(object).complete,
+        ...touching,
+        ...complete,
         ...this.#dialect.completeHeaders(request),
       },
       content,
@@ -149,8 +170,8 @@ export class RestStore implements ObjectStore {
     })
     return this.#read(operation, call, (answer) =>
       withCallback
-        ? this.#callbackReceipt(operation, answer)
-        : this.#completedReceipt(answer),
+        ? this.#callbackReceipt(operation, answer, object)
+        : this.#completedReceipt(answer, object),
     )
   }
 
@@ -207,7 +228,7 @@ export class RestStore implements ObjectStore {
     request: PutObjectRequest,
     call: Call,
   ): Promise<ObjectReceipt> {
-    const { key, object } = request
+    const { key, object, mark } = request
     const withCallback = object.callback !== undefined
     const { fixed, put } = this.#dialect.objectHeaders(object)
     const operation = this.#operation(call, {
@@ -215,7 +236,12 @@ export class RestStore implements ObjectStore {
       method: 'PUT',
       key,
       query: [],
-      headers: { ...fixed, ...put, ...this.#bodyHeaders(request) },
+      headers: {
+        ...fixed,
+        ...put,
+        ...this.#markHeaders(mark),
+        ...this.#bodyHeaders(request),
+      },
       body: request.size === 0 ? undefined : request.body,
       withCallback,
       maxAnswerBytes: listBytes,
@@ -223,8 +249,8 @@ export class RestStore implements ObjectStore {
     })
     return this.#read(operation, call, (answer) =>
       withCallback
-        ? this.#callbackReceipt(operation, answer)
-        : this.#receipt(answer),
+        ? this.#callbackReceipt(operation, answer, object)
+        : this.#receipt(answer, object),
     )
   }
 
@@ -234,14 +260,17 @@ export class RestStore implements ObjectStore {
       method: 'HEAD',
       key,
       query: [],
-      headers: this.#dialect.headHeaders,
+      headers: { ...this.#dialect.headHeaders, ...this.#touching(call) },
       fields: { key },
     })
     try {
       return await this.#read(operation, call, (answer) => ({
-        ...this.#receipt(answer),
+        ...this.#receipt(answer, undefined),
         size: readNumber(answer.headers['content-length'], 'size'),
         lastModified: parseDate(answer.headers['last-modified']),
+        mark: readMark(
+          answer.headers[this.#dialect.metadataRules.prefix + markName],
+        ),
       }))
     } catch (error) {
       if (error instanceof StoreError && error.kind === 'no-key') {
@@ -258,7 +287,7 @@ export class RestStore implements ObjectStore {
   /** Checks what every call has in common, and adds it. */
   #operation(call: Call, operation: Operation): Operation {
     if (operation.key !== undefined) {
-      checkKey(operation.key, this.#dialect.keyRules)
+      checkKey(operation.key, this.limits)
     }
     const headers: Record<string, string> = { ...operation.headers }
     if (call.requestPayer !== undefined) {
@@ -268,6 +297,28 @@ export class RestStore implements ObjectStore {
       headers['content-length'] = String(operation.content.length)
     }
     return { ...operation, headers }
+  }
+
+  #markHeaders(mark: string | undefined): Record<string, string> {
+    return markHeaders(mark, this.#dialect.metadataRules)
+  }
+
+  #touching({ object }: Call): Record<string, string> {
+    return object === undefined
+      ? {}
+      : this.#dialect.objectHeaders(object).touching
+  }
+
+  /** By the answer or, as not every server says it, by what was asked for. */
+  #opacity(
+    answered: Readonly<Record<string, string>>,
+    object: ObjectOptions | undefined,
+  ): { isOpaque?: true } {
+    const asked = object === undefined ? {} : this.fixedHeaders(object)
+    const { prefix } = this.#dialect
+    return hasOpaqueEtag(answered, prefix) || hasOpaqueEtag(asked, prefix)
+      ? { isOpaque: true }
+      : {}
   }
 
   #bodyHeaders(request: BodyRequest): Record<string, string> {
@@ -296,17 +347,21 @@ export class RestStore implements ObjectStore {
     }
   }
 
-  #receipt({ headers }: HttpAnswer): ObjectReceipt {
+  #receipt(
+    { headers }: HttpAnswer,
+    object: ObjectOptions | undefined,
+  ): ObjectReceipt {
     return {
       etag: unquotedEtag(headers['etag']),
       crc64: this.#dialect.readCrc(headers[this.#dialect.crcHeader]),
       versionId: readVersionId(headers[`${this.#dialect.prefix}version-id`]),
+      ...this.#opacity(headers, object),
     }
   }
 
   /** The ETag is in the XML; some servers leave it empty there. */
-  #completedReceipt(answer: HttpAnswer): ObjectReceipt {
-    const receipt = this.#receipt(answer)
+  #completedReceipt(answer: HttpAnswer, object: ObjectOptions): ObjectReceipt {
+    const receipt = this.#receipt(answer, object)
     const { element } = parseXml(answer.body, ['CompleteMultipartUploadResult'])
     const crc64 = this.#dialect.readCrc(
       trimmedText(element, this.#dialect.crcElement),
@@ -319,8 +374,12 @@ export class RestStore implements ObjectStore {
   }
 
   /** The body is the callback server's, or says that it was not reached. */
-  #callbackReceipt(operation: Operation, answer: HttpAnswer): ObjectReceipt {
-    const receipt = this.#receipt(answer)
+  #callbackReceipt(
+    operation: Operation,
+    answer: HttpAnswer,
+    object: ObjectOptions,
+  ): ObjectReceipt {
+    const receipt = this.#receipt(answer, object)
     const { status, body } = answer
     return status === 203 || status >= 300 || isErrorDocument(body)
       ? {

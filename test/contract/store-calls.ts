@@ -1,5 +1,5 @@
 /** The calls of a store that succeed. */
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import type { ListedPart, ListedUpload, ObjectStore } from '../../lib/index.js'
 import { multipartEtag, sameEtag } from '../../lib/upload/rules/proof.js'
@@ -172,6 +172,38 @@ export async function storeCalls(t: Test, target: Target): Promise<void> {
       t.strictSame(await other.head(key), object)
       t.match(await store.headObject(key, call), { size: bytes.length })
     }
+  })
+
+  await t.test('a mark is kept, and read back by anybody', async (t) => {
+    const keyOf = keysOf(t, target)
+    const object = { metadata: { author: 'alice' } }
+    const marked = async (key: string, mark: string): Promise<void> => {
+      t.equal((await store.headObject(key, call))?.mark, mark)
+      const { metadata } = await other.head(key)
+      t.strictSame(metadata, { ...object.metadata, pawl: mark })
+    }
+    const key = keyOf('marked')
+    const mark = randomBytes(16).toString('hex')
+    const created = { key, object, mark }
+    const { uploadId } = await store.createUpload(created, call)
+    const bytes = noise(1000)
+    const { etag } = await sendPart(store, { key, uploadId }, 1, bytes)
+    const parts = [{ partNumber: 1, etag }]
+    await store.completeUpload(
+      { key, uploadId, parts, object, size: bytes.length },
+      call,
+    )
+    await marked(key, mark)
+    // Put over it: another object, another mark.
+    const next = randomBytes(16).toString('hex')
+    const put = { key, object, size: bytes.length, body: bodyFrom(bytes) }
+    await store.putObject({ ...put, mark: next }, call)
+    await marked(key, next)
+    await store.putObject(
+      { ...put, object: { metadata: { pawl: next } } },
+      call,
+    )
+    t.equal((await store.headObject(key, call))?.mark, undefined)
   })
 
   await t.test('objects are put, and looked at', async (t) => {

@@ -1,8 +1,8 @@
 import t from 'tap'
-import { checkBucket, checkKey } from '../../lib/store/names.js'
+import { checkBucket, checkIdentity, checkKey } from '../../lib/store/names.js'
 
-const oss = { maxBytes: 1023, noLeadingSlash: true }
-const s3 = { maxBytes: 1024, noLeadingSlash: false }
+const oss = { maxKeyBytes: 1023, noLeadingSlash: true } as const
+const s3 = { maxKeyBytes: 1024 }
 const invalid = { code: 'PAWL_INVALID_OPTION' }
 
 await t.test('keys that are legal', async (t) => {
@@ -22,6 +22,15 @@ await t.test('keys that are not', async (t) => {
   const keys = ['', '/a', '\\a', 'x'.repeat(1024), '报'.repeat(342), '\ud800']
   for (const key of keys) t.throws(() => checkKey(key, oss), invalid)
   t.throws(() => checkKey('x'.repeat(1025), s3), invalid)
+})
+
+await t.test('names of places', async (t) => {
+  t.equal(checkIdentity(undefined), undefined)
+  for (const name of ['nas', 'Büro 日本', 'x'.repeat(1024)]) {
+    t.equal(checkIdentity(name), name)
+  }
+  const bad = ['', 'a\nb', '\u202e', '\ud800', 'é'.repeat(513), 7, null]
+  for (const name of bad) t.throws(() => checkIdentity(name), invalid)
 })
 
 await t.test('buckets', async (t) => {

@@ -32,7 +32,11 @@ export function wrapStore(
     bucket: store.bucket,
     limits: { ...store.limits, ...limits },
     digest: store.digest,
+    keepsMetadata: store.keepsMetadata,
+    precedence: store.precedence,
     fixedHeaders: (object) => store.fixedHeaders(object),
+    sentHeaders: (object) => store.sentHeaders?.(object) ?? {},
+    canMark: (object) => store.canMark?.(object) ?? true,
     createUpload: (request, call) =>
       around('createUpload', () => store.createUpload(request, call)),
     uploadPart: (request, call) =>

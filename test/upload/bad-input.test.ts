@@ -44,6 +44,9 @@ const dev = await devStore(t)
 for (const [name, options] of [
   ['an empty key', { key: '' }],
   ['a key of 1,024 bytes', { key: 'é'.repeat(512) }],
+  ['a key that begins with a slash', { key: '/backups/db.dump' }],
+  ['a key that begins with a backslash', { key: '\\backups' }],
+  ['an ACL that does not exist', { object: { acl: 'nonsense' } }],
   ['half a surrogate pair in the key', { key: 'a\ud800' }],
   ['a part of 102,399 bytes', { partSize: smallPart - 1 }],
   ['a part of more than 5 GiB', { partSize: 5 * GiB + 1 }],

@@ -115,11 +115,23 @@ function knownHost(hostname: string): KnownHost {
   if (/^oss-accelerate(-overseas)?\.aliyuncs\.com$/.test(hostname)) {
     return { aliyun: true, product }
   }
-  const region =
-    /^oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com$/.exec(hostname)?.[1] ??
-    /^([a-z0-9-]+)\.oss\.aliyuncs\.com$/.exec(hostname)?.[1]
+  const region = regionHosts
+    .map((host) => host.exec(hostname)?.[1])
+    .find((found) => found !== undefined)
   return { aliyun: region !== undefined, region, product }
 }
+
+/**
+ * Hosts with the region in their name: public, internal and those of a VPC in
+ * their old form (OSS documentation, "Regions and endpoints"), dual-stack, and
+ * PrivateLink's, whose region may be a zone of it (PrivateLink's API,
+ * `EndpointDomain` and `ZoneDomain`).
+ */
+const regionHosts = [
+  /^(?:vpc100-)?oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com$/,
+  /^([a-z0-9-]+)\.oss\.aliyuncs\.com$/,
+  /^ep-(?:[a-z0-9-]+\.)+([a-z0-9-]+?)(?:-[a-z])?\.privatelink\.aliyuncs\.com$/,
+]
 
 function addressingOf(
   addressing: Addressing | undefined,

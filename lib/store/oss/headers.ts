@@ -4,10 +4,11 @@ import type { ObjectHeaders } from '../dialect.js'
 import {
   encodeTags,
   HeaderBag,
+  setAcl,
   setFurtherHeaders,
-  setMetadata,
   setStandardHeaders,
 } from '../header-values.js'
+import { markName, setMetadata, type MetadataRules } from '../metadata.js'
 import type { BodyRequest, ObjectOptions } from '../object-store.js'
 import { callbackHeaders } from './callback.js'
 
@@ -28,12 +29,25 @@ const owned = [
   'x-amz-',
 ]
 
+/** All that there are (OSS documentation, "Object ACLs"). */
+const acls = ['default', 'private', 'public-read', 'public-read-write']
+
+/**
+ * OSS counts whole header names, and 8 KB is too many already (OSS
+ * documentation, error 0011-00000002).
+ */
+export const ossMetadata: MetadataRules = {
+  prefix: 'x-oss-meta-',
+  maxBytes: 8 * 1024 - 1,
+  countsPrefix: true,
+}
+
 /** Throws `PAWL_INVALID_OPTION` for what OSS cannot be told. */
 export function ossObjectHeaders(object: ObjectOptions): ObjectHeaders {
   const forbid: Record<string, string> =
     object.forbidOverwrite === true ? { 'x-oss-forbid-overwrite': 'true' } : {}
   const late = new HeaderBag()
-  late.set('x-oss-object-acl', object.acl, 'object.acl')
+  setAcl(late, 'x-oss-object-acl', object, acls)
   const callback =
     object.callback === undefined ? {} : callbackHeaders(object.callback)
   // Only these two calls take an ACL and end with a callback.
@@ -43,6 +57,7 @@ export function ossObjectHeaders(object: ObjectOptions): ObjectHeaders {
     initiate: forbid,
     put: ending,
     complete: ending,
+    touching: {},
   }
 }
 
@@ -63,11 +78,9 @@ function fixedHeaders(object: ObjectOptions): Record<string, string> {
   bag.set('x-oss-storage-class', object.storageClass, 'object.storageClass')
   bag.set('x-oss-tagging', encodeTags(object.tagging), 'object.tagging')
   setEncryption(bag, object.encryption)
-  setMetadata(bag, object.metadata, {
-    prefix: 'x-oss-meta-',
-    maxBytes: 8 * 1024,
-  })
-  setFurtherHeaders(bag, object.headers, owned)
+  setMetadata(bag, object.metadata, ossMetadata)
+  const dropped = ossMetadata.prefix + markName
+  setFurtherHeaders(bag, object.headers, { owned, dropped })
   return bag.headers
 }
 

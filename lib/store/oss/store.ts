@@ -13,14 +13,14 @@ import {
 import type { Dialect, SignedRequest, UnsignedRequest } from '../dialect.js'
 import type { Addressing } from '../endpoint-url.js'
 import { readCrc } from '../fields.js'
-import { checkBucket } from '../names.js'
+import { checkBucket, checkIdentity } from '../names.js'
 import type { ObjectStore } from '../object-store.js'
 import { encodeQuery, percentEncodeKey } from '../percent-encode.js'
 import { RestStore } from '../rest-store.js'
 import { Session } from '../session.js'
 import { resolveOssEndpoint, type OssEndpoint } from './endpoint.js'
 import { ossErrorHeaders, ossHintFor, ossKindOf } from './errors.js'
-import { ossBodyHeaders, ossObjectHeaders } from './headers.js'
+import { ossBodyHeaders, ossMetadata, ossObjectHeaders } from './headers.js'
 import { signV1 } from './sign-v1.js'
 import { signV4 } from './sign-v4.js'
 
@@ -68,6 +68,13 @@ export interface OssStoreOptions {
   dispatcher?: Dispatcher
   /** Further headers to sign with `v4`, such as `host`. Default: none. */
   additionalHeaders?: readonly string[]
+  /**
+   * One name for this bucket, whatever host it is reached by, so that an upload
+   * goes on under another one: of a domain of your own, or of an address. No
+   * secret. Default: region and bucket where the host is OSS's own, else the
+   * host and the bucket.
+   */
+  identity?: string
 }
 
 /**
@@ -114,7 +121,7 @@ export function ossStore(
     environment,
   })
   return new RestStore(dialect, session, {
-    identity: endpoint.identity,
+    identity: checkIdentity(options.identity) ?? endpoint.identity,
     bucket,
   })
 }
@@ -131,9 +138,11 @@ function ossDialect(endpoint: OssEndpoint, options: OssStoreOptions): Dialect {
       maxParts: 10_000,
       maxPutSize: 5 * gib,
       maxKeyBytes: 1023,
+      noLeadingSlash: true,
     },
     digest: 'crc64ecma',
-    keyRules: { maxBytes: 1023, noLeadingSlash: true },
+    precedence: undefined,
+    metadataRules: ossMetadata,
     prefix: 'x-oss-',
     origin: endpoint.origin,
     errorHeaders: ossErrorHeaders,

@@ -4,6 +4,7 @@ import {
   needsPathStyle,
   parseEndpoint,
   type Addressing,
+  type EndpointUrl,
 } from '../endpoint-url.js'
 
 export interface S3EndpointOptions {
@@ -21,6 +22,9 @@ export interface S3Endpoint {
   pathPrefix: string
   /** One string for every AWS endpoint of a region's bucket. */
   identity: string
+  isAws: boolean
+  /** Cloudflare R2 on a host of its own. */
+  isR2: boolean
 }
 
 /** Throws `PAWL_INVALID_OPTION` for options that contradict each other. */
@@ -46,13 +50,42 @@ export function resolveS3Endpoint({
     invalidOption('addressing: an IP address or localhost needs path.')
   }
   const host = style === 'virtual' ? `${bucket}.${url.host}` : url.host
-  const aws = /(^|\.)amazonaws\.com(\.cn)?$/.test(url.hostname)
+  const isAws = awsHost.test(url.hostname)
   return {
     origin: `${url.protocol}//${host}`,
     host,
     pathPrefix: style === 'path' ? `/${bucket}` : '',
-    identity: aws ? `s3:${region}/${bucket}` : `s3:${url.host}/${bucket}`,
+    identity: identityOf({ url, isAws, region, bucket }),
+    isAws,
+    isR2: /(^|\.)r2\.cloudflarestorage\.com$/.test(url.hostname),
   }
+}
+
+/** Also dual-stack under either name, FIPS, acceleration and PrivateLink. */
+const awsHost =
+  /(^|\.)amazonaws\.com(\.cn)?$|(^|\.)s3[a-z0-9.-]*\.(api|on)\.aws$/
+
+/** OSS's hosts for clients of S3; the region is in their name, if anywhere. */
+const ossHost = /^s3\.oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com$/
+
+function identityOf({
+  url: { host, hostname },
+  isAws,
+  region,
+  bucket,
+}: {
+  url: EndpointUrl
+  isAws: boolean
+  region: string
+  bucket: string
+}): string {
+  if (isAws) return `s3:${region}/${bucket}`
+  const oss = ossHost.exec(hostname)?.[1]
+  if (oss === undefined) return `s3:${host}/${bucket}`
+  const plain = /^accelerate(-overseas)?$/.test(oss)
+    ? region.replace(/^oss-/, '')
+    : oss
+  return `s3:oss-${plain}/${bucket}`
 }
 
 /** A dot in the bucket is one level more than a wildcard certificate covers. */

@@ -4,11 +4,12 @@ import type { ObjectHeaders } from '../dialect.js'
 import {
   encodeTags,
   HeaderBag,
+  setAcl,
   setFurtherHeaders,
-  setMetadata,
   setStandardHeaders,
   unsupportedOption,
 } from '../header-values.js'
+import { markName, setMetadata, type MetadataRules } from '../metadata.js'
 import type { ObjectOptions } from '../object-store.js'
 
 /** Signing, and everything that has an option: names, or prefixes with `-`. */
@@ -29,6 +30,31 @@ const owned = [
 ]
 
 /**
+ * AWS's canned ACLs ("Access control list (ACL) overview"), and the one that
+ * Google's S3 API adds ("Predefined ACLs").
+ */
+const acls = [
+  'private',
+  'public-read',
+  'public-read-write',
+  'aws-exec-read',
+  'authenticated-read',
+  'bucket-owner-read',
+  'bucket-owner-full-control',
+  'project-private',
+]
+
+/** AWS counts names without the prefix ("Working with object metadata"). */
+export const s3Metadata: MetadataRules = {
+  prefix: 'x-amz-meta-',
+  maxBytes: 2 * 1024,
+  countsPrefix: false,
+}
+
+/** A key of the caller's own, for this object: SSE-C. */
+const customerKey = 'x-amz-server-side-encryption-customer-'
+
+/**
  * Throws `PAWL_INVALID_OPTION` for what S3 cannot be told. `initiate` is what
  * the checksum option adds to the beginning of an upload.
  */
@@ -41,27 +67,47 @@ export function s3ObjectHeaders(
   }
   const condition: Record<string, string> =
     object.forbidOverwrite === true ? { 'if-none-match': '*' } : {}
+  const fixed = fixedHeaders(object)
   return {
-    fixed: fixedHeaders(object),
+    fixed,
     // Checked when the upload ends; at its beginning S3 takes no condition.
     initiate,
     put: condition,
     complete: condition,
+    touching: customerKeyOf(fixed),
   }
+}
+
+/**
+ * What every call wants that touches the bytes of an object with a key of the
+ * caller's own ("Using server-side encryption with customer-provided keys",
+ * UploadPart, HeadObject). AWS refuses two of the three only at the first part.
+ */
+function customerKeyOf(fixed: Record<string, string>): Record<string, string> {
+  const given = Object.entries(fixed).filter(([name]) =>
+    name.startsWith(customerKey),
+  )
+  if (given.length === 0) return {}
+  for (const last of ['algorithm', 'key', 'key-md5']) {
+    if (!Object.hasOwn(fixed, customerKey + last)) {
+      invalidOption(
+        `object.headers: a key of your own needs ${customerKey}${last} too.`,
+      )
+    }
+  }
+  return Object.fromEntries(given)
 }
 
 function fixedHeaders(object: ObjectOptions): Record<string, string> {
   const bag = new HeaderBag()
   setStandardHeaders(bag, object)
-  bag.set('x-amz-acl', object.acl, 'object.acl')
+  setAcl(bag, 'x-amz-acl', object, acls)
   bag.set('x-amz-storage-class', object.storageClass, 'object.storageClass')
   bag.set('x-amz-tagging', encodeTags(object.tagging), 'object.tagging')
   setEncryption(bag, object.encryption)
-  setMetadata(bag, object.metadata, {
-    prefix: 'x-amz-meta-',
-    maxBytes: 2 * 1024,
-  })
-  setFurtherHeaders(bag, object.headers, owned)
+  setMetadata(bag, object.metadata, s3Metadata)
+  const dropped = s3Metadata.prefix + markName
+  setFurtherHeaders(bag, object.headers, { owned, dropped })
   return bag.headers
 }
 

@@ -12,7 +12,7 @@ import {
 } from '../credentials.js'
 import type { Dialect, SignedRequest, UnsignedRequest } from '../dialect.js'
 import type { Addressing } from '../endpoint-url.js'
-import { checkBucket } from '../names.js'
+import { checkBucket, checkIdentity } from '../names.js'
 import type { ObjectStore } from '../object-store.js'
 import { encodeQuery, percentEncodeKey } from '../percent-encode.js'
 import { RestStore } from '../rest-store.js'
@@ -20,7 +20,7 @@ import { Session } from '../session.js'
 import { decodeCrc, encodeCrc } from './checksum.js'
 import { resolveS3Endpoint, type S3Endpoint } from './endpoint.js'
 import { s3ErrorHeaders, s3HintFor, s3KindOf } from './errors.js'
-import { s3ObjectHeaders } from './headers.js'
+import { s3Metadata, s3ObjectHeaders } from './headers.js'
 import { payloadHash, signSigV4, unsignedPayload } from './sign-v4.js'
 
 /** An access key, with a session token when it is temporary. */
@@ -56,6 +56,18 @@ export interface S3StoreOptions {
    * many compatible servers refuse them, and Content-MD5 does the work.
    */
   checksum?: 'crc64nvme'
+  /**
+   * All parts but the last must be of one size, or Complete is refused. Default:
+   * true for Cloudflare R2's own hosts ("Upload objects", multipart), else false.
+   */
+  equalParts?: boolean
+  /**
+   * One name for this bucket, whatever host it is reached by, so that an upload
+   * goes on under another one: of a domain of your own, or of an address. No
+   * secret. Default: region and bucket where the host is AWS's own, else the
+   * host and the bucket.
+   */
+  identity?: string
   /** An undici 7 dispatcher, such as a ProxyAgent; used as is, never closed. */
   dispatcher?: Dispatcher
 }
@@ -90,7 +102,11 @@ export function s3Store(
     invalidOption('checksum: expected crc64nvme.')
   }
   const endpoint = resolveS3Endpoint({ ...options, region })
-  const dialect = s3Dialect(endpoint, region, checksum)
+  const { equalParts = endpoint.isR2 } = options
+  if (typeof equalParts !== 'boolean') {
+    invalidOption('equalParts: expected true or false.')
+  }
+  const dialect = s3Dialect(endpoint, { region, checksum, equalParts })
   const session = new Session({
     dialect,
     connections: new Connections({
@@ -105,7 +121,7 @@ export function s3Store(
     environment,
   })
   return new RestStore(dialect, session, {
-    identity: endpoint.identity,
+    identity: checkIdentity(options.identity) ?? endpoint.identity,
     bucket,
   })
 }
@@ -116,8 +132,15 @@ const crcHeader = 'x-amz-checksum-crc64nvme'
 
 function s3Dialect(
   endpoint: S3Endpoint,
-  region: string,
-  checksum: S3StoreOptions['checksum'],
+  {
+    region,
+    checksum,
+    equalParts,
+  }: {
+    region: string
+    checksum: S3StoreOptions['checksum']
+    equalParts: boolean
+  },
 ): Dialect {
   const withCrc = checksum === 'crc64nvme'
   const initiate: Record<string, string> = withCrc
@@ -136,9 +159,11 @@ function s3Dialect(
       maxParts: 10_000,
       maxPutSize: 5 * gib,
       maxKeyBytes: 1024,
+      equalParts: equalParts ? true : undefined,
     },
     digest: withCrc ? 'crc64nvme' : 'md5',
-    keyRules: { maxBytes: 1024, noLeadingSlash: false },
+    precedence: endpoint.isAws ? 'initiate' : undefined,
+    metadataRules: s3Metadata,
     prefix: 'x-amz-',
     origin: endpoint.origin,
     errorHeaders: s3ErrorHeaders,

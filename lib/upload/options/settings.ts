@@ -66,7 +66,7 @@ export function readSettings(
 ): UploadSettings {
   const { store, key, object = {} } = options
   checkStore(store)
-  checkKey(key, { maxBytes: store.limits.maxKeyBytes, noLeadingSlash: false })
+  checkKey(key, store.limits)
   const size = optional(options.size, (n) => wholeNumber('size', n, 0))
   const verify = readVerify(options.verify, store)
   const fixed = store.fixedHeaders(object)

@@ -105,6 +105,14 @@ await t.test("every endpoint of a region's bucket is one place", async (t) => {
     { endpoint: 'oss-cn-hangzhou.aliyuncs.com' },
     { endpoint: 'http://cn-hangzhou.oss.aliyuncs.com' },
     { region, endpoint: 'oss-accelerate-overseas.aliyuncs.com' },
+    { endpoint: 'vpc100-oss-cn-hangzhou.aliyuncs.com' },
+    {
+      endpoint: 'ep-bp1abc.oss.cn-hangzhou.privatelink.aliyuncs.com',
+    },
+    {
+      endpoint:
+        'ep-bp1abc-cn-hangzhou-h.oss.cn-hangzhou-h.privatelink.aliyuncs.com',
+    },
   ].map((options) => resolveOssEndpoint({ bucket, ...options }).identity)
   t.strictSame([...new Set(identities)], ['oss:cn-hangzhou/examplebucket'])
 })

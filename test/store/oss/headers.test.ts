@@ -60,6 +60,7 @@ await t.test('no options, no headers', async (t) => {
     initiate: {},
     put: {},
     complete: {},
+    touching: {},
   })
 })
 
@@ -85,7 +86,9 @@ const refused: Record<string, ObjectOptions> = {
   'metadata that is not ASCII': { metadata: { a: 'é' } },
   'a metadata name with a colon': { metadata: { 'a: b\r\nc': 'd' } },
   'two metadata names that fold to one': { metadata: { A: '1', a: '2' } },
-  'more than 8 KB of metadata': { metadata: { a: 'x'.repeat(8192) } },
+  // The name is counted with its prefix of eleven characters.
+  '8 KB of metadata': { metadata: { a: 'x'.repeat(8192 - 12) } },
+  'an ACL that does not exist': { acl: 'nonsense' },
   'an empty value': { contentType: '' },
   'no date': { expires: new Date(NaN) },
   'a header name with a space': { headers: { 'a b': 'c' } },

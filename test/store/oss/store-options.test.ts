@@ -41,6 +41,7 @@ await t.test('bad options are refused at once', async (t) => {
     { bucket, credentials },
     { bucket, endpoint: 'http://127.0.0.1', credentials },
     { bucket, region, credentials, signatureVersion: 'v2' as 'v1' },
+    { bucket, region, credentials, identity: '' },
   ]
   for (const options of bad) {
     t.throws(() => ossStore(options), { code: 'PAWL_INVALID_OPTION' })
@@ -60,9 +61,24 @@ await t.test('bad options are refused at once', async (t) => {
   })
   t.equal(store.identity, 'oss:cn-hangzhou/examplebucket')
   t.equal(store.digest, 'crc64ecma')
+  t.equal(store.limits.noLeadingSlash, true)
+  t.equal(store.precedence, undefined)
   t.strictSame(store.fixedHeaders({ contentType: 'a/b', acl: 'private' }), {
     'content-type': 'a/b',
   })
+})
+
+await t.test('a place can be named, whatever its hosts are', async (t) => {
+  const credentials = { accessKeyId: 'i', accessKeySecret: 's' }
+  const store = ossStore({
+    bucket: 'examplebucket',
+    region: 'cn-hangzhou',
+    endpoint: 'files.example.com',
+    addressing: 'cname',
+    identity: 'oss:cn-hangzhou/examplebucket',
+    credentials,
+  })
+  t.equal(store.identity, 'oss:cn-hangzhou/examplebucket')
 })
 
 await t.test('no credentials in the environment', async (t) => {

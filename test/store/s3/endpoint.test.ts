@@ -66,6 +66,11 @@ await t.test("AWS's endpoints of a bucket are one place", async (t) => {
     { addressing: 'path' } as const,
     { endpoint: 's3.dualstack.eu-central-1.amazonaws.com' },
     { endpoint: 's3-accelerate.amazonaws.com' },
+    { endpoint: 's3-fips.eu-central-1.amazonaws.com' },
+    {
+      endpoint: 'bucket.vpce-1a2b-5e6f.s3.eu-central-1.vpce.amazonaws.com',
+    },
+    { endpoint: 's3.eu-central-1.api.aws' },
   ].map((options) => resolveS3Endpoint({ bucket, region, ...options }).identity)
   t.strictSame([...new Set(identities)], ['s3:eu-central-1/examplebucket'])
   const elsewhere = { bucket, region, endpoint: 'http://127.0.0.1:9000' }
@@ -73,6 +78,28 @@ await t.test("AWS's endpoints of a bucket are one place", async (t) => {
     resolveS3Endpoint(elsewhere).identity,
     's3:127.0.0.1:9000/examplebucket',
   )
+})
+
+await t.test("OSS's endpoints for clients of S3 are one place", async (t) => {
+  const identities = [
+    { endpoint: 's3.oss-cn-hangzhou.aliyuncs.com' },
+    { endpoint: 's3.oss-cn-hangzhou-internal.aliyuncs.com' },
+    { endpoint: 's3.oss-accelerate.aliyuncs.com', region: 'oss-cn-hangzhou' },
+  ].map((options) => resolveS3Endpoint({ bucket, region, ...options }).identity)
+  t.strictSame([...new Set(identities)], ['s3:oss-cn-hangzhou/examplebucket'])
+})
+
+await t.test('whose hosts they are', async (t) => {
+  const whose = (endpoint?: string): string => {
+    const found = resolveS3Endpoint({ bucket, region, endpoint })
+    return found.isAws ? 'aws' : found.isR2 ? 'r2' : 'another'
+  }
+  t.equal(whose(), 'aws')
+  t.equal(whose('s3.cn-north-1.amazonaws.com.cn'), 'aws')
+  t.equal(whose('https://0123abc.r2.cloudflarestorage.com'), 'r2')
+  t.equal(whose('https://0123abc.eu.r2.cloudflarestorage.com'), 'r2')
+  t.equal(whose('s3.example'), 'another')
+  t.equal(whose('evilamazonaws.com'), 'another')
 })
 
 const refused: Partial<S3EndpointOptions>[] = [

@@ -30,11 +30,37 @@ await t.test('each option goes on the calls that take it', async (t) => {
   t.strictSame(headers.initiate, { 'x-amz-checksum-algorithm': 'CRC64NVME' })
   t.strictSame(headers.put, { 'if-none-match': '*' })
   t.strictSame(headers.complete, { 'if-none-match': '*' })
+  t.strictSame(headers.touching, {})
+})
+
+await t.test("a key of the caller's own goes with every call", async (t) => {
+  const name = 'x-amz-server-side-encryption-customer'
+  const { fixed, touching } = s3ObjectHeaders(
+    {
+      contentType: 'video/mp4',
+      headers: {
+        [`${name}-Algorithm`]: 'AES256',
+        [`${name}-key`]: 'K7QkYpBkM5',
+        [`${name}-key-MD5`]: '4XvB3tbNTN',
+      },
+    },
+    {},
+  )
+  t.strictSame(touching, {
+    [`${name}-algorithm`]: 'AES256',
+    [`${name}-key`]: 'K7QkYpBkM5',
+    [`${name}-key-md5`]: '4XvB3tbNTN',
+  })
+  t.strictSame(fixed, { 'content-type': 'video/mp4', ...touching })
 })
 
 const refused: Record<string, ObjectOptions> = {
   'a callback': { callback: { url: 'https://a.example', body: 'x' } },
   'more than 2 KB of metadata': { metadata: { a: 'x'.repeat(2048) } },
+  'an ACL that does not exist': { acl: 'public' },
+  'a key of the caller without its MD5': {
+    headers: { 'x-amz-server-side-encryption-customer-key': 'x' },
+  },
   'a key without KMS': { encryption: { algorithm: 'AES256', keyId: 'x' } },
   'data encryption': {
     encryption: { algorithm: 'aws:kms', dataEncryption: 'SM4' },

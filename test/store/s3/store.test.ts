@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { s3Store } from '../../../lib/store/s3/store.js'
+import { s3Store, type S3StoreOptions } from '../../../lib/store/s3/store.js'
 import type { StoreErrorKind } from '../../../lib/store/store-error.js'
 import { rejection } from '../../support/attempts.js'
 import {
@@ -332,4 +332,30 @@ await t.test('options and the environment', async (t) => {
     s3Store({ bucket, credentials }).identity,
     's3:eu-central-1/examplebucket',
   )
+  const named = s3Store({ bucket, credentials, identity: 'nas/backups' })
+  t.equal(named.identity, 'nas/backups')
+  for (const bad of [{ identity: 'a\nb' }, { equalParts: 1 as never }]) {
+    t.throws(() => s3Store({ bucket, credentials, ...bad }), {
+      code: 'PAWL_INVALID_OPTION',
+    })
+  }
+})
+
+await t.test('what the host says of the service', async (t) => {
+  const at = (options: Partial<S3StoreOptions>) => {
+    const { precedence, limits } = s3Store({
+      bucket: 'examplebucket',
+      region: 'eu-central-1',
+      credentials: { accessKeyId: 'i', secretAccessKey: 's' },
+      ...options,
+    })
+    return [precedence, limits.equalParts]
+  }
+  const r2 = 'https://0123abc.r2.cloudflarestorage.com'
+  t.strictSame(at({}), ['initiate', undefined])
+  t.strictSame(at({ endpoint: r2 }), [undefined, true])
+  t.strictSame(at({ endpoint: r2, equalParts: false }), [undefined, undefined])
+  const other = { endpoint: 'https://s3.example' }
+  t.strictSame(at(other), [undefined, undefined])
+  t.strictSame(at({ ...other, equalParts: true }), [undefined, true])
 })
