@@ -7,13 +7,14 @@
  * ends the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { asError, UploadError } from '../errors.js'
+import { asError } from '../errors.js'
 import type { Emit } from './options/events.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
 import { needsDigests, type UploadSettings } from './options/settings.js'
-import { Deferred } from './run/deferred.js'
-import { suspended } from './run/errors.js'
+import type { Ending } from './run/context.js'
+import { followSignal, suspended } from './run/errors.js'
+import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
 import { FileParts, piecesOf } from './source/file-parts.js'
@@ -47,88 +48,69 @@ export class FileUpload {
     const { size, environment } = options.settings
     this.#progress = new ProgressCounter(
       size,
-      (progress) => this.#emit('progress', progress),
+      (progress) => this.#run?.emit('progress', progress),
       environment.monotonic,
     )
   }
 
   /** Once. When it settles, nothing of it is left but the log. */
   async run(): Promise<UploadResult> {
-    const { settings } = this.#options
+    const { settings, emit } = this.#options
     if (needsDigests(settings)) settings.environment.digests.warmUp()
     for (let runs = 1; ; runs++) {
-      try {
-        return await this.#runOnce()
-      } catch (error) {
-        if (runs === mostRuns || !this.#beginsAnew(error)) throw error
-        this.#progress.startOver()
+      const ending = await this.#runOnce()
+      switch (ending.how) {
+        case 'done':
+          return ending.result
+        case 'suspended':
+          throw ending.reason
+        case 'failed':
+          throw ending.error
+        case 'begins-anew': {
+          const { error, reason } = ending
+          if (runs === mostRuns) throw error
+          if (reason === 'upload-gone') emit('restarted', { reason })
+          this.#progress.startOver()
+        }
       }
     }
   }
 
-  /** Whether the failed run was the end of its upload, not of ours. */
-  #beginsAnew(error: unknown): boolean {
-    if (!(error instanceof UploadError)) return false
-    if (error.code === 'PAWL_UPLOAD_GONE') {
-      this.#emit('restarted', { reason: 'upload-gone' })
-      return true
-    }
-    return this.#run?.hasGivenUp === true
-  }
-
-  async #runOnce(): Promise<UploadResult> {
-    const { source, settings, checkpoint, scope } = this.#options
-    const ended = new Deferred<never>()
-    let isEnding = false
-    const end = (error: Error): void => {
-      if (isEnding || run.state === 'done') return
-      isEnding = true
-      const tell = (): void => ended.reject(error)
-      run.suspend(error).then(tell, tell)
-    }
+  async #runOnce(): Promise<Ending> {
+    const { source, settings, checkpoint, scope, emit } = this.#options
     const run = new UploadRun({
       settings,
-      checkpoint,
+      checkpoint: async () => checkpoint,
       file: source.sight,
       checkSource: () => source.mustBeInPlace(),
-      emit: this.#emit,
+      emit,
       scope,
       progress: this.#progress,
-      onFailure: end,
     })
     this.#run = run
-    const { signal } = settings
-    const onAbort = (): void => {
-      const error = suspended({
-        key: settings.key,
-        uploadId: run.uploadId,
-        cause: signal?.reason,
-        resumable: settings.isResumable,
-      })
-      run.stop(error)
-      end(error)
-    }
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const { key, signal, isResumable: resumable } = settings
+    const letGo = followSignal(signal, (cause) => {
+      const { uploadId } = run
+      void run.suspend(suspended({ key, uploadId, cause, resumable }))
+    })
     try {
-      if (signal?.aborted === true) onAbort()
-      return await Promise.race([this.#upload(run), ended.promise])
+      await this.#upload(run)
     } catch (error) {
-      end(asError(error))
-      // Rejects with what came first, and only when the log is free.
-      return await ended.promise
-    } finally {
-      signal?.removeEventListener('abort', onAbort)
+      // The run's own failure, or the source's, which ends the run.
+      void run.suspend(asError(error))
     }
+    const ending = await run.ending
+    letGo()
+    return ending
   }
 
-  async #upload(run: UploadRun): Promise<UploadResult> {
-    run.throwIfStopped()
-    await run.open()
-    await this.#feed(run)
-    return run.finish()
+  async #upload(run: UploadRun): Promise<void> {
+    const open = await run.open()
+    await this.#feed(open, run.signal)
+    open.finish()
   }
 
-  async #feed(run: UploadRun): Promise<void> {
+  async #feed(run: OpenRun, signal: AbortSignal): Promise<void> {
     const { source, settings } = this.#options
     const { size } = source
     const progress = this.#progress
@@ -146,42 +128,36 @@ export class FileUpload {
     try {
       if (isWhole) {
         const whole = { partNumber: 1, offset: 0, size }
-        run.takeWhole(await parts.take(whole, run.signal))
-      } else await this.#feedParts(run, parts)
+        run.takeWhole(await parts.take(whole, signal))
+      } else await this.#feedParts(run, parts, signal)
     } finally {
       parts.close()
     }
   }
 
-  async #feedParts(run: UploadRun, parts: FileParts): Promise<void> {
+  async #feedParts(
+    run: OpenRun,
+    parts: FileParts,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { source, prove } = this.#options
     for (const piece of piecesOf(source.size, run.partSize)) {
-      run.throwIfStopped()
-      // A claim is judged in order, the unread parts among the read ones.
-      if (run.isClaiming) await run.idle()
+      signal.throwIfAborted()
+      // Parts are proved in order, the unread among those that are read.
+      if (run.isProving) await run.idle()
       if (prove === 'identity' && run.takeUnread(piece)) {
         this.#progress.read(piece.size)
         continue
       }
-      run.takePart(await parts.take(piece, run.signal))
+      run.takePart(await parts.take(piece, signal))
     }
   }
 
-  #isPutWhole(run: UploadRun): boolean {
+  #isPutWhole(run: OpenRun): boolean {
     const { source, multipartThreshold } = this.#options
     const { size } = source
     // What has been begun in parts goes on in parts, while there is a whole one.
     if (run.isContinued && size >= run.partSize) return false
-    return size === 0 || (size < multipartThreshold && !run.isClaiming)
-  }
-
-  readonly #emit: Emit = (name, event) => {
-    try {
-      this.#options.emit(name, event)
-    } catch (error) {
-      // There is nothing left to fail.
-      if (this.#run?.state === 'done') throw error
-      this.#run?.fail(error)
-    }
+    return size === 0 || (size < multipartThreshold && !run.isProving)
   }
 }

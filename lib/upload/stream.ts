@@ -11,7 +11,6 @@
  * - `result` settles last, when the lock is free.
  */
 import { Writable } from 'node:stream'
-import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { PartRecord } from '../checkpoint/record.js'
 import { asError, UploadError } from '../errors.js'
 import { loadXxh64, type Xxh64 } from '../hash/xxh64.js'
@@ -44,10 +43,13 @@ import {
   beQuiet,
   CallbackError,
   discarded,
+  logStuck,
   followSignal,
   suspended,
   told,
 } from './run/errors.js'
+import type { Ending } from './run/context.js'
+import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
 import { PartBuffers } from './source/part-buffers.js'
@@ -91,9 +93,9 @@ export class ResumableUploadStream extends Writable {
   readonly #progress: ProgressCounter
   readonly #settled = new Deferred<UploadResult>()
   /** The plan is fixed, or will never be. */
-  readonly #opened = new Deferred<void>()
-  #checkpoint: Checkpoint | undefined
-  #run: UploadRun | undefined
+  readonly #opened = new Deferred<OpenRun>()
+  readonly #run: UploadRun
+  #openRun: OpenRun | undefined
   #cutter: PartCutter | undefined
   #isSkipped = false
   #isTaking = false
@@ -125,7 +127,7 @@ export class ResumableUploadStream extends Writable {
     this.#where = options.checkpoint
     this.#progress = new ProgressCounter(
       settings.size,
-      (progress) => this.emit('progress', progress),
+      (progress) => this.#run.emit('progress', progress),
       environment.monotonic,
     )
     this.result = this.#settled.promise
@@ -133,6 +135,20 @@ export class ResumableUploadStream extends Writable {
       this.#scope = scope
       return this.result
     }).catch(() => undefined)
+    const emit: Emit = (name, event) => this.emit(name, event)
+    this.#run = new UploadRun({
+      settings,
+      checkpoint: () => openableCheckpoint(options.checkpoint, settings),
+      emit: this.#scope?.hear(emit) ?? emit,
+      scope: this.#scope,
+      progress: this.#progress,
+    })
+    this.#endOnMisuse('write')
+    this.#endOnMisuse('end')
+    const { signal: stopped } = this.#run
+    stopped.addEventListener('abort', () =>
+      this.destroy(asError(stopped.reason)),
+    )
     this.#letGoOfSignal = followSignal(settings.signal, (reason) =>
       this.destroy(this.#reasonFor(reason)),
     )
@@ -140,7 +156,7 @@ export class ResumableUploadStream extends Writable {
 
   /** The upload's ID on the server, once there is one. */
   get uploadId(): string | undefined {
-    return this.#run?.uploadId
+    return this.#run.uploadId
   }
 
   /**
@@ -157,18 +173,18 @@ export class ResumableUploadStream extends Writable {
   }: SkipOptions = {}): Promise<number> {
     if (this.#isSkipped || this.#isBegun()) throw skipTooLate(this.#settings)
     this.#isSkipped = true
-    await this.#opened.promise
-    const run = this.#openRun()
+    const run = await this.#opened.promise
+    const { uploadId } = run.upload
     if (this.#isBegun()) {
       // Cut already for a source from its first byte, or about to be.
-      const error = writtenTooEarly(this.#settings, run.uploadId)
+      const error = writtenTooEarly(this.#settings, uploadId)
       this.destroy(error)
       throw error
     }
     const offset = skipStored(run, this.#settings, trustSource)
     if (offset === 'nobody') {
       this.#isSkipped = false
-      throw sourceIdRequired(this.#settings, run.uploadId)
+      throw sourceIdRequired(this.#settings, uploadId)
     }
     this.#progress.read(offset)
     return offset
@@ -220,19 +236,15 @@ export class ResumableUploadStream extends Writable {
 
   /** Suspends; `result` and the stream reject with `error` or `PAWL_SUSPENDED`. */
   override destroy(error?: Error): this {
-    // `_destroy` comes only when opening has ended, and opening asks servers.
-    const isEarly = !this.destroyed && this.#finished === undefined
-    if (isEarly) this.#run?.stop(error ?? this.#reasonFor(null))
+    // Now: `_destroy` comes only when opening has ended, and opening asks servers.
+    if (!this.destroyed) void this.#run.suspend(error ?? this.#reasonFor(null))
     return super.destroy(error)
   }
 
   /** @internal */
   override _construct(callback: (error?: Error | null) => void): void {
     this.#open().then(
-      () => {
-        this.#opened.resolve()
-        callback()
-      },
+      () => callback(),
       (error: unknown) => {
         this.#opened.reject(asError(error))
         // While it is being destroyed the reason for that is the error.
@@ -247,26 +259,21 @@ export class ResumableUploadStream extends Writable {
     _encoding: BufferEncoding,
     callback: (error?: Error | null) => void,
   ): void {
-    const cutter = (this.#cutter ??= this.#cut())
+    this.#isTaking = true
+    this.#cutter ??= this.#makeCutter?.()
     this.#progress.read(chunk.byteLength)
-    cutter.write(chunk, callback)
+    this.#cutter?.write(chunk, callback)
   }
 
   /** @internal */
   override _final(callback: (error?: Error | null) => void): void {
     const finish = (): void => {
-      this.#openRun()
-        .finish()
-        .then(
-          (result) => {
-            this.#finished = result
-            callback()
-          },
-          (error: unknown) => {
-            if (error instanceof CallbackError) this.#callbackFailed = error
-            callback(asError(error))
-          },
-        )
+      this.#openRun?.finish()
+      void this.#run.ending.then((ending) => {
+        if (ending.how !== 'done') return callback(errorOf(ending))
+        this.#finished = ending.result
+        callback()
+      })
     }
     if (this.#cutter === undefined) finish()
     else this.#cutter.end(finish)
@@ -280,55 +287,54 @@ export class ResumableUploadStream extends Writable {
     const error = this.#finished === undefined ? this.#reasonFor(given) : null
     this.#letGoOfSignal()
     this.#cutter?.destroy()
-    const end = (): void => {
+    void this.#run.suspend(error ?? this.#reasonFor(null)).then((ending) => {
       callback(error)
-      const failure = this.#callbackFailed ?? error ?? this.#reasonFor(null)
-      if (this.#finished !== undefined) this.#settled.resolve(this.#finished)
-      else this.#settled.reject(failure)
+      this.#end(ending, error)
+    })
+  }
+
+  /** Settles `result`: the last thing that an upload does. */
+  #end(ending: Ending, error: Error | null): void {
+    if (ending.how === 'done') {
+      this.#finished = ending.result
+      this.#settled.resolve(ending.result)
+      return
     }
-    const suspended = this.#run?.suspend(error ?? this.#reasonFor(null))
-    if (suspended === undefined) end()
-    else suspended.then(end, end)
+    const failure = errorOf(ending)
+    if (failure instanceof CallbackError) this.#callbackFailed = failure
+    this.#settled.reject(this.#callbackFailed ?? error ?? failure)
   }
 
   async #open(): Promise<void> {
-    const checkpoint = await openableCheckpoint(this.#where, this.#settings)
-    this.#checkpoint = checkpoint
-    // Destroyed before there was a run that could be stopped.
-    if (this.destroyed) throw this.#reasonFor(null)
     const { digests } = this.#settings.environment
     if (needsDigests(this.#settings)) digests.warmUp()
-    const emit: Emit = (name, event) => this.emit(name, event)
-    const run = new UploadRun({
-      settings: this.#settings,
-      checkpoint,
-      emit: this.#scope?.hear(emit) ?? emit,
-      scope: this.#scope,
-      progress: this.#progress,
-      onFailure: (error) => this.destroy(error),
-    })
-    this.#run = run
-    const [xxh64] = await Promise.all([loadXxh64(), run.open()])
+    const [xxh64, run] = await Promise.all([loadXxh64(), this.#run.open()])
+    this.#openRun = run
     this.#makeCutter = () =>
       cutterOf(run, xxh64, this.#settings, (error) => this.destroy(error))
+    this.#opened.resolve(run)
   }
 
-  #makeCutter: () => PartCutter = () => {
-    throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
-  }
+  /** Set when the run is open; nothing is written before that. */
+  #makeCutter: (() => PartCutter) | undefined
 
   #isBegun(): boolean {
     return this.#isTaking || this.writableLength > 0 || this.writableEnded
   }
 
-  #cut(): PartCutter {
-    this.#isTaking = true
-    return this.#makeCutter()
-  }
-
-  #openRun(): UploadRun {
-    if (this.#run !== undefined) return this.#run
-    throw new UploadError('PAWL_INVALID_STATE', 'the upload is not open')
+  /** A chunk that is none ends the upload: it must not go on without it. */
+  #endOnMisuse(name: 'write' | 'end'): void {
+    const call: unknown = Reflect.get(this, name)
+    if (typeof call !== 'function') return
+    const value = (...args: unknown[]): unknown => {
+      try {
+        return Reflect.apply(call, this, args)
+      } catch (error) {
+        this.destroy(asError(error))
+        throw error
+      }
+    }
+    Object.defineProperty(this, name, { value })
   }
 
   /** A destroyed upload always has an error, and ours say whether it can go on. */
@@ -348,11 +354,14 @@ export class ResumableUploadStream extends Writable {
     beQuiet(this)
     // At once: opening may be waiting for a server that is silent.
     this.destroy()
-    await this.#opened.promise.catch(() => undefined)
     await this.result.catch(() => undefined)
     this.#mustNotBeComplete()
-    if (this.#checkpoint === undefined) return
-    await discardUpload(this.#settings, this.#checkpoint)
+    const { isLogStuck, checkpoint } = this.#run
+    if (isLogStuck) throw logStuck(this.#settings.key)
+    await discardUpload(
+      this.#settings,
+      checkpoint ?? (await openableCheckpoint(this.#where, this.#settings)),
+    )
   }
 
   #mustNotBeComplete(): void {
@@ -410,7 +419,7 @@ export function writtenTooEarly(
 
 /** What cuts a stream's bytes into the parts of a run, behind those it skipped. */
 export function cutterOf(
-  run: UploadRun,
+  run: OpenRun,
   xxh64: Xxh64,
   {
     concurrency,
@@ -431,4 +440,9 @@ export function cutterOf(
     },
     onError,
   })
+}
+
+/** What a run that has no object ended with. */
+function errorOf(ending: Exclude<Ending, { how: 'done' }>): Error {
+  return ending.how === 'suspended' ? ending.reason : ending.error
 }

@@ -8,7 +8,8 @@ import { smallStore } from '../support/small-store.js'
 import { key, part, send, smallUploads } from '../support/small-upload.js'
 import { storeCall } from '../support/store-call.js'
 
-const test = besideEachOther(t)
+// One at a time: a test moves the clock of the whole process.
+const test = besideEachOther(t, 1)
 
 test('a lost answer to Initiate costs an empty upload', async (t) => {
   for (const [name, fault] of lost) {
@@ -115,26 +116,23 @@ async function later(
   t.comment(`${ms / 60_000} minutes later`)
 }
 
-await t.test(
-  'an Initiate that may have been heard stays in the log, whatever the next one is told',
-  async (t) => {
-    const refused = {
-      kind: 'status',
-      status: 403,
-      code: 'AccessDenied',
-    } as const
-    for (const [answers, isKept] of [
-      [[{ kind: 'reply-lost' }, refused], true],
-      [[refused], false],
-    ] as const) {
-      const dev = await smallUploads(t)
-      let asked = 0
-      dev.server.setFault(({ operation }) =>
-        operation === 'CreateMultipartUpload' ? answers[asked++] : undefined,
-      )
-      const error = await dev.fail(noise(2 * part))
-      t.equal(error.code, 'PAWL_ACCESS_DENIED')
-      t.equal(dev.logExists(), isKept)
-    }
-  },
-)
+test('an Initiate that may have been heard stays in the log, whatever the next one is told', async (t) => {
+  const refused = {
+    kind: 'status',
+    status: 403,
+    code: 'AccessDenied',
+  } as const
+  for (const [answers, isKept] of [
+    [[{ kind: 'reply-lost' }, refused], true],
+    [[refused], false],
+  ] as const) {
+    const dev = await smallUploads(t)
+    let asked = 0
+    dev.server.setFault(({ operation }) =>
+      operation === 'CreateMultipartUpload' ? answers[asked++] : undefined,
+    )
+    const error = await dev.fail(noise(2 * part))
+    t.equal(error.code, 'PAWL_ACCESS_DENIED')
+    t.equal(dev.logExists(), isKept)
+  }
+})

@@ -1,19 +1,26 @@
 /**
- * Claim mode: an earlier run's Complete went through, but nobody was told. No
- * part is sent; the source is read and proved part by part against the log.
+ * Whether a source is the object that an earlier run's Complete has made, though
+ * nobody was told. Pure: parts are offered in order, one at a time, with their
+ * digests.
  *
- * Parts are offered in order, one at a time. A record proves a part only when
- * all of them together are the ones that Complete named. Where some were lost to
- * damage they are taken on trust until the end, where the CRC-64 of the whole
- * must then be the object's; and wherever it is known, it must be in any case.
+ * A record proves a part only when all of them together are the ones that
+ * Complete named. Where some were lost to damage they are taken on trust until
+ * the end, where the CRC-64 of the whole must then be the object's; and wherever
+ * it is known, it must be in any case.
  */
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
 import type { ObjectHead } from '../../store/object-store.js'
-import { isStrong, provesEqual } from './judge.js'
-import { combinedCrc64, partsNow } from './proof.js'
 import type { CrcSettings } from '../options/settings.js'
-import type { TakenPart } from '../source/part-content.js'
+import { isStrong, provesEqual, type Candidate } from './judge.js'
+import { combinedCrc64, partsNow } from './proof.js'
+
+/** An object that is there, and the upload that it came of. */
+export interface ClaimedObject {
+  upload: UploadState
+  completing: CompletingUploadRecord
+  head: ObjectHead
+}
 
 export class Claim {
   readonly upload: UploadState
@@ -23,19 +30,12 @@ export class Claim {
   readonly #pieces: { size: number; crc64: string | undefined }[] = []
   readonly #isProved: boolean
 
-  constructor(
-    plan: {
-      upload: UploadState
-      completing: CompletingUploadRecord
-      head: ObjectHead
-    },
-    crc: CrcSettings,
-  ) {
-    this.upload = plan.upload
-    this.completing = plan.completing
-    this.head = plan.head
+  constructor({ upload, completing, head }: ClaimedObject, crc: CrcSettings) {
+    this.upload = upload
+    this.completing = completing
+    this.head = head
     this.#crc = crc
-    this.#isProved = partsNow(plan.upload, plan.completing) === 'same'
+    this.#isProved = partsNow(upload, completing) === 'same'
   }
 
   /** Parts found equal so far. */
@@ -43,26 +43,25 @@ export class Claim {
     return this.#pieces.length
   }
 
-  /** Whether the next part can be the object's; `hash` is of the run's proof. */
-  async accepts(part: TakenPart, hash: string): Promise<boolean> {
-    if (part.partNumber > this.completing.parts) return false
-    const record = this.upload.parts.get(part.partNumber)
-    const { size } = part
+  /**
+   * Whether the next part can be the object's; `hash` is of the run's proof.
+   * `crc64`: it can be, and `add` has to be told its CRC-64.
+   */
+  judge(partNumber: number, { size, hash }: Candidate): 'crc64' | boolean {
+    if (partNumber > this.completing.parts) return false
+    const record = this.upload.parts.get(partNumber)
     if (record !== undefined && record.hash.length === hash.length) {
       if (!provesEqual(record, { size, hash })) return false
-      this.#pieces.push({ size, crc64: record.crc64 })
+      this.add(record)
       return true
     }
-    if (isStrong(hash)) return false
-    if (this.head.crc64 === undefined) return false
-    const crc64 = await part.content.digest(this.#crc.variant)
-    this.#pieces.push({ size, crc64 })
-    return true
+    const canCompare = !isStrong(hash) && this.head.crc64 !== undefined
+    return canCompare ? 'crc64' : false
   }
 
-  /** Takes the first parts on the word of the log. */
-  skip(records: readonly { size: number; crc64?: string | undefined }[]): void {
-    for (const { size, crc64 } of records) this.#pieces.push({ size, crc64 })
+  /** Takes the next part as the object's. */
+  add({ size, crc64 }: { size: number; crc64?: string | undefined }): void {
+    this.#pieces.push({ size, crc64 })
   }
 
   /** Whether the source, now at its end, was the object's to the last byte. */

@@ -19,7 +19,7 @@ import {
 import type { UploadSettings } from '../options/settings.js'
 import { isThatObject, sameEtag } from '../rules/proof.js'
 import type { RunContext } from './context.js'
-import { givenUp } from './log.js'
+import type { CurrentUpload } from './current-upload.js'
 
 export interface CompleteInput {
   settings: UploadSettings
@@ -179,6 +179,7 @@ const notAsSent = 'not-as-sent'
 /** The error to end the run with. */
 export async function refusedComplete(
   context: RunContext,
+  upload: CurrentUpload,
   uploadId: string,
   parts: readonly (CompletedPart & { size: number })[],
   refusal: CompleteRefusal,
@@ -188,12 +189,7 @@ export async function refusedComplete(
   const { key } = settings
   const fields = { ...answerOf(cause), key, uploadId, resumable: true }
   if (refusal.because === 'gone') {
-    await log.append(...givenUp(uploadId, 'upload-gone', 'gone'))
-    return new UploadError(
-      'PAWL_UPLOAD_GONE',
-      'the upload is no longer on the server (aborted by somebody else, or by a lifecycle rule); run the same call again to start over',
-      fields,
-    )
+    return upload.lose(uploadId, cause)
   }
   if (refusal.because === 'size') {
     await log.append({ type: 'void', uploadId, reason: 'part-size' })

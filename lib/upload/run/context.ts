@@ -1,13 +1,32 @@
-/** What the stages of one run share. */
+/** What the stages of one run share, and what they say to each other. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
+import type { PartRecord } from '../../checkpoint/record.js'
 import type { Requests } from '../calls/requests.js'
 import type { PartSender } from '../calls/send.js'
-import type { Emit } from '../options/events.js'
+import type { Emit, PartEvent, RestartReason } from '../options/events.js'
 import type { ProgressCounter } from '../options/progress.js'
+import type { UploadResult } from '../options/result.js'
 import type { UploadSettings } from '../options/settings.js'
+import type { FileSight } from '../source/file-identity.js'
+import type { PartContent, Piece, TakenPart } from '../source/part-content.js'
+import type { BeforeComplete } from './before-complete.js'
 import type { UploadLog } from './log.js'
 import type { UploadScope } from './trace.js'
-import type { FileSight } from '../source/file-identity.js'
+
+/** What a run is made with. */
+export interface UploadRunOptions {
+  settings: UploadSettings
+  /** Finds the log's place, which may take a look at the disk. */
+  checkpoint: () => Promise<Checkpoint>
+  emit: Emit
+  progress: ProgressCounter
+  /** While somebody watches the upload. */
+  scope: UploadScope | undefined
+  /** The source is a file: how it was when it was opened. */
+  file?: FileSight | undefined
+  /** Rejects when the source is not what was read. Asked before the object is made. */
+  checkSource?: () => Promise<void>
+}
 
 export interface RunContext {
   readonly settings: UploadSettings
@@ -24,28 +43,43 @@ export interface RunContext {
   readonly completeSignal: AbortSignal
   /** The run is to end without taking the log away. */
   readonly isSuspending: () => boolean
-  /** Rejects when the source is not what the parts were read from. */
-  readonly checkSource: () => Promise<void>
+  readonly beforeComplete: BeforeComplete
 }
 
-/** What of a result the counters know. */
-export interface Reuse {
+/** How a run ended. When it is told, nothing of the run is left but its log. */
+export type Ending =
+  | { how: 'done'; result: UploadResult }
+  /** Stopped from outside; the same call goes on. */
+  | { how: 'suspended'; reason: Error }
+  | { how: 'failed'; error: Error }
+  /** Failed, and its upload is void: the same source can be uploaded anew at once. */
+  | { how: 'begins-anew'; error: Error; reason: RestartReason }
+
+/** A source that has come to its end. */
+export interface EndedSource {
+  /** Parts taken, all of them stored or proved. */
   parts: number
-  bytes: number
-  resumed: boolean
+  /** Bytes. */
+  size: number
+  /** All bytes, when they are less than a part. */
+  whole: PartContent | undefined
 }
 
-export interface UploadRunOptions {
-  settings: UploadSettings
-  checkpoint: Checkpoint
-  emit: Emit
-  progress: ProgressCounter
-  /** While somebody watches the upload. */
-  scope: UploadScope | undefined
-  /** The source is a file: how it was when it was opened. */
-  file?: FileSight | undefined
-  /** Rejects when the source is not what was read. Asked before the object is made. */
-  checkSource?: () => Promise<void>
-  /** Hears of the first failure, once. */
-  onFailure(error: Error): void
+/**
+ * What the parts of a run go through. `Sending` has them stored. `Proving` holds
+ * them against an object that is there already, and sends nothing.
+ */
+export interface Stage {
+  /** Parts are taken one after the other. */
+  readonly isInOrder: boolean
+  /** Takes stored parts on the log's word. */
+  skip(records: readonly PartRecord[]): void
+  /** Takes a stored part of a file unread; undefined when it has to be read. */
+  takeUnread(piece: Piece): PartEvent | undefined
+  /** Takes a part. `over`: this stage is, and the part has to go to the next one. */
+  take(part: TakenPart): Promise<PartEvent | 'over'>
+  /** The part behind `last`, which was the end at byte `offset`: always rejects. */
+  refuse(last: number, offset: number): Promise<never>
+  /** Makes the object of all that was taken. */
+  end(source: EndedSource): Promise<UploadResult>
 }

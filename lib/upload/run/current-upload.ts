@@ -1,46 +1,59 @@
 /**
- * The multipart upload on the server that a run sends its parts to: begun when
- * the first part needs it, and begun anew when the server no longer has it and
- * every byte taken is still in hand.
+ * The multipart upload on the server that a run sends its parts to, and what is
+ * stored of it: begun when the first part needs it, and begun anew when the
+ * server no longer has it and every byte taken is still in hand.
+ *
+ * It owns the receipts, which count for its upload and no other, and what earlier
+ * runs stored, which is forgotten with the upload it belongs to. A new upload can
+ * be begun exactly while there is no receipt.
  *
  * Order: `intent` synced → Initiate → `upload` synced → first part. Each attempt
  * at Initiate has its own `intent`, so that what a lost answer left behind can be
  * recognised.
  */
-import type { PartCheck } from '../../checkpoint/record.js'
+import type { UploadState } from '../../checkpoint/fold.js'
+import type { PartCheck, PartRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
+import type { ListedPart } from '../../store/object-store.js'
+import { answerOf, StoreError } from '../../store/store-error.js'
 import { isStoredAlready, listAllParts } from '../calls/look.js'
 import { isAmbiguous, kindOf } from '../calls/requests.js'
 import type { Sent } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
-import { judgePart, type Verdict } from '../rules/judge.js'
+import { judgePart, type Listed, type Verdict } from '../rules/judge.js'
 import type { Plan } from '../rules/plan.js'
 import { bareEtag, md5Hex } from '../rules/proof.js'
+import type { TakenPart } from '../source/part-content.js'
 import { closeOldUploads } from './clean-up.js'
 import type { RunContext } from './context.js'
-import { partTaken } from './errors.js'
+import { partTaken, uploadGone } from './errors.js'
 import { givenUp } from './log.js'
 import { inScope } from './trace.js'
-import type { TakenPart } from '../source/part-content.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRenewals = 2
 
-export class OpenUpload {
+export class CurrentUpload {
   readonly #context: RunContext
-  readonly #partSize: number
+  /** Bytes of every part but the last. */
+  readonly partSize: number
+  receipts = new Receipts()
   #id: Promise<string> | undefined
   #known: string | undefined
+  /** What earlier runs stored of it. */
+  #earlier: { upload: UploadState; listed: Listed } | undefined
   #renewals = 0
-  #hasGivenUp = false
+  #epoch = 0
+  #over: RestartReason | undefined
 
   constructor(context: RunContext, plan: Plan, partSize: number) {
     this.#context = context
-    this.#partSize = partSize
+    this.partSize = partSize
     if (plan.mode === 'create') return
     this.#known = plan.upload.uploadId
     this.#id = Promise.resolve(this.#known)
+    if (plan.mode === 'resume') this.#earlier = plan
   }
 
   /** Once it is known. */
@@ -48,9 +61,25 @@ export class OpenUpload {
     return this.#known
   }
 
-  /** A run of the same source that begins anew can do what this one could not. */
-  get hasGivenUp(): boolean {
-    return this.#hasGivenUp
+  /** Another number for each upload of the run. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** The run's failure was the end of its upload; the source can begin anew. */
+  get over(): RestartReason | undefined {
+    return this.#over
+  }
+
+  /** What the log has of a part. */
+  recordOf(partNumber: number): PartRecord | undefined {
+    return this.#earlier?.upload.parts.get(partNumber)
+  }
+
+  /** What the store had of a part when the run began. */
+  listed(partNumber: number): ListedPart | 'refused' | undefined {
+    const listed = this.#earlier?.listed
+    return listed === 'refused' ? listed : listed?.get(partNumber)
   }
 
   /** Begins the upload when there is none. */
@@ -60,33 +89,38 @@ export class OpenUpload {
   }
 
   /**
-   * Sends a part. When the server has lost the upload and `canStartOver` says
-   * that nothing taken is gone, a new one is begun; else `PAWL_UPLOAD_GONE`.
-   * The receipt counts only for the upload that it names.
+   * Sends a part until the upload in use has it; its receipt is among the others
+   * then. When the server has lost the upload and there is no receipt yet, a new
+   * one is begun; else `PAWL_UPLOAD_GONE`.
    */
-  async sendPart(
+  async store(
     part: TakenPart,
-    canStartOver: () => boolean,
-  ): Promise<Sent<{ etag: string }> & { uploadId: string }> {
+  ): Promise<{ receipt: Receipt; attempts: number }> {
     const { sender } = this.#context
-    const { content, partNumber } = part
+    const { content, partNumber, size } = part
     for (;;) {
       const uploadId = await this.id()
       try {
-        const sent = await sender.sendPart(content, partNumber, uploadId)
-        return { ...sent, uploadId }
+        const sent = await sender
+          .sendPart(content, partNumber, uploadId)
+          .catch((error: unknown) => {
+            if (!isStoredAlready(error)) throw error
+            return this.#findStored(part, uploadId, error)
+          })
+        // Confirmed for an upload that was found gone meanwhile: sent again.
+        if (uploadId !== this.#known) continue
+        const { crc64, md5, check, attempts } = sent
+        const receipt = { size, etag: sent.receipt.etag, crc64, md5, check }
+        this.receipts.set(partNumber, receipt)
+        return { receipt, attempts }
       } catch (error) {
-        if (isStoredAlready(error)) {
-          const sent = await this.#findStored(part, uploadId, error)
-          return { ...sent, uploadId }
-        }
         if (kindOf(error) !== 'no-upload') throw error
-        await this.#renew(uploadId, canStartOver, error)
+        await this.#renew(uploadId, error)
       }
     }
   }
 
-  /** Of other bytes: no run could ever replace it, so this one gives up. */
+  /** Of other bytes: no run could ever replace it, so the upload is given up. */
   async #findStored(
     part: TakenPart,
     uploadId: string,
@@ -96,34 +130,35 @@ export class OpenUpload {
     if (sent !== undefined) return sent
     const { key } = this.#context.settings
     const failure = partTaken(part, { key, uploadId, cause: error })
-    this.#hasGivenUp = true
-    await this.giveUp('source-changed', { failure })
+    await this.giveUpFor(failure, 'source-changed')
     throw failure
   }
 
   /**
-   * The upload is no longer used; said in the log first, then on the server.
-   *
-   * With `failure` no other one takes its place: parts in flight get it instead
-   * of a new upload. A `completed` one has become an object, and is not aborted:
+   * The upload is no longer used, and the next part begins another: said in the
+   * log first, then on the server. One that has become an object is not aborted:
    * that breaks the object on some servers.
    */
-  async giveUp(
+  async giveUp(reason: RestartReason, closed?: 'object'): Promise<void> {
+    const closing = this.#close(reason, closed)
+    this.#id = undefined
+    await closing
+  }
+
+  /**
+   * The upload is no longer used, and no other takes its place: parts in flight
+   * get `failure`. With `canBeginAnew` the source, read again, could do better.
+   */
+  async giveUpFor(
+    failure: Error,
     reason: RestartReason,
-    {
-      failure,
-      completed = false,
-    }: { failure?: Error; completed?: boolean } = {},
+    closed?: 'object',
+    { canBeginAnew = true } = {},
   ): Promise<void> {
-    const uploadId = this.#known
-    this.#known = undefined
-    const closing = this.#close(uploadId, reason, completed)
-    if (failure === undefined) {
-      this.#id = undefined
-    } else {
-      this.#id = closing.then(() => Promise.reject(failure))
-      this.#id.catch(() => undefined)
-    }
+    if (canBeginAnew) this.#over = reason
+    const closing = this.#close(reason, closed)
+    this.#id = closing.then(() => Promise.reject(failure))
+    this.#id.catch(() => undefined)
     await closing
   }
 
@@ -134,15 +169,14 @@ export class OpenUpload {
   }
 
   async #close(
-    uploadId: string | undefined,
     reason: RestartReason,
-    completed: boolean,
+    closed: 'object' | undefined,
   ): Promise<void> {
+    const uploadId = this.#known
+    this.#startOver()
     if (uploadId === undefined) return
     const { log, emit } = this.#context
-    await log.append(
-      ...givenUp(uploadId, reason, completed ? 'object' : undefined),
-    )
+    await log.append(...givenUp(uploadId, reason, closed))
     emit('restarted', { reason })
     await closeOldUploads(this.#context)
   }
@@ -171,7 +205,7 @@ export class OpenUpload {
     await log.append({
       type: 'upload',
       uploadId,
-      partSize: this.#partSize,
+      partSize: this.partSize,
       optionsDigest: settings.optionsDigest,
       time: environment.now(),
       serverDate: date,
@@ -181,39 +215,39 @@ export class OpenUpload {
     return uploadId
   }
 
-  async #renew(
-    uploadId: string,
-    canStartOver: () => boolean,
-    cause: unknown,
-  ): Promise<void> {
+  async #renew(uploadId: string, cause: unknown): Promise<void> {
     // Several parts in flight hear of it; the first one acts.
     if (this.#known !== uploadId) return
-    const canRenew = ++this.#renewals <= mostRenewals && canStartOver()
-    this.#known = undefined
+    const canRenew =
+      ++this.#renewals <= mostRenewals && this.receipts.size === 0
+    this.#startOver()
     this.#id = canRenew
-      ? this.#startOver(uploadId)
-      : this.#lost(uploadId, cause)
+      ? this.#createAgain(uploadId)
+      : this.lose(uploadId, cause).then((error) => Promise.reject(error))
     await this.#id
   }
 
-  async #startOver(uploadId: string): Promise<string> {
+  /** Whatever was known of the upload counts no more. */
+  #startOver(): void {
+    this.#known = undefined
+    this.#earlier = undefined
+    this.receipts = new Receipts()
+    this.#epoch++
+  }
+
+  async #createAgain(uploadId: string): Promise<string> {
     await this.#voidGone(uploadId)
     this.#context.emit('restarted', { reason: 'upload-gone' })
     return this.#create()
   }
 
-  async #lost(uploadId: string, cause: unknown): Promise<never> {
+  /** The server has no such upload, and no other can be begun: the run's failure. */
+  async lose(uploadId: string, cause: unknown): Promise<UploadError> {
+    this.#over = 'upload-gone'
     await this.#voidGone(uploadId)
-    throw new UploadError(
-      'PAWL_UPLOAD_GONE',
-      'the upload is no longer on the server (aborted by somebody else, or by a lifecycle rule), and the source cannot be read again; run the same call again to start over',
-      {
-        cause,
-        key: this.#context.settings.key,
-        uploadId,
-        resumable: true,
-      },
-    )
+    const { key } = this.#context.settings
+    const answer = cause instanceof StoreError ? answerOf(cause) : { cause }
+    return uploadGone({ ...answer, key, uploadId })
   }
 
   #voidGone(uploadId: string): Promise<void> {
@@ -221,6 +255,7 @@ export class OpenUpload {
   }
 }
 
+/** What is known of one stored part. */
 export interface Receipt {
   size: number
   /** As the server spelled it. */
@@ -230,8 +265,7 @@ export interface Receipt {
   check: PartCheck
 }
 
-const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
-
+/** Receipts of one upload's parts, by part number. */
 export class Receipts {
   readonly #byNumber = new Map<number, Receipt>()
 
@@ -273,6 +307,8 @@ export class Receipts {
   }
 }
 
+const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
+
 /** The weakest of some checks. */
 export function weakest(checks: readonly PartCheck[]): PartCheck {
   let least: PartCheck = 'crc64'
@@ -282,8 +318,12 @@ export function weakest(checks: readonly PartCheck[]): PartCheck {
   return least
 }
 
-/** As if it had been sent now; undefined when other bytes are stored. */
-export async function findStored(
+/**
+ * A part that a sequential upload has already, as if it had been sent now: OSS
+ * takes none a second time. It is ours when the answer to it was lost, and
+ * another when the source has changed since it was stored: undefined then.
+ */
+async function findStored(
   { requests, settings }: Pick<RunContext, 'requests' | 'settings'>,
   part: TakenPart,
   uploadId: string,
@@ -303,7 +343,10 @@ export async function findStored(
   return { receipt: { etag }, crc64, md5, check, attempts }
 }
 
-/** The stored part's receipt; undefined when it is of other bytes. */
+/**
+ * A stored part that the log cannot prove, held against the bytes themselves:
+ * its receipt; undefined when it is of other bytes.
+ */
 export async function compared(
   { content, size }: TakenPart,
   { by, value, etag }: Extract<Verdict, { do: 'compare' }>,

@@ -2,10 +2,13 @@
 import type { EventEmitter } from 'node:events'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import { answerOf, type StoreError } from '../../store/store-error.js'
+import type { PartRecord } from '../../checkpoint/record.js'
 import type { UploadResult } from '../options/result.js'
+import type { UploadSettings } from '../options/settings.js'
+import { type Candidate, hasChanged } from '../rules/judge.js'
 import type { Piece } from '../source/part-content.js'
 
-export function partChanged(
+function partChanged(
   { partNumber, offset, size }: Piece,
   fields: { key: string; uploadId: string | undefined },
 ): UploadError {
@@ -14,6 +17,18 @@ export function partChanged(
     `part ${partNumber} (bytes ${offset} to ${offset + size - 1}) is not what an earlier run stored, and onSourceChange is 'fail'`,
     { ...fields, partNumber, offset, resumable: true },
   )
+}
+
+/** Throws `PAWL_SOURCE_CHANGED` for a part that must not differ, and does. */
+export function mustBeAsStored(
+  { onSourceChange, key }: Pick<UploadSettings, 'onSourceChange' | 'key'>,
+  record: PartRecord | undefined,
+  candidate: Candidate,
+  uploadId: string | undefined,
+): void {
+  if (onSourceChange !== 'fail' || !hasChanged(record, candidate)) return
+  const { number: partNumber, offset, size } = record
+  throw partChanged({ partNumber, offset, size }, { key, uploadId })
 }
 
 /** `last`: the short part behind which the source turned out to go on. */
@@ -37,6 +52,14 @@ export function partTaken(
     'PAWL_SOURCE_CHANGED',
     `part ${partNumber} (bytes ${offset} to ${offset + size - 1}) is not what is stored of it, and a sequential upload takes no part twice; run the same call again to upload everything anew`,
     { ...fields, partNumber, offset, resumable: true },
+  )
+}
+
+export function uploadGone(fields: UploadErrorFields): UploadError {
+  return new UploadError(
+    'PAWL_UPLOAD_GONE',
+    'the upload is no longer on the server (aborted by somebody else, or by a lifecycle rule), and the source cannot be read again; run the same call again to start over',
+    { ...fields, resumable: true },
   )
 }
 
@@ -110,6 +133,15 @@ export function told(error: Error, isResumable: boolean): Error {
 
 export function discarded(fields: UploadErrorFields): UploadError {
   return new UploadError('PAWL_DISCARDED', 'the upload was discarded', fields)
+}
+
+/** For a `discard()` whose log cannot be opened: its disk does not answer. */
+export function logStuck(key: string): UploadError {
+  return new UploadError(
+    'PAWL_CHECKPOINT_IO',
+    'the log does not answer, so nothing was discarded; discard again when its disk is back',
+    { key },
+  )
 }
 
 /** For a `discard()` that came too late. */

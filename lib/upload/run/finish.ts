@@ -7,6 +7,7 @@
  * checked before it, since OSS reports a wrong object only after it has replaced
  * the old one.
  */
+import type { UploadState } from '../../checkpoint/fold.js'
 import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { ObjectReceipt } from '../../store/object-store.js'
@@ -14,7 +15,6 @@ import { StoreError } from '../../store/store-error.js'
 import { headObject } from '../calls/look.js'
 import type { UploadResult } from '../options/result.js'
 import type { Claim } from '../rules/claim.js'
-import type { Plan } from '../rules/plan.js'
 import {
   checkObject,
   combinedCrc64,
@@ -22,19 +22,21 @@ import {
   isThatObject,
   unquoted,
 } from '../rules/proof.js'
-import { askBeforeComplete } from './before-complete.js'
 import { abortOrphans, closeOldUploads } from './clean-up.js'
 import { CompleteRefusal, completeUpload, refusedComplete } from './complete.js'
-import type { Reuse, RunContext } from './context.js'
-import { type OpenUpload, type Receipts, weakest } from './current-upload.js'
-import { CallbackError } from './errors.js'
+import type { EndedSource, RunContext } from './context.js'
+import { type CurrentUpload, weakest } from './current-upload.js'
+import { CallbackError, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
-import { mustBeAsStored, type PartTaker } from './parts.js'
 import { putWholeObject } from './put-object.js'
+import type { Reuse } from './reuse.js'
 import { MemoryContent, type PartContent } from '../source/part-content.js'
 
+/** xxh64 of no bytes. */
+const hashOfNothing = 'ef46db3751d8e999'
+
 /** The log's upload, when the source turns out to be all one body. */
-export interface ReplacedUpload {
+interface ReplacedUpload {
   uploadId: string
   /** It has become an object. */
   isCompleted: boolean
@@ -44,17 +46,17 @@ export interface ReplacedUpload {
 export async function finishUpload(
   context: RunContext,
   uploadId: string,
-  receipts: Receipts,
+  upload: CurrentUpload,
   source: { parts: number; size: number },
   reuse: Reuse,
 ): Promise<UploadResult> {
   const { settings, requests, log } = context
-  const parts = receipts.inOrder(source.parts, source.size)
+  const parts = upload.receipts.inOrder(source.parts, source.size)
   const { size } = source
   const crc64 = settings.crc.isWanted
     ? combinedCrc64(settings.crc.variant, parts)
     : undefined
-  await askBeforeComplete(context, { size, crc64 })
+  await context.beforeComplete.ask({ size, crc64 })
   const etags = parts.map(({ etag }) => etag)
   await log.append({
     type: 'completing',
@@ -78,7 +80,7 @@ export async function finishUpload(
     })
   } catch (error) {
     if (!(error instanceof CompleteRefusal)) throw error
-    throw await refusedComplete(context, uploadId, parts, error)
+    throw await refusedComplete(context, upload, uploadId, parts, error)
   }
   if (receipt.etag === '') {
     const head = await headObject(requests, settings, signal)
@@ -111,7 +113,7 @@ export async function finishUpload(
  * Puts a source that is all one body. An upload that it takes the place of is
  * given up only when the object is there: until then its parts may be wanted.
  */
-export async function finishWithPut(
+async function finishWithPut(
   context: RunContext,
   content: PartContent,
   reuse: Reuse,
@@ -123,7 +125,7 @@ export async function finishWithPut(
     ? await content.digest(settings.crc.variant)
     : undefined
   const { size } = content
-  await askBeforeComplete(context, { size, crc64 })
+  await context.beforeComplete.ask({ size, crc64 })
   if (replaced !== undefined) {
     context.emit('restarted', { reason: 'source-changed' })
   }
@@ -146,7 +148,7 @@ export async function finishClaim(
   reuse: Reuse,
 ): Promise<UploadResult> {
   const { size, crc64 } = completing
-  await askBeforeComplete(context, { size, crc64 })
+  await context.beforeComplete.ask({ size, crc64 })
   const isCrcEqual = head.crc64 !== undefined && head.crc64 === crc64
   return close(context, head, {
     uploadId: upload.uploadId,
@@ -246,69 +248,34 @@ function leftBehind(replaced: ReplacedUpload | undefined): LogRecord[] {
   )
 }
 
-/** xxh64 of no bytes. */
-const hashOfNothing = 'ef46db3751d8e999'
-
-export interface EndedSource {
-  taker: PartTaker
-  upload: OpenUpload
-  plan: Plan
-  /** Parts taken, all of them stored or proved. */
-  parts: number
-  /** Bytes. */
-  size: number
-  /** All bytes, when they are less than a part. */
-  whole: PartContent | undefined
-}
-
-export async function makeObject(
+/**
+ * Puts a source that is less than a part in one request, whatever was begun for
+ * it. With `onSourceChange: 'fail'` its part 1 has to be what was stored of it.
+ */
+export async function putInstead(
   context: RunContext,
-  source: EndedSource,
+  { whole }: EndedSource,
+  upload: CurrentUpload,
+  reuse: Reuse,
+  claimed?: UploadState,
 ): Promise<UploadResult> {
-  const { taker, upload, parts, size } = source
-  const { claim, reuse } = taker
-  if (claim?.isWhole() === true) return finishClaim(context, claim, reuse)
-  if (parts === 0 || source.whole !== undefined) {
-    return putInstead(context, source)
-  }
-  if (claim !== undefined) {
-    await askBeforeComplete(context, { size, crc64: claim.crc64With() })
-    await taker.giveUpClaim()
-  }
-  const uploadId = await upload.id()
-  const taken = { parts, size }
-  return finishUpload(context, uploadId, taker.receipts, taken, reuse)
-}
-
-async function putInstead(
-  context: RunContext,
-  { taker, upload, plan, whole }: EndedSource,
-): Promise<UploadResult> {
-  const { digests } = context.settings.environment
+  const { settings } = context
+  const { digests } = settings.environment
   const content =
     whole ?? new MemoryContent(new Uint8Array(0), hashOfNothing, digests)
-  const { reuse, claim } = taker
-  await mustBeAllowed(context, content, plan)
-  reuse.resumed = false
   const { uploadId } = upload
+  if (settings.onSourceChange === 'fail') {
+    const stored = claimed?.parts.get(1) ?? upload.recordOf(1)
+    const hash = await content.digest(settings.proof)
+    const candidate = { size: content.size, hash }
+    mustBeAsStored(settings, stored, candidate, uploadId)
+  }
+  reuse.resumed = false
   const replaced =
     uploadId === undefined
       ? undefined
-      : { uploadId, isCompleted: claim !== undefined }
+      : { uploadId, isCompleted: claimed !== undefined }
   const result = await finishWithPut(context, content, reuse, replaced)
   upload.forget()
   return result
-}
-
-/** With `onSourceChange: 'fail'` part 1 has to be what was stored of it. */
-async function mustBeAllowed(
-  { settings }: RunContext,
-  content: PartContent,
-  plan: Plan,
-): Promise<void> {
-  if (settings.onSourceChange !== 'fail' || plan.mode === 'create') return
-  const { parts, uploadId } = plan.upload
-  const hash = await content.digest(settings.proof)
-  const candidate = { size: content.size, hash }
-  mustBeAsStored(settings, parts.get(1), candidate, uploadId)
 }

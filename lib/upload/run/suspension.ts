@@ -19,31 +19,38 @@ export class Deadline {
     this.#start = environment.monotonic()
   }
 
-  /** Waits for work to settle, however it does, up to so many ms from the start. */
-  async until(ms: number, work: Promise<unknown> | undefined): Promise<void> {
-    if (work === undefined) return
+  /**
+   * Waits for work to settle, however it does, up to so many ms from the start;
+   * false when it has not.
+   */
+  async until(
+    ms: number,
+    work: Promise<unknown> | undefined,
+  ): Promise<boolean> {
+    if (work === undefined) return true
     const { monotonic, timer } = this.#environment
     const left = Math.max(0, this.#start + ms - monotonic())
     let ringing: Timer | undefined
-    const bound = new Promise<void>((resolve) => {
-      ringing = timer(left, resolve)
+    const bound = new Promise<false>((resolve) => {
+      ringing = timer(left, () => resolve(false))
     })
     // Who started the work hears how it ended; here only that it did.
     const settled = work.then(
-      () => undefined,
-      () => undefined,
+      () => true,
+      () => true,
     )
-    await Promise.race([settled, bound])
+    const isSettled = await Promise.race([settled, bound])
     ringing?.cancel()
+    return isSettled
   }
 }
 
-/** Writes what is in hand and lets go of the log; whether it was kept. */
+/** Writes what is in hand and lets go of the log; whether it was kept, and is free. */
 export async function leaveLog(
   log: UploadLog,
   clock: Deadline,
   failure: Error,
-): Promise<boolean> {
+): Promise<{ isKept: boolean; isFree: boolean }> {
   await clock.until(bounds.receipts, log.flush())
   // What has not settled by now must not write into the next run's log.
   log.end()
@@ -53,6 +60,6 @@ export async function leaveLog(
     if (!isKept) await checkpoint.remove()
     await checkpoint.close()
   }
-  await clock.until(bounds.log, leave())
-  return isKept
+  const isFree = await clock.until(bounds.log, leave())
+  return { isKept, isFree }
 }

@@ -1,0 +1,122 @@
+/**
+ * The stage of a run that finds an earlier run's object under the key: no part
+ * is sent, the source is read and held against the object, part by part.
+ *
+ * The first part that differs ends it. It may be part 1, then nothing has been
+ * given up and a new upload begins with it; or a later one, then the bytes before
+ * it are gone and the run fails, with the upload void in the log.
+ */
+import type { PartRecord } from '../../checkpoint/record.js'
+import type { PartEvent } from '../options/events.js'
+import type { UploadResult } from '../options/result.js'
+import { Claim, type ClaimedObject } from '../rules/claim.js'
+import type { Piece, TakenPart } from '../source/part-content.js'
+import type { EndedSource, RunContext, Stage } from './context.js'
+import type { CurrentUpload } from './current-upload.js'
+import { claimBroken, mustBeAsStored } from './errors.js'
+import { finishClaim, putInstead } from './finish.js'
+import type { Reuse } from './reuse.js'
+
+export class Proving implements Stage {
+  readonly isInOrder = true
+  readonly #context: RunContext
+  readonly #upload: CurrentUpload
+  readonly #reuse: Reuse
+  readonly #claim: Claim
+
+  constructor(
+    context: RunContext,
+    upload: CurrentUpload,
+    reuse: Reuse,
+    claimed: ClaimedObject,
+  ) {
+    this.#context = context
+    this.#upload = upload
+    this.#reuse = reuse
+    this.#claim = new Claim(claimed, context.settings.crc)
+  }
+
+  skip(records: readonly PartRecord[]): void {
+    for (const record of records) {
+      this.#claim.add(record)
+      this.#reuse.count(record.size)
+    }
+  }
+
+  takeUnread(piece: Piece): PartEvent | undefined {
+    const { partNumber, size } = piece
+    const record = this.#claim.upload.parts.get(partNumber)
+    const { log } = this.#context
+    if (record?.size !== size || !log.isFileUnchangedSince(record.run)) {
+      return undefined
+    }
+    this.#claim.add(record)
+    return this.#reuse.tell(piece, this.#claim.head.etag)
+  }
+
+  async take(part: TakenPart): Promise<PartEvent | 'over'> {
+    const claim = this.#claim
+    const { settings } = this.#context
+    const { partNumber, size, content } = part
+    const hash = await content.digest(settings.proof)
+    const candidate = { size, hash }
+    const verdict = claim.judge(partNumber, candidate)
+    if (verdict !== false) {
+      if (verdict === 'crc64') {
+        claim.add({ size, crc64: await content.digest(settings.crc.variant) })
+      }
+      return this.#reuse.tell(part, claim.head.etag)
+    }
+    const { parts, uploadId } = claim.upload
+    mustBeAsStored(settings, parts.get(partNumber), candidate, uploadId)
+    await this.#askAtEnd(part)
+    await this.#giveUp()
+    return 'over'
+  }
+
+  async refuse(): Promise<never> {
+    return this.#break()
+  }
+
+  async end(source: EndedSource): Promise<UploadResult> {
+    const context = this.#context
+    const claim = this.#claim
+    if (claim.isWhole()) return finishClaim(context, claim, this.#reuse)
+    if (source.parts === 0 || source.whole !== undefined) {
+      return putInstead(
+        context,
+        source,
+        this.#upload,
+        this.#reuse,
+        claim.upload,
+      )
+    }
+    const { size } = source
+    await context.beforeComplete.ask({ size, crc64: claim.crc64With() })
+    return this.#break()
+  }
+
+  /** A short part is the source's end, and the source may have ended too early. */
+  async #askAtEnd({ offset, size, content }: TakenPart): Promise<void> {
+    const claim = this.#claim
+    if (size === this.#upload.partSize || claim.parts === 0) return
+    const { crc } = this.#context.settings
+    const crc64 = crc.isWanted
+      ? claim.crc64With({ size, crc64: await content.digest(crc.variant) })
+      : undefined
+    await this.#context.beforeComplete.ask({ size: offset + size, crc64 })
+  }
+
+  /** The source is not the object's: a new upload, if it can be made whole. */
+  async #giveUp(): Promise<void> {
+    if (this.#claim.parts > 0) await this.#break()
+    await this.#upload.giveUp('source-changed', 'object')
+    this.#reuse.resumed = false
+  }
+
+  async #break(): Promise<never> {
+    const failure = claimBroken(this.#context.settings.key)
+    await this.#upload.giveUpFor(failure, 'source-changed', 'object')
+    throw failure
+  }
+}

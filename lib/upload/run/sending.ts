@@ -1,0 +1,185 @@
+/**
+ * The stage that has parts stored: reused, compared, or sent.
+ *
+ * What becomes of a part is `rules/judge`'s to say; the receipts are the current
+ * upload's. Parts come with their memory and keep it until `take` has settled.
+ */
+import type { PartRecord } from '../../checkpoint/record.js'
+import type { ListedPart } from '../../store/object-store.js'
+import type { PartEvent } from '../options/events.js'
+import type { UploadResult } from '../options/result.js'
+import { judgePart, type Verdict } from '../rules/judge.js'
+import type { Piece, TakenPart } from '../source/part-content.js'
+import type { EndedSource, RunContext, Stage } from './context.js'
+import { compared, type CurrentUpload, type Receipt } from './current-upload.js'
+import { mustBeAsStored, sourceGrew } from './errors.js'
+import { finishUpload, putInstead } from './finish.js'
+import type { Reuse } from './reuse.js'
+
+export class Sending implements Stage {
+  readonly isInOrder: boolean
+  readonly #context: RunContext
+  readonly #upload: CurrentUpload
+  readonly #reuse: Reuse
+  readonly #onLogFailure: (error: unknown) => void
+  /** Where ListParts is forbidden to this caller, one part is sent all the same. */
+  #isProbeSent = false
+  #dropping: Promise<void> | undefined
+
+  /** `onLogFailure` hears of part records that could not be written. */
+  constructor(
+    context: RunContext,
+    upload: CurrentUpload,
+    reuse: Reuse,
+    onLogFailure: (error: unknown) => void,
+  ) {
+    this.#context = context
+    this.#upload = upload
+    this.#reuse = reuse
+    this.#onLogFailure = onLogFailure
+    this.isInOrder = context.settings.sequential
+  }
+
+  skip(records: readonly PartRecord[]): void {
+    for (const record of records) {
+      this.#upload.receipts.set(record.number, record)
+      this.#reuse.count(record.size)
+    }
+  }
+
+  takeUnread(piece: Piece): PartEvent | undefined {
+    const { partNumber, size } = piece
+    const { log, settings } = this.#context
+    const record = this.#upload.recordOf(partNumber)
+    if (record?.size !== size || !log.isFileUnchangedSince(record.run)) {
+      return undefined
+    }
+    const there = this.#upload.listed(partNumber)
+    if (there === 'refused' && !this.#isProbeSent) return undefined
+    const verdict = judgePart(record, record, there, settings.verify)
+    if (verdict.do !== 'reuse') return undefined
+    this.#upload.receipts.set(partNumber, record)
+    return this.#reuse.tell(piece, record.etag)
+  }
+
+  async take(part: TakenPart): Promise<PartEvent> {
+    return (await this.#reuseStored(part)) ?? this.#send(part)
+  }
+
+  /**
+   * The last part that was skipped was short, and the source goes on behind it:
+   * it is dropped, and the next run reads it again.
+   */
+  async refuse(last: number, offset: number): Promise<never> {
+    const { log, settings } = this.#context
+    const { key, sequential } = settings
+    const { uploadId } = this.#upload
+    const failure = sourceGrew(last, { key, uploadId, offset })
+    // A sequential upload takes no part a second time.
+    this.#dropping ??= sequential
+      ? this.#upload.giveUpFor(failure, 'source-changed')
+      : log.append({ type: 'drop', number: last, reason: 'source-grew' })
+    await this.#dropping
+    throw failure
+  }
+
+  async end(source: EndedSource): Promise<UploadResult> {
+    const context = this.#context
+    const upload = this.#upload
+    if (source.parts === 0 || source.whole !== undefined) {
+      return putInstead(context, source, upload, this.#reuse)
+    }
+    return finishUpload(context, await upload.id(), upload, source, this.#reuse)
+  }
+
+  /** Undefined when the store does not have these bytes, or they must be sent. */
+  async #reuseStored(part: TakenPart): Promise<PartEvent | undefined> {
+    const upload = this.#upload
+    const { partNumber, size } = part
+    const record = upload.recordOf(partNumber)
+    const there = upload.listed(partNumber)
+    const isKnown = record !== undefined || typeof there === 'object'
+    // Bytes that can be compared with nothing are hashed on their way out.
+    if (!isKnown) return undefined
+    const { settings } = this.#context
+    if (record === undefined) this.#expectComparison(part, there)
+    const { epoch } = upload
+    const hash = await part.content.digest(settings.proof)
+    if (epoch !== upload.epoch) return undefined
+    const candidate = { size, hash }
+    const verdict = judgePart(candidate, record, there, settings.verify)
+    if (verdict.do === 'reuse') {
+      // ListParts is forbidden to this caller: one part is sent, so that
+      // NoSuchUpload can be seen before the whole source was read.
+      if (there === 'refused' && !this.#isProbeSent) {
+        this.#isProbeSent = true
+        return undefined
+      }
+      upload.receipts.set(partNumber, verdict.record)
+      this.#recordProof(verdict.record)
+      return this.#reuse.tell(part, verdict.record.etag)
+    }
+    if (verdict.do === 'compare' && (await this.#adopt(part, hash, verdict))) {
+      return this.#reuse.tell(part, verdict.etag)
+    }
+    mustBeAsStored(settings, record, candidate, upload.uploadId)
+    return undefined
+  }
+
+  /** Worked out together with the hash: the bytes may have to be read for it. */
+  #expectComparison(
+    { content }: TakenPart,
+    there: ListedPart | 'refused' | undefined,
+  ): void {
+    const { proof, crc } = this.#context.settings
+    if (typeof there !== 'object' || proof === 'sha256') return
+    content.expect(there.crc64 === undefined ? 'md5' : crc.variant)
+  }
+
+  /** True when a stored part that the log cannot prove turned out to be equal. */
+  async #adopt(
+    part: TakenPart,
+    hash: string,
+    verdict: Extract<Verdict, { do: 'compare' }>,
+  ): Promise<boolean> {
+    const upload = this.#upload
+    const { crc } = this.#context.settings
+    const { epoch } = upload
+    const receipt = await compared(part, verdict, crc.variant)
+    if (receipt === undefined || epoch !== upload.epoch) return false
+    upload.receipts.set(part.partNumber, receipt)
+    this.#record(part, hash, receipt)
+    return true
+  }
+
+  async #send(part: TakenPart): Promise<PartEvent> {
+    const { emit, progress, settings } = this.#context
+    part.content.expect(settings.proof)
+    const { receipt, attempts } = await this.#upload.store(part)
+    const hash = await part.content.digest(settings.proof)
+    this.#record(part, hash, receipt)
+    progress.stored(part.size)
+    const { partNumber, offset, size } = part
+    const { etag } = receipt
+    const event = { partNumber, offset, size, etag, reused: false, attempts }
+    emit('part', event)
+    return event
+  }
+
+  /** So that the next run knows it of the file as it is now, without reading. */
+  #recordProof(record: PartRecord): void {
+    const { log } = this.#context
+    const { run } = log
+    if (!log.hasFileIdentity || log.isFileUnchangedSince(record.run)) return
+    log.append({ ...record, run }).catch(this.#onLogFailure)
+  }
+
+  /** Written beside the next parts; a log that cannot be written stops the run. */
+  #record(part: Piece, hash: string, receipt: Receipt): void {
+    const { log } = this.#context
+    const { partNumber: number, offset } = part
+    log
+      .append({ type: 'part', number, offset, hash, ...receipt, run: log.run })
+      .catch(this.#onLogFailure)
+  }
+}
