@@ -71,6 +71,8 @@ export interface UploadErrorFields {
    * goes on from there.
    */
   resumable?: boolean | undefined
+  /** The same call may well succeed with nothing changed. */
+  transient?: boolean | undefined
   /** HTTP status. Absent when no answer came. */
   status?: number | undefined
   /** The server's own error code, such as `NoSuchBucket`. */
@@ -103,6 +105,8 @@ export class UploadError extends Error {
   declare readonly attempts?: number
   /** What is stored is kept: the same call, made again, goes on from there. */
   readonly resumable: boolean
+  /** The same call may well succeed with nothing changed: worth repeating. */
+  readonly transient: boolean
   /** HTTP status; absent when no answer came. */
   declare readonly status?: number
   /** The server's own error code, such as `NoSuchBucket`. */
@@ -120,11 +124,17 @@ export class UploadError extends Error {
   constructor(
     code: ErrorCode,
     message: string,
-    { cause, resumable = false, ...fields }: UploadErrorFields = {},
+    {
+      cause,
+      resumable = false,
+      transient = false,
+      ...fields
+    }: UploadErrorFields = {},
   ) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
     this.resumable = resumable
+    this.transient = transient
     for (const [name, value] of Object.entries(fields)) {
       if (value !== undefined) {
         Object.defineProperty(this, name, {

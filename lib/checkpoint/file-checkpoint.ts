@@ -175,7 +175,7 @@ export class FileCheckpoint implements Checkpoint {
       lstatIfAny(this.#fs, this.#path),
     ])
     if (open.nlink === 0n || named === undefined) {
-      throw fileLost(this.name, 'was deleted')
+      throw fileLost(this.name, 'was deleted', false)
     }
     if (named.dev !== device || named.ino !== inode) {
       throw fileLost(this.name, 'was replaced by another file')

@@ -18,10 +18,16 @@ export function fileUnsafe(name: string, why: string): UploadError {
   )
 }
 
-export function fileLost(name: string, why: string): UploadError {
+/** `isThere`: another file has its name, or more of it was taken away. */
+export function fileLost(
+  name: string,
+  why: string,
+  isThere = true,
+): UploadError {
   return new UploadError(
     'PAWL_CHECKPOINT_LOST',
     `${name} ${why} while it was in use; the upload cannot be resumed from it`,
+    { resumable: isThere, transient: true },
   )
 }
 
@@ -37,7 +43,7 @@ export function fileFailed(
   return new UploadError(
     'PAWL_CHECKPOINT_IO',
     `${name} could not be ${doing}${why === '' ? '' : `: ${why}`}${hint(code, doing)}`,
-    { cause, resumable: true },
+    { cause },
   )
 }
 

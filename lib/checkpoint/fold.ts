@@ -68,6 +68,8 @@ export interface LogState {
   unclosed: Set<string>
   /** Those of them whose Complete may still be under way, with their marks. */
   rivals: Map<string, string | undefined>
+  /** The run in which each unclosed upload was voided or left behind. */
+  voidedIn: Map<string, number>
   /** Why the last upload that was voided was. */
   lastVoid: string | undefined
   /** The result was handed out, and nothing was begun since then. */
@@ -87,6 +89,7 @@ export function emptyState(header: HeaderRecord): LogState {
     put: undefined,
     unclosed: new Set(),
     rivals: new Map(),
+    voidedIn: new Map(),
     lastVoid: undefined,
     isTold: false,
     uploadIds: new Set(),
@@ -121,6 +124,7 @@ export function applyRecord(state: LogState, record: LogRecord): boolean {
       state.uploadIds.add(record.uploadId)
       state.unclosed.delete(record.uploadId)
       state.rivals.delete(record.uploadId)
+      state.voidedIn.delete(record.uploadId)
       break
     case 'told':
       state.isTold = true
@@ -183,6 +187,7 @@ function applyVoid(state: LogState, record: VoidRecord): void {
   state.uploadIds.add(record.uploadId)
   if (!isCurrent) {
     state.unclosed.add(record.uploadId)
+    state.voidedIn.set(record.uploadId, state.header.run)
     return
   }
   upload.voided = record.reason
@@ -192,10 +197,11 @@ function applyVoid(state: LogState, record: VoidRecord): void {
 
 /** Nothing is sent to it any more; what an earlier run sent may still arrive. */
 function leaveBehind(
-  { unclosed, rivals }: LogState,
+  { unclosed, rivals, voidedIn, header }: LogState,
   { uploadId, completing, mark }: UploadState,
 ): void {
   unclosed.add(uploadId)
+  voidedIn.set(uploadId, header.run)
   if (completing !== undefined) rivals.set(uploadId, mark)
 }
 

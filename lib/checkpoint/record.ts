@@ -111,7 +111,7 @@ export interface VoidRecord {
 
 /** An object, as far as a later one can be told from it. */
 export interface ObjectSight {
-  /** Without quotes. */
+  /** Without quotes; empty: there was no object. */
   etag: string
   /** ms since 1970 */
   lastModified?: number | undefined

@@ -5,10 +5,10 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { UploadError } from '../errors.js'
-import { headObject } from './calls/look.js'
+import { listAllParts, lookAt } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import type { UploadSettings } from './options/settings.js'
-import { expectedObject } from './rules/proof.js'
+import { expectedOf, expectedPut, whose } from './rules/proof.js'
 import { abortForGood, abortOrphans } from './run/clean-up.js'
 import { UploadLog } from './run/log.js'
 
@@ -42,18 +42,42 @@ export async function discardUpload(
   }
 }
 
+/** A Complete or PutObject that an earlier run has sent may have taken effect. */
 async function mustNotBeComplete(
   settings: UploadSettings,
   { state }: UploadLog,
   requests: Requests,
 ): Promise<void> {
-  const expected = expectedObject(state)
+  const { put, upload } = state
+  if (state.isTold) return
+  const isOpen = upload !== undefined && upload.voided === undefined
+  const completing = isOpen ? upload.completing : undefined
+  const expected =
+    put?.completing !== undefined
+      ? expectedPut(put.completing)
+      : completing && isOpen
+        ? expectedOf(upload, completing)
+        : undefined
   if (expected === undefined) return
-  const head = await headObject(requests, settings)
-  if (head === undefined || !expected.is(head)) return
+  const { environment, store, key } = settings
+  const found = await lookAt(requests, settings)
+  const keepsMarks = !environment.facts.of(store).dropsMarks
+  const is = whose(found, expected, keepsMarks)
+  const uploadId = put === undefined ? upload?.uploadId : undefined
+  if (is === 'ours' || is === 'equal') {
+    throw new UploadError(
+      'PAWL_INVALID_STATE',
+      'the object is complete: there is no upload left to discard; run the same call again to have its result',
+      { key, uploadId, completed: true },
+    )
+  }
+  if (is !== 'unknown' || uploadId === undefined) return
+  // An Abort after a Complete breaks the object on some servers.
+  const listed = await listAllParts(requests, settings, uploadId)
+  if (listed !== 'gone' && listed !== 'refused') return
   throw new UploadError(
-    'PAWL_INVALID_STATE',
-    'the object is complete: there is no upload left to discard; run the same call again to have its result',
-    { key: settings.key, uploadId: expected.uploadId, completed: true },
+    'PAWL_ACCESS_DENIED',
+    'a Complete was sent, and this caller may not look whether the object is there; nothing was discarded',
+    { key, uploadId },
   )
 }

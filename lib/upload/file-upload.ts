@@ -88,10 +88,10 @@ export class FileUpload {
       progress: this.#progress,
     })
     this.#run = run
-    const { key, signal, isResumable: resumable } = settings
+    const { key, signal, isResumable: isLogged } = settings
     const letGo = followSignal(signal, (cause) => {
       const { uploadId } = run
-      void run.suspend(suspended({ key, uploadId, cause, resumable }))
+      void run.suspend(suspended({ key, uploadId, cause, isLogged }))
     })
     try {
       await this.#upload(run)

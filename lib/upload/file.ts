@@ -23,7 +23,7 @@ import {
   type UploadSettings,
   wholeNumber,
 } from './options/settings.js'
-import { told } from './run/errors.js'
+import { tellKept } from './run/errors.js'
 import { traceUpload } from './run/trace.js'
 import { FileSource } from './source/file-source.js'
 
@@ -72,8 +72,6 @@ export async function uploadFileOn(
       prove,
       emit: scope?.hear(emit) ?? emit,
       scope,
-    }).catch((error: unknown) => {
-      throw told(asError(error), settings.isResumable)
     }),
   )
 }
@@ -88,6 +86,14 @@ async function upload(
     key,
     files: environment.sourceFiles,
     now: environment.now,
+  }).catch((error: unknown) => {
+    // Before the log was opened: nothing is known of what it holds.
+    tellKept(asError(error), {
+      isKept: false,
+      hasAnswered: false,
+      isSecond: false,
+    })
+    throw error
   })
   try {
     const settings = readSettings(

@@ -46,7 +46,6 @@ import {
   logStuck,
   followSignal,
   suspended,
-  told,
 } from './run/errors.js'
 import type { Ending } from './run/context.js'
 import type { OpenRun } from './run/open-run.js'
@@ -339,13 +338,13 @@ export class ResumableUploadStream extends Writable {
 
   /** A destroyed upload always has an error, and ours say whether it can go on. */
   #reasonFor(given: unknown): Error {
-    const { key, signal, isResumable: resumable } = this.#settings
+    const { key, signal, isResumable: isLogged } = this.#settings
     const isOurs = given instanceof Error && given !== signal?.reason
-    if (isOurs && !this.#isDiscarding) return told(given, resumable)
+    if (isOurs && !this.#isDiscarding) return given
     const fields = { key, uploadId: this.uploadId, cause: given ?? undefined }
     return this.#isDiscarding
       ? discarded(fields)
-      : suspended({ ...fields, resumable })
+      : suspended({ ...fields, isLogged })
   }
 
   async #discard(): Promise<void> {
@@ -392,7 +391,7 @@ export function sourceIdRequired(
     sourceDigest === undefined
       ? 'skipping without reading needs a sourceId, in this call and in the one that stored the parts, or { trustSource: true }'
       : 'the sourceId is not the one of the run that stored the parts: write the source from its first byte, or pass { trustSource: true }',
-    { key, uploadId, resumable: true },
+    { key, uploadId },
   )
 }
 
@@ -407,13 +406,13 @@ export function skipTooLate({ key }: UploadSettings): UploadError {
 
 /** What was written is not known to begin where the stored parts end. */
 export function writtenTooEarly(
-  { key, isResumable: resumable }: UploadSettings,
+  { key }: UploadSettings,
   uploadId: string | undefined,
 ): UploadError {
   return new UploadError(
     'PAWL_INVALID_STATE',
     'the stream was written to before skipUploaded() had resolved: await the offset, then write from there; nothing of it was sent',
-    { key, uploadId, resumable },
+    { key, uploadId },
   )
 }
 

@@ -1,11 +1,8 @@
-/** All pages of what the store has of an upload. */
+/** What the store has: all pages of an upload's parts, and what is under the key. */
 import { UploadError } from '../../errors.js'
-import type {
-  ListedPart,
-  ObjectHead,
-  ObjectStore,
-} from '../../store/object-store.js'
-import { kindOf, type Requests } from './requests.js'
+import type { ListedPart, ObjectStore } from '../../store/object-store.js'
+import type { Found } from '../rules/proof.js'
+import { kindOf, type RequestContext, type Requests } from './requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Listed } from '../rules/judge.js'
 
@@ -65,24 +62,19 @@ function mustAdvance(
   )
 }
 
-/**
- * HEAD of the key, tried again as any other call. Undefined when there is no such
- * object, and when this caller may not look: who may only write still has the
- * list of parts to go by, and a wrong secret is refused there too.
- */
-export async function headObject(
+/** HEAD of the key, tried again as any other call. */
+export async function lookAt(
   requests: Requests,
   settings: UploadSettings,
-  signal?: AbortSignal,
-): Promise<ObjectHead | undefined> {
+  more: Pick<RequestContext, 'signal' | 'attempts'> = {},
+): Promise<Found> {
   try {
-    const { answer } = await requests.send(
-      { what: 'HEAD', ...(signal === undefined ? {} : { signal }) },
-      (call) => settings.store.headObject(settings.key, call),
+    const { answer } = await requests.send({ what: 'HEAD', ...more }, (call) =>
+      settings.store.headObject(settings.key, call),
     )
-    return answer
+    return answer ?? 'absent'
   } catch (error) {
-    if (isRefusedLook(error)) return undefined
+    if (isRefusedLook(error)) return 'refused'
     throw error
   }
 }
@@ -96,4 +88,11 @@ export function isRefusedLook(error: unknown): boolean {
 /** Whether OSS refused a part of a sequential upload because it has one of that number. */
 export function isStoredAlready(error: unknown): error is UploadError {
   return error instanceof UploadError && error.serverCode === 'PartAlreadyExist'
+}
+
+/** Whether OSS refused a part of a sequential upload because one before it is missing. */
+export function isOutOfSequence(error: unknown): error is UploadError {
+  return (
+    error instanceof UploadError && error.serverCode === 'PartNotSequential'
+  )
 }

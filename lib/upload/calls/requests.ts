@@ -8,7 +8,8 @@
  */
 import { delay } from '../../environment.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
-import type { Call } from '../../store/object-store.js'
+import { codeOf } from '../../store/cause.js'
+import type { Call, ObjectOptions } from '../../store/object-store.js'
 import {
   decideRetry,
   RetryBudget,
@@ -46,7 +47,32 @@ export function kindOf(error: unknown): StoreErrorKind | undefined {
   return FailedCall.kindOf(error)
 }
 
-/** Whether what was asked for may have happened in spite of the failure. */
+/** The system's code for a connection that never was: nothing was sent. */
+const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'])
+
+/**
+ * Whether the request may have been carried out in spite of its failure: the
+ * answer is lost, or says what it would say if it had been.
+ */
+export function mayHaveHappened(error: unknown): boolean {
+  const kind = kindOf(error)
+  if (!isAmbiguous(kind)) return false
+  const cause = error instanceof Error ? error.cause : undefined
+  return kind !== 'network' || !neverConnected.has(codeOf(cause) ?? '')
+}
+
+/** Whether a request may have been refused for the mark, the only metadata in it. */
+export function refusesMetadata(
+  error: unknown,
+  { metadata = {}, headers = {} }: ObjectOptions,
+): boolean {
+  const own = [...Object.keys(metadata), ...Object.keys(headers)]
+  const kind = kindOf(error)
+  const isRefused = kind === 'request' || kind === 'unsupported'
+  return isRefused && own.length === 0
+}
+
+/** Whether a failure of this kind leaves it open what has happened. */
 export function isAmbiguous(kind: StoreErrorKind | undefined): boolean {
   switch (kind) {
     case 'network':
@@ -83,7 +109,7 @@ export interface RequestContext {
 /** Whose calls they are, for texts. */
 export interface RequestOwner {
   key?: string
-  isResumable?: boolean
+  object?: ObjectOptions
 }
 
 export class Requests {
@@ -91,6 +117,8 @@ export class Requests {
   readonly #signal: AbortSignal
   readonly #emit: Emit
   readonly #budget = new RetryBudget()
+  /** Hears of each answer that was understood. */
+  onAnswer: () => void = () => undefined
   /** Hears when the server asks for less. */
   onThrottled: () => void = () => undefined
 
@@ -126,6 +154,7 @@ export class Requests {
       },
       requestPayer,
       attempt,
+      object: this.#settings.object,
     })
   }
 
@@ -148,10 +177,12 @@ export class Requests {
           requests,
         )
         this.#budget.succeed()
+        this.onAnswer()
         return { answer, attempts: requests }
       } catch (error) {
         signal.throwIfAborted()
         if (!(error instanceof StoreError)) throw error
+        if (error.serverCode !== undefined) this.onAnswer()
         await context.onFailure?.(error)
         const { attempts } = context
         const decision = this.decide(error, { attempt, attempts, previous })
@@ -213,7 +244,6 @@ export class Requests {
     const fields: UploadErrorFields = {
       ...answerOf(error),
       key: this.#settings.key,
-      resumable: this.#settings.isResumable,
       uploadId: context.uploadId,
       partNumber: context.partNumber,
       attempts,

@@ -6,11 +6,12 @@
  */
 import type { PartCheck } from '../../checkpoint/record.js'
 import type { BodyRequest } from '../../store/object-store.js'
+import { UploadError } from '../../errors.js'
 import { StoreError } from '../../store/store-error.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { ProgressCounter } from '../options/progress.js'
 import type { UploadSettings } from '../options/settings.js'
-import { md5Hex } from '../rules/proof.js'
+import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
 import { ViewPace } from '../source/view-pace.js'
 
@@ -23,6 +24,13 @@ export interface Sent<Receipt> {
   md5: string | undefined
   check: PartCheck
   attempts: number
+}
+
+/** What a store says of bytes that it was sent. */
+interface Answer {
+  etag: string
+  crc64?: string | undefined
+  isOpaque?: true | undefined
 }
 
 export class PartSender {
@@ -73,16 +81,18 @@ export class PartSender {
   }
 
   /** Digests and sends some bytes, and compares what the store says of them. */
-  async send<Receipt extends { crc64?: string | undefined }>(
+  async send<Receipt extends Answer>(
     content: PartContent,
     context: RequestContext,
     put: (
       request: Omit<BodyRequest, 'key'>,
       call: Parameters<Parameters<Requests['once']>[1]>[0],
     ) => Promise<Receipt>,
+    { withMd5 = false } = {},
   ): Promise<Sent<Receipt>> {
     const { verify, crc, trafficLimit } = this.#settings
-    const md5 = verify === 'md5' ? await content.digest('md5') : undefined
+    const md5 =
+      withMd5 || verify === 'md5' ? await content.digest('md5') : undefined
     const crcOf = async (): Promise<string | undefined> =>
       crc.isWanted ? content.digest(crc.variant) : undefined
     if (crc.isWanted && !crc.isBefore) content.expect(crc.variant)
@@ -93,11 +103,14 @@ export class PartSender {
       crc64: crc.isBefore ? await crcOf() : undefined,
       trafficLimit,
     }
+    const compareMd5 = this.#md5Comparison(md5)
+    let isMd5Equal = false
     const { answer, attempts } = await this.#requests.send(
       { ...context, bodySize: content.size },
       async (call) => {
         const receipt = await put(request, call)
         checkCrc64(receipt.crc64, await crcOf(), context)
+        isMd5Equal = compareMd5(receipt, context)
         return receipt
       },
     )
@@ -107,12 +120,49 @@ export class PartSender {
       crc64,
       md5: md5 === undefined ? undefined : md5Hex(md5),
       check:
-        md5 !== undefined
-          ? 'md5'
-          : answer.crc64 !== undefined && crc64 !== undefined
-            ? 'crc64'
+        answer.crc64 !== undefined && crc64 !== undefined
+          ? 'crc64'
+          : isMd5Equal && verify !== false
+            ? 'md5'
             : 'none',
       attempts,
+    }
+  }
+
+  /**
+   * Compares what a server tells as the ETag of some bytes with their MD5. An ETag
+   * of the form of an MD5 that is another one is damage where this store has shown
+   * that its ETags are MD5s. Until then the bytes are sent once more: different
+   * again, the store's ETags are none, and nothing is confirmed.
+   */
+  #md5Comparison(
+    md5: string | undefined,
+  ): (receipt: Answer, context: RequestContext) => boolean {
+    const { environment, store, isVerifyAsked, verify } = this.#settings
+    const facts = environment.facts.of(store)
+    const ours = md5 === undefined ? undefined : md5Hex(md5)
+    let hasDiffered = false
+    return ({ etag, isOpaque }, { what }) => {
+      if (ours === undefined || isOpaque === true || !isMd5Etag(etag)) {
+        return false
+      }
+      if (sameEtag(etag, ours)) {
+        facts.hasMd5Etags = true
+        return true
+      }
+      if (verify !== 'md5') return false
+      if (facts.hasMd5Etags || !hasDiffered) {
+        hasDiffered = true
+        throw new StoreError(
+          `${what} was damaged on its way: the server tells the MD5 ${etag}, expected ${ours}`,
+          { kind: 'digest' },
+        )
+      }
+      if (!isVerifyAsked) return false
+      throw new UploadError(
+        'PAWL_VERIFY_UNSUPPORTED',
+        `verify: 'md5' needs a store whose ETags are MD5s; this one answers ${what} with ${etag}`,
+      )
     }
   }
 

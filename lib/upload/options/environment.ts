@@ -4,12 +4,40 @@ import { nodeFileSystem } from '../../checkpoint/file-system.js'
 import { platformLocker, type Locker } from '../../checkpoint/lock.js'
 import { realEnvironment, type Environment } from '../../environment.js'
 import { processDigests, type Digests } from '../../hash/digest.js'
+import type { ObjectStore } from '../../store/object-store.js'
 import {
   chunkCollections,
   type ChunkCollections,
 } from '../source/chunk-collections.js'
 import { nodeSourceFiles, type SourceFiles } from '../source/source-files.js'
 import { spareBuffers, type SpareBuffers } from '../source/spare-buffers.js'
+
+/** What is known of a store only once it has answered. */
+export interface StoreFacts {
+  /** An answer of it was understood. */
+  hasAnswered: boolean
+  /** A finished object did not carry the mark that was sent. */
+  dropsMarks: boolean
+  /** Some part's or object's ETag was the MD5 of its bytes. */
+  hasMd5Etags: boolean
+}
+
+/** What uploads learn of stores, for as long as these live. */
+export class LearnedFacts {
+  readonly #facts = new WeakMap<ObjectStore, StoreFacts>()
+
+  of(store: ObjectStore): StoreFacts {
+    const known = this.#facts.get(store)
+    if (known !== undefined) return known
+    const facts = {
+      hasAnswered: false,
+      dropsMarks: store.keepsMetadata === false,
+      hasMd5Etags: false,
+    }
+    this.#facts.set(store, facts)
+    return facts
+  }
+}
 
 export interface UploadEnvironment extends Environment {
   readonly digests: Pick<Digests, 'digest' | 'create' | 'warmUp'>
@@ -19,6 +47,8 @@ export interface UploadEnvironment extends Environment {
   readonly logFiles: FileSystem
   /** What locks them. */
   readonly locker: () => Promise<Locker>
+  /** What is known of stores. */
+  readonly facts: LearnedFacts
   /** Memory that passes from one upload to the next. */
   readonly spares: SpareBuffers
   /** Hears of the chunks that sources allocate. */
@@ -32,6 +62,7 @@ export const realUploadEnvironment: UploadEnvironment = {
   sourceFiles: nodeSourceFiles,
   logFiles: nodeFileSystem,
   locker: () => platformLocker(),
+  facts: new LearnedFacts(),
   spares: spareBuffers,
   collections: chunkCollections,
 }

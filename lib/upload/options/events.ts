@@ -16,12 +16,26 @@ export interface ResumedEvent {
   offset: number
   /** Stored parts, those beyond a hole included. */
   parts: number
+  /** Bytes of every part but the last: the log's. */
+  partSize: number
+  /** What this call asked for, where that is another size. */
+  partSizeAsked?: number
+  /** The store orders by Initiate, and an object that is newer is under the key. */
+  newerObject?: true
 }
 
 /** The upload in the log was given up, and a new one begins. */
 export interface RestartedEvent {
   /** Why the upload in the log was not gone on with. */
   reason: RestartReason
+}
+
+/** An upload that is no longer used is left on the server: it costs money there. */
+export interface LeftEvent {
+  /** The server's name for it. */
+  uploadId: string
+  /** What the last Abort was refused with. */
+  error: UploadError
 }
 
 /** A part is stored and confirmed; once a part. */
@@ -60,6 +74,8 @@ export interface UploadEvents {
   resumed: ResumedEvent
   /** The upload in the log was given up, and a new one begins. */
   restarted: RestartedEvent
+  /** An upload that is no longer used is left on the server. */
+  left: LeftEvent
   /** A part is stored and confirmed; once a part. */
   part: PartEvent
   /** An attempt failed, and another follows. */

@@ -82,6 +82,14 @@ export interface UploadOptions {
   /** What the object is to be besides its bytes. Default `{}`. */
   object?: ObjectOptions
   /**
+   * The object gets the user metadata `pawl`: 128 random bits in hex, others for
+   * each upload, public as all metadata, and copied with the object. By it a lost
+   * answer to Complete is told from somebody else's equal object. Default true;
+   * without it an equal object counts as the upload's own only when it is no
+   * older than the upload and not what was there before.
+   */
+  mark?: boolean
+  /**
    * What is compared with the server, for each part and the whole object; what
    * differs is `PAWL_VERIFY_FAILED`. Default: the strongest that the store has;
    * `PAWL_VERIFY_UNSUPPORTED` where it has no such thing.

@@ -24,8 +24,18 @@ export interface UploadResult {
   resumed: boolean
   /** The weakest of what was compared with the server: of all parts and the object. */
   verified: 'crc64' | 'md5' | 'none'
-  /** The log could not be removed; it says `done` and does no harm. */
+  /**
+   * The log is still there: it could not be removed, or names uploads that are not
+   * aborted yet (`uploadsLeft`). It does no harm: the next run begins anew.
+   */
   checkpointLeft: boolean
+  /** IDs of earlier uploads of this log that could not be aborted; a later run does. */
+  uploadsLeft?: string[] | undefined
+  /**
+   * False: the store orders by Initiate (AWS), the upload was begun by an earlier
+   * run, and another object that was begun later is under the key.
+   */
+  current?: boolean | undefined
   /** OSS: the callback server's answer, when a callback was asked for. */
   callbackBody?: string | undefined
 }

@@ -25,15 +25,25 @@ export interface UploadSettings extends RequestSettings {
   readonly isResumable: boolean
   readonly key: string
   readonly partSize: number
+  /** What the caller asked for. */
+  readonly wantedPartSize: number | undefined
   readonly size: number | undefined
   readonly concurrency: number
   readonly proof: Proof
   readonly onSourceChange: 'reupload' | 'fail'
   readonly beforeComplete: UploadOptions['beforeComplete']
   readonly object: ObjectOptions
+  /** The object carries a mark, by which the upload knows it again. */
+  readonly mark: boolean
   /** SHA-256 of what is fixed when an upload begins. */
   readonly optionsDigest: string
+  /** SHA-256 of what goes with Complete: an ACL, a callback, a condition. */
+  readonly sentDigest: string
+  /** SHA-256 of all that goes with PutObject. */
+  readonly putDigest: string
   readonly verify: Verify
+  /** `verify` is the caller's own word. */
+  readonly isVerifyAsked: boolean
   readonly crc: CrcSettings
   readonly sequential: boolean
   readonly signal: AbortSignal | undefined
@@ -69,12 +79,16 @@ export function readSettings(
   checkKey(key, store.limits)
   const size = optional(options.size, (n) => wholeNumber('size', n, 0))
   const verify = readVerify(options.verify, store)
-  const fixed = store.fixedHeaders(object)
+  const fixed = sorted(store.fixedHeaders(object))
+  const sent = sorted(store.sentHeaders?.(object) ?? {})
+  const mark = options.mark ?? true
+  oneOf('mark', mark, [true, false])
   return {
     store,
     isResumable: options.checkpoint !== false,
     key,
     partSize: readPartSize(options.partSize, size, store),
+    wantedPartSize: options.partSize,
     size,
     concurrency:
       options.sequential === true
@@ -90,13 +104,14 @@ export function readSettings(
       aFunction('beforeComplete', value),
     ),
     object,
+    mark: mark && store.canMark?.(object) !== false,
     optionsDigest: sha256(
-      JSON.stringify([
-        Object.entries(fixed).toSorted(([a], [b]) => (a < b ? -1 : 1)),
-        options.sequential === true,
-      ]),
+      JSON.stringify([fixed, options.sequential === true, mark]),
     ),
+    sentDigest: sha256(JSON.stringify(sent)),
+    putDigest: sha256(JSON.stringify([fixed, sent])),
     verify,
+    isVerifyAsked: options.verify !== undefined,
     crc: {
       variant: store.digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma',
       isWanted: verify === 'crc64',
@@ -171,6 +186,11 @@ function readPartSize(
     )
   }
   return partSize
+}
+
+/** Headers in an order that does not depend on how the options were written. */
+function sorted(headers: Record<string, string>): [string, string][] {
+  return Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1))
 }
 
 /** The part size wanted, or the next larger whole MiB that fits the size. */

@@ -9,7 +9,10 @@
  * it is known, it must be in any case.
  */
 import type { UploadState } from '../../checkpoint/fold.js'
-import type { CompletingUploadRecord } from '../../checkpoint/record.js'
+import type {
+  CompletingUploadRecord,
+  PartCheck,
+} from '../../checkpoint/record.js'
 import type { ObjectHead } from '../../store/object-store.js'
 import type { CrcSettings } from '../options/settings.js'
 import { isStrong, provesEqual, type Candidate } from './judge.js'
@@ -28,6 +31,8 @@ export class Claim {
   readonly head: ObjectHead
   readonly #crc: CrcSettings
   readonly #pieces: { size: number; crc64: string | undefined }[] = []
+  /** What the server had confirmed of the parts found equal. */
+  readonly checks = new Set<PartCheck>()
   readonly #isProved: boolean
 
   constructor({ upload, completing, head }: ClaimedObject, crc: CrcSettings) {
@@ -60,8 +65,17 @@ export class Claim {
   }
 
   /** Takes the next part as the object's. */
-  add({ size, crc64 }: { size: number; crc64?: string | undefined }): void {
+  add({
+    size,
+    crc64,
+    check = 'none',
+  }: {
+    size: number
+    crc64?: string | undefined
+    check?: PartCheck
+  }): void {
     this.#pieces.push({ size, crc64 })
+    this.checks.add(check)
   }
 
   /** Whether the source, now at its end, was the object's to the last byte. */

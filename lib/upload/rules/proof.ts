@@ -1,10 +1,19 @@
-/** ETags as stores spell them: quoted or not, upper case on OSS, lower on S3. */
+/**
+ * Whose an object is, and whether it is right: one question, one answer. Pure.
+ *
+ * Equal is not ours: the same bytes may be last night's, another client's, or
+ * have other metadata. An upload's mark shows whose it was; what the server says
+ * of the bytes shows which of its Completes made it.
+ *
+ * And ETags, as stores spell them: quoted or not, upper case on OSS, lower on S3.
+ */
 import { createHash } from 'node:crypto'
-import type { LogState, UploadState } from '../../checkpoint/fold.js'
+import type { UploadState } from '../../checkpoint/fold.js'
 import type {
   CompletingPutRecord,
   CompletingUploadRecord,
-  DoneRecord,
+  ObjectSight,
+  PartCheck,
   PartRecord,
 } from '../../checkpoint/record.js'
 import { combineCrc64 } from '../../hash/crc64.js'
@@ -46,71 +55,212 @@ export function etagsDigest(etags: readonly string[]): string {
   return createHash('sha256').update(etags.join('\n')).digest('hex')
 }
 
-/** What an earlier run was about to make, or made, when it may be there. */
-export function expectedObject(
-  state: LogState,
-):
-  | { uploadId: string | undefined; is: (head: ObjectHead) => boolean }
-  | undefined {
-  const { put, upload } = state
-  if (put !== undefined) {
-    const { completing, done } = put
-    return {
-      uploadId: undefined,
-      is: (head) => isPut(head, completing) || isDone(head, done),
-    }
+/** What an upload knows of its object, by which it can be told from others. */
+export interface ExpectedObject {
+  /** Bytes. */
+  size: number
+  /** Of the whole object, unsigned decimal, where it is known. */
+  crc64: string | undefined
+  /** What the MD5s of the bytes or the parts give, where they are known. */
+  etag: ExpectedEtag | undefined
+  /** What the object carries, when one was sent. */
+  mark: string | undefined
+  /**
+   * Nobody but this upload has sent parts, and each of its Completes named the
+   * same: then mark and size are enough.
+   */
+  isOnly: boolean
+  /** When the upload began, by the server's clock, ms since 1970. */
+  begun: number | undefined
+  /** What was under the key before; an empty ETag: nothing. */
+  before: ObjectSight | undefined
+}
+
+export interface ExpectedEtag {
+  /** Without quotes, in lower case. */
+  value: string
+  /**
+   * Every part's ETag was compared with its MD5, so that another ETag of this
+   * form is another object's. Otherwise only an equal one says something.
+   */
+  isBinding: boolean
+}
+
+/** What a look at the key found. `refused`: this caller may not look. */
+export type Found = ObjectHead | 'absent' | 'refused'
+
+/**
+ * Whose the object under a key is.
+ *
+ * - `ours`: it carries our mark and nothing contradicts it.
+ * - `equal`: our bytes, where no mark was sent or the store drops them, and
+ *   nothing says that they were there before.
+ * - `other`: another's, or none is there. Equal bytes are not ours: they may be
+ *   last night's, or have other metadata.
+ * - `unknown`: it may not be looked at.
+ */
+export type Whose = 'ours' | 'equal' | 'other' | 'unknown'
+
+/** ms; servers give times in whole seconds, some cut off. */
+const tolerance = 2000
+
+/** `keepsMarks`: the store is not known to drop user metadata. */
+export function whose(
+  found: Found,
+  expected: ExpectedObject,
+  keepsMarks: boolean,
+): Whose {
+  if (found === 'refused') return 'unknown'
+  if (found === 'absent' || found.size !== expected.size) return 'other'
+  const verdict = checkObject(found, expected)
+  if (verdict === 'wrong') return 'other'
+  const { mark } = expected
+  if (mark !== undefined && found.mark === mark) {
+    return verdict === 'none' && !expected.isOnly ? 'other' : 'ours'
   }
-  if (upload === undefined || upload.voided !== undefined) return undefined
-  const { uploadId, parts, completing, done } = upload
-  if (completing === undefined && done === undefined) return undefined
-  const isCompleted = (head: ObjectHead): boolean =>
-    completing !== undefined &&
-    isThatObject(head, {
-      size: completing.size,
-      crc64: completing.crc64,
-      etags: etagsOf(parts, completing.parts),
-    })
-  return { uploadId, is: (head) => isCompleted(head) || isDone(head, done) }
+  if (found.mark !== undefined) return 'other'
+  if (mark !== undefined && keepsMarks) return 'other'
+  if (verdict === 'none' || wasThereBefore(found, expected)) return 'other'
+  return 'equal'
 }
 
-function isPut(
-  head: ObjectHead,
-  completing: CompletingPutRecord | undefined,
+function wasThereBefore(
+  found: ObjectHead,
+  { begun, before, mark }: ExpectedObject,
 ): boolean {
-  if (completing?.md5 === undefined) return false
-  return head.size === completing.size && sameEtag(head.etag, completing.md5)
-}
-
-/** What `done` alone says, should the `completing` before it be damaged. */
-function isDone(head: ObjectHead, done: DoneRecord | undefined): boolean {
+  const { lastModified } = found
+  if (begun !== undefined) {
+    if (lastModified === undefined) return true
+    if (lastModified < begun - tolerance) return true
+  }
+  // Nothing was looked at: a mark was sent, and it turned out to be dropped.
+  if (before === undefined) return mark === undefined || begun === undefined
   return (
-    done !== undefined &&
-    head.size === done.size &&
-    sameEtag(head.etag, done.etag)
+    sameEtag(before.etag, found.etag) &&
+    before.lastModified === lastModified &&
+    before.versionId === found.versionId
   )
 }
 
 /**
- * Whether an object is the one that a Complete would have made. Size alone is
- * never proof: its CRC-64 must be equal, or its ETag the one that the parts'
- * MD5s give.
+ * What the server's word on an object is worth: the CRC-64 or the ETag is that of
+ * our bytes, is not, or cannot be compared.
  */
-export function isThatObject(
-  head: ObjectHead,
-  expected: {
-    size: number
-    crc64?: string | undefined
-    etags: readonly string[] | undefined
-  },
-): boolean {
-  if (head.size !== expected.size) return false
-  if (head.crc64 !== undefined && expected.crc64 !== undefined) {
-    return head.crc64 === expected.crc64
+export function checkObject(
+  { crc64, etag, isOpaque }: Pick<ObjectReceipt, 'crc64' | 'etag' | 'isOpaque'>,
+  expected: Pick<ExpectedObject, 'crc64' | 'etag'>,
+): PartCheck | 'wrong' {
+  if (crc64 !== undefined && expected.crc64 !== undefined) {
+    return crc64 === expected.crc64 ? 'crc64' : 'wrong'
   }
-  if (expected.etags === undefined || !expected.etags.every(isMd5Etag)) {
-    return false
+  const ours = expected.etag
+  if (ours === undefined || isOpaque === true) return 'none'
+  const theirs = bareEtag(etag)
+  if (theirs === ours.value) return 'md5'
+  return ours.isBinding && hasFormOf(theirs, ours.value) ? 'wrong' : 'none'
+}
+
+/** An MD5, or one of as many parts. */
+function hasFormOf(etag: string, other: string): boolean {
+  const [digest = '', parts] = etag.split('-')
+  return isMd5Etag(digest) && parts === other.split('-')[1]
+}
+
+/** The ETag that parts give their object; undefined when theirs are no MD5s. */
+export function expectedEtag(
+  parts: readonly { etag: string; md5?: string | undefined }[],
+): ExpectedEtag | undefined {
+  const etags = parts.map(({ etag }) => etag)
+  if (etags.length === 0 || !etags.every(isMd5Etag)) return undefined
+  return {
+    value: multipartEtag(etags),
+    isBinding: parts.every(({ etag, md5 }) => md5 === bareEtag(etag)),
   }
-  return sameEtag(head.etag, multipartEtag(expected.etags))
+}
+
+/** What an earlier run's Complete was to make, as far as the log knows it. */
+export function expectedOf(
+  upload: UploadState,
+  completing: CompletingUploadRecord,
+): ExpectedObject {
+  const { parts, mark, etagsDigests, drops, serverDate } = upload
+  const { size, crc64, before } = completing
+  // Records of parts that were sent again since say nothing of that object.
+  const isSame = partsNow(upload, completing) === 'same'
+  const named = isSame ? recordsOf(parts, completing.parts) : undefined
+  return {
+    size,
+    crc64,
+    etag: named && expectedEtag(named),
+    mark,
+    isOnly: etagsDigests.size === 1 && !isContended(drops),
+    begun: serverDate,
+    before,
+  }
+}
+
+/**
+ * The Complete of an upload that is gone, where the log has lost its record: an
+ * object with the upload's mark says how many parts it named, and their size. The
+ * bytes are proved at the end, by its CRC-64 or its ETag.
+ */
+export function lostComplete(
+  found: Found,
+  { mark, parts }: UploadState,
+): CompletingUploadRecord | undefined {
+  if (typeof found !== 'object' || mark === undefined) return undefined
+  if (found.mark !== mark) return undefined
+  const count = Number(/-([1-9][0-9]{0,4})$/.exec(bareEtag(found.etag))?.[1])
+  const named = recordsOf(parts, count)
+  if (named === undefined) return undefined
+  const isKnown = found.crc64 !== undefined || checkEtag(found, named)
+  if (!isKnown) return undefined
+  return {
+    type: 'completing',
+    parts: count,
+    size: found.size,
+    crc64: found.crc64,
+    etagsDigest: etagsDigest(named.map(({ etag }) => etag)),
+  }
+}
+
+function checkEtag(found: ObjectHead, parts: readonly PartRecord[]): boolean {
+  const etag = expectedEtag(parts)
+  return checkObject(found, { crc64: undefined, etag }) === 'md5'
+}
+
+/** What an earlier run's PutObject was to make. */
+export function expectedPut({
+  size,
+  crc64,
+  md5,
+  mark,
+  before,
+}: CompletingPutRecord): ExpectedObject {
+  const etag = md5 === undefined ? undefined : { value: md5, isBinding: true }
+  return { size, crc64, etag, mark, isOnly: true, begun: undefined, before }
+}
+
+/** Why a part is dropped that is not on the server as it was sent. */
+export const notAsSent = 'not-as-sent'
+
+/** Whether somebody else was seen to send parts to the same upload. */
+export function isContended(drops: ReadonlyMap<number, string>): boolean {
+  return [...drops.values()].includes(notAsSent)
+}
+
+/** The records of parts 1 to n, when the log has every one of them. */
+function recordsOf(
+  parts: ReadonlyMap<number, PartRecord>,
+  count: number,
+): PartRecord[] | undefined {
+  const records: PartRecord[] = []
+  for (let number = 1; number <= count; number++) {
+    const part = parts.get(number)
+    if (part === undefined) return undefined
+    records.push(part)
+  }
+  return records
 }
 
 /** The ETags of parts 1 to n, when the log has every one of them. */
@@ -118,13 +268,7 @@ export function etagsOf(
   parts: ReadonlyMap<number, PartRecord>,
   count: number,
 ): string[] | undefined {
-  const etags: string[] = []
-  for (let number = 1; number <= count; number++) {
-    const part = parts.get(number)
-    if (part === undefined) return undefined
-    etags.push(part.etag)
-  }
-  return etags
+  return recordsOf(parts, count)?.map(({ etag }) => etag)
 }
 
 /**
@@ -152,38 +296,4 @@ export function combinedCrc64(
     pieces.push({ size, crc64 })
   }
   return combineCrc64(variant, pieces)
-}
-
-/** What the server's word on the object is worth. */
-export function checkObject(
-  receipt: ObjectReceipt,
-  expected: { etags: readonly string[]; crc64: string | undefined },
-): 'crc64' | 'md5' | 'none' | 'wrong' {
-  if (receipt.crc64 !== undefined && expected.crc64 !== undefined) {
-    return receipt.crc64 === expected.crc64 ? 'crc64' : 'wrong'
-  }
-  const { etags } = expected
-  if (!etags.every(isMd5Etag)) return 'none'
-  // Another ETag proves nothing: not every store makes it of the parts' MD5s.
-  return sameEtag(receipt.etag, multipartEtag(etags)) ? 'md5' : 'none'
-}
-
-/** What the object must be, to be ours. */
-export interface Expected {
-  size: number
-  /** Hex. */
-  md5: string
-  crc64: string | undefined
-}
-
-/** What proves the object to be ours; its size alone never does. */
-export function proofOf(
-  head: ObjectHead,
-  { size, md5, crc64 }: Expected,
-): 'crc64' | 'md5' | undefined {
-  if (head.size !== size) return undefined
-  if (head.crc64 !== undefined && crc64 !== undefined) {
-    return head.crc64 === crc64 ? 'crc64' : undefined
-  }
-  return isMd5Etag(head.etag) && sameEtag(head.etag, md5) ? 'md5' : undefined
 }

@@ -51,7 +51,7 @@ export class BeforeComplete {
       throw new UploadError(
         'PAWL_BEFORE_COMPLETE',
         `beforeComplete did not agree, so nothing was completed: ${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause, key, resumable: true },
+        { cause, key },
       )
     } finally {
       signal.removeEventListener('abort', onAbort)

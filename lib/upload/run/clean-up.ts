@@ -4,16 +4,24 @@
  * the log says that it is ours, or by the rule in `rules/orphan`.
  */
 import type { LogState } from '../../checkpoint/fold.js'
+import type { ObjectSight } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import { listAllParts } from '../calls/look.js'
-import type { Requests } from '../calls/requests.js'
+import { isRefusedLook, listAllParts, lookAt } from '../calls/look.js'
+import { kindOf, Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { canBeOrphan, mayHaveOrphans } from '../rules/orphan.js'
+import type { RunContext } from './context.js'
+import { contended } from './errors.js'
 import type { UploadLog } from './log.js'
-import type { Preparation } from './open.js'
+
+type Means = Pick<RunContext, 'settings' | 'log' | 'requests'>
+
+/** What a call that only cleans up may take: attempts, and ms each. */
+const brief = { attempts: 2, headersTimeout: 10_000 }
 
 const mostRounds = 5
 
+/** Aborts until the server lists no part; rejects when it cannot be reached. */
 export async function abortForGood(
   settings: UploadSettings,
   requests: Requests,
@@ -30,10 +38,71 @@ export async function abortForGood(
       throw new UploadError(
         'PAWL_SERVER',
         `the server still lists ${left.size} parts after ${round} aborts; the log is kept, discard again later`,
-        { key, uploadId, resumable: true },
+        { key, uploadId },
       )
     }
   }
+}
+
+/**
+ * Makes sure that no earlier upload of this log can still become the object: a
+ * Complete that a paused or killed run has sent may be under way. Each is aborted
+ * and seen gone, or its mark is seen under the key. What cannot be aborted is
+ * `PAWL_UPLOAD_CONTENDED`.
+ */
+export async function endRivals(context: Means): Promise<void> {
+  const { log, settings, requests } = context
+  const { key, store } = settings
+  for (const [uploadId, mark] of log.state.rivals) {
+    const by = await requests
+      .send({ what: 'Abort', uploadId, ...brief }, (call) =>
+        store.abortUpload({ key, uploadId }, call),
+      )
+      .then(
+        async () => {
+          const left = await listAllParts(requests, settings, uploadId)
+          return left === 'gone' || left === 'refused' ? 'abort' : undefined
+        },
+        async (error: unknown) => {
+          if (!(error instanceof UploadError)) throw error
+          const found = await lookAt(requests, settings, brief)
+          const isObject = typeof found === 'object' && mark !== undefined
+          if (isObject && found.mark === mark) return 'object' as const
+          throw contended(uploadId, error, {
+            key,
+            isRefused: isRefusedLook(error),
+          })
+        },
+      )
+    if (by === undefined) {
+      throw contended(uploadId, undefined, { key, isRefused: false })
+    }
+    await log.append({ type: 'closed', uploadId, by })
+  }
+}
+
+/**
+ * Aborts the upload of a run that keeps no log, unless its Complete was sent and
+ * may have taken effect. What cannot be aborted is the lifecycle rule's.
+ */
+export async function abortUnlogged(
+  settings: UploadSettings,
+  { state }: Pick<UploadLog, 'state'>,
+): Promise<void> {
+  const { upload } = state
+  if (upload === undefined || upload.voided !== undefined) return
+  if (upload.completing !== undefined || upload.done !== undefined) return
+  const { key, store } = settings
+  const { uploadId } = upload
+  const { signal } = new AbortController()
+  const requests = new Requests(settings, signal, () => undefined)
+  await requests
+    .send({ what: 'Abort', uploadId, ...brief }, (call) =>
+      store.abortUpload({ key, uploadId }, call),
+    )
+    .catch((error: unknown) => {
+      if (!(error instanceof UploadError)) throw error
+    })
 }
 
 /** Of one key: more than that is not this log's doing. */
@@ -59,7 +128,7 @@ export async function abortOrphans({
     )) {
       const listed = await listAllParts(requests, settings, uploadId)
       if (listed === 'gone' || listed === 'refused' || listed.size > 0) continue
-      await requests.send({ what: 'Abort', uploadId, attempts: 2 }, (call) =>
+      await requests.send({ what: 'Abort', uploadId, ...brief }, (call) =>
         store.abortUpload({ key, uploadId }, call),
       )
     }
@@ -82,7 +151,7 @@ async function findCandidates(
   let markers = {}
   for (let page = 1; page <= mostPages; page++) {
     const { answer } = await requests.send(
-      { what: 'the list of uploads', attempts: 2 },
+      { what: 'the list of uploads', ...brief },
       (call) => store.listUploads({ prefix: key, ...markers }, call),
     )
     const { uploads, next, date } = answer
@@ -100,28 +169,60 @@ async function findCandidates(
   return found
 }
 
+/** Runs in which every Abort of an upload is refused before it is let go. */
+const mostRefusals = 4
+
 /**
- * Aborts uploads that the log has given up, once each: what cannot be aborted
- * now stays in the log for the next time. `isLast`: there may be none.
+ * Aborts uploads that the log has given up, once each. What cannot be aborted now
+ * stays in the log for the next time; what was refused in four runs in a row is
+ * let go, and told.
  */
-export async function closeOldUploads(
-  { settings, log, requests }: Omit<Preparation, 'emit'>,
-  isLast = false,
-): Promise<void> {
+export async function closeOldUploads({
+  settings,
+  log,
+  requests,
+  emit,
+}: Means & Pick<RunContext, 'emit'>): Promise<void> {
   const { store, key } = settings
   for (const uploadId of log.state.unclosed) {
-    const isClosed = await requests
-      .send(
-        { what: 'Abort', uploadId, ...(isLast ? {} : { attempts: 2 }) },
-        (call) => store.abortUpload({ key, uploadId }, call),
+    const failure = await requests
+      .send({ what: 'Abort', uploadId, ...brief }, (call) =>
+        store.abortUpload({ key, uploadId }, call),
       )
       .then(
-        () => true,
+        () => undefined,
         (error: unknown) => {
-          if (error instanceof UploadError) return false
+          if (error instanceof UploadError) return error
           throw error
         },
       )
-    if (isClosed) await log.append({ type: 'closed', uploadId, by: 'abort' })
+    if (failure === undefined) {
+      await log.append({ type: 'closed', uploadId, by: 'abort' })
+      continue
+    }
+    const since = log.state.voidedIn.get(uploadId) ?? log.run
+    const isRefused = kindOf(failure) === 'denied'
+    if (!isRefused || log.run - since < mostRefusals - 1) continue
+    await log.append({ type: 'closed', uploadId, by: 'nobody' })
+    emit('left', { uploadId, error: failure })
   }
+}
+
+/**
+ * What is under the key before something is made of it: looked at only where no
+ * mark tells the new object from the old one.
+ */
+export async function sightBefore(
+  { requests, settings }: Pick<RunContext, 'requests' | 'settings'>,
+  mark: string | undefined,
+): Promise<ObjectSight | undefined> {
+  const { environment, store } = settings
+  if (mark !== undefined && !environment.facts.of(store).dropsMarks) {
+    return undefined
+  }
+  const found = await lookAt(requests, settings)
+  if (found === 'refused') return undefined
+  if (found === 'absent') return { etag: '' }
+  const { etag, lastModified, versionId } = found
+  return { etag, lastModified, versionId }
 }

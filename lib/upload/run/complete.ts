@@ -1,197 +1,311 @@
 /**
- * Making the object: Complete, and finding out what became of it.
+ * Complete, and finding out what became of it.
  *
  * A lost answer, a time-out, a 5xx, `NoSuchUpload` or a conflict says nothing of
- * whether the object is there, so before anything else the object is looked at.
- * Its CRC-64, or the ETag that the parts' MD5s give, is proof; its size alone
- * never is. Still listed and not ours: the same body is sent again. Neither:
- * `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
+ * whether the object is there. After the first such answer, of this run or of an
+ * earlier one, every later failure is looked at before it is believed: whose the
+ * object under the key is, and whether the upload is still listed.
+ *
+ * - Ours: success. Another's, and the answer is that it exists: that.
+ * - Still listed: the same Complete goes out again.
+ * - Neither: looked for again, for as long as a Complete that nobody answered may
+ *   take; where this caller may not look, the repeated Complete is the question.
+ *   Then `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
  */
+import { delay } from '../../environment.js'
 import { UploadError } from '../../errors.js'
-import type { CompletedPart, ObjectReceipt } from '../../store/object-store.js'
+import type {
+  CompletedPart,
+  ObjectHead,
+  ObjectReceipt,
+} from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
-import { headObject, listAllParts } from '../calls/look.js'
+import { listAllParts, lookAt } from '../calls/look.js'
 import {
   isAmbiguous,
+  mayHaveHappened,
   type RequestContext,
-  type Requests,
 } from '../calls/requests.js'
-import type { UploadSettings } from '../options/settings.js'
-import { isThatObject, sameEtag } from '../rules/proof.js'
+import type { Listed } from '../rules/judge.js'
+import {
+  type ExpectedObject,
+  type Found,
+  notAsSent,
+  sameEtag,
+  type Whose,
+  whose,
+} from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
 
+/** ms between looks for an object that is not there, at first and at most. */
+const firstPause = 3400
+const longestPause = 15_000
+/** ms; looked for so long where the store has answered, if only with an error. */
+const heardLimit = 60_000
+/** How often a Complete goes out for an upload that is no longer listed. */
+const mostRepeats = 2
+
 export interface CompleteInput {
-  settings: UploadSettings
-  requests: Requests
+  upload: CurrentUpload
   uploadId: string
-  parts: readonly CompletedPart[]
+  parts: readonly (CompletedPart & { size: number })[]
   size: number
   /** Of the whole object, when this run knows it. */
   crc64: string | undefined
-  /** Not the run's: a Complete that was sent is waited for. */
-  signal: AbortSignal
+  /** By which the object is known to be this upload's. */
+  expected: ExpectedObject
+  /** An earlier run has sent a Complete, which may still be under way. */
+  wasSent: boolean
 }
 
-/** What became of a Complete that was refused for good. */
-export class CompleteRefusal extends Error {
-  override readonly name = 'CompleteRefusal'
-  /** `parts`: some are not on the server as we know them. `size`: one is too small. */
-  readonly because: 'parts' | 'size' | 'gone'
-  override readonly cause: StoreError
-
-  constructor(because: 'parts' | 'size' | 'gone', cause: StoreError) {
-    super(because)
-    this.because = because
-    this.cause = cause
-  }
-}
-
-/** The finished object. Rejects with `CompleteRefusal` or an `UploadError`. */
+/** Rejects with an `UploadError`; what it means for the next run is in the log. */
 export async function completeUpload(
+  context: RunContext,
   input: CompleteInput,
 ): Promise<ObjectReceipt> {
-  const { settings, requests, uploadId, parts, size, crc64, signal } = input
-  const { store, key, object } = settings
-  const context: RequestContext = {
-    what: 'Complete',
-    uploadId,
-    signal,
-    headersTimeout: settings.timeout.complete,
+  return new Completing(context, input).run()
+}
+
+class Completing {
+  readonly #context: RunContext
+  readonly #input: CompleteInput
+  readonly #request: RequestContext
+  readonly #began: number
+  /** The object may be there, whatever the next answer says. */
+  #isOpen: boolean
+  /** Some Complete of this run was answered by the store. */
+  #wasHeard = false
+  #sent = 0
+  #counted = 1
+  #previous: StoreError | undefined
+  #noSuchUpload = 0
+  #repeats = 0
+
+  constructor(context: RunContext, input: CompleteInput) {
+    this.#context = context
+    this.#input = input
+    this.#isOpen = input.wasSent
+    const { settings, completeSignal: signal } = context
+    this.#request = {
+      what: 'Complete',
+      uploadId: input.uploadId,
+      signal,
+      headersTimeout: settings.timeout.complete,
+    }
+    this.#began = settings.environment.monotonic()
   }
-  if (object.forbidOverwrite === true) await mustNotExist(input)
-  let attempt = 1
-  let previous: StoreError | undefined
-  for (let sent = 1; ; sent++) {
-    try {
-      const receipt = await requests.once(
-        context,
-        (call) =>
-          store.completeUpload(
-            { key, uploadId, parts, object, size, crc64 },
-            call,
-          ),
-        sent,
-      )
-      const { callbackFailed } = receipt
-      if (callbackFailed === undefined || receipt.etag !== '') return receipt
-      // An error that does not say what was stored: the object does.
-      const found = await lookForObject(input)
-      if (found !== undefined) return { ...found, callbackFailed }
-      if (callbackFailed.status === 203) return receipt
-      throw unknown(input, callbackFailed, sent)
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!(error instanceof StoreError)) throw error
-      if (error.kind === 'invalid-part') {
-        throw new CompleteRefusal('parts', error)
+
+  async run(): Promise<ObjectReceipt> {
+    const { settings, completeSignal } = this.#context
+    if (settings.object.forbidOverwrite === true) await this.#mustNotExist()
+    for (;;) {
+      try {
+        return await this.#send()
+      } catch (error) {
+        completeSignal.throwIfAborted()
+        if (!(error instanceof StoreError)) throw error
+        const found = await this.#afterFailure(error)
+        if (found !== 'again') return found
       }
-      if (error.kind === 'too-small') throw new CompleteRefusal('size', error)
-      if (isAmbiguous(error.kind)) {
-        const found = await lookForObject(input)
-        if (found !== undefined) return found
-        if (error.kind === 'exists') {
-          throw requests.describe(error, context, sent)
-        }
-        await mustStillBeListed(input, error, sent)
-      }
-      // The object was looked for: what could not be understood is asked again.
-      const before = error.kind === 'response' ? undefined : previous
-      const decision = requests.decide(error, { attempt, previous: before })
-      if (!decision.retry) {
-        throw isAmbiguous(error.kind)
-          ? unknown(input, error, sent)
-          : requests.describe(error, context, sent)
-      }
-      if (decision.countsAttempt) attempt++
-      previous = error
-      await requests.pause(context, sent, decision.delay, error)
     }
   }
+
+  async #send(): Promise<ObjectReceipt> {
+    const { requests, settings } = this.#context
+    const { uploadId, parts, size, crc64 } = this.#input
+    const { store, key, object } = settings
+    const request = { key, uploadId, parts, object, size, crc64 }
+    const receipt = await requests.once(
+      this.#request,
+      (call) => store.completeUpload(request, call),
+      ++this.#sent,
+    )
+    const { callbackFailed } = receipt
+    if (callbackFailed === undefined || receipt.etag !== '') return receipt
+    // An error that does not say what was stored: the object does.
+    const { found, is } = await this.#look()
+    if (isObject(found) && is === 'ours') return { ...found, callbackFailed }
+    if (callbackFailed.status === 203) return receipt
+    throw this.#unknown(callbackFailed, false)
+  }
+
+  /** What became of a Complete that failed: the object, `again`, or an error. */
+  async #afterFailure(error: StoreError): Promise<ObjectReceipt | 'again'> {
+    const { kind } = error
+    if (wasAnswered(error)) this.#wasHeard = true
+    if (kind === 'no-upload') this.#noSuchUpload++
+    if (mayHaveHappened(error)) this.#isOpen = true
+    if (!this.#isOpen) throw await this.#refused(error)
+    const { found, is } = await this.#look()
+    if (isObject(found) && is === 'ours') return found
+    // Some servers list completed uploads: the first answer says that it is gone.
+    if (kind === 'no-upload' && this.#sent === 1) {
+      if (isObject(found) && is === 'equal') return found
+      throw await this.#refused(error)
+    }
+    const listed = await this.#list()
+    if (listed === 'gone') {
+      if (isObject(found) && is === 'equal') return found
+      return this.#findGone(error, found, is)
+    }
+    if (kind === 'exists' && is === 'other' && isObject(found)) {
+      throw this.#described(error)
+    }
+    if (isFinal(error)) throw await this.#refused(error)
+    const isListed = listed !== 'refused'
+    return this.#again(error, isListed)
+  }
+
+  /** The upload is not listed, and the object is not known to be ours. */
+  async #findGone(
+    error: StoreError,
+    found: Found,
+    is: Whose,
+  ): Promise<ObjectReceipt | 'again'> {
+    const { kind } = error
+    if (kind === 'exists' && is === 'other' && isObject(found)) {
+      throw this.#described(error)
+    }
+    const { settings, completeSignal } = this.#context
+    const { environment, timeout } = settings
+    const limit = this.#wasHeard
+      ? Math.min(heardLimit, timeout.complete)
+      : timeout.complete
+    const first = Math.min(firstPause, timeout.complete / 3)
+    for (let looks = 1; ; looks++) {
+      const passed = environment.monotonic() - this.#began
+      if (looks > 3 && passed >= limit) throw this.#unknown(error, false)
+      const pause = Math.min(first * 1.5 ** (looks - 1), longestPause)
+      await delay(environment, pause, completeSignal)
+      // Some servers answer a repeated Complete while the object is there.
+      if (is === 'unknown' && this.#canRepeat()) {
+        this.#repeats++
+        return 'again'
+      }
+      const next = await this.#look()
+      if (!isObject(next.found)) continue
+      if (next.is === 'ours' || next.is === 'equal') return next.found
+    }
+  }
+
+  #canRepeat(): boolean {
+    return this.#repeats < mostRepeats && this.#noSuchUpload < 2
+  }
+
+  /** The upload is still there: the same Complete is sent again, after a pause. */
+  async #again(error: StoreError, isListed: boolean): Promise<'again'> {
+    const { requests } = this.#context
+    // The object was looked for: what could not be understood is asked again.
+    const previous = error.kind === 'response' ? undefined : this.#previous
+    const attempt = this.#counted
+    const decision = requests.decide(error, { attempt, previous })
+    if (!decision.retry) throw this.#unknown(error, isListed)
+    if (decision.countsAttempt) this.#counted++
+    this.#previous = error
+    await requests.pause(this.#request, this.#sent, decision.delay, error)
+    return 'again'
+  }
+
+  async #look(): Promise<{ found: Found; is: Whose }> {
+    const { requests, settings, completeSignal: signal } = this.#context
+    const found = await lookAt(requests, settings, { signal })
+    const { environment, store } = settings
+    const keepsMarks = !environment.facts.of(store).dropsMarks
+    return { found, is: whose(found, this.#input.expected, keepsMarks) }
+  }
+
+  #list(): Promise<Listed | 'gone'> {
+    const { requests, settings, completeSignal: signal } = this.#context
+    return listAllParts(requests, settings, this.#input.uploadId, signal)
+  }
+
+  /**
+   * Some servers ignore the condition on Complete (Ceph, OSS with versions) and
+   * would replace the object. Between this look and Complete only the server can
+   * keep it.
+   */
+  async #mustNotExist(): Promise<void> {
+    const { found } = await this.#look()
+    if (!isObject(found)) return
+    const { key } = this.#context.settings
+    const { uploadId } = this.#input
+    throw new UploadError(
+      'PAWL_ALREADY_EXISTS',
+      `there is an object ${JSON.stringify(key)} already, and forbidOverwrite is set, so the upload was not completed; its parts are kept`,
+      { key, uploadId },
+    )
+  }
+
+  #described(error: StoreError): UploadError {
+    return this.#context.requests.describe(error, this.#request, this.#sent)
+  }
+
+  #refused(error: StoreError): Promise<UploadError> {
+    return refused(this.#context, this.#input, error, this.#sent)
+  }
+
+  /** `isListed`: its parts were there at the last look. */
+  #unknown(cause: StoreError, isListed: boolean): UploadError {
+    const { key } = this.#context.settings
+    const where = isListed
+      ? 'the upload is still there and does not complete'
+      : 'the upload is no longer listed'
+    return new UploadError(
+      'PAWL_COMPLETE_UNKNOWN',
+      `it is not known whether the object was completed: the last answer was "${cause.message}", ${where}, and what is under the key is not provably this upload's; the checkpoint is kept, and the same call looks again`,
+      {
+        ...answerOf(cause),
+        key,
+        uploadId: this.#input.uploadId,
+        attempts: this.#sent,
+        resumable: isListed,
+      },
+    )
+  }
+}
+
+function isObject(found: Found): found is ObjectHead {
+  return typeof found === 'object'
+}
+
+/** Whether it was the store that answered, and not nobody or a balancer. */
+function wasAnswered({ status }: StoreError): boolean {
+  return status !== undefined && status !== 502 && status !== 504
+}
+
+/** No later Complete of the same upload could be answered otherwise. */
+function isFinal({ kind, serverCode }: StoreError): boolean {
+  if (kind === 'conflict') {
+    return (
+      serverCode === 'FileImmutable' ||
+      serverCode === 'ConditionalRequestConflict'
+    )
+  }
+  return !isAmbiguous(kind) || kind === 'exists'
 }
 
 /**
- * Some servers ignore the condition on Complete (Ceph) and would replace the
- * object. Between this look and Complete only the server can keep it.
+ * The error of a Complete that was refused for certain. Its cure goes into the log
+ * before that is told, so that no log fails for ever.
  */
-async function mustNotExist({
-  settings,
-  requests,
-  uploadId,
-  signal,
-}: CompleteInput): Promise<void> {
-  const { key } = settings
-  if ((await headObject(requests, settings, signal)) === undefined) return
-  throw new UploadError(
-    'PAWL_ALREADY_EXISTS',
-    `there is an object ${JSON.stringify(key)} already, and forbidOverwrite is set, so the upload was not completed; its parts are kept`,
-    { key, uploadId, resumable: true },
-  )
-}
-
-/** The object, when it is there and ours. */
-async function lookForObject(
-  input: CompleteInput,
-): Promise<ObjectReceipt | undefined> {
-  const { settings, requests, parts, size, crc64, signal } = input
-  const head = await headObject(requests, settings, signal)
-  if (head === undefined) return undefined
-  const etags = parts.map(({ etag }) => etag)
-  return isThatObject(head, { size, crc64, etags }) ? head : undefined
-}
-
-async function mustStillBeListed(
-  input: CompleteInput,
-  error: StoreError,
-  attempt: number,
-): Promise<void> {
-  const { settings, requests, uploadId, signal } = input
-  const listed = await listAllParts(requests, settings, uploadId, signal)
-  if (listed !== 'gone') return
-  // The first answer said so, and nothing of ours can have completed it.
-  if (attempt === 1 && error.kind === 'no-upload') {
-    throw new CompleteRefusal('gone', error)
-  }
-  throw unknown(input, error, attempt)
-}
-
-function unknown(
-  { settings, uploadId }: CompleteInput,
+async function refused(
+  context: RunContext,
+  { upload, uploadId, parts }: CompleteInput,
   cause: StoreError,
   attempts: number,
-): UploadError {
-  return new UploadError(
-    'PAWL_COMPLETE_UNKNOWN',
-    `it is not known whether the object was completed: the last answer was "${cause.message}", the upload is gone or does not complete, and what is stored under the key is not provably this upload; the checkpoint is kept, run the same call again`,
-    {
-      ...answerOf(cause),
-      key: settings.key,
-      uploadId,
-      attempts,
-      resumable: true,
-    },
-  )
-}
-
-/** Why a part is dropped; for the second time in a row it is somebody's doing. */
-const notAsSent = 'not-as-sent'
-
-/** The error to end the run with. */
-export async function refusedComplete(
-  context: RunContext,
-  upload: CurrentUpload,
-  uploadId: string,
-  parts: readonly (CompletedPart & { size: number })[],
-  refusal: CompleteRefusal,
 ): Promise<UploadError> {
   const { log, settings, requests, completeSignal } = context
-  const { cause } = refusal
   const { key } = settings
-  const fields = { ...answerOf(cause), key, uploadId, resumable: true }
-  if (refusal.because === 'gone') {
-    return upload.lose(uploadId, cause)
+  const fields = { ...answerOf(cause), key, uploadId, attempts }
+  const isGone =
+    cause.kind === 'no-upload' ||
+    cause.serverCode === 'ConditionalRequestConflict'
+  if (isGone) return upload.lose(uploadId, cause)
+  if (cause.kind !== 'invalid-part' && cause.kind !== 'too-small') {
+    return requests.describe(cause, { what: 'Complete', uploadId }, attempts)
   }
-  if (refusal.because === 'size') {
+  if (cause.kind === 'too-small') {
     await log.append({ type: 'void', uploadId, reason: 'part-size' })
     return new UploadError(
       'PAWL_COMPLETE_REFUSED',

@@ -17,8 +17,12 @@ import { UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
 import type { ListedPart } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
-import { isStoredAlready, listAllParts } from '../calls/look.js'
-import { isAmbiguous, kindOf } from '../calls/requests.js'
+import {
+  isOutOfSequence,
+  isStoredAlready,
+  listAllParts,
+} from '../calls/look.js'
+import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
 import type { Sent } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
 import { judgePart, type Listed, type Verdict } from '../rules/judge.js'
@@ -27,7 +31,7 @@ import { bareEtag, md5Hex } from '../rules/proof.js'
 import type { TakenPart } from '../source/part-content.js'
 import { closeOldUploads } from './clean-up.js'
 import type { RunContext } from './context.js'
-import { partTaken, uploadGone } from './errors.js'
+import { outOfSequence, partTaken, uploadGone } from './errors.js'
 import { givenUp } from './log.js'
 import { inScope } from './trace.js'
 
@@ -82,6 +86,19 @@ export class CurrentUpload {
     return listed === 'refused' ? listed : listed?.get(partNumber)
   }
 
+  /**
+   * A Complete of an earlier run may have named the part as it is stored. Where
+   * neither CRC-64 nor MD5 tells the objects apart, it must not be replaced.
+   */
+  mustNotReplace(partNumber: number): boolean {
+    const { crc, environment, store } = this.#context.settings
+    const isNamed = this.#earlier?.upload.completing !== undefined
+    if (!isNamed || crc.isWanted) return false
+    if (environment.facts.of(store).hasMd5Etags) return false
+    const isStored = typeof this.listed(partNumber) === 'object'
+    return isStored || this.recordOf(partNumber) !== undefined
+  }
+
   /** Begins the upload when there is none. */
   id(): Promise<string> {
     this.#id ??= this.#create()
@@ -114,6 +131,11 @@ export class CurrentUpload {
         this.receipts.set(partNumber, receipt)
         return { receipt, attempts }
       } catch (error) {
+        if (isOutOfSequence(error)) {
+          const failure = outOfSequence(part, error)
+          await this.giveUpFor(failure, 'source-changed')
+          throw failure
+        }
         if (kindOf(error) !== 'no-upload') throw error
         await this.#renew(uploadId, error)
       }
@@ -189,16 +211,22 @@ export class CurrentUpload {
   async #begin(): Promise<string> {
     const { settings, log, requests, emit } = this.#context
     const { key, object, store, sequential, environment } = settings
+    let mark = settings.mark ? environment.id() : undefined
     const { answer } = await requests.send(
       { what: 'Initiate' },
       async (call) => {
-        await log.append({ type: 'intent', time: environment.now() })
+        await log.append({ type: 'intent', time: environment.now(), mark })
+        const request = { key, object, sequential, mark }
         try {
-          return await store.createUpload({ key, object, sequential }, call)
+          return await store.createUpload(request, call)
         } catch (error) {
-          if (isAmbiguous(kindOf(error))) log.hasUnheard()
-          throw error
+          if (mayHaveHappened(error)) log.hasUnheard()
+          if (mark === undefined || !refusesMetadata(error, object)) throw error
         }
+        // A server that takes no metadata: once more without.
+        mark = undefined
+        await log.append({ type: 'intent', time: environment.now() })
+        return store.createUpload({ key, object, sequential }, call)
       },
     )
     const { uploadId, date } = answer
@@ -209,6 +237,7 @@ export class CurrentUpload {
       optionsDigest: settings.optionsDigest,
       time: environment.now(),
       serverDate: date,
+      mark,
     })
     this.#known = uploadId
     emit('initiated', { uploadId })
@@ -290,7 +319,7 @@ export class Receipts {
         throw new UploadError(
           'PAWL_INVALID_STATE',
           `part ${partNumber} of ${count} has no receipt; nothing was completed`,
-          { partNumber, resumable: true },
+          { partNumber },
         )
       }
       sum += receipt.size
@@ -300,7 +329,6 @@ export class Receipts {
       throw new UploadError(
         'PAWL_INVALID_STATE',
         `${this.#byNumber.size} parts of ${sum} bytes are stored, expected ${count} of ${size}; nothing was completed`,
-        { resumable: true },
       )
     }
     return parts
@@ -310,7 +338,7 @@ export class Receipts {
 const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
 
 /** The weakest of some checks. */
-export function weakest(checks: readonly PartCheck[]): PartCheck {
+export function weakest(checks: Iterable<PartCheck>): PartCheck {
   let least: PartCheck = 'crc64'
   for (const check of checks) {
     if (strength[check] < strength[least]) least = check

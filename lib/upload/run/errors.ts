@@ -5,7 +5,10 @@ import { answerOf, type StoreError } from '../../store/store-error.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { UploadResult } from '../options/result.js'
 import type { UploadSettings } from '../options/settings.js'
+import { codeOf } from '../../store/cause.js'
+import { kindOf } from '../calls/requests.js'
 import { type Candidate, hasChanged } from '../rules/judge.js'
+import { type Circumstances, keptAfter } from '../rules/kept.js'
 import type { Piece } from '../source/part-content.js'
 
 function partChanged(
@@ -15,7 +18,7 @@ function partChanged(
   return new UploadError(
     'PAWL_SOURCE_CHANGED',
     `part ${partNumber} (bytes ${offset} to ${offset + size - 1}) is not what an earlier run stored, and onSourceChange is 'fail'`,
-    { ...fields, partNumber, offset, resumable: true },
+    { ...fields, partNumber, offset },
   )
 }
 
@@ -39,7 +42,7 @@ export function sourceGrew(
   return new UploadError(
     'PAWL_SOURCE_CHANGED',
     `the source goes on behind byte ${fields.offset}, where an earlier run's ended within part ${last}; that part counts no more: run the same call again, and it is sent anew`,
-    { ...fields, partNumber: last, resumable: true },
+    { ...fields, partNumber: last, transient: true },
   )
 }
 
@@ -51,7 +54,32 @@ export function partTaken(
   return new UploadError(
     'PAWL_SOURCE_CHANGED',
     `part ${partNumber} (bytes ${offset} to ${offset + size - 1}) is not what is stored of it, and a sequential upload takes no part twice; run the same call again to upload everything anew`,
-    { ...fields, partNumber, offset, resumable: true },
+    { ...fields, partNumber, offset, transient: true },
+  )
+}
+
+/** For a sequential upload with a hole that no run of ours has made. */
+export function outOfSequence(
+  { partNumber, offset }: Piece,
+  cause: UploadError,
+): UploadError {
+  const { key, uploadId } = cause
+  return new UploadError(
+    'PAWL_UPLOAD_CONTENDED',
+    `part ${partNumber} does not follow what is stored: somebody else sends parts to the same upload, and a sequential one cannot be put right; run the same call again to upload everything anew`,
+    { cause, key, uploadId, partNumber, offset, transient: true },
+  )
+}
+
+/** A part of an object that may be complete already would be replaced. */
+export function mayBeNamed(
+  { partNumber, offset }: Piece,
+  fields: { key: string; uploadId: string | undefined },
+): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_CHANGED',
+    `part ${partNumber} differs from what an earlier run has stored and completed with, which cannot be told from this run's by its digests here; run the same call again to upload everything anew`,
+    { ...fields, partNumber, offset, transient: true },
   )
 }
 
@@ -59,7 +87,7 @@ export function uploadGone(fields: UploadErrorFields): UploadError {
   return new UploadError(
     'PAWL_UPLOAD_GONE',
     'the upload is no longer on the server (aborted by somebody else, or by a lifecycle rule), and the source cannot be read again; run the same call again to start over',
-    { ...fields, resumable: true },
+    { ...fields },
   )
 }
 
@@ -74,7 +102,7 @@ export function tooManyParts(
   return new UploadError(
     'PAWL_TOO_MANY_PARTS',
     `the source is longer than ${maxParts} parts of ${partSize} bytes; run it again with a larger partSize, or with its size`,
-    { key, partNumber, offset, resumable: true },
+    { key, partNumber, offset },
   )
 }
 
@@ -82,7 +110,7 @@ export function claimBroken(key: string): UploadError {
   return new UploadError(
     'PAWL_SOURCE_CHANGED',
     'an earlier run completed the object, and the source is no longer its bytes; run the same call again to upload the source as it is now',
-    { key, resumable: true },
+    { key, transient: true },
   )
 }
 
@@ -113,26 +141,80 @@ export class CallbackError extends UploadError {
   }
 }
 
-export function suspended(fields: UploadErrorFields): UploadError {
-  return new UploadError(
+/** Made by a run's own caller: what is true of it is worked out like a failure. */
+class Suspension extends UploadError {}
+
+/** `isLogged`: there is a log to go on from. */
+export function suspended({
+  isLogged,
+  ...fields
+}: UploadErrorFields & { isLogged: boolean }): UploadError {
+  return new Suspension(
     'PAWL_SUSPENDED',
-    fields.resumable === true
+    isLogged
       ? 'the upload was suspended; the same call, made again, goes on from here'
       : 'the upload was stopped; without a checkpoint the same call, made again, starts over',
     fields,
   )
 }
 
-/** An error as callers see it: without a log there is nothing to go on from. */
-export function told(error: Error, isResumable: boolean): Error {
-  if (!isResumable && error instanceof UploadError && error.resumable) {
-    Object.defineProperty(error, 'resumable', { value: false })
+/** Says of a failure of ours what is kept and whether to repeat the call. */
+export function tellKept(error: Error, circumstances: Circumstances): void {
+  if (!(error instanceof UploadError)) return
+  const { code, status, serverCode, resumable, transient, cause } = error
+  const failure = {
+    code,
+    kind: kindOf(error),
+    status,
+    serverCode,
+    systemCode: codeOf(cause) ?? codeOf(causeOf(cause)) ?? '',
+    resumable,
+    transient: transient || isTransient(cause),
   }
-  return error
+  const kept = keptAfter(failure, circumstances)
+  for (const [name, value] of Object.entries(kept)) {
+    Object.defineProperty(error, name, { value, enumerable: true })
+  }
+}
+
+/** Whether what ended a run is its own: a failure of it, or its suspension. */
+export function isOwn(error: Error, failure: Error | undefined): boolean {
+  return error === failure || error instanceof Suspension
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined
+}
+
+/** What `beforeComplete` has thrown may say so of itself. */
+function isTransient(cause: unknown): boolean {
+  if (cause instanceof UploadError) return false
+  return (
+    typeof cause === 'object' &&
+    cause !== null &&
+    'transient' in cause &&
+    cause.transient === true
+  )
 }
 
 export function discarded(fields: UploadErrorFields): UploadError {
   return new UploadError('PAWL_DISCARDED', 'the upload was discarded', fields)
+}
+
+/** An earlier upload of this log may still become the object. */
+export function contended(
+  uploadId: string,
+  cause: UploadError | undefined,
+  { key, isRefused }: { key: string; isRefused: boolean },
+): UploadError {
+  const why = isRefused
+    ? 'this caller may not abort it (AbortMultipartUpload is needed)'
+    : 'it could not be aborted now'
+  return new UploadError(
+    'PAWL_UPLOAD_CONTENDED',
+    `an earlier run of this log has sent a Complete of upload ${uploadId}, which may still take effect, and ${why}; nothing was sent`,
+    { cause, key, uploadId, transient: !isRefused },
+  )
 }
 
 /** For a `discard()` whose log cannot be opened: its disk does not answer. */
@@ -189,6 +271,6 @@ export function sizeMismatch(
   return new UploadError(
     'PAWL_SIZE_MISMATCH',
     `the source gave ${least}${found} bytes, expected ${expected} (the option size); nothing was completed`,
-    { key, resumable: true },
+    { key },
   )
 }

@@ -12,18 +12,26 @@ import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
-import { headObject } from '../calls/look.js'
+import { lookAt } from '../calls/look.js'
 import type { UploadResult } from '../options/result.js'
 import type { Claim } from '../rules/claim.js'
 import {
   checkObject,
   combinedCrc64,
+  type ExpectedObject,
   etagsDigest,
-  isThatObject,
+  expectedEtag,
+  expectedOf,
   unquoted,
+  whose,
 } from '../rules/proof.js'
-import { abortOrphans, closeOldUploads } from './clean-up.js'
-import { CompleteRefusal, completeUpload, refusedComplete } from './complete.js'
+import {
+  abortOrphans,
+  closeOldUploads,
+  endRivals,
+  sightBefore,
+} from './clean-up.js'
+import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
 import { type CurrentUpload, weakest } from './current-upload.js'
 import { CallbackError, mustBeAsStored } from './errors.js'
@@ -50,56 +58,56 @@ export async function finishUpload(
   source: { parts: number; size: number },
   reuse: Reuse,
 ): Promise<UploadResult> {
-  const { settings, requests, log } = context
+  const { settings, log } = context
   const parts = upload.receipts.inOrder(source.parts, source.size)
   const { size } = source
   const crc64 = settings.crc.isWanted
     ? combinedCrc64(settings.crc.variant, parts)
     : undefined
   await context.beforeComplete.ask({ size, crc64 })
-  const etags = parts.map(({ etag }) => etag)
-  await log.append({
-    type: 'completing',
+  await endRivals(context)
+  const wasSent = log.state.upload?.completing !== undefined
+  const before = await sightBefore(context, log.state.upload?.mark)
+  const completing = {
+    type: 'completing' as const,
     parts: parts.length,
     size,
     crc64,
-    etagsDigest: etagsDigest(etags),
-  })
+    etagsDigest: etagsDigest(parts.map(({ etag }) => etag)),
+    sentDigest: settings.sentDigest,
+    before,
+  }
+  await log.append(completing)
   context.signal.throwIfAborted()
-  const signal = context.completeSignal
-  let receipt: ObjectReceipt
-  try {
-    receipt = await completeUpload({
-      settings,
-      requests,
-      uploadId,
-      parts,
-      size,
-      crc64,
-      signal,
-    })
-  } catch (error) {
-    if (!(error instanceof CompleteRefusal)) throw error
-    throw await refusedComplete(context, upload, uploadId, parts, error)
+  const state = log.state.upload
+  if (state === undefined) throw new Error('a Complete without an upload')
+  const expected = {
+    ...expectedOf(state, completing),
+    etag: expectedEtag(parts),
   }
-  if (receipt.etag === '') {
-    const head = await headObject(requests, settings, signal)
-    receipt = { ...receipt, etag: head?.etag ?? '' }
-    if (head !== undefined && isThatObject(head, { size, crc64, etags })) {
-      receipt.crc64 ??= head.crc64
-      receipt.versionId ??= head.versionId
-    }
+  let receipt = await completeUpload(context, {
+    upload,
+    uploadId,
+    parts,
+    size,
+    crc64,
+    expected,
+    wasSent,
+  })
+  const isEarlier = reuse.resumed && settings.store.precedence === 'initiate'
+  if (receipt.etag === '' || isEarlier) {
+    receipt = await lookAfter(context, receipt, expected)
   }
-  const objectCheck = checkObject(receipt, { etags, crc64 })
+  const objectCheck = checkObject(receipt, expected)
   if (objectCheck === 'wrong') {
     await log.append(...givenUp(uploadId, 'object-damaged', 'object'))
     throw new UploadError(
       'PAWL_VERIFY_FAILED',
-      `the object was completed, but is not what was sent: the server says CRC-64 ${receipt.crc64 ?? 'nothing'} and ETag ${receipt.etag}, expected CRC-64 ${crc64 ?? 'unknown'}; run the same call again to upload everything anew`,
-      { key: settings.key, uploadId, resumable: true, completed: true },
+      `the object was completed, but is not what was sent: the server says CRC-64 ${receipt.crc64 ?? 'nothing'} and ETag ${receipt.etag}, expected CRC-64 ${crc64 ?? 'unknown'} and ETag ${expected.etag?.value ?? 'unknown'}; run the same call again to upload everything anew`,
+      { key: settings.key, uploadId, completed: true },
     )
   }
-  return close(context, receipt, {
+  return conclude(context, receipt, {
     uploadId,
     size,
     crc64,
@@ -107,6 +115,43 @@ export async function finishUpload(
     reuse,
     verified: weakest([objectCheck, ...parts.map(({ check }) => check)]),
   })
+}
+
+/** Whether what is under the key is still what Complete has made. */
+interface Current {
+  current?: boolean
+}
+
+/**
+ * HEAD after a certain 200: its answer had no ETag, or the store orders by
+ * Initiate, and another object may have taken precedence.
+ */
+async function lookAfter(
+  { requests, settings, completeSignal: signal }: RunContext,
+  receipt: ObjectReceipt,
+  expected: ExpectedObject,
+): Promise<ObjectReceipt & Current> {
+  const found = await lookAt(requests, settings, { signal })
+  if (typeof found !== 'object') return receipt
+  const { environment, store } = settings
+  const facts = environment.facts.of(store)
+  if (expected.mark !== undefined && found.mark === undefined) {
+    if (checkObject(found, expected) !== 'wrong') facts.dropsMarks = true
+  }
+  const is = whose(found, expected, !facts.dropsMarks)
+  const isOurs = is === 'ours' || is === 'equal'
+  const current = store.precedence === 'initiate' ? { current: isOurs } : {}
+  if (!isOurs) return { ...receipt, ...current }
+  const { etag, crc64, versionId } = found
+  return { etag, crc64, versionId, ...definedOf(receipt), ...current }
+}
+
+/** What an answer has said; an empty ETag is none. */
+function definedOf(receipt: ObjectReceipt): Partial<ObjectReceipt> {
+  const said = Object.entries(receipt).filter(
+    ([, value]) => value !== undefined && value !== '',
+  )
+  return Object.fromEntries(said)
 }
 
 /**
@@ -129,8 +174,9 @@ async function finishWithPut(
   if (replaced !== undefined) {
     context.emit('restarted', { reason: 'source-changed' })
   }
+  await endRivals(context)
   const { receipt, check } = await putWholeObject(context, content)
-  return close(context, receipt, {
+  return conclude(context, receipt, {
     uploadId: undefined,
     size,
     crc64,
@@ -144,19 +190,20 @@ async function finishWithPut(
 /** The object was there all along, and the source was its bytes. */
 export async function finishClaim(
   context: RunContext,
-  { upload, completing, head }: Claim,
+  { upload, completing, head, checks }: Claim,
   reuse: Reuse,
 ): Promise<UploadResult> {
   const { size, crc64 } = completing
   await context.beforeComplete.ask({ size, crc64 })
-  const isCrcEqual = head.crc64 !== undefined && head.crc64 === crc64
-  return close(context, head, {
+  const check = checkObject(head, expectedOf(upload, completing))
+  const isKnown = check !== 'wrong' && check !== 'none'
+  return conclude(context, head, {
     uploadId: upload.uploadId,
     size,
     crc64,
     parts: completing.parts,
     reuse,
-    verified: isCrcEqual ? 'crc64' : 'md5',
+    verified: isKnown ? weakest([check, ...checks]) : 'none',
   })
 }
 
@@ -170,12 +217,14 @@ interface Finished {
   replaced?: ReplacedUpload | undefined
 }
 
-async function close(
+async function conclude(
   context: RunContext,
-  receipt: ObjectReceipt,
+  receipt: ObjectReceipt & Current,
   finished: Finished,
 ): Promise<UploadResult> {
-  const { settings } = context
+  const { settings, log } = context
+  const isRemoved = await removeLog(context, receipt, finished)
+  const uploadsLeft = [...log.state.unclosed]
   const result: UploadResult = {
     bucket: settings.store.bucket,
     key: settings.key,
@@ -189,7 +238,9 @@ async function close(
     uploadId: finished.uploadId,
     resumed: finished.reuse.resumed,
     verified: finished.verified,
-    checkpointLeft: !(await removeLog(context, receipt, finished)),
+    checkpointLeft: !isRemoved,
+    ...(uploadsLeft.length === 0 ? {} : { uploadsLeft }),
+    ...(receipt.current === undefined ? {} : { current: receipt.current }),
     ...(receipt.callbackBody === undefined
       ? {}
       : { callbackBody: receipt.callbackBody }),
@@ -201,9 +252,11 @@ async function close(
 }
 
 /**
- * False when the log is still there. The object is complete: nothing that
- * happens to the log can make this a failure, and a log that is left says
- * `done`, or `completing`, from which the next run finds the object.
+ * False when the log is still there: it could not be removed, or an upload that it
+ * names is not aborted yet, for which a later run needs it. The object is
+ * complete: nothing that happens to the log can make this a failure. It says
+ * `told` before the result is handed out, so that no later run claims the object
+ * for another source.
  */
 async function removeLog(
   context: RunContext,
@@ -219,19 +272,40 @@ async function removeLog(
     crc64,
     versionId: receipt.versionId,
   }
-  try {
+  const isDone = await quietly(context, async () => {
     await log.append(done, ...leftBehind(replaced))
-    if (context.isSuspending()) return false
-    await closeOldUploads(context, true)
-    await abortOrphans(context)
-    return await log.remove()
-  } catch (error) {
-    if (error instanceof UploadError || error instanceof StoreError) {
-      return false
+  })
+  if (!isDone) return false
+  if (!context.isSuspending()) {
+    await quietly(context, async () => {
+      await closeOldUploads(context)
+      await abortOrphans(context)
+    })
+    if (log.state.unclosed.size === 0) {
+      let isRemoved = false
+      await quietly(context, async () => {
+        isRemoved = await log.remove()
+      })
+      if (isRemoved) return true
     }
+  }
+  await quietly(context, () => log.append({ type: 'told' }))
+  return false
+}
+
+/** False when it failed: what is left of it the next run does. */
+async function quietly(
+  { settings, signal }: RunContext,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  try {
+    await work()
+    return true
+  } catch (error) {
+    const isOurs = error instanceof UploadError || error instanceof StoreError
     // A listener's: it is not the upload's failure.
-    if (!context.signal.aborted) {
-      context.settings.environment.soon(() => {
+    if (!isOurs && !signal.aborted) {
+      settings.environment.soon(() => {
         throw error
       })
     }

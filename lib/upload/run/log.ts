@@ -26,10 +26,15 @@ import {
   isSettled,
 } from '../source/file-identity.js'
 
+/** Why an upload is void whose Complete was sent and never known to take effect. */
+export const completeUnknown = 'complete-unknown'
+
 export class UploadLog {
   readonly checkpoint: Checkpoint
   /** What it says now: what was read, and every record added since then. */
   readonly state: LogState
+  /** Why the upload before this run's was given up. */
+  readonly lastVoid: string | undefined
   /** There was nothing in it when it was opened. */
   readonly isNew: boolean
   /** The name under which a damaged log was kept. */
@@ -51,6 +56,7 @@ export class UploadLog {
     this.checkpoint = fields.checkpoint
     this.state = fields.state ?? emptyState(fields.header)
     this.isNew = fields.state === undefined
+    this.lastVoid = fields.state?.lastVoid
     this.setAside = fields.setAside
     this.header = fields.header
     this.#writer = fields.writer
@@ -127,6 +133,23 @@ export class UploadLog {
     const { fileIdentity: identity, time } = then
     return (
       isSameFile(identity, this.#file.identity) && isSettled({ identity, time })
+    )
+  }
+
+  /**
+   * Whether the run before this one has ended in the same way: its upload was
+   * found gone, its Complete never known, or the file was written to then too.
+   */
+  get endedSoBefore(): boolean {
+    const before = this.state.runs.get(this.run - 1)?.fileIdentity
+    const isWritten =
+      before !== undefined &&
+      this.#file !== undefined &&
+      !isSameFile(before, this.#file.identity)
+    return (
+      isWritten ||
+      this.lastVoid === 'upload-gone' ||
+      this.lastVoid === completeUnknown
     )
   }
 

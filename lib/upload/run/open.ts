@@ -3,35 +3,53 @@
  * against what the store says, and a plan comes of it.
  *
  * Order: the log is open and locked; a Complete that may have happened is looked
- * for before any other request to that upload; then all pages of ListParts.
+ * for before any other request to that upload; then all pages of ListParts; then
+ * earlier uploads of the log are dead, and where nothing may be replaced nothing
+ * is there.
  */
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
-import { headObject, listAllParts } from '../calls/look.js'
-import type { Requests } from '../calls/requests.js'
-import type { Emit, RestartReason } from '../options/events.js'
-import type { UploadSettings } from '../options/settings.js'
+import { UploadError } from '../../errors.js'
+import { listAllParts, lookAt } from '../calls/look.js'
+import type { RestartReason } from '../options/events.js'
 import { storedRun } from '../rules/judge.js'
 import { firstStep, type Plan, whyNotContinued } from '../rules/plan.js'
-import { etagsOf, isThatObject, partsNow } from '../rules/proof.js'
-import { closeOldUploads } from './clean-up.js'
-import { givenUp, type UploadLog } from './log.js'
+import {
+  expectedOf,
+  type Found,
+  lostComplete,
+  partsNow,
+  whose,
+} from '../rules/proof.js'
+import { closeOldUploads, endRivals } from './clean-up.js'
+import type { RunContext } from './context.js'
+import { completeUnknown, givenUp } from './log.js'
 
-export interface Preparation {
-  settings: UploadSettings
-  log: UploadLog
-  requests: Requests
-  emit: Emit
-}
+export type Preparation = Pick<
+  RunContext,
+  'settings' | 'log' | 'requests' | 'emit'
+>
 
 export async function prepare(preparation: Preparation): Promise<Plan> {
   const { settings, log, emit } = preparation
   const step = firstStep(log.state, settings)
   await log.append(log.header)
   if (log.setAside !== undefined) emit('restarted', { reason: 'log-damaged' })
+  const plan = await planFor(preparation, step)
+  if (plan.mode === 'claim') return plan
+  // A claim that failed has been looked for: now nothing may be there.
+  if (settings.object.forbidOverwrite === true) await mustNotExist(preparation)
+  await endRivals(preparation)
+  if (plan.mode === 'create') await closeOldUploads(preparation)
+  return plan
+}
+
+async function planFor(
+  preparation: Preparation,
+  step: ReturnType<typeof firstStep>,
+): Promise<Plan> {
   switch (step.do) {
     case 'create':
-      await closeOldUploads(preparation)
       return { mode: 'create' }
     case 'restart':
       return restart(preparation, step.upload, step.reason)
@@ -47,34 +65,53 @@ async function look(
   upload: UploadState,
   completing: CompletingUploadRecord,
 ): Promise<Plan> {
-  const { settings, requests, emit } = preparation
-  const head = await headObject(requests, settings)
-  const expected = {
-    size: completing.size,
-    crc64: completing.crc64,
-    etags: etagsOf(upload.parts, completing.parts),
-  }
-  // Parts that were replaced since cannot show that the source is that object.
-  const canClaim = partsNow(upload, completing) !== 'replaced'
-  if (canClaim && head !== undefined && isThatObject(head, expected)) {
-    const { size = completing.size } = settings
-    if (size !== completing.size) {
-      return restart(preparation, upload, 'source-changed', true)
+  const { settings, requests } = preparation
+  const { environment, store } = settings
+  const found = await lookAt(requests, settings)
+  const keepsMarks = !environment.facts.of(store).dropsMarks
+  const is = whose(found, expectedOf(upload, completing), keepsMarks)
+  // An equal object is this upload's only if that is no longer listed.
+  const isOurs =
+    is === 'ours' || (is === 'equal' && (await isGone(preparation, upload)))
+  if (isOurs && typeof found === 'object') {
+    const isAsAsked =
+      upload.optionsDigest === settings.optionsDigest &&
+      (completing.sentDigest ?? settings.sentDigest) === settings.sentDigest
+    if (!isAsAsked) {
+      return restart(preparation, upload, 'options-changed', 'object')
     }
-    emit('resumed', {
-      uploadId: upload.uploadId,
-      offset: completing.size,
-      parts: completing.parts,
-    })
-    return { mode: 'claim', upload, completing, head }
+    const canClaim = partsNow(upload, completing) !== 'replaced'
+    const { size = completing.size } = settings
+    if (!canClaim || size !== completing.size) {
+      return restart(preparation, upload, 'source-changed', 'object')
+    }
+    return claim(preparation, { upload, completing, head: found })
   }
   // It was completed, and its object replaced or removed since then.
   if (upload.done !== undefined) {
-    return restart(preparation, upload, 'upload-gone')
+    return restart(preparation, upload, 'upload-gone', 'object')
   }
   const reason = whyNotContinued(upload, settings)
   if (reason !== undefined) return restart(preparation, upload, reason)
   return list(preparation, upload)
+}
+
+async function isGone(
+  { requests, settings }: Preparation,
+  { uploadId }: UploadState,
+): Promise<boolean> {
+  return (await listAllParts(requests, settings, uploadId)) === 'gone'
+}
+
+function claim(
+  { emit }: Preparation,
+  claimed: Omit<Extract<Plan, { mode: 'claim' }>, 'mode'>,
+): Plan {
+  const { upload, completing } = claimed
+  const { uploadId, partSize } = upload
+  const { size: offset, parts } = completing
+  emit('resumed', { uploadId, offset, parts, partSize })
+  return { mode: 'claim', ...claimed }
 }
 
 async function list(
@@ -82,32 +119,82 @@ async function list(
   upload: UploadState,
 ): Promise<Plan> {
   const { settings, requests, emit } = preparation
-  const listed = await listAllParts(requests, settings, upload.uploadId)
-  if (listed === 'gone') return restart(preparation, upload, 'upload-gone')
+  const { uploadId, partSize } = upload
+  const listed = await listAllParts(requests, settings, uploadId)
+  if (listed === 'gone') return findGone(preparation, upload)
   const run = storedRun(upload, listed, settings.verify)
+  const { wantedPartSize } = settings
   emit('resumed', {
-    uploadId: upload.uploadId,
+    uploadId,
     offset: run.reduce((sum, { size }) => sum + size, 0),
     parts: listed === 'refused' ? upload.parts.size : listed.size,
+    partSize,
+    ...(wantedPartSize === undefined || wantedPartSize === partSize
+      ? {}
+      : { partSizeAsked: wantedPartSize }),
+    ...((await isSuperseded(preparation, upload)) ? { newerObject: true } : {}),
   })
   return { mode: 'resume', upload, listed }
+}
+
+/** Where the store orders by Initiate: whether an object is newer than that. */
+async function isSuperseded(
+  { settings, requests }: Preparation,
+  { serverDate }: UploadState,
+): Promise<boolean> {
+  if (settings.store.precedence !== 'initiate') return false
+  const found = await lookAt(requests, settings)
+  if (typeof found !== 'object' || serverDate === undefined) return false
+  return found.lastModified !== undefined && found.lastModified > serverDate
+}
+
+/**
+ * The upload is not on the server. The record of its Complete may have been lost,
+ * with the log's last bytes: an object with its mark says so.
+ */
+async function findGone(
+  preparation: Preparation,
+  upload: UploadState,
+): Promise<Plan> {
+  const { settings, requests } = preparation
+  if (upload.completing === undefined && upload.mark !== undefined) {
+    const found = await lookAt(requests, settings)
+    const completing = lostComplete(found, upload)
+    if (completing !== undefined && typeof found === 'object') {
+      return claim(preparation, { upload, completing, head: found })
+    }
+  }
+  return restart(preparation, upload, 'upload-gone', 'gone')
+}
+
+async function mustNotExist({
+  settings,
+  requests,
+  log,
+}: Preparation): Promise<void> {
+  const found: Found = await lookAt(requests, settings)
+  if (typeof found !== 'object') return
+  const { put } = log.state
+  // An earlier run's own PutObject: the bytes decide, when they are known.
+  if (put !== undefined && put.completing?.mark === found.mark) return
+  const { key } = settings
+  throw new UploadError(
+    'PAWL_ALREADY_EXISTS',
+    `there is an object ${JSON.stringify(key)} already, and forbidOverwrite is set; nothing was sent`,
+    { key },
+  )
 }
 
 async function restart(
   preparation: Preparation,
   upload: UploadState,
   reason: RestartReason,
-  isCompleted = upload.done !== undefined,
+  closed: 'gone' | 'object' | undefined = upload.done && 'object',
 ): Promise<Plan> {
   const { log, emit } = preparation
-  const { uploadId } = upload
-  const closed = isCompleted
-    ? 'object'
-    : reason === 'upload-gone'
-      ? 'gone'
-      : undefined
-  await log.append(...givenUp(uploadId, reason, closed))
+  const isUnknown = reason === 'upload-gone' && upload.completing !== undefined
+  const why = isUnknown ? completeUnknown : reason
+  await log.append(...givenUp(upload.uploadId, why, closed))
   emit('restarted', { reason })
-  await closeOldUploads(preparation)
   return { mode: 'create' }
 }

@@ -63,7 +63,9 @@ export class Proving implements Stage {
     const verdict = claim.judge(partNumber, candidate)
     if (verdict !== false) {
       if (verdict === 'crc64') {
-        claim.add({ size, crc64: await content.digest(settings.crc.variant) })
+        const crc64 = await content.digest(settings.crc.variant)
+        // It is held against the object's at the end.
+        claim.add({ size, crc64, check: 'crc64' })
       }
       return this.#reuse.tell(part, claim.head.etag)
     }

@@ -1,29 +1,30 @@
 /**
  * One PutObject for a source that is shorter than a part.
  *
- * Its record in the log says what was about to be put. After a lost answer the
- * key is looked at before anything is sent again: the same bytes there are
- * success, and a repeated PUT would replace what somebody else has put since,
- * make a second version, or a second callback. Where overwriting is forbidden
- * that is also how a PUT of our own, repeated, is told from somebody else's
- * object.
+ * Its record in the log says what was about to be put. After a first answer that
+ * was lost, of this run or of an earlier one, every later failure is looked at
+ * before it is believed, and nothing is sent again before a look: our object
+ * there is success, and a repeated PUT would replace what somebody else has put
+ * since, make a second version, or a second callback.
  */
 import type { PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import type {
-  Call,
-  ObjectHead,
-  ObjectReceipt,
-} from '../../store/object-store.js'
+import type { Call, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
-import { headObject, isRefusedLook } from '../calls/look.js'
-import { isAmbiguous, kindOf } from '../calls/requests.js'
-import type { Sent } from '../calls/send.js'
-import type { UploadSettings } from '../options/settings.js'
-import { type Expected, md5Hex, proofOf } from '../rules/proof.js'
+import { isRefusedLook, lookAt } from '../calls/look.js'
+import { kindOf, mayHaveHappened } from '../calls/requests.js'
+import {
+  checkObject,
+  type ExpectedObject,
+  expectedPut,
+  type Found,
+  md5Hex,
+  whose,
+} from '../rules/proof.js'
+import type { PartContent } from '../source/part-content.js'
+import { sightBefore } from './clean-up.js'
 import type { RunContext } from './context.js'
 import { tracePut } from './trace.js'
-import type { PartContent } from '../source/part-content.js'
 
 const noEtag = new StoreError('the answer has no ETag.', { kind: 'response' })
 
@@ -34,153 +35,172 @@ interface Put {
   attempts: number
 }
 
+/** `claim`: an earlier run may have put these very bytes; the object is looked for. */
 export async function putWholeObject(
   context: RunContext,
   content: PartContent,
 ): Promise<Put> {
   const { size } = content
-  const put = (): Promise<Put> => putWhole(context, content)
+  const put = (): Promise<Put> => new Putting(context, content).run()
   return size === 0 ? put() : tracePut(context.settings.key, size, put)
 }
 
-async function putWhole(
-  context: RunContext,
-  content: PartContent,
-): Promise<Put> {
-  const { settings, log, progress, emit } = context
-  const { crc } = settings
-  const { size } = content
-  const md5 = md5Hex(await content.digest('md5'))
-  const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined
-  const expected: Expected = { size, md5, crc64 }
-  // An earlier run may have put these very bytes, unheard.
-  const wasPut = log.state.put?.completing?.md5 === md5
-  await log.append({
-    type: 'completing',
-    put: true,
-    size,
-    md5,
-  })
-  context.signal.throwIfAborted()
-  const put = await putOrFind(context, content, expected, wasPut)
-  const { receipt, check, attempts } = await confirm(context, expected, put)
-  progress.stored(size)
-  if (size > 0) {
-    emit('part', {
-      partNumber: 1,
-      offset: 0,
-      size,
-      etag: receipt.etag,
-      reused: false,
-      attempts,
-    })
-  }
-  return { receipt, check, attempts }
-}
+class Putting {
+  readonly #context: RunContext
+  readonly #content: PartContent
+  /** The object may be there, whatever the next answer says. */
+  #isOpen = false
 
-async function putOrFind(
-  context: RunContext,
-  content: PartContent,
-  expected: Expected,
-  wasPut: boolean,
-): Promise<Put> {
-  const { completeSignal } = context
-  try {
-    return await sendLooking(context, content, expected)
-  } catch (error) {
-    const kind = kindOf(error)
-    if (!(error instanceof UploadError) || !isAmbiguous(kind)) throw error
-    const { attempts = 1 } = error
-    const isFirstTry = attempts === 1 && !wasPut
-    if (kind === 'exists' && isFirstTry) throw error
-    completeSignal.throwIfAborted()
-    const found = await lookAgain(context, expected).catch(
-      (second: unknown) => {
+  constructor(context: RunContext, content: PartContent) {
+    this.#context = context
+    this.#content = content
+  }
+
+  async run(): Promise<Put> {
+    const { settings, log, progress, emit, signal } = this.#context
+    const { size } = this.#content
+    const { crc, putDigest, environment } = settings
+    const md5 = md5Hex(await this.#content.digest('md5'))
+    const crc64 = crc.isWanted
+      ? await this.#content.digest(crc.variant)
+      : undefined
+    const mark = settings.mark ? environment.id() : undefined
+    const claimed = await this.#claim(size, md5)
+    if (claimed === undefined) {
+      const before = await sightBefore(this.#context, mark)
+      const fields = { size, crc64, md5, mark, before }
+      await log.append({
+        type: 'completing',
+        put: true,
+        ...fields,
+        sentDigest: putDigest,
+      })
+    }
+    signal.throwIfAborted()
+    const { completing } = log.state.put ?? {}
+    if (completing === undefined) throw new Error('a put without its record')
+    const expected = expectedPut(completing)
+    const put = claimed ?? (await this.#put(expected, completing.mark))
+    const confirmed = await this.#confirm(expected, put)
+    progress.stored(size)
+    const { receipt, attempts } = confirmed
+    if (size > 0) {
+      const { etag } = receipt
+      const where = { partNumber: 1, offset: 0, size }
+      emit('part', { ...where, etag, reused: false, attempts })
+    }
+    return confirmed
+  }
+
+  /** The object of an earlier run that put these bytes, unheard. */
+  async #claim(size: number, md5: string): Promise<Put | undefined> {
+    const { log, settings } = this.#context
+    const { put, isTold } = log.state
+    const earlier = put?.completing
+    if (earlier === undefined || isTold) return undefined
+    if (earlier.size !== size || earlier.md5 !== md5) return undefined
+    if (earlier.sentDigest !== settings.putDigest) return undefined
+    const found = await this.#lookAgain(expectedPut(earlier))
+    return found === undefined ? undefined : { ...found, attempts: 0 }
+  }
+
+  async #put(expected: ExpectedObject, mark: string | undefined): Promise<Put> {
+    const { completeSignal, log } = this.#context
+    try {
+      const { receipt, check, attempts } = await this.#send(expected, mark)
+      return { receipt, check, attempts }
+    } catch (error) {
+      if (!(error instanceof UploadError) || !this.#isOpen) throw error
+      completeSignal.throwIfAborted()
+      const found = await this.#lookAgain(expected).catch((second: unknown) => {
         if (second instanceof UploadError) return undefined
         throw second
-      },
-    )
-    if (found === undefined) throw error
-    return { ...found, attempts }
+      })
+      if (found !== undefined)
+        return { ...found, attempts: error.attempts ?? 1 }
+      if (kindOf(error) !== 'exists') log.hasUnheard()
+      throw error
+    }
   }
-}
 
-/** PUT, tried again; between two of them the object is looked for. */
-async function sendLooking(
-  { settings, sender, completeSignal }: RunContext,
-  content: PartContent,
-  expected: Expected,
-): Promise<Sent<ObjectReceipt>> {
-  const { store, key, object } = settings
-  let mustLook = false
-  return sender.send(
-    content,
-    { what: 'PutObject', signal: completeSignal },
-    async (request, call) => {
-      if (mustLook) {
-        const head = await lookOnce(settings, call)
-        if (head !== undefined && proofOf(head, expected) !== undefined) {
-          return head
+  /** PUT, tried again; once it may have happened the object is looked for first. */
+  #send(expected: ExpectedObject, mark: string | undefined) {
+    const { settings, sender, completeSignal } = this.#context
+    const { store, key, object } = settings
+    let mustLook = false
+    return sender.send(
+      this.#content,
+      { what: 'PutObject', signal: completeSignal },
+      async (request, call): Promise<ObjectReceipt> => {
+        if (mustLook) {
+          const found = await this.#lookOnce(call)
+          if (typeof found === 'object' && this.#isOurs(found, expected)) {
+            return found
+          }
         }
-      }
-      mustLook = false
-      try {
-        return await store.putObject({ ...request, key, object }, call)
-      } catch (error) {
-        mustLook = isAmbiguous(kindOf(error))
-        throw error
-      }
-    },
-  )
-}
-
-/** One HEAD, as part of an attempt. Who may only write does not see anything. */
-async function lookOnce(
-  { store, key }: UploadSettings,
-  call: Call,
-): Promise<ObjectHead | undefined> {
-  try {
-    return await store.headObject(key, call)
-  } catch (error) {
-    if (isRefusedLook(error)) return undefined
-    throw error
+        mustLook = false
+        try {
+          return await store.putObject({ ...request, key, object, mark }, call)
+        } catch (error) {
+          if (mayHaveHappened(error)) this.#isOpen = true
+          mustLook = this.#isOpen
+          throw error
+        }
+      },
+      { withMd5: true },
+    )
   }
-}
 
-/** HEAD, tried again as any other call. */
-async function lookAgain(
-  { requests, settings, completeSignal }: RunContext,
-  expected: Expected,
-): Promise<Pick<Put, 'receipt' | 'check'> | undefined> {
-  const receipt = await headObject(requests, settings, completeSignal)
-  const check = receipt && proofOf(receipt, expected)
-  return receipt === undefined || check === undefined
-    ? undefined
-    : { receipt, check }
-}
-
-/**
- * An answer that does not say what was stored, as after a failed callback: the
- * object does. Under 203 the server has said that it is there; any other success
- * without an ETag is not a store's.
- */
-async function confirm(
-  context: RunContext,
-  expected: Expected,
-  put: Put,
-): Promise<Put> {
-  const { callbackFailed, callbackBody, etag } = put.receipt
-  if (etag !== '') return put
-  const found = await lookAgain(context, expected)
-  if (found !== undefined) {
-    const { receipt, check } = found
-    return { ...put, receipt: { ...put.receipt, ...receipt }, check }
+  #isOurs(found: Found, expected: ExpectedObject): boolean {
+    const { environment, store } = this.#context.settings
+    const keepsMarks = !environment.facts.of(store).dropsMarks
+    const is = whose(found, expected, keepsMarks)
+    return is === 'ours' || is === 'equal'
   }
-  if (callbackFailed?.status === 203 || callbackBody !== undefined) return put
-  const { requests } = context
-  throw requests.describe(
-    callbackFailed ?? noEtag,
-    { what: 'PutObject' },
-    put.attempts,
-  )
+
+  /** One HEAD, as part of an attempt. */
+  async #lookOnce(call: Call): Promise<Found> {
+    const { store, key } = this.#context.settings
+    try {
+      return (await store.headObject(key, call)) ?? 'absent'
+    } catch (error) {
+      if (isRefusedLook(error)) return 'refused'
+      throw error
+    }
+  }
+
+  /** HEAD, tried again as any other call; undefined when the object is not ours. */
+  async #lookAgain(
+    expected: ExpectedObject,
+  ): Promise<Pick<Put, 'receipt' | 'check'> | undefined> {
+    const { requests, settings, completeSignal: signal } = this.#context
+    const found = await lookAt(requests, settings, { signal })
+    if (typeof found !== 'object') return undefined
+    if (!this.#isOurs(found, expected)) return undefined
+    const check = checkObject(found, expected)
+    return check === 'wrong' ? undefined : { receipt: found, check }
+  }
+
+  /**
+   * An answer that does not say what was stored, as after a failed callback: the
+   * object does. Under 203 the server has said that it is there; any other success
+   * without an ETag is not a store's.
+   */
+  async #confirm(expected: ExpectedObject, put: Put): Promise<Put> {
+    const { callbackFailed, callbackBody, etag } = put.receipt
+    if (etag !== '') return put
+    const found = await this.#lookAgain(expected)
+    if (found !== undefined) {
+      const { receipt, check } = found
+      return { ...put, receipt: { ...put.receipt, ...receipt }, check }
+    }
+    if (callbackFailed?.status === 203 || callbackBody !== undefined) return put
+    const { requests } = this.#context
+    this.#context.log.hasUnheard()
+    throw requests.describe(
+      callbackFailed ?? noEtag,
+      { what: 'PutObject' },
+      put.attempts,
+    )
+  }
 }

@@ -25,7 +25,9 @@ import type { UploadResult } from '../options/result.js'
 import { BeforeComplete } from './before-complete.js'
 import type { Ending, RunContext, UploadRunOptions } from './context.js'
 import { Deferred } from './deferred.js'
-import { CallbackError } from './errors.js'
+import type { Circumstances } from '../rules/kept.js'
+import { abortUnlogged } from './clean-up.js'
+import { CallbackError, isOwn, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
@@ -125,6 +127,10 @@ export class UploadRun {
     scope?.logOpened(log)
     const { emit } = this
     const requests = new Requests(settings, signal, emit)
+    const facts = settings.environment.facts.of(settings.store)
+    requests.onAnswer = () => {
+      facts.hasAnswered = true
+    }
     const slots = new Slots(settings.concurrency)
     requests.onThrottled = () => slots.throttle()
     const plan = await prepare({ settings, log, requests, emit })
@@ -198,6 +204,11 @@ export class UploadRun {
     await clock.until(bounds.work, this.#open?.finishing)
     this.#open?.letGo()
     if (this.#log === undefined) this.#isLogStuck = !isOpened
+    // Without a log nothing can go on, so nothing is left.
+    const isUnlogged = !settings.isResumable && this.#result === undefined
+    if (isUnlogged && this.#log !== undefined) {
+      await abortUnlogged(settings, this.#log)
+    }
     if (this.#log === undefined || this.#result !== undefined) return
     const left = await leaveLog(this.#log, clock, this.#failure ?? reason)
     this.#isLogStuck = !left.isFree
@@ -205,8 +216,25 @@ export class UploadRun {
   }
 
   #settle(reason?: Error): void {
-    this.#ended.resolve(this.#endingFor(reason))
+    const ending = this.#endingFor(reason)
+    if (ending.how !== 'done') {
+      const error = ending.how === 'suspended' ? ending.reason : ending.error
+      if (isOwn(error, this.#failure)) tellKept(error, this.#circumstances())
+    }
+    this.#ended.resolve(ending)
     this.#hasEnded = true
+  }
+
+  #circumstances(): Circumstances {
+    const { settings } = this.#options
+    const log = this.#log
+    const upload = log?.state.upload
+    const isOpen = upload !== undefined && upload.voided === undefined
+    return {
+      isKept: settings.isResumable && isOpen && upload.done === undefined,
+      hasAnswered: settings.environment.facts.of(settings.store).hasAnswered,
+      isSecond: log?.endedSoBefore === true,
+    }
   }
 
   #endingFor(reason: Error | undefined): Ending {

@@ -12,7 +12,7 @@ import { judgePart, type Verdict } from '../rules/judge.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
 import { compared, type CurrentUpload, type Receipt } from './current-upload.js'
-import { mustBeAsStored, sourceGrew } from './errors.js'
+import { mayBeNamed, mustBeAsStored, sourceGrew } from './errors.js'
 import { finishUpload, putInstead } from './finish.js'
 import type { Reuse } from './reuse.js'
 
@@ -155,6 +155,7 @@ export class Sending implements Stage {
   async #send(part: TakenPart): Promise<PartEvent> {
     const { emit, progress, settings } = this.#context
     part.content.expect(settings.proof)
+    if (this.#upload.mustNotReplace(part.partNumber)) await this.#replace(part)
     const { receipt, attempts } = await this.#upload.store(part)
     const hash = await part.content.digest(settings.proof)
     this.#record(part, hash, receipt)
@@ -164,6 +165,19 @@ export class Sending implements Stage {
     const event = { partNumber, offset, size, etag, reused: false, attempts }
     emit('part', event)
     return event
+  }
+
+  /** A new upload instead of another part in one that may be complete already. */
+  async #replace(part: Piece): Promise<void> {
+    const upload = this.#upload
+    if (upload.receipts.size === 0) {
+      this.#reuse.resumed = false
+      return upload.giveUp('source-changed')
+    }
+    const { key } = this.#context.settings
+    const failure = mayBeNamed(part, { key, uploadId: upload.uploadId })
+    await upload.giveUpFor(failure, 'source-changed')
+    throw failure
   }
 
   /** So that the next run knows it of the file as it is now, without reading. */

@@ -107,7 +107,7 @@ export class FileSource {
     return new UploadError(
       'PAWL_SOURCE_CHANGED',
       `${this.path} changed while it was uploaded (${how}); nothing was completed; run the same call again to upload it as it is now`,
-      { resumable: true, key: this.#key },
+      { key: this.#key, transient: true },
     )
   }
 
@@ -120,7 +120,6 @@ function fail(path: string, what: string, cause: unknown): never {
   const why = cause instanceof Error ? cause.message : String(cause)
   throw new UploadError('PAWL_SOURCE_IO', `${path} cannot be ${what}: ${why}`, {
     cause,
-    resumable: true,
   })
 }
 

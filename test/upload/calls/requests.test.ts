@@ -19,7 +19,6 @@ function setUp(attempts = 3) {
         realEnvironment,
       ),
       key: 'k',
-      isResumable: true,
     },
     stop.signal,
     (_name, event) => retries.push(event as RetryEvent),
@@ -64,7 +63,6 @@ await t.test('gives up, and says what, how often and why', async (t) => {
       partNumber: 7,
       uploadId: 'u',
       key: 'k',
-      resumable: true,
       cause: StoreError,
     },
   )

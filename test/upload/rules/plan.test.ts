@@ -5,7 +5,7 @@ import {
   type UploadState,
 } from '../../../lib/checkpoint/fold.js'
 import type { PartRecord } from '../../../lib/checkpoint/record.js'
-import type { ListedPart, ObjectHead } from '../../../lib/store/object-store.js'
+import type { ListedPart } from '../../../lib/store/object-store.js'
 import type { Verify } from '../../../lib/upload/options/options.js'
 import type { UploadSettings } from '../../../lib/upload/options/settings.js'
 import {
@@ -14,12 +14,7 @@ import {
   type Verdict,
 } from '../../../lib/upload/rules/judge.js'
 import { checkTarget, firstStep } from '../../../lib/upload/rules/plan.js'
-import {
-  combinedCrc64,
-  etagsOf,
-  isThatObject,
-  multipartEtag,
-} from '../../../lib/upload/rules/proof.js'
+import { combinedCrc64, etagsOf } from '../../../lib/upload/rules/proof.js'
 import { DIGEST, header, part, PART } from '../../support/log-fixture.js'
 
 const md5 = 'abcdef0123456789abcdef0123456789'
@@ -312,49 +307,6 @@ await t.test('a log of another target is refused', async (t) => {
     })
   }
   t.doesNotThrow(() => checkTarget(state(), settings()))
-})
-
-await t.test('whether an object is the one', async (t) => {
-  const etags = [`"${md5}"`, md5.toUpperCase()]
-  const whole = multipartEtag(etags)
-  const head = (fields: Partial<ObjectHead>): ObjectHead => ({
-    size: 10,
-    etag: opaque,
-    ...fields,
-  })
-  const cases: [
-    string,
-    ObjectHead,
-    { crc64?: string; etags?: readonly string[] },
-    boolean,
-  ][] = [
-    ['its CRC-64', head({ crc64: '5' }), { crc64: '5' }, true],
-    ['another CRC-64', head({ crc64: '6' }), { crc64: '5' }, false],
-    [
-      'another CRC-64, in spite of the ETag',
-      head({ crc64: '6', etag: whole }),
-      { crc64: '5', etags },
-      false,
-    ],
-    ['its ETag', head({ etag: `"${whole}"` }), { etags }, true],
-    ['another ETag', head({ etag: md5 }), { etags }, false],
-    [
-      'ETags that are no MD5s',
-      head({ etag: whole }),
-      { etags: [opaque] },
-      false,
-    ],
-    ['its size alone', head({}), {}, false],
-    ['another size', head({ size: 9, crc64: '5' }), { crc64: '5' }, false],
-    ['a CRC-64 that only the object has', head({ crc64: '5' }), {}, false],
-  ]
-  for (const [name, object, { crc64, etags: known }, expected] of cases) {
-    t.equal(
-      isThatObject(object, { size: 10, crc64, etags: known }),
-      expected,
-      name,
-    )
-  }
 })
 
 await t.test('the run of stored parts from the first', async (t) => {
