@@ -351,6 +351,14 @@ function hasEnded(scene: Scene, { outcome, plan }: Run): boolean {
   if (outcome?.kind === 'success') return true
   if (outcome?.kind !== 'failure') return false
   const { error } = outcome
+  const { maxParts } = scene.truth.traits
+  const isTooLong = plan.source.size > maxParts * plan.partSize
+  if (
+    isTooLong &&
+    (error as { code?: string }).code === 'PAWL_TOO_MANY_PARTS'
+  ) {
+    return true
+  }
   if (!plan.object.forbidOverwrite) return false
   const { code, status } = error as { code?: string; status?: number }
   const isThere = scene.truth.current(key) !== undefined
