@@ -5,7 +5,7 @@ import { key, logPath, sourcePath } from './places.js'
 import type { Ending, Run } from './run.js'
 import type { Scene } from './scene.js'
 import type { CallName } from './store/contract.js'
-import type { Actor, StoredUpload } from './store/truth.js'
+import { optionsText, type Actor, type StoredUpload } from './store/truth.js'
 
 export interface Intervention {
   readonly name: string
@@ -16,7 +16,10 @@ export interface Intervention {
 }
 
 const other: Actor = { name: 'another client' }
-const options = JSON.stringify(['application/other', [['by', 'others']], ''])
+const options = optionsText(
+  { contentType: 'application/other', metadata: { by: 'others' } },
+  '',
+)
 
 function end(name: Ending, weight: number, story: string): Intervention {
   return { name, weight, story, act: (_scene, run) => run.endBy(name) }

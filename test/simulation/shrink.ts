@@ -62,7 +62,7 @@ function isSame(found: Violation | undefined, wanted: Violation): boolean {
 /** What a violation is about, without its numbers and options. */
 export function kindOf({ text }: Violation): string {
   return text
-    .replaceAll(/\["[^,]*",.*?"\]/g, '…')
+    .replaceAll(/\{.*?\}\}?/g, '…')
     .replaceAll(/[0-9A-F]*\d[0-9A-F-]*/gi, '#')
 }
 

@@ -5,6 +5,7 @@
  * A request that has been sent goes on by itself: it is done also when its
  * client has given up or is dead.
  */
+import { setMaxListeners } from 'node:events'
 import { StoreError } from '../../../lib/store/store-error.js'
 import type {
   Body,
@@ -34,7 +35,13 @@ import type {
   Put,
 } from './contract.js'
 import { faults, faultyCalls, type Fault } from './faults.js'
-import { problem, problems, type Actor, type StoreTruth } from './truth.js'
+import {
+  optionsText,
+  problem,
+  problems,
+  type Actor,
+  type StoreTruth,
+} from './truth.js'
 
 /** What the model asks of the schedule that it is part of. */
 export interface Surroundings {
@@ -82,15 +89,9 @@ export class StoreModel implements Model {
   }
 
   fixedHeaders(object: ObjectOptions): Record<string, string> {
-    const { contentType, metadata = {}, acl } = object
-    const headers: Record<string, string> = {}
-    if (contentType !== undefined) headers['content-type'] = contentType
-    for (const [name, value] of Object.entries(metadata)) {
-      headers[`x-meta-${name}`] = value
-    }
     const isFixed = this.#around.truth.traits.dialect === 's3'
-    if (isFixed && acl !== undefined) headers['x-acl'] = acl
-    return headers
+    const { acl = '' } = object
+    return { 'x-options': optionsText(object, isFixed ? acl : '') }
   }
 
   /** What goes with Complete and PutObject. */
@@ -250,6 +251,8 @@ export class StoreModel implements Model {
         act()
       }
       const onAbort = (): void => settle(() => reject(signal.reason))
+      // One signal may be that of many requests.
+      setMaxListeners(0, signal)
       signal.addEventListener('abort', onAbort, { once: true })
       const silence = world.in(timeouts.headers, process, () =>
         settle(() => {

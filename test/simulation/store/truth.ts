@@ -80,13 +80,21 @@ interface Shown {
 }
 
 /** What an object is to be besides its bytes, as one text. */
-export function optionsText(
-  { contentType = '', metadata = {} }: ObjectOptions,
-  acl: string,
-): string {
+export function optionsText(object: ObjectOptions, acl: string): string {
+  const { metadata = {}, acl: _acl, callback: _callback, ...rest } = object
+  const { forbidOverwrite: _condition, ...fixed } = rest
   const { pawl: _mark, ...own } = metadata as Record<string, string>
-  const pairs = Object.entries(own).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return JSON.stringify([contentType, pairs, acl])
+  return JSON.stringify({
+    ...sorted(fixed),
+    metadata: sorted(own),
+    ...(acl === '' ? {} : { acl }),
+  })
+}
+
+function sorted(fields: object): object {
+  return Object.fromEntries(
+    Object.entries(fields).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  )
 }
 
 interface Problem {
@@ -176,7 +184,7 @@ export class StoreTruth {
         object,
         this.traits.dialect === 's3' ? (object.acl ?? '') : '',
       ),
-      mark: this.#kept(mark, object),
+      mark: this.#kept(mark),
       parts: new Map(),
       state: 'open',
       isHeard: false,
@@ -290,14 +298,13 @@ export class StoreTruth {
     ) {
       throw problem(problems.badDigest)
     }
-    const [contentType, pairs, acl] = JSON.parse(upload.options)
+    const { acl = '', ...fixed } = JSON.parse(upload.options)
     const made: StoredObject = {
       bytes,
-      options: JSON.stringify([
-        contentType,
-        pairs,
+      options: optionsText(
+        fixed,
         traits.dialect === 's3' ? acl : (object.acl ?? ''),
-      ]),
+      ),
       mark: upload.mark,
       etag: this.#objectEtag(bytes, parts),
       at: this.#world.now,
@@ -364,7 +371,7 @@ export class StoreTruth {
     this.#mustNotExist(this.traits.putCondition, key, object)
     const made = this.place(by, key, bytes, {
       options: optionsText(object, object.acl ?? ''),
-      mark: this.#kept(mark, object),
+      mark: this.#kept(mark),
     })
     return {
       etag: made.etag,
@@ -476,10 +483,8 @@ export class StoreTruth {
     return history
   }
 
-  #kept(mark: string | undefined, object: ObjectOptions): string | undefined {
-    if (this.traits.marks === 'dropped') return undefined
-    const { pawl } = (object.metadata ?? {}) as Record<string, string>
-    return mark ?? pawl
+  #kept(mark: string | undefined): string | undefined {
+    return this.traits.marks === 'dropped' ? undefined : mark
   }
 
   #partEtag(bytes: Uint8Array): string {
