@@ -40,6 +40,10 @@ export interface RunPlan {
   /** Skips what is stored, its source having a name. */
   skips: boolean
   tellsSize: boolean
+  /** What it is for: an object, or to give the upload up. */
+  discards: boolean
+  /** `beforeComplete` throws. */
+  vetoes: boolean
   /** ms after the run before it. */
   after: number
   /** In the process of the run before it, if that lives. */
@@ -69,6 +73,9 @@ const deniable = [
   'abortUpload',
   'listUploads',
   'completeUpload',
+  'createUpload',
+  'uploadPart',
+  'putObject',
 ] as const
 
 export function traitsOf({ profile, knobs: names }: Plan): Traits {
@@ -141,6 +148,8 @@ function firstRun(random: Random): RunPlan {
     prove: random.chance(0.2) ? 'hash' : 'identity',
     skips: random.chance(0.2),
     tellsSize: random.chance(0.3),
+    discards: false,
+    vetoes: random.chance(0.04),
     after: 0,
     sameProcess: false,
   }
@@ -159,6 +168,8 @@ function nextRun(last: RunPlan, random: Random): RunPlan {
     ...last,
     after: random.spread(10, 7_200_000),
     sameProcess: random.chance(0.25),
+    discards: last.style === 'stream' && random.chance(0.06),
+    vetoes: random.chance(0.04),
     source: random.chance(0.3) ? changed(last, random) : last.source,
   }
   if (random.chance(0.2)) next.object = otherObject(last.object, random)

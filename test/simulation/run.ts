@@ -94,6 +94,7 @@ export class Run {
       proof: plan.proof,
       signal: this.#stop.signal,
       ...(plan.verify === undefined ? {} : { verify: plan.verify }),
+      ...(plan.vetoes ? { beforeComplete: veto } : {}),
     }
     const checkpoint = plan.log ? logPath : (false as const)
     try {
@@ -187,7 +188,8 @@ export class Run {
       (result) => this.#settle({ kind: 'success', result }),
       (error: unknown) => this.#settle({ kind: 'failure', error }),
     )
-    if (!plan.skips) this.#feed(upload, 0)
+    if (plan.discards) this.endBy('discard')
+    else if (!plan.skips) this.#feed(upload, 0)
     else {
       upload.skipUploaded().then(
         (offset) => this.#feed(upload, offset),
@@ -238,6 +240,10 @@ export class Run {
     this.#world.tell(this.actor.name, describe(outcome))
     this.#end()
   }
+}
+
+function veto(): never {
+  throw new Error('the source is not whole')
 }
 
 function describe(outcome: Outcome): string {

@@ -297,7 +297,9 @@ export class Scene implements Surroundings {
     const last = this.runs.at(-1)
     if (last === undefined) return
     const { outcome } = last
-    const mayBeRepeated = mayRepeat(outcome)
+    // What the caller itself kept from succeeding was not the same call.
+    const { discards, vetoes } = last.plan
+    const mayBeRepeated = discards || vetoes ? 'no' : mayRepeat(outcome)
     this.isHealing = true
     this.world.decisions.isOver = true
     await this.world.sleep(quiet)
@@ -309,7 +311,12 @@ export class Scene implements Surroundings {
     let run = last
     while (run.outcome?.kind !== 'success' && tries < 3) {
       tries += 1
-      const plan = { ...last.plan, sameProcess: false }
+      const plan = {
+        ...last.plan,
+        sameProcess: false,
+        discards: false,
+        vetoes: false,
+      }
       run = this.#start(plan, this.machines[0])
       await run.ended
       if (this.violation !== undefined) return

@@ -121,6 +121,8 @@ function* plainerThan(run: RunPlan): Generator<RunPlan> {
     { skips: false },
     { tellsSize: false },
     { sameProcess: false },
+    { discards: false },
+    { vetoes: false },
     { concurrency: 1 },
     { chunk: 300 },
   ] as const) {

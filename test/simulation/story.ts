@@ -36,6 +36,8 @@ function callOf(run: RunPlan): string {
       ? [`options ${object.contentType}/${object.metadata}/${object.acl}`]
       : []),
     ...(object.forbidOverwrite ? ['forbidOverwrite'] : []),
+    ...(run.discards ? ['discarded at once'] : []),
+    ...(run.vetoes ? ['beforeComplete throws'] : []),
     ...(run.log ? [] : ['checkpoint: false']),
     ...(run.verify === undefined ? [] : [`verify: ${run.verify}`]),
     ...(run.proof === 'sha256' ? ['proof: sha256'] : []),

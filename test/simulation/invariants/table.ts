@@ -6,6 +6,7 @@ import type { UploadResult } from '../../../lib/upload/options/result.js'
 import { key, logPath } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
+import type { World } from '../world.js'
 import type { Actor, StoredObject, StoredUpload } from '../store/truth.js'
 import { logOn, openUploadIn } from './log.js'
 
@@ -55,6 +56,31 @@ export const onMade: readonly Check<
       return before.by.run === undefined
         ? `${by.name} has replaced what ${before.by.name} had put there`
         : undefined
+    },
+  },
+  {
+    name: 'nothing of an earlier run replaces what was told of',
+    says: 'A Complete that was under way when a later run began is dead before that run succeeds.',
+    of({ runs, world }, { by, upload, isShown }, before) {
+      if (by.run === undefined || upload === undefined || !isShown) {
+        return undefined
+      }
+      if (happened(world, unknownLogs) || happened(world, ['power-loss'])) {
+        return undefined
+      }
+      const number = by.run
+      const run = runs.find((one) => one.number === number)
+      if (run?.plan.log !== true) return undefined
+      const later = runs.find(
+        ({ number: other, outcome }) =>
+          other > number &&
+          outcome?.kind === 'success' &&
+          before !== undefined &&
+          before.by.run === other,
+      )
+      return later === undefined
+        ? undefined
+        : `${by.name} has replaced the object of ${later.actor.name}, which had resolved`
     },
   },
 ]
@@ -132,6 +158,39 @@ export const afterRun: readonly Check<[Run]>[] = [
       run.outcome?.kind === 'killed' ? undefined : leftBehind(scene),
   },
   {
+    name: 'what was told of is not claimed again',
+    says: 'After a success has been handed out, the next run makes an object of its own.',
+    of: ifSuccess((scene, run, { uploadId }) => {
+      const before = toldBefore(scene, run, uploadId)
+      return before === undefined
+        ? undefined
+        : `${run.actor.name} resolves with the upload of ${before.actor.name}, which had resolved`
+    }),
+  },
+  {
+    name: 'a changed source is no failure after a success',
+    says: 'A stream fails as changed only for an object that nobody was told of.',
+    of(scene, run) {
+      if (run.outcome?.kind !== 'failure') return undefined
+      const { code, uploadId } = run.outcome.error as Failure
+      if (code !== 'PAWL_SOURCE_CHANGED') return undefined
+      const made = scene.truth.objects.findLast(({ upload }) =>
+        uploadId === undefined
+          ? upload?.by.run !== undefined
+          : upload?.id === uploadId,
+      )
+      const before = toldBefore(scene, run, made?.upload?.id)
+      return before === undefined || run.sources.length > 1
+        ? undefined
+        : `the source is not that of ${before.actor.name}, which had resolved`
+    },
+  },
+  {
+    name: 'our own object is not called another’s',
+    says: 'PAWL_ALREADY_EXISTS is not said of what an earlier run has made for this call.',
+    of: isNotOthers,
+  },
+  {
     name: 'progress never goes back',
     says: 'No counter falls, unless the upload begins anew, or exceeds the whole.',
     of: (_scene, run) => progressIsTrue(run),
@@ -190,6 +249,20 @@ export const atTheEnd: readonly Check<[]>[] = [
     name: 'a finished object stays as it is',
     says: 'Nothing that we do later changes an object that was told of.',
     of(scene) {
+      // Where a completed upload takes parts, a late one or a copied log breaks it.
+      if (
+        scene.truth.traits.completedUpload === 'listed' &&
+        happened(scene.world, [
+          'second-machine',
+          'log-restored',
+          'kill',
+          'power-loss',
+          'late-effect',
+          'late-effect-cut',
+        ])
+      ) {
+        return undefined
+      }
       for (const run of scene.runs) {
         if (run.outcome?.kind !== 'success') continue
         const { result } = run.outcome
@@ -227,8 +300,76 @@ function isDamagedUnseen(
   return !isCrc && !traits.comparesMd5 && traits.etags !== 'md5'
 }
 
+/** Where ETags are not looked at, a part that comes late is in the object. */
+function isMixedByOthers({ world, truth }: Scene): boolean {
+  const late = ['kill', 'power-loss', 'late-effect', 'late-effect-cut']
+  const mixing = [...late, 'second-machine', 'others-send-part', 'twice']
+  return !truth.traits.comparesEtags && happened(world, mixing)
+}
+
+/** What can make a log another than the last run has left. */
+const unknownLogs = [
+  'log-damaged',
+  'log-cut',
+  'log-lost',
+  'log-restored',
+  'second-machine',
+  'disk-full',
+  'short-write',
+  'disk-error',
+  'hanging-disk',
+  'slow-disk',
+]
+
+function happened({ happened: all }: World, names: readonly string[]): boolean {
+  return names.some((name) => all.has(name))
+}
+
+/** An earlier run that has resolved with an upload. */
+function toldBefore(
+  { runs, world }: Scene,
+  run: Run,
+  uploadId: string | undefined,
+): Run | undefined {
+  if (uploadId === undefined || happened(world, unknownLogs)) return undefined
+  return runs.find(
+    ({ number, outcome }) =>
+      number < run.number &&
+      outcome?.kind === 'success' &&
+      outcome.result.uploadId === uploadId,
+  )
+}
+
+function isNotOthers(scene: Scene, run: Run): string | undefined {
+  const { outcome, plan } = run
+  if (outcome?.kind !== 'failure') return undefined
+  const { code } = outcome.error as Failure
+  const { truth, world, denied, runs } = scene
+  const { traits } = truth
+  const top = truth.current(key)
+  const isOurs =
+    top?.by.run !== undefined &&
+    isOneOf(top.bytes, run.sources) &&
+    top.options === run.options
+  if (code !== 'PAWL_ALREADY_EXISTS' || !isOurs || !plan.log) return undefined
+  const maker = runs.find(({ number }) => number === top.by.run)
+  const isTold = runs.some(
+    ({ outcome: other }) =>
+      other?.kind === 'success' && other.result.uploadId === top.upload?.id,
+  )
+  const canBeSeen =
+    traits.marks === 'kept' &&
+    traits.headLag === 0 &&
+    !denied.has('headObject') &&
+    !happened(world, [...unknownLogs, 'power-loss', 'right-lost'])
+  return canBeSeen && !isTold && maker?.plan.log === true
+    ? `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
+    : undefined
+}
+
 interface Failure {
   code?: string
+  uploadId?: string
   resumable?: boolean
   transient?: boolean
 }

@@ -195,6 +195,14 @@ export const faults: readonly Fault[] = [
     hears: { kind: 'credentials', status: 403, serverCode: 'ExpiredToken' },
   },
   {
+    name: 'skewed-clock',
+    weight: 1,
+    calls: all,
+    story: 'is refused: the clocks differ',
+    effect: 'none',
+    hears: { kind: 'clock', status: 403, serverCode: 'RequestTimeTooSkewed' },
+  },
+  {
     name: 'not-understood',
     weight: 1,
     calls: all,
