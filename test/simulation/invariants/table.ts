@@ -28,6 +28,7 @@ export const onMade: readonly Check<
       const run = scene.runs.find(({ number }) => number === by.run)
       if (run === undefined || isOneOf(bytes, run.sources)) return undefined
       if (isDamagedUnseen(scene, run, upload === undefined)) return undefined
+      if (isMixedByOthers(scene)) return undefined
       const other = scene.runs.find(({ sources }) => isOneOf(bytes, sources))
       return `${by.name} has made an object of ${bytes.length} bytes that is ${other === undefined ? 'no source of any run' : `the source of ${other.actor.name}`}`
     },
