@@ -43,8 +43,7 @@ if (
 ) {
   const part = JSON.parse(process.env['PAWL_SIMULATION']) as Campaign
   const found = await playAll(part)
-  process.send(found)
-  process.disconnect()
+  process.send(found, () => process.disconnect())
 } else {
   process.exitCode = await simulate()
 }
@@ -85,12 +84,12 @@ function inAProcess(part: Campaign): Promise<Finding[]> {
     const child = fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
       env: { ...process.env, PAWL_SIMULATION: JSON.stringify(part) },
     })
-    let found: Finding[] | undefined
-    child.on('message', (message) => (found = message as Finding[]))
-    child.on('exit', (code) => {
-      if (found !== undefined) resolve(found)
-      else reject(new Error(`a process of the simulation ended with ${code}`))
-    })
+    child.once('message', (message) => resolve(message as Finding[]))
+    child.once('error', reject)
+    child.once('close', (code) =>
+      // When it has been heard, this is too late to matter.
+      reject(new Error(`a process of the simulation ended with ${code}`)),
+    )
   })
 }
 
