@@ -62,7 +62,8 @@ export const onMade: readonly Check<
   {
     name: 'nothing of an earlier run replaces what was told of',
     says: 'A Complete that was under way when a later run began is dead before that run succeeds.',
-    of({ runs, world }, { by, upload, isShown }, before) {
+    of({ runs, world, truth }, { by, upload, isShown }, before) {
+      if (truth.traits.completeAgain === 'another-version') return undefined
       if (by.run === undefined || upload === undefined || !isShown) {
         return undefined
       }
@@ -486,7 +487,8 @@ function isUntold(
   const { completeEtag, headLag } = truth.traits
   const isEmpty = completeEtag === 'empty' || world.happened.has('empty-etag')
   const top = truth.current(key, headLag)
-  const mayNotLook = denied.has('headObject') || world.happened.has('denied')
+  const mayNotLook =
+    denied.has('headObject') || world.happened.has('denied') || headLag > 0
   return isEmpty && (mayNotLook || top === undefined || !objects.includes(top))
 }
 
@@ -570,7 +572,13 @@ function sentAgain(scene: Scene, run: Run): string | undefined {
     isSameCall(before, run)
   if (!isPlain) return undefined
   const upload = openUploadIn(before.leftLog)
-  for (const [number] of upload?.parts ?? []) {
+  const [source] = run.sources
+  for (const [number, { offset, size }] of upload?.parts ?? []) {
+    const stored = truth.uploads.get(upload?.uploadId ?? '')?.parts.get(number)
+    const own = source?.subarray(offset, offset + size)
+    if (stored === undefined || !isOneOf(stored.bytes, own ? [own] : [])) {
+      continue
+    }
     const again = truth.partsSent.some(
       ({ by, uploadId, partNumber }) =>
         by.run === run.number &&
