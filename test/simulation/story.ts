@@ -28,7 +28,7 @@ export function storyOf(played: Played): string {
 function callOf(run: RunPlan): string {
   const { style, source, partSize, concurrency, object } = run
   const said = [
-    `${style} of ${source.size} bytes, parts of ${partSize}, ${concurrency} at once`,
+    `${style} of ${source.size} bytes (source ${source.noise}), parts of ${partSize}, ${concurrency} at once`,
     ...(source.flips.length > 0
       ? [`bytes changed at ${source.flips.join()}`]
       : []),

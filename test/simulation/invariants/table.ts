@@ -574,7 +574,12 @@ function sentAgain(scene: Scene, run: Run): string | undefined {
   const upload = openUploadIn(before.leftLog)
   const [source] = run.sources
   for (const [number, { offset, size }] of upload?.parts ?? []) {
-    const stored = truth.uploads.get(upload?.uploadId ?? '')?.parts.get(number)
+    const stored = truth.partsSent.findLast(
+      ({ uploadId, partNumber, at }) =>
+        uploadId === upload?.uploadId &&
+        partNumber === number &&
+        at <= run.startedAt,
+    )
     const own = source?.subarray(offset, offset + size)
     if (stored === undefined || !isOneOf(stored.bytes, own ? [own] : [])) {
       continue
