@@ -1,0 +1,48 @@
+/** Many schedules, one after the other, and what was found in them. */
+import { planOf } from './plan.js'
+import { seedOf } from './random.js'
+import { playSchedule, type Violation } from './scene.js'
+import { kindOf } from './shrink.js'
+import type { ProfileName } from './store/profiles.js'
+
+export interface Campaign {
+  seed: number
+  /** Of all schedules with this seed, those from `first` on, every `step`th. */
+  first: number
+  step: number
+  schedules: number
+  profile?: ProfileName
+  /** Names of invariants that are not looked at. */
+  except: readonly string[]
+}
+
+export interface Finding {
+  seed: number
+  violation: Violation
+}
+
+export async function playAll(
+  { seed, first, step, schedules, profile, except }: Campaign,
+  onPlayed: (index: number) => void = () => undefined,
+): Promise<Finding[]> {
+  const found: Finding[] = []
+  for (let index = first; index < schedules; index += step) {
+    const own = schedules === 1 ? seed : seedOf(seed, index)
+    const played = await playSchedule(own, planOf(own, profile), { except })
+    if (played.violation !== undefined) {
+      found.push({ seed: own, violation: played.violation })
+    }
+    onPlayed(index)
+  }
+  return found
+}
+
+/** Findings of one sort together, the most frequent first. */
+export function byKind(found: readonly Finding[]): Finding[][] {
+  const kinds = new Map<string, Finding[]>()
+  for (const finding of found) {
+    const kind = `${finding.violation.invariant}: ${kindOf(finding.violation)}`
+    kinds.set(kind, [...(kinds.get(kind) ?? []), finding])
+  }
+  return [...kinds.values()].toSorted((a, b) => b.length - a.length)
+}

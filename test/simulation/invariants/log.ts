@@ -1,0 +1,31 @@
+/** What the logs on all disks say, read as any run would read them. */
+import type { LogState } from '../../../lib/checkpoint/fold.js'
+import { readLog } from '../../../lib/checkpoint/reader.js'
+import { loadXxh64 } from '../../../lib/hash/xxh64.js'
+import type { DiskModel } from '../disk/model.js'
+import { logPath } from '../places.js'
+
+const xxh64 = await loadXxh64()
+
+/** Undefined when there is none that can be read. */
+export function logOn(disk: DiskModel, path = logPath): LogState | undefined {
+  const bytes = disk.read(path)
+  if (bytes === undefined) return undefined
+  try {
+    const reading = readLog(bytes, xxh64, path)
+    return reading.kind === 'log' ? reading.state : undefined
+  } catch {
+    // It belongs to somebody else.
+    return undefined
+  }
+}
+
+/** The upload that a next run would go on with. */
+export function openUploadIn(state: LogState | undefined) {
+  const upload = state?.upload
+  const isOpen =
+    upload !== undefined &&
+    upload.voided === undefined &&
+    upload.done === undefined
+  return isOpen ? upload : undefined
+}

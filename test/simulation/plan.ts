@@ -1,0 +1,208 @@
+/** What is to be done in one schedule, made from a seed; plain data. */
+import type { Verify } from '../../lib/upload/options/options.js'
+import { Random, seedOf } from './random.js'
+import {
+  knobs,
+  profileNames,
+  profiles,
+  type ProfileName,
+  type Traits,
+} from './store/profiles.js'
+
+/** Bytes of a source: noise, cut to a size, some of them changed. */
+export interface SourcePlan {
+  noise: number
+  size: number
+  /** Offsets of bytes that are others. */
+  flips: number[]
+}
+
+/** What an object is to be; the numbers are of tables below. */
+export interface ObjectPlan {
+  contentType: number
+  metadata: number
+  acl: number
+  forbidOverwrite: boolean
+}
+
+export interface RunPlan {
+  style: 'stream' | 'file'
+  source: SourcePlan
+  object: ObjectPlan
+  partSize: number
+  concurrency: number
+  /** Bytes of a chunk. */
+  chunk: number
+  log: boolean
+  verify?: Verify
+  proof: 'xxh64' | 'sha256'
+  prove: 'identity' | 'hash'
+  /** Skips what is stored, its source having a name. */
+  skips: boolean
+  tellsSize: boolean
+  /** What it is for: an object, or to give the upload up. */
+  discards: boolean
+  /** `beforeComplete` throws. */
+  vetoes: boolean
+  /** ms after the run before it. */
+  after: number
+  /** In the process of the run before it, if that lives. */
+  sameProcess: boolean
+}
+
+export interface Plan {
+  profile: ProfileName
+  /** Names of `knobs`. */
+  knobs: string[]
+  /** Calls that are denied from the beginning. */
+  denied: string[]
+  runs: RunPlan[]
+  /** How much goes wrong. */
+  faults: { most: number; likely: number }
+  disk: { most: number; likely: number }
+  interventions: { most: number; likely: number }
+}
+
+export const contentTypes = [undefined, 'text/plain', 'application/gzip']
+export const metadatas = [undefined, { night: '1' }, { night: '2', of: 'us' }]
+export const acls = [undefined, 'private', 'public-read']
+
+const deniable = [
+  'listParts',
+  'headObject',
+  'abortUpload',
+  'listUploads',
+  'completeUpload',
+  'createUpload',
+  'uploadPart',
+  'putObject',
+] as const
+
+export function traitsOf({ profile, knobs: names }: Plan): Traits {
+  const turned = knobs.filter(({ name }) => names.includes(name))
+  return turned.reduce<Traits>(
+    (traits, knob) => ({ ...traits, ...knob.traits }),
+    profiles[profile],
+  )
+}
+
+export function bytesOf({ noise, size, flips }: SourcePlan): Uint8Array {
+  const bytes = new Random(noise).bytes(size)
+  for (const at of flips) {
+    if (at < size) bytes[at] = (bytes[at] ?? 0) ^ 0xff
+  }
+  return bytes
+}
+
+export function planOf(seed: number, profile?: ProfileName): Plan {
+  const random = new Random(seedOf(seed, 1))
+  const chosen = profile ?? random.pick(profileNames)
+  const runs: RunPlan[] = []
+  const first = firstRun(random)
+  runs.push(first)
+  let last = first
+  for (let more = random.below(3); more > 0; more--) {
+    last = nextRun(last, random)
+    runs.push(last)
+  }
+  const turned = random.chance(0.35) ? random.weighted(knobs) : undefined
+  return {
+    profile: chosen,
+    knobs: turned === undefined ? [] : [turned.name],
+    denied: random.chance(0.12) ? [random.pick(deniable)] : [],
+    runs,
+    faults: { most: random.below(4), likely: random.pick([0.03, 0.08, 0.2]) },
+    disk: random.chance(0.25)
+      ? { most: 1, likely: random.pick([0.02, 0.08]) }
+      : { most: 0, likely: 0 },
+    interventions: {
+      most: random.below(3),
+      likely: random.pick([0.02, 0.05, 0.12]),
+    },
+  }
+}
+
+function firstRun(random: Random): RunPlan {
+  const partSize = random.pick([16, 32, 64])
+  return {
+    style: random.chance(0.4) ? 'file' : 'stream',
+    source: {
+      noise: random.below(1e9),
+      size: sizeFor(partSize, random),
+      flips: [],
+    },
+    object: {
+      contentType: random.below(3),
+      metadata: random.below(3),
+      acl: random.chance(0.3) ? random.below(3) : 0,
+      forbidOverwrite: random.chance(0.15),
+    },
+    partSize,
+    concurrency: random.between(1, 4),
+    chunk: random.pick([7, 16, 40, 64, 300]),
+    log: random.chance(0.92),
+    ...(random.chance(0.15)
+      ? { verify: random.pick<Verify>([false, 'md5']) }
+      : {}),
+    proof: random.chance(0.1) ? 'sha256' : 'xxh64',
+    prove: random.chance(0.2) ? 'hash' : 'identity',
+    skips: random.chance(0.2),
+    tellsSize: random.chance(0.3),
+    discards: false,
+    vetoes: random.chance(0.04),
+    after: 0,
+    sameProcess: false,
+  }
+}
+
+/** Round the part size and its multiples. */
+function sizeFor(partSize: number, random: Random): number {
+  const parts = random.pick([0, 1, 1, 2, 2, 3, 3, 4, 6])
+  const around = random.pick([-1, 0, 1, 5])
+  return Math.max(0, parts * partSize + around)
+}
+
+/** The same call, or nearly. */
+function nextRun(last: RunPlan, random: Random): RunPlan {
+  const next: RunPlan = {
+    ...last,
+    after: random.spread(10, 7_200_000),
+    sameProcess: random.chance(0.25),
+    discards: last.style === 'stream' && random.chance(0.06),
+    vetoes: random.chance(0.04),
+    source: random.chance(0.3) ? changed(last, random) : last.source,
+  }
+  if (random.chance(0.2)) next.object = otherObject(last.object, random)
+  if (random.chance(0.1)) next.concurrency = random.between(1, 4)
+  if (random.chance(0.08)) next.partSize = random.pick([16, 32, 64])
+  if (random.chance(0.08)) next.proof = random.pick(['xxh64', 'sha256'])
+  if (random.chance(0.1)) next.chunk = random.pick([7, 16, 40, 64, 300])
+  return next
+}
+
+function changed({ source, partSize }: RunPlan, random: Random): SourcePlan {
+  const { noise, size, flips } = source
+  switch (random.below(5)) {
+    case 0:
+      return { noise: random.below(1e9), size, flips: [] }
+    case 1:
+      return { noise, size: sizeFor(partSize, random), flips }
+    case 2:
+      return { noise, size: size + random.between(1, partSize), flips }
+    default:
+      return { noise, size, flips: [...flips, random.below(Math.max(1, size))] }
+  }
+}
+
+function otherObject(object: ObjectPlan, random: Random): ObjectPlan {
+  switch (random.below(4)) {
+    case 0:
+      return { ...object, contentType: random.below(3) }
+    case 1:
+      return { ...object, metadata: random.below(3) }
+    case 2:
+      return { ...object, acl: random.below(3) }
+    default:
+      return { ...object, forbidOverwrite: !object.forbidOverwrite }
+  }
+}

@@ -1,0 +1,435 @@
+/**
+ * One schedule: the machines, the store and the runs of a plan, one after the
+ * other, then fault-free runs until the upload has come to its end.
+ *
+ * The first invariant that does not hold ends it.
+ */
+import { mayRepeat } from './invariants/failure.js'
+import {
+  afterRun,
+  atTheEnd,
+  onAbort,
+  onMade,
+  type Check,
+} from './invariants/table.js'
+import { Decisions, type Decision } from './decisions.js'
+import { DiskModel } from './disk/model.js'
+import {
+  interludes,
+  interventions,
+  type Intervention,
+} from './interventions.js'
+import { bytesOf, traitsOf, type Plan, type RunPlan } from './plan.js'
+import { Process, type Machine } from './process.js'
+import { Random, seedOf } from './random.js'
+import { key, logPath, sourcePath } from './places.js'
+import { Run } from './run.js'
+import { SourceDisk } from './source-disk.js'
+import type { CallName } from './store/contract.js'
+import { StoreModel, type Surroundings } from './store/model.js'
+import { StoreTruth, type Actor } from './store/truth.js'
+import { World, type Told } from './world.js'
+
+/** An invariant that did not hold. */
+export interface Violation {
+  invariant: string
+  text: string
+}
+
+/** What a schedule was made from, and what came of it. */
+export interface Played {
+  seed: number
+  plan: Plan
+  decisions: readonly Decision[]
+  waits: readonly number[]
+  trace: readonly Told[]
+  events: number
+  violation: Violation | undefined
+}
+
+/** ms; a run that takes longer has hung. */
+const longestRun = 6 * 3_600_000
+/** ms that an end by the caller may take. */
+const longestEnding = 2000
+/** All that was under way has landed by then. */
+const quiet = 2 * 3_600_000
+
+export class Scene implements Surroundings {
+  readonly world: World
+  readonly truth: StoreTruth
+  readonly denied: Set<CallName>
+  readonly machines: [Machine, Machine]
+  readonly runs: Run[] = []
+  /** Copies of the log as it was after each run. */
+  readonly oldLogs: Buffer[] = []
+  readonly plan: Plan
+  violation: Violation | undefined
+  /** From now on nothing goes wrong any more. */
+  isHealing = false
+  readonly faultBudget: Plan['faults']
+  readonly diskBudget: Plan['disk']
+  readonly #outside: Random
+  readonly #stores = new Map<Process, StoreModel>()
+  readonly #processes: Process[] = []
+  readonly #waiting: RunPlan[]
+  readonly #except: ReadonlySet<string>
+
+  constructor(
+    seed: number,
+    plan: Plan,
+    decisions: Decisions,
+    except: readonly string[] = [],
+  ) {
+    this.#except = new Set(except)
+    this.plan = plan
+    this.faultBudget = plan.faults
+    this.diskBudget = plan.disk
+    this.world = new World(decisions)
+    this.truth = new StoreTruth(this.world, traitsOf(plan))
+    this.denied = new Set(plan.denied as CallName[])
+    this.#outside = new Random(seedOf(seed, 3))
+    this.#waiting = [...plan.runs]
+    const machine = (name: string): Machine => ({
+      name,
+      disk: new DiskModel(name, this),
+      sources: new SourceDisk(this.world),
+    })
+    this.machines = [machine('machine A'), machine('machine B')]
+    this.#watch()
+  }
+
+  /** Every run, and those that show how it can end. */
+  async play(): Promise<void> {
+    for (let plan = this.#next(); plan !== undefined; plan = this.#next()) {
+      if (plan.after > 0) await this.world.sleep(plan.after)
+      this.#interlude()
+      const run = this.#start(plan, this.machines[0])
+      await run.ended
+      // A run on the other machine may be going on still.
+      await Promise.all(this.runs.map(({ ended }) => ended))
+      const log = this.machines[0].disk.read(logPath)
+      if (log !== undefined && log.length > 0) this.oldLogs.push(log)
+    }
+    await this.#heal()
+    for (const check of atTheEnd) this.check(check, () => check.of(this))
+  }
+
+  /** Says that an invariant does not hold, unless one before it did not. */
+  check({ name }: { name: string }, find: () => string | undefined): void {
+    if (this.violation !== undefined || this.#except.has(name)) return
+    const text = find()
+    if (text !== undefined) this.violation = { invariant: name, text }
+  }
+
+  actorOf(process: Process): Actor {
+    const run = this.runOf(process)
+    return run?.actor ?? { name: process.name }
+  }
+
+  /** The last run in a process. */
+  runOf(process: Process): Run | undefined {
+    return this.runs.findLast((run) => run.process === process)
+  }
+
+  moment(name: string, process: Process): void {
+    const run = this.runOf(process)
+    if (run === undefined || this.isHealing) return
+    const { interventions: budget } = this.plan
+    const decision = this.world.decisions.at(
+      `${process.label}:${name}`,
+      'intervention',
+      { most: budget.most, likely: budget.likely * likelyAt(name) },
+      () => interventions,
+    )
+    if (decision === undefined) return
+    const intervention = interventions.find((one) => one.name === decision.does)
+    if (intervention === undefined) return
+    // An event of its own: what the moment belongs to goes on first.
+    this.world.in(0, undefined, () =>
+      this.#act(intervention, run, new Random(decision.detail)),
+    )
+  }
+
+  /** The process is dead at once; its requests land, land late or are lost. */
+  kill(process: Process, random: Random): boolean {
+    if (!process.isAlive) return false
+    const fate = random.below(3)
+    process.kill((request) => {
+      if (fate === 1) request.isCancelled = true
+      if (fate === 2) {
+        this.world.in(random.spread(500, 3_600_000), undefined, request.happen)
+        request.isCancelled = true
+      }
+    }, this.world.now)
+    for (const run of this.runs) if (run.process === process) run.kill()
+    return true
+  }
+
+  losePower(machine: Machine, random: Random): boolean {
+    for (const process of this.#processes) {
+      if (process.machine === machine) this.kill(process, random)
+    }
+    machine.disk.losePower(random)
+    return true
+  }
+
+  startOnSecondMachine({ process, plan }: Run, random: Random): boolean {
+    const [from, to] = this.machines
+    if (
+      process.machine !== from ||
+      this.runs.some((r) => r.process.machine === to)
+    ) {
+      return false
+    }
+    const log = from.disk.read(logPath)
+    if (log === undefined) return false
+    to.disk.put(logPath, log)
+    this.world.in(random.spread(1, 60_000), undefined, () =>
+      this.#start(this.#next() ?? plan, to),
+    )
+    return true
+  }
+
+  #next(): RunPlan | undefined {
+    return this.#waiting.shift()
+  }
+
+  #start(plan: RunPlan, machine: Machine): Run {
+    const number = this.runs.length + 1
+    const before = this.runs.at(-1)?.process
+    const canReuse =
+      plan.sameProcess && before?.isAlive === true && before.machine === machine
+    const process = canReuse
+      ? before
+      : new Process(`process ${number}`, machine, {
+          world: this.world,
+          random: this.#outside,
+        })
+    process.label = `run ${number}`
+    this.#processes.push(process)
+    const store = this.#stores.get(process) ?? new StoreModel(this, process)
+    this.#stores.set(process, store)
+    if (plan.style === 'file') this.#place(plan, machine)
+    const run = new Run({ number, plan, process }, this.world)
+    this.runs.push(run)
+    this.world.tell(run.actor.name, `begins on ${machine.name}: ${brief(plan)}`)
+    run.start(store)
+    this.world.in(longestRun, undefined, () => this.#loosePatience(run))
+    void run.ended.then(() => {
+      for (const check of afterRun) this.check(check, () => check.of(this, run))
+    })
+    return run
+  }
+
+  /** The file is what the plan says, and the same file when that has not changed. */
+  #place({ source }: RunPlan, { sources }: Machine): void {
+    const before = this.runs.findLast(({ plan }) => plan.style === 'file')
+    const isSame =
+      before !== undefined &&
+      before.sources.length === 1 &&
+      before.process.machine.sources === sources &&
+      JSON.stringify(before.plan.source) === JSON.stringify(source)
+    if (isSame) return
+    const modified = this.world.now - 60_000
+    sources.replace(sourcePath, bytesOf(source), modified)
+  }
+
+  #loosePatience(run: Run): void {
+    if (run.outcome !== undefined) return
+    this.world.tell(run.actor.name, 'takes six hours; its caller ends it')
+    const mayHang = ['hanging-disk', 'pause', 'stall', 'slow-disk']
+    if (!mayHang.some((name) => this.world.happened.has(name))) {
+      this.check({ name: 'every run settles' }, () => 'it has not in six hours')
+    }
+    run.endBy(run.plan.style === 'file' ? 'signal' : 'destroy')
+    this.#mustEnd(run)
+  }
+
+  /** Ended by its caller, a run has settled within the bound. */
+  #mustEnd(run: Run): void {
+    this.world.in(longestEnding + 50, undefined, () => {
+      if (run.outcome !== undefined) return
+      if (run.process.pausedUntil > this.world.now) {
+        this.#mustEnd(run)
+        return
+      }
+      this.check(
+        { name: 'an ended run settles within two seconds' },
+        () => `${run.actor.name}, ended by ${run.ending?.how}, has not`,
+      )
+    })
+  }
+
+  #act(intervention: Intervention, run: Run, random: Random): void {
+    const isOver = run.outcome !== undefined && run.process.isAlive
+    if (this.isHealing || isOver || !run.process.isAlive) return
+    const { name, story } = intervention
+    const at = this.world.trace.length
+    if (!intervention.act(this, run, random)) return
+    this.world.happened.add(name)
+    this.world.trace.splice(at, 0, {
+      at: this.world.now,
+      who: '!',
+      text: `${story} (${run.actor.name})`,
+    })
+    if (run.ending !== undefined) this.#mustEnd(run)
+  }
+
+  #interlude(): void {
+    const run = this.runs.at(-1)
+    if (run === undefined) return
+    const { interventions: budget } = this.plan
+    const decision = this.world.decisions.at(
+      'between runs',
+      'interlude',
+      { most: Math.min(1, budget.most), likely: 0.3 },
+      () => interludes,
+    )
+    const interlude = interludes.find(({ name }) => name === decision?.does)
+    if (decision === undefined || interlude === undefined) return
+    if (!interlude.act(this, run, new Random(decision.detail))) return
+    this.world.happened.add(interlude.name)
+    this.world.tell('!', `${interlude.story} (between two runs)`)
+  }
+
+  /** The same call again and again, without faults, until it has succeeded. */
+  async #heal(): Promise<void> {
+    const last = this.runs.at(-1)
+    if (last === undefined) return
+    const { outcome } = last
+    // What the caller itself kept from succeeding was not the same call.
+    const { discards, vetoes } = last.plan
+    const mayBeRepeated = discards || vetoes ? 'no' : mayRepeat(outcome)
+    this.isHealing = true
+    this.world.decisions.isOver = true
+    await this.world.sleep(quiet)
+    this.world.tell('!', 'from now on nothing goes wrong any more')
+    for (const process of this.#processes) process.kill(() => undefined, 0)
+    // With nothing changed means: what was denied still is.
+    if (mayBeRepeated !== 'as it is') this.denied.clear()
+    let tries = 0
+    let run = last
+    while (run.outcome?.kind !== 'success' && tries < 3) {
+      tries += 1
+      const plan = {
+        ...last.plan,
+        sameProcess: false,
+        discards: false,
+        vetoes: false,
+      }
+      run = this.#start(plan, this.machines[0])
+      await run.ended
+      if (this.violation !== undefined) return
+      if (hasEnded(this, run)) break
+      await this.world.sleep(quiet)
+    }
+    this.check({ name: 'what fails can be ended' }, () =>
+      hasEnded(this, run)
+        ? undefined
+        : `${tries} fault-free runs have not: ${textOf(run)}`,
+    )
+    this.check({ name: 'what is resumable ends in two runs' }, () =>
+      mayBeRepeated !== 'no' && tries > 2
+        ? `${last.actor.name} said that it could be repeated; it took ${tries} runs`
+        : undefined,
+    )
+  }
+
+  /** Looks at what is made and aborted when it is. */
+  #watch(): void {
+    const { truth } = this
+    const show = (
+      check: Check<never[]>,
+      find: () => string | undefined,
+    ): void => this.check(check, find)
+    truth.onMade = (object, before) => {
+      for (const check of onMade) {
+        show(check, () => check.of(this, object, before))
+      }
+    }
+    truth.onAbort = (upload, by) => {
+      for (const check of onAbort) show(check, () => check.of(this, upload, by))
+    }
+  }
+}
+
+/** Success, or the end that the options ask for. */
+function hasEnded(scene: Scene, { outcome, plan }: Run): boolean {
+  if (outcome?.kind === 'success') return true
+  if (outcome?.kind !== 'failure') return false
+  const { error } = outcome
+  const { maxParts } = scene.truth.traits
+  const isTooLong = plan.source.size > maxParts * plan.partSize
+  if (
+    isTooLong &&
+    (error as { code?: string }).code === 'PAWL_TOO_MANY_PARTS'
+  ) {
+    return true
+  }
+  if (!plan.object.forbidOverwrite) return false
+  const { code, status } = error as { code?: string; status?: number }
+  const isThere = scene.truth.current(key) !== undefined
+  const isUnsupported = scene.truth.traits.putCondition === 'unsupported'
+  return (
+    (isThere && code === 'PAWL_ALREADY_EXISTS') ||
+    (isUnsupported && status === 501)
+  )
+}
+
+function textOf({ outcome }: Run): string {
+  return outcome?.kind === 'failure' ? String(outcome.error) : 'it was killed'
+}
+
+/** Rare moments count for more. */
+function likelyAt(name: string): number {
+  if (/^(completeUpload|putObject)/.test(name)) return 5
+  if (/^(createUpload|abortUpload|headObject|unlink)/.test(name)) return 2
+  return 1
+}
+
+function brief(plan: RunPlan): string {
+  const { source, partSize, style, log } = plan
+  return `a ${style} of ${source.size} bytes in parts of ${partSize}${log ? '' : ', without a log'}`
+}
+
+/** Plays a schedule from its seed, or from decisions that were written down. */
+export async function playSchedule(
+  seed: number,
+  plan: Plan,
+  {
+    list,
+    except = [],
+  }: {
+    list?: { decisions: readonly Decision[]; waits: readonly number[] }
+    /** Names of invariants that are not looked at. */
+    except?: readonly string[]
+  } = {},
+): Promise<Played> {
+  const decisions =
+    list === undefined
+      ? Decisions.fromSeed(seedOf(seed, 2))
+      : Decisions.fromList(list.decisions, list.waits)
+  const scene = new Scene(seed, plan, decisions, except)
+  const { world } = scene
+  const onNobodys = (error: unknown): void =>
+    scene.check({ name: 'no failure is nobody’s' }, () => String(error))
+  process.on('unhandledRejection', onNobodys)
+  process.on('uncaughtException', onNobodys)
+  try {
+    await world.play(scene.play(), () => scene.violation !== undefined)
+  } catch (error) {
+    scene.check({ name: 'a schedule ends' }, () => String(error))
+  } finally {
+    process.off('unhandledRejection', onNobodys)
+    process.off('uncaughtException', onNobodys)
+  }
+  return {
+    seed,
+    plan,
+    decisions: decisions.made,
+    waits: decisions.waits,
+    trace: world.trace,
+    events: world.events,
+    violation: scene.violation,
+  }
+}
