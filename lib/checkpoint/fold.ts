@@ -43,12 +43,16 @@ export interface UploadState {
   /** The ETags that each Complete named, as digests. */
   etagsDigests: Set<string>
   done: DoneRecord | undefined
+  /** The result was handed out: its object is not claimed any more. */
+  isTold: boolean
 }
 
 /** A PutObject that was about to be sent, and nothing was stored after it. */
 export interface PutState {
   completing: CompletingPutRecord | undefined
   done: DoneRecord | undefined
+  /** As of an upload. */
+  isTold: boolean
 }
 
 /** What a log says. */
@@ -72,8 +76,6 @@ export interface LogState {
   voidedIn: Map<string, number>
   /** Why the last upload that was voided was. */
   lastVoid: string | undefined
-  /** The result was handed out, and nothing was begun since then. */
-  isTold: boolean
   /** Every upload ID that the log names. */
   uploadIds: Set<string>
 }
@@ -91,7 +93,6 @@ export function emptyState(header: HeaderRecord): LogState {
     rivals: new Map(),
     voidedIn: new Map(),
     lastVoid: undefined,
-    isTold: false,
     uploadIds: new Set(),
   }
 }
@@ -114,7 +115,6 @@ export function applyRecord(state: LogState, record: LogRecord): boolean {
     case 'done':
       return applyDone(state, record)
     case 'intent':
-      state.isTold = false
       state.intents.push(record)
       break
     case 'void':
@@ -127,7 +127,8 @@ export function applyRecord(state: LogState, record: LogRecord): boolean {
       state.voidedIn.delete(record.uploadId)
       break
     case 'told':
-      state.isTold = true
+      if (state.upload?.done !== undefined) state.upload.isTold = true
+      if (state.put?.done !== undefined) state.put.isTold = true
       break
   }
   return true
@@ -161,7 +162,6 @@ function applyUpload(state: LogState, record: UploadRecord): boolean {
   state.unclosed.delete(uploadId)
   state.uploadIds.add(uploadId)
   state.put = undefined
-  state.isTold = false
   state.upload = {
     uploadId,
     partSize,
@@ -176,6 +176,7 @@ function applyUpload(state: LogState, record: UploadRecord): boolean {
     completing: undefined,
     etagsDigests: new Set(),
     done: undefined,
+    isTold: false,
   }
   return true
 }
@@ -224,9 +225,8 @@ function applyCompleting(
   state: LogState,
   record: CompletingUploadRecord | CompletingPutRecord,
 ): boolean {
-  state.isTold = false
   if ('put' in record) {
-    state.put = { completing: record, done: undefined }
+    state.put = { completing: record, done: undefined, isTold: false }
     return true
   }
   const { upload } = state
@@ -242,7 +242,8 @@ function applyCompleting(
 
 function applyDone(state: LogState, record: DoneRecord): boolean {
   if (record.put === true) {
-    state.put = { completing: state.put?.completing, done: record }
+    const { completing } = state.put ?? {}
+    state.put = { completing, done: record, isTold: false }
     return true
   }
   if (state.upload === undefined) return false

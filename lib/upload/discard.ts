@@ -49,7 +49,7 @@ async function mustNotBeComplete(
   requests: Requests,
 ): Promise<void> {
   const { put, upload } = state
-  if (state.isTold) return
+  if (put?.isTold === true || upload?.isTold === true) return
   const isOpen = upload !== undefined && upload.voided === undefined
   const completing = isOpen ? upload.completing : undefined
   const expected =
@@ -61,8 +61,8 @@ async function mustNotBeComplete(
   if (expected === undefined) return
   const { environment, store, key } = settings
   const found = await lookAt(requests, settings)
-  const keepsMarks = !environment.facts.of(store).dropsMarks
-  const is = whose(found, expected, keepsMarks)
+  const facts = environment.facts.of(store)
+  const is = whose(found, expected, facts)
   const uploadId = put === undefined ? upload?.uploadId : undefined
   if (is === 'ours' || is === 'equal') {
     throw new UploadError(

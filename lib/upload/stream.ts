@@ -183,7 +183,7 @@ export class ResumableUploadStream extends Writable {
     const offset = skipStored(run, this.#settings, trustSource)
     if (offset === 'nobody') {
       this.#isSkipped = false
-      throw sourceIdRequired(this.#settings, uploadId)
+      throw this.#run.told(sourceIdRequired(this.#settings, uploadId))
     }
     this.#progress.read(offset)
     return offset

@@ -3,7 +3,10 @@
  * timers stop with it, and what it has open is let go of.
  */
 import { SpareBuffers } from '../../lib/upload/source/spare-buffers.js'
-import type { UploadEnvironment } from '../../lib/upload/options/environment.js'
+import {
+  LearnedFacts,
+  type UploadEnvironment,
+} from '../../lib/upload/options/environment.js'
 import type { DiskModel } from './disk/model.js'
 import { digests } from './digests.js'
 import type { Random } from './random.js'
@@ -64,6 +67,7 @@ export class Process implements Owner {
       sourceFiles: machine.sources.filesFor(this),
       logFiles: machine.disk.filesFor(this),
       locker: async () => machine.disk.lockerFor(this),
+      facts: new LearnedFacts(),
       spares: new SpareBuffers(idle),
       collections: { took: () => false },
     }

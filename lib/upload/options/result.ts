@@ -32,8 +32,8 @@ export interface UploadResult {
   /** IDs of earlier uploads of this log that could not be aborted; a later run does. */
   uploadsLeft?: string[] | undefined
   /**
-   * False: the store orders by Initiate (AWS), the upload was begun by an earlier
-   * run, and another object that was begun later is under the key.
+   * Only where the store orders by Initiate (AWS). False: another object, that was
+   * put or begun after this upload's Initiate, is under the key.
    */
   current?: boolean | undefined
   /** OSS: the callback server's answer, when a callback was asked for. */

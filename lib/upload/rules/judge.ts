@@ -9,7 +9,7 @@
  * - Anything else is sent.
  */
 import type { UploadState } from '../../checkpoint/fold.js'
-import type { PartCheck, PartRecord } from '../../checkpoint/record.js'
+import type { PartRecord } from '../../checkpoint/record.js'
 import type { ListedPart } from '../../store/object-store.js'
 import type { Verify } from '../options/options.js'
 import { isMd5Etag, sameEtag } from './proof.js'
@@ -46,7 +46,7 @@ export function judgePart(
   if (listed === undefined) return { do: 'send' }
   const isProved = record !== undefined && provesEqual(record, candidate)
   if (listed === 'refused') {
-    return isProved && isChecked(record.check, verify)
+    return isProved && isChecked(record, verify)
       ? { do: 'reuse', record }
       : { do: 'send' }
   }
@@ -54,7 +54,7 @@ export function judgePart(
   if (
     isProved &&
     sameEtag(record.etag, listed.etag) &&
-    isChecked(record.check, verify)
+    isChecked(record, verify)
   ) {
     const isContradicted =
       listed.crc64 !== undefined &&
@@ -101,10 +101,17 @@ function isSameKind(record: PartRecord, candidate: Candidate): boolean {
   return record.hash.length === candidate.hash.length
 }
 
-/** Whether what the server had confirmed is as strong as this run asks. */
-export function isChecked(check: PartCheck, verify: Verify): boolean {
-  if (verify === false) return true
-  return check === verify || (verify === 'md5' && check === 'crc64')
+/**
+ * Whether what the server had confirmed is as strong as this run asks, or as it
+ * can be: an MD5 that was computed and is not the ETag says that this store's
+ * ETags are none, and sending the part again would not change that.
+ */
+export function isChecked(
+  { check, md5 }: Pick<PartRecord, 'check' | 'md5'>,
+  verify: Verify,
+): boolean {
+  if (verify === false || check === verify) return true
+  return verify === 'md5' && (check === 'crc64' || md5 !== undefined)
 }
 
 /**
@@ -120,7 +127,7 @@ export function storedRun(
   const run: PartRecord[] = []
   for (let number = 1; ; number++) {
     const record = upload.parts.get(number)
-    if (record === undefined || !isChecked(record.check, verify)) return run
+    if (record === undefined || !isChecked(record, verify)) return run
     if (listed !== 'refused') {
       const part = listed.get(number)
       if (part === undefined) return run

@@ -26,12 +26,12 @@ export function firstStep(
   state: LogState,
   settings: UploadSettings,
 ): FirstStep {
-  const { upload, isTold } = state
+  const { upload } = state
   if (upload === undefined || upload.voided !== undefined) {
     return { do: 'create' }
   }
   // Its result was handed out: whatever is uploaded now is another object.
-  if (isTold && upload.done !== undefined) return { do: 'create' }
+  if (upload.isTold) return { do: 'create' }
   const { completing, done } = upload
   if (completing !== undefined) return { do: 'look', upload, completing }
   if (done !== undefined) {

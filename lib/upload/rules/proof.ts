@@ -104,24 +104,53 @@ export type Whose = 'ours' | 'equal' | 'other' | 'unknown'
 /** ms; servers give times in whole seconds, some cut off. */
 const tolerance = 2000
 
-/** `keepsMarks`: the store is not known to drop user metadata. */
+/** What uploads have learned of the store. */
+export interface KnownStore {
+  /** It is known to drop user metadata. */
+  dropsMarks: boolean
+}
+
 export function whose(
   found: Found,
   expected: ExpectedObject,
-  keepsMarks: boolean,
+  { dropsMarks }: KnownStore,
 ): Whose {
   if (found === 'refused') return 'unknown'
   if (found === 'absent' || found.size !== expected.size) return 'other'
   const verdict = checkObject(found, expected)
-  if (verdict === 'wrong') return 'other'
+  if (verdict === 'wrong' || isOtherMaking(found, expected)) return 'other'
   const { mark } = expected
   if (mark !== undefined && found.mark === mark) {
     return verdict === 'none' && !expected.isOnly ? 'other' : 'ours'
   }
   if (found.mark !== undefined) return 'other'
-  if (mark !== undefined && keepsMarks) return 'other'
+  if (mark !== undefined && !dropsMarks) return 'other'
   if (verdict === 'none' || wasThereBefore(found, expected)) return 'other'
   return 'equal'
+}
+
+/** Whether an ETag speaks of another number of parts than ours. */
+export function hasOtherParts(
+  etag: string,
+  ours: ExpectedEtag | undefined,
+): boolean {
+  if (ours?.isBinding !== true || formOf(etag) !== 'parts') return false
+  return bareEtag(etag).split('-')[1] !== ours.value.split('-')[1]
+}
+
+/** An object of parts has another form of ETag than one that was put whole. */
+function isOtherMaking(
+  { etag, isOpaque }: ObjectHead,
+  { etag: ours }: ExpectedObject,
+): boolean {
+  if (ours?.isBinding !== true || isOpaque === true) return false
+  const form = formOf(etag)
+  return form !== undefined && form !== formOf(ours.value)
+}
+
+function formOf(etag: string): 'whole' | 'parts' | undefined {
+  if (isMd5Etag(etag)) return 'whole'
+  return /^[0-9a-f]{32}-[1-9]\d*$/.test(bareEtag(etag)) ? 'parts' : undefined
 }
 
 function wasThereBefore(
@@ -229,15 +258,15 @@ function checkEtag(found: ObjectHead, parts: readonly PartRecord[]): boolean {
   return checkObject(found, { crc64: undefined, etag }) === 'md5'
 }
 
-/** What an earlier run's PutObject was to make. */
-export function expectedPut({
-  size,
-  crc64,
-  md5,
-  mark,
-  before,
-}: CompletingPutRecord): ExpectedObject {
-  const etag = md5 === undefined ? undefined : { value: md5, isBinding: true }
+/**
+ * What an earlier run's PutObject was to make. Not `isBinding`: the store's ETags
+ * may be no MD5s, and nothing could be put again to find out.
+ */
+export function expectedPut(
+  { size, crc64, md5, mark, before }: CompletingPutRecord,
+  { isBinding = true } = {},
+): ExpectedObject {
+  const etag = md5 === undefined ? undefined : { value: md5, isBinding }
   return { size, crc64, etag, mark, isOnly: true, begun: undefined, before }
 }
 

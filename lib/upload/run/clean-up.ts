@@ -11,6 +11,7 @@ import { kindOf, Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { canBeOrphan, mayHaveOrphans } from '../rules/orphan.js'
 import type { RunContext } from './context.js'
+import type { CurrentUpload } from './current-upload.js'
 import { contended } from './errors.js'
 import type { UploadLog } from './log.js'
 
@@ -87,13 +88,10 @@ export async function endRivals(context: Means): Promise<void> {
  */
 export async function abortUnlogged(
   settings: UploadSettings,
-  { state }: Pick<UploadLog, 'state'>,
+  { uploadId, isCompleting }: Pick<CurrentUpload, 'uploadId' | 'isCompleting'>,
 ): Promise<void> {
-  const { upload } = state
-  if (upload === undefined || upload.voided !== undefined) return
-  if (upload.completing !== undefined || upload.done !== undefined) return
+  if (uploadId === undefined || isCompleting) return
   const { key, store } = settings
-  const { uploadId } = upload
   const { signal } = new AbortController()
   const requests = new Requests(settings, signal, () => undefined)
   await requests

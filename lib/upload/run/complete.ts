@@ -116,6 +116,7 @@ class Completing {
     const { uploadId, parts, size, crc64 } = this.#input
     const { store, key, object } = settings
     const request = { key, uploadId, parts, object, size, crc64 }
+    this.#input.upload.isCompleting = true
     const receipt = await requests.once(
       this.#request,
       (call) => store.completeUpload(request, call),
@@ -136,7 +137,10 @@ class Completing {
     if (wasAnswered(error)) this.#wasHeard = true
     if (kind === 'no-upload') this.#noSuchUpload++
     if (mayHaveHappened(error)) this.#isOpen = true
-    if (!this.#isOpen) throw await this.#refused(error)
+    if (!this.#isOpen) {
+      this.#input.upload.isCompleting = false
+      throw await this.#refused(error)
+    }
     const { found, is } = await this.#look()
     if (isObject(found) && is === 'ours') return found
     // Some servers list completed uploads: the first answer says that it is gone.
@@ -211,8 +215,8 @@ class Completing {
     const { requests, settings, completeSignal: signal } = this.#context
     const found = await lookAt(requests, settings, { signal })
     const { environment, store } = settings
-    const keepsMarks = !environment.facts.of(store).dropsMarks
-    return { found, is: whose(found, this.#input.expected, keepsMarks) }
+    const facts = environment.facts.of(store)
+    return { found, is: whose(found, this.#input.expected, facts) }
   }
 
   #list(): Promise<Listed | 'gone'> {

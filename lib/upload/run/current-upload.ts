@@ -43,6 +43,8 @@ export class CurrentUpload {
   /** Bytes of every part but the last. */
   readonly partSize: number
   receipts = new Receipts()
+  /** A Complete of this run was sent, and was not refused for certain. */
+  isCompleting = false
   #id: Promise<string> | undefined
   #known: string | undefined
   /** What earlier runs stored of it. */
@@ -279,8 +281,10 @@ export class CurrentUpload {
     return uploadGone({ ...answer, key, uploadId })
   }
 
-  #voidGone(uploadId: string): Promise<void> {
-    return this.#context.log.append(...givenUp(uploadId, 'upload-gone', 'gone'))
+  /** The server's word that it is gone is not the last: it is aborted as well. */
+  async #voidGone(uploadId: string): Promise<void> {
+    await this.#context.log.append(...givenUp(uploadId, 'upload-gone'))
+    await closeOldUploads(this.#context)
   }
 }
 

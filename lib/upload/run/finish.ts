@@ -22,6 +22,7 @@ import {
   etagsDigest,
   expectedEtag,
   expectedOf,
+  hasOtherParts,
   unquoted,
   whose,
 } from '../rules/proof.js'
@@ -94,11 +95,18 @@ export async function finishUpload(
     expected,
     wasSent,
   })
-  const isEarlier = reuse.resumed && settings.store.precedence === 'initiate'
-  if (receipt.etag === '' || isEarlier) {
-    receipt = await lookAfter(context, receipt, expected)
+  // There another object may take precedence although the answer was 200.
+  const mayBeSuperseded = settings.store.precedence === 'initiate'
+  // A server that replays an earlier Complete of the same upload, with other parts.
+  const isReplay = hasOtherParts(receipt.etag, expected.etag)
+  let isOurs: boolean | undefined = true
+  if (receipt.etag === '' || mayBeSuperseded || isReplay) {
+    const looked = await lookAfter(context, receipt, expected)
+    receipt = looked.receipt
+    isOurs = looked.isOurs
   }
-  const objectCheck = checkObject(receipt, expected)
+  const objectCheck =
+    isReplay && isOurs === false ? 'wrong' : checkObject(receipt, expected)
   if (objectCheck === 'wrong') {
     await log.append(...givenUp(uploadId, 'object-damaged', 'object'))
     throw new UploadError(
@@ -114,36 +122,38 @@ export async function finishUpload(
     parts: parts.length,
     reuse,
     verified: weakest([objectCheck, ...parts.map(({ check }) => check)]),
+    current: mayBeSuperseded ? isOurs : undefined,
   })
-}
-
-/** Whether what is under the key is still what Complete has made. */
-interface Current {
-  current?: boolean
 }
 
 /**
  * HEAD after a certain 200: its answer had no ETag, or the store orders by
- * Initiate, and another object may have taken precedence.
+ * Initiate, and another object may have taken precedence. `isOurs`: undefined when
+ * this caller may not look.
  */
 async function lookAfter(
   { requests, settings, completeSignal: signal }: RunContext,
   receipt: ObjectReceipt,
   expected: ExpectedObject,
-): Promise<ObjectReceipt & Current> {
-  const found = await lookAt(requests, settings, { signal })
-  if (typeof found !== 'object') return receipt
+): Promise<{ receipt: ObjectReceipt; isOurs: boolean | undefined }> {
   const { environment, store } = settings
   const facts = environment.facts.of(store)
-  if (expected.mark !== undefined && found.mark === undefined) {
-    if (checkObject(found, expected) !== 'wrong') facts.dropsMarks = true
+  const found = await lookAt(requests, settings, { signal })
+  if (found === 'refused') return { receipt, isOurs: undefined }
+  if (typeof found === 'object' && expected.mark !== undefined) {
+    const isWrong = checkObject(found, expected) === 'wrong'
+    if (found.mark === undefined && !isWrong) facts.dropsMarks = true
   }
-  const is = whose(found, expected, !facts.dropsMarks)
-  const isOurs = is === 'ours' || is === 'equal'
-  const current = store.precedence === 'initiate' ? { current: isOurs } : {}
-  if (!isOurs) return { ...receipt, ...current }
+  const is = whose(found, expected, facts)
+  if (typeof found !== 'object' || (is !== 'ours' && is !== 'equal')) {
+    // Replaced since: what ours was is known where ETags are MD5s.
+    const etag = expected.etag?.isBinding === true ? expected.etag.value : ''
+    const told = { ...receipt, etag: receipt.etag === '' ? etag : receipt.etag }
+    return { receipt: told, isOurs: false }
+  }
   const { etag, crc64, versionId } = found
-  return { etag, crc64, versionId, ...definedOf(receipt), ...current }
+  const told = { etag, crc64, versionId, ...definedOf(receipt) }
+  return { receipt: told, isOurs: true }
 }
 
 /** What an answer has said; an empty ETag is none. */
@@ -215,11 +225,12 @@ interface Finished {
   reuse: Reuse
   verified: UploadResult['verified']
   replaced?: ReplacedUpload | undefined
+  current?: boolean | undefined
 }
 
 async function conclude(
   context: RunContext,
-  receipt: ObjectReceipt & Current,
+  receipt: ObjectReceipt,
   finished: Finished,
 ): Promise<UploadResult> {
   const { settings, log } = context
@@ -240,7 +251,7 @@ async function conclude(
     verified: finished.verified,
     checkpointLeft: !isRemoved,
     ...(uploadsLeft.length === 0 ? {} : { uploadsLeft }),
-    ...(receipt.current === undefined ? {} : { current: receipt.current }),
+    ...(finished.current === undefined ? {} : { current: finished.current }),
     ...(receipt.callbackBody === undefined
       ? {}
       : { callbackBody: receipt.callbackBody }),

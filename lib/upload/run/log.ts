@@ -42,6 +42,8 @@ export class UploadLog {
   readonly header: HeaderRecord
   readonly #writer: LogWriter
   readonly #file: FileSight | undefined
+  /** Upload IDs whose record is on the disk. */
+  readonly #durable: Set<string>
   #hasEnded = false
   #hasUnheard = false
 
@@ -57,6 +59,7 @@ export class UploadLog {
     this.state = fields.state ?? emptyState(fields.header)
     this.isNew = fields.state === undefined
     this.lastVoid = fields.state?.lastVoid
+    this.#durable = new Set(fields.state?.uploadIds)
     this.setAside = fields.setAside
     this.header = fields.header
     this.#writer = fields.writer
@@ -136,6 +139,15 @@ export class UploadLog {
     )
   }
 
+  /** Whether a later run finds an upload in it that it can go on with. */
+  get isResumable(): boolean {
+    const { upload } = this.state
+    if (upload === undefined || !this.#durable.has(upload.uploadId)) {
+      return false
+    }
+    return upload.voided === undefined && upload.done === undefined
+  }
+
   /**
    * Whether the run before this one has ended in the same way: its upload was
    * found gone, its Complete never known, or the file was written to then too.
@@ -168,6 +180,9 @@ export class UploadLog {
       )
     }
     await written
+    for (const record of records) {
+      if (record.type === 'upload') this.#durable.add(record.uploadId)
+    }
   }
 
   /**
@@ -216,14 +231,13 @@ export class UploadLog {
 }
 
 /**
- * How the log says that an upload is no longer used. `closed`: why nothing of it
- * is to be aborted: it is gone, or has become an object, which an Abort could
- * break on some servers.
+ * How the log says that an upload is no longer used. `closed`: it has become an
+ * object, which an Abort could break on some servers.
  */
 export function givenUp(
   uploadId: string,
   reason: string,
-  closed?: 'gone' | 'object',
+  closed?: 'object',
 ): LogRecord[] {
   const voided: LogRecord = { type: 'void', uploadId, reason }
   if (closed === undefined) return [voided]

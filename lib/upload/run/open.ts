@@ -68,8 +68,8 @@ async function look(
   const { settings, requests } = preparation
   const { environment, store } = settings
   const found = await lookAt(requests, settings)
-  const keepsMarks = !environment.facts.of(store).dropsMarks
-  const is = whose(found, expectedOf(upload, completing), keepsMarks)
+  const facts = environment.facts.of(store)
+  const is = whose(found, expectedOf(upload, completing), facts)
   // An equal object is this upload's only if that is no longer listed.
   const isOurs =
     is === 'ours' || (is === 'equal' && (await isGone(preparation, upload)))
@@ -122,6 +122,10 @@ async function list(
   const { uploadId, partSize } = upload
   const listed = await listAllParts(requests, settings, uploadId)
   if (listed === 'gone') return findGone(preparation, upload)
+  if ([...upload.parts.values()].some(({ check }) => check === 'md5')) {
+    const { environment, store } = settings
+    environment.facts.of(store).hasMd5Etags = true
+  }
   const run = storedRun(upload, listed, settings.verify)
   const { wantedPartSize } = settings
   emit('resumed', {
@@ -164,7 +168,7 @@ async function findGone(
       return claim(preparation, { upload, completing, head: found })
     }
   }
-  return restart(preparation, upload, 'upload-gone', 'gone')
+  return restart(preparation, upload, 'upload-gone')
 }
 
 async function mustNotExist({
@@ -189,7 +193,7 @@ async function restart(
   preparation: Preparation,
   upload: UploadState,
   reason: RestartReason,
-  closed: 'gone' | 'object' | undefined = upload.done && 'object',
+  closed: 'object' | undefined = upload.done && 'object',
 ): Promise<Plan> {
   const { log, emit } = preparation
   const isUnknown = reason === 'upload-gone' && upload.completing !== undefined

@@ -95,12 +95,14 @@ class Putting {
   /** The object of an earlier run that put these bytes, unheard. */
   async #claim(size: number, md5: string): Promise<Put | undefined> {
     const { log, settings } = this.#context
-    const { put, isTold } = log.state
+    const { put } = log.state
     const earlier = put?.completing
-    if (earlier === undefined || isTold) return undefined
+    if (earlier === undefined || put?.isTold === true) return undefined
     if (earlier.size !== size || earlier.md5 !== md5) return undefined
     if (earlier.sentDigest !== settings.putDigest) return undefined
-    const found = await this.#lookAgain(expectedPut(earlier))
+    // What may not be put again has to be known by its mark and size alone.
+    const isBinding = settings.object.forbidOverwrite !== true
+    const found = await this.#lookAgain(expectedPut(earlier, { isBinding }))
     return found === undefined ? undefined : { ...found, attempts: 0 }
   }
 
@@ -112,7 +114,13 @@ class Putting {
     } catch (error) {
       if (!(error instanceof UploadError) || !this.#isOpen) throw error
       completeSignal.throwIfAborted()
-      const found = await this.#lookAgain(expected).catch((second: unknown) => {
+      // Refused since an object is there: no further PUT can tell whose.
+      const { etag } = expected
+      const ours =
+        kindOf(error) === 'exists' && etag !== undefined
+          ? { ...expected, etag: { ...etag, isBinding: false } }
+          : expected
+      const found = await this.#lookAgain(ours).catch((second: unknown) => {
         if (second instanceof UploadError) return undefined
         throw second
       })
@@ -153,8 +161,8 @@ class Putting {
 
   #isOurs(found: Found, expected: ExpectedObject): boolean {
     const { environment, store } = this.#context.settings
-    const keepsMarks = !environment.facts.of(store).dropsMarks
-    const is = whose(found, expected, keepsMarks)
+    const facts = environment.facts.of(store)
+    const is = whose(found, expected, facts)
     return is === 'ours' || is === 'equal'
   }
 

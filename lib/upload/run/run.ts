@@ -158,6 +158,12 @@ export class UploadRun {
     return open
   }
 
+  /** Says of an error that does not end the run what is kept all the same. */
+  told(error: Error): Error {
+    tellKept(error, this.#circumstances())
+    return error
+  }
+
   /** Ends requests, writes receipts in hand, lets go of the log. */
   suspend(reason: Error): Promise<Ending> {
     if (!this.#isSuspending && this.#result === undefined) {
@@ -206,8 +212,8 @@ export class UploadRun {
     if (this.#log === undefined) this.#isLogStuck = !isOpened
     // Without a log nothing can go on, so nothing is left.
     const isUnlogged = !settings.isResumable && this.#result === undefined
-    if (isUnlogged && this.#log !== undefined) {
-      await abortUnlogged(settings, this.#log)
+    if (isUnlogged && this.#open !== undefined) {
+      await abortUnlogged(settings, this.#open.upload)
     }
     if (this.#log === undefined || this.#result !== undefined) return
     const left = await leaveLog(this.#log, clock, this.#failure ?? reason)
@@ -228,10 +234,8 @@ export class UploadRun {
   #circumstances(): Circumstances {
     const { settings } = this.#options
     const log = this.#log
-    const upload = log?.state.upload
-    const isOpen = upload !== undefined && upload.voided === undefined
     return {
-      isKept: settings.isResumable && isOpen && upload.done === undefined,
+      isKept: settings.isResumable && log?.isResumable === true,
       hasAnswered: settings.environment.facts.of(settings.store).hasAnswered,
       isSecond: log?.endedSoBefore === true,
     }

@@ -234,6 +234,7 @@ function state(fields: Partial<UploadState> = {}): LogState {
       drops: new Map(),
       completing: undefined,
       done: undefined,
+      isTold: false,
       ...fields,
     },
   }

@@ -143,19 +143,20 @@ const cases: [string, Found, Partial<ExpectedObject>, Whose][] = [
 
 await t.test('whose an object is', async (t) => {
   for (const [name, found, fields, is] of cases) {
-    t.equal(whose(found, expected(fields), true), is, name)
+    t.equal(whose(found, expected(fields), { dropsMarks: false }), is, name)
   }
 })
 
 await t.test('a store that drops marks is asked for the bytes', async (t) => {
   const bytes = { crc64: '5' }
-  t.equal(whose(head(bytes), expected(bytes), false), 'equal')
-  t.equal(whose(head(), expected(), false), 'other')
+  const dropping = { dropsMarks: true }
+  t.equal(whose(head(bytes), expected(bytes), dropping), 'equal')
+  t.equal(whose(head(), expected(), dropping), 'other')
   t.equal(
-    whose(head({ ...bytes, mark: theirs }), expected(bytes), false),
+    whose(head({ ...bytes, mark: theirs }), expected(bytes), dropping),
     'other',
   )
-  t.equal(whose(head({ ...bytes, mark }), expected(bytes), false), 'ours')
+  t.equal(whose(head({ ...bytes, mark }), expected(bytes), dropping), 'ours')
 })
 
 await t.test('what an ETag is worth', async (t) => {
