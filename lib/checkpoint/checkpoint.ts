@@ -27,8 +27,9 @@ export interface Checkpoint {
   setAside(): Promise<string>
 
   /**
-   * Ends the log for good and lets go of it. Resolves to false when it could
-   * not be removed; that is not an error: its last record says `done`.
+   * Ends the log for good and lets go of it. Resolves to false, and keeps its
+   * hold until `close()`, when it could not be removed; that is not an error: the
+   * upload says in it that it is over.
    */
   remove(): Promise<boolean>
 

@@ -140,10 +140,10 @@ export class FileCheckpoint implements Checkpoint {
 
   async remove(): Promise<boolean> {
     const file = this.#opened()
-    const isRemoved = await this.#unlinkOurs(file)
+    if (!(await this.#unlinkOurs(file))) return false
     this.#file = undefined
     await letGo(file)
-    return isRemoved
+    return true
   }
 
   async close(): Promise<void> {

@@ -64,7 +64,8 @@ export function readLog(
   const log = Buffer.from(buffer, byteOffset, byteLength)
   const hasher = new LineHasher(xxh64)
   const found = findHeader(log, hasher)
-  if (found === 'foreign') throw notACheckpoint(name)
+  if (found === 'foreign' && !wasOurs(log, name)) throw notACheckpoint(name)
+  if (found === 'foreign') return { kind: 'damaged' }
   if (found === 'damaged') return { kind: 'damaged' }
   if (found.format > FORMAT) throw newerFormat(name)
   const header = decodeRecord('log', found.json)
@@ -104,6 +105,23 @@ function fits(state: LogState, { record, epoch }: Entry): boolean {
   const current = state.upload?.uploadId ?? ''
   if (epoch !== undefined && epoch !== current) return false
   return applyRecord(state, record)
+}
+
+/** Names that this library makes: a digest, perhaps behind a file's name. */
+const madeName = /(?:^|[./\\])[0-9a-f]{32}\.pawl$/
+/** Names that people give to logs, after the documents. */
+const givenName = /\.pawl$/
+/** A file system that lost what was written shows blocks of zeros. */
+const blockSize = 4096
+
+/**
+ * Whether a file that has nothing of a log was one: by its name, where only we
+ * give such names, or else by zeros in place of its first block.
+ */
+function wasOurs(bytes: Buffer, name: string): boolean {
+  if (madeName.test(name)) return true
+  if (!givenName.test(name)) return false
+  return bytes.subarray(0, blockSize).every((byte) => byte === 0)
 }
 
 export function notACheckpoint(name: string): UploadError {

@@ -7,7 +7,6 @@
  * ends the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { asError } from '../errors.js'
 import type { Emit } from './options/events.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
@@ -17,6 +16,7 @@ import { followSignal, suspended } from './run/errors.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
+import { createHasher } from './source/file-part-content.js'
 import { FileParts, piecesOf } from './source/file-parts.js'
 import type { FileSource } from './source/file-source.js'
 
@@ -78,11 +78,11 @@ export class FileUpload {
 
   async #runOnce(): Promise<Ending> {
     const { source, settings, checkpoint, scope, emit } = this.#options
-    const run = new UploadRun({
+    const run: UploadRun = new UploadRun({
       settings,
       checkpoint: async () => checkpoint,
       file: source.sight,
-      checkSource: () => source.mustBeInPlace(),
+      checkSource: () => this.#checkSource(run),
       emit,
       scope,
       progress: this.#progress,
@@ -97,11 +97,22 @@ export class FileUpload {
       await this.#upload(run)
     } catch (error) {
       // The run's own failure, or the source's, which ends the run.
-      void run.suspend(asError(error))
+      run.fail(error)
     }
     const ending = await run.ending
     letGo()
     return ending
+  }
+
+  /** The file must be what was uploaded of it, whatever its times say. */
+  async #checkSource(run: UploadRun): Promise<void> {
+    const { source, settings } = this.#options
+    await source.mustBeInPlace()
+    if (!source.isTouched) return
+    const { digests } = settings.environment
+    await source.prove(await run.takenParts(), (kind) =>
+      createHasher(kind, digests),
+    )
   }
 
   async #upload(run: UploadRun): Promise<void> {

@@ -1,5 +1,7 @@
 import t from 'tap'
+import { readLog } from '../../lib/checkpoint/reader.js'
 import {
+  xxh64,
   LOG_ID,
   cut,
   forge,
@@ -193,4 +195,23 @@ await t.test('10,000 parts come back', async (t) => {
   const { state, damage } = readGood(log)
   t.strictSame(damage, { lines: 0, refused: 0, missing: 0 })
   t.strictSame([...(state.upload?.parts.values() ?? [])], parts)
+})
+
+await t.test('zeros in place of a log are damage where we name files', (t) => {
+  const zeros = Buffer.alloc(5000)
+  const headless = Buffer.concat([Buffer.alloc(4096), Buffer.from('rest')])
+  const made = `/logs/db.dump.${'0123456789abcdef'.repeat(2)}.pawl`
+  for (const bytes of [zeros, headless]) {
+    t.same(readLog(bytes, xxh64, made), { kind: 'damaged' })
+    t.same(readLog(bytes, xxh64, './db.dump.pawl'), { kind: 'damaged' })
+    t.throws(() => readLog(bytes, xxh64, './disk.img'), {
+      code: 'PAWL_NOT_A_CHECKPOINT',
+    })
+  }
+  const other = Buffer.from('something else')
+  t.same(readLog(other, xxh64, made), { kind: 'damaged' })
+  t.throws(() => readLog(other, xxh64, './db.dump.pawl'), {
+    code: 'PAWL_NOT_A_CHECKPOINT',
+  })
+  t.end()
 })

@@ -161,6 +161,20 @@ export class OpenRun {
     this.#tasks.add(task)
   }
 
+  /** What was taken of the source, with its hashes by the run's proof. */
+  async takenParts(): Promise<
+    { offset: number; size: number; hash: string }[]
+  > {
+    const { settings, log } = this.#context
+    const whole = this.#whole
+    if (whole !== undefined) {
+      const hash = await whole.content.digest(settings.proof)
+      return [{ offset: 0, size: whole.size, hash }]
+    }
+    const records = [...(log.state.upload?.parts.values() ?? [])]
+    return records.filter(({ number }) => number <= this.#parts)
+  }
+
   /** Resolves when all parts taken are stored; rejects when the run was stopped. */
   async idle(): Promise<void> {
     await this.settled()

@@ -89,7 +89,7 @@ export class UploadRun {
     try {
       this.#options.emit(name, event)
     } catch (error) {
-      if (this.#result === undefined) this.#fail(error)
+      if (this.#result === undefined) this.fail(error)
       else this.#throwSoon(error)
     }
   }
@@ -99,7 +99,7 @@ export class UploadRun {
     const { scope } = this.#options
     const opening = inScope(scope, () => this.#openAll())
     this.#opening = opening
-    opening.catch((error: unknown) => this.#fail(error))
+    opening.catch((error: unknown) => this.fail(error))
     const { signal } = this.#stop
     return new Promise((resolve, reject) => {
       const onAbort = (): void => reject(asError(signal.reason))
@@ -151,11 +151,18 @@ export class UploadRun {
     }
     const open = new OpenRun(context, plan, {
       done: (result) => this.#done(result),
-      fail: (error) => this.#fail(error),
+      fail: (error) => this.fail(error),
     })
     scope?.planned(plan, open.partSize)
     this.#open = open
     return open
+  }
+
+  /** Where the parts of the source are and what their hashes were, by the run's proof. */
+  async takenParts(): Promise<
+    { offset: number; size: number; hash: string }[]
+  > {
+    return (await this.#open?.takenParts()) ?? []
   }
 
   /** Says of an error that does not end the run what is kept all the same. */
@@ -177,7 +184,7 @@ export class UploadRun {
   }
 
   /** Ends the run for `error`, unless something ended it before. */
-  #fail(error: unknown): void {
+  fail(error: unknown): void {
     // Told although the run was suspended: the object is there.
     if (error instanceof CallbackError) this.#callbackFailed = error
     if (this.#stop.signal.aborted) return

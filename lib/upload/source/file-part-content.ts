@@ -150,7 +150,7 @@ export class FilePartContent implements PartContent {
   }
 }
 
-async function createHasher(
+export async function createHasher(
   kind: ContentDigest,
   digests: Pick<Digests, 'create'>,
 ): Promise<Hasher> {

@@ -7,8 +7,17 @@
  */
 import type { BigIntStats } from 'node:fs'
 import { invalidOption, UploadError } from '../../errors.js'
-import { identityOf, isSameFile, type FileSight } from './file-identity.js'
+import type { RunningDigest } from '../../hash/crc64.js'
+import {
+  type FileIdentity,
+  type FileSight,
+  identityOf,
+  isSameFile,
+} from './file-identity.js'
 import type { SourceFiles, SourceHandle } from './source-files.js'
+
+/** Bytes read at once when a file is read again. */
+const blockSize = 1024 * 1024
 
 export interface FileSourceOptions {
   files: SourceFiles
@@ -25,6 +34,8 @@ export class FileSource {
   readonly #handle: SourceHandle
   readonly #files: SourceFiles
   readonly #key: string | undefined
+  /** How it was when it was last looked at. */
+  #last: FileIdentity
 
   private constructor(
     path: string,
@@ -34,6 +45,7 @@ export class FileSource {
   ) {
     this.path = path
     this.sight = sight
+    this.#last = sight.identity
     this.#handle = handle
     this.#files = files
     this.#key = key
@@ -54,7 +66,13 @@ export class FileSource {
       const stats = await handle.stat({ bigint: true })
       if (!stats.isFile()) mustBeRegular(path, stats)
       const sight = { identity: identityOf(stats), time: now() }
-      return new FileSource(path, sight, handle, { files, key })
+      const source = new FileSource(path, sight, handle, { files, key })
+      if (await source.#goesOn()) {
+        // It may just have been written to, which is found later.
+        const { size } = await handle.stat({ bigint: true })
+        if (size === stats.size) mustBeSized(path, stats)
+      }
+      return source
     } catch (error) {
       await handle.close()
       if (error instanceof UploadError) throw error
@@ -83,23 +101,82 @@ export class FileSource {
     }
   }
 
-  /** Rejects with `PAWL_SOURCE_CHANGED` when the open file was written to. */
+  /**
+   * The times of the file have moved while it was read: it was written to, or only
+   * its mode, its names or the times themselves were changed. What was read of it
+   * has to be read again, and be the same.
+   */
+  get isTouched(): boolean {
+    return !isSameFile(this.#last, this.sight.identity)
+  }
+
+  /** Rejects with `PAWL_SOURCE_CHANGED` when the open file is another, or longer. */
   async mustBeUnchanged(): Promise<void> {
     const stats = await this.#handle
       .stat({ bigint: true })
       .catch((error: unknown) => fail(this.path, 'looked at', error))
-    if (isSameFile(identityOf(stats), this.sight.identity)) return
-    throw this.changed(
-      `it was written to: ${stats.size} bytes, expected ${this.size}, or other times`,
-    )
+    this.#see(stats)
   }
 
-  /** The same, and the path must still lead to it. */
+  /** The same; the path must still lead to it, and it end where it says. */
   async mustBeInPlace(): Promise<void> {
     await this.mustBeUnchanged()
     const stats = await this.#files.stat(this.path).catch(() => undefined)
-    if (stats && isSameFile(identityOf(stats), this.sight.identity)) return
-    throw this.changed('another file, or none, is there now')
+    if (stats === undefined) {
+      throw this.changed('another file, or none, is there now')
+    }
+    this.#see(stats)
+    if (await this.#goesOn()) {
+      throw this.changed(`it goes on behind its ${this.size} bytes`)
+    }
+  }
+
+  /** Throws unless it is the same file and of the same size. */
+  #see(stats: BigIntStats): void {
+    const now = identityOf(stats)
+    const { device, inode, size } = this.sight.identity
+    if (now.size !== size) {
+      throw this.changed(`it has ${now.size} bytes, expected ${size}`)
+    }
+    if (now.device !== device || now.inode !== inode) {
+      throw this.changed('another file is there now')
+    }
+    this.#last = now
+  }
+
+  /**
+   * Reads everything that was uploaded again and compares it, for a file whose
+   * times have moved. Nobody may have touched it while that went on.
+   */
+  async prove(
+    parts: readonly { offset: number; size: number; hash: string }[],
+    createHash: (kind: 'xxh64' | 'sha256') => Promise<RunningDigest>,
+  ): Promise<void> {
+    const before = this.#last
+    const buffer = new Uint8Array(Math.min(blockSize, this.size))
+    for (const { offset, size, hash } of parts) {
+      const running = await createHash(hash.length === 64 ? 'sha256' : 'xxh64')
+      for (let at = 0; at < size; at += buffer.length) {
+        const block = buffer.subarray(0, Math.min(buffer.length, size - at))
+        await this.read(block, offset + at)
+        running.update(block)
+      }
+      if (running.digest() !== hash) {
+        throw this.changed(`its ${size} bytes from ${offset} on are others now`)
+      }
+    }
+    await this.mustBeUnchanged()
+    if (!isSameFile(this.#last, before)) {
+      throw this.changed('it was touched again and again')
+    }
+  }
+
+  /** Whether there are bytes behind those that the file system tells of. */
+  async #goesOn(): Promise<boolean> {
+    const { bytesRead } = await this.#handle
+      .read(new Uint8Array(1), 0, 1, this.size)
+      .catch((error: unknown) => fail(this.path, 'read', error))
+    return bytesRead > 0
   }
 
   /** `how` says what was found. */
@@ -121,6 +198,12 @@ function fail(path: string, what: string, cause: unknown): never {
   throw new UploadError('PAWL_SOURCE_IO', `${path} cannot be ${what}: ${why}`, {
     cause,
   })
+}
+
+function mustBeSized(path: string, { size }: BigIntStats): never {
+  return invalidOption(
+    `${path} has more than the ${size} bytes that its file system tells of; pipe it into createResumableUploadStream() instead`,
+  )
 }
 
 function mustBeRegular(path: string, stats: BigIntStats): never {

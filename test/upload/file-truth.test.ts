@@ -1,0 +1,111 @@
+/** Files that are not what their file system tells of them. */
+import { chmod, link, open, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { uploadFile } from '../../lib/index.js'
+import { uploadFileOn } from '../../lib/upload/file.js'
+import { realUploadEnvironment } from '../../lib/upload/options/environment.js'
+import {
+  nodeSourceFiles,
+  type SourceFiles,
+} from '../../lib/upload/source/source-files.js'
+import { fileBench, modes } from '../support/file-bench.js'
+import { key, smallUploads } from '../support/small-upload.js'
+
+const { partSize } = modes.held
+
+/** Tells of fewer bytes than there are. */
+function shortOf(size: number): SourceFiles {
+  return {
+    stat: async (path) => {
+      const stats = await nodeSourceFiles.stat(path)
+      return Object.assign(stats, { size: BigInt(size) })
+    },
+    open: async (path) => {
+      const handle = await nodeSourceFiles.open(path)
+      return {
+        read: (...args) => handle.read(...args),
+        close: () => handle.close(),
+        stat: async (options) =>
+          Object.assign(await handle.stat(options), { size: BigInt(size) }),
+      }
+    },
+  }
+}
+
+await t.test(
+  'a file with more bytes than are told of is refused',
+  async (t) => {
+    const dev = await smallUploads(t)
+    const path = join(dev.directory, 'source')
+    await writeFile(path, 'more than nothing')
+    for (const size of [0, 5]) {
+      const options = { store: dev.small, key, checkpoint: dev.log }
+      const sourceFiles = shortOf(size)
+      await t.rejects(
+        uploadFileOn(path, options, { ...realUploadEnvironment, sourceFiles }),
+        { code: 'PAWL_INVALID_OPTION', message: /pipe it into/ },
+      )
+    }
+    t.equal(dev.server.requests.length, 0)
+    t.notOk(dev.logExists())
+  },
+)
+
+await t.test(
+  'a file of the kernel, of no size, is refused with the way out',
+  async (t) => {
+    const dev = await smallUploads(t)
+    await t.rejects(
+      uploadFile('/proc/version', { store: dev.small, key, checkpoint: false }),
+      { code: 'PAWL_INVALID_OPTION', message: /pipe it into/ },
+    )
+  },
+)
+
+await t.test('an empty file is uploaded, whatever is compared', async (t) => {
+  const dev = await smallUploads(t)
+  const path = join(dev.directory, 'empty')
+  await writeFile(path, '')
+  for (const verify of [undefined, false] as const) {
+    const result = await uploadFile(path, {
+      store: dev.small,
+      key,
+      checkpoint: dev.log,
+      ...(verify === undefined ? {} : { verify }),
+    })
+    t.equal(result.size, 0)
+    t.equal((await dev.object(key)).length, 0)
+  }
+})
+
+const touches: [string, (path: string) => Promise<unknown>][] = [
+  ['its mode changes', (path) => chmod(path, 0o640)],
+  ['it gets another name', (path) => link(path, `${path}.link`)],
+  ['its times are set', (path) => utimes(path, new Date(), new Date())],
+]
+for (const [how, touch] of touches) {
+  await t.test(`a file is uploaded although ${how} meanwhile`, async (t) => {
+    const b = await fileBench(t, { size: 6 * partSize })
+    const result = await b.run({ beforeComplete: () => touch(b.path) })
+    t.equal(result.size, b.bytes.length)
+    t.ok(b.bytes.equals(await b.object(key)))
+  })
+}
+
+await t.test('one that is written to and dated back is not', async (t) => {
+  const b = await fileBench(t, { size: 6 * partSize })
+  await t.rejects(
+    b.run({
+      beforeComplete: async () => {
+        const file = await open(b.path, 'r+')
+        const { atime, mtime } = await file.stat()
+        await file.write(Buffer.from('other'), 0, 5, 2 * partSize)
+        await file.close()
+        await utimes(b.path, atime, mtime)
+      },
+    }),
+    { code: 'PAWL_SOURCE_CHANGED', message: /are others now/ },
+  )
+  t.same(b.seen('CompleteMultipartUpload'), [])
+})
