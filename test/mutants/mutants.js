@@ -1,0 +1,84 @@
+/**
+ * Faults that somebody could write, one a mutant, with the text that becomes
+ * another. The text is in one place of `lib`, whatever file that is in.
+ */
+export const mutants = [
+  {
+    name: 'the last byte of a part may be left out of its hash',
+    find: 'if (this.#hashed < size) hash.update(',
+    replace: 'if (this.#hashed < size - 1) hash.update(',
+  },
+  {
+    name: 'a buffer comes back while the socket still has bytes of it',
+    find: 'const flushed = sent && socket?.writableLength === 0',
+    replace: 'const flushed = true',
+  },
+  {
+    name: 'a part is proved by its size',
+    find: 'return record.size === candidate.size && record.hash === candidate.hash',
+    replace: 'return record.size === candidate.size',
+  },
+  {
+    name: 'a part that somebody replaced on the server is reused',
+    find: '    sameEtag(record.etag, listed.etag) &&\n',
+    replace: '',
+  },
+  {
+    name: 'an object is ours whatever its ETag is',
+    find: 'return sameEtag(head.etag, multipartEtag(expected.etags))',
+    replace: 'return true',
+  },
+  {
+    name: 'an object that is not what was sent is a success',
+    find: "if (objectCheck === 'wrong') {",
+    replace: "if (objectCheck === 'never') {",
+  },
+  {
+    name: 'Complete is sent before the log says so',
+    find: "await log.append({\n    type: 'completing',\n    parts:",
+    replace: "void log.append({\n    type: 'completing',\n    parts:",
+  },
+  {
+    name: 'what is appended to the log is not synced',
+    find: '      await file.handle.datasync()\n',
+    replace: '',
+  },
+  {
+    name: 'records are not bound to their upload',
+    find: '`${HASH_DOMAIN}\\0${logId}\\0${uploadId}\\0`',
+    replace: '`${HASH_DOMAIN}\\0${logId}\\0\\0`',
+  },
+  {
+    name: 'a file that took the place of the locked one is not seen',
+    find: 'if (named?.dev === device && named.ino === inode) {',
+    replace: 'if (named !== undefined) {',
+  },
+  {
+    name: 'one attempt more than was allowed',
+    find: 'if (state.attempt >= state.attempts) return no',
+    replace: 'if (state.attempt > state.attempts) return no',
+  },
+  {
+    name: 'scripts hear that an upload cannot be gone on with',
+    find: 'return isKept ? exitCodes.resumable : exitCodes.failed',
+    replace: 'return exitCodes.failed',
+  },
+]
+
+/**
+ * The file, of `{ name, text }`, that a mutant changes, as it changes it. Throws
+ * unless its text is in one place: a mutant that is none would count as found, or
+ * as missed, for nothing.
+ */
+export function mutated({ name, find, replace }, files) {
+  const places = files.flatMap((file) =>
+    Array.from({ length: file.text.split(find).length - 1 }, () => file),
+  )
+  const [file] = places
+  if (file === undefined || places.length > 1) {
+    throw new Error(
+      `"${name}": its text is in ${places.length} places of lib, not in one: ${find}`,
+    )
+  }
+  return { name: file.name, text: file.text.replace(find, () => replace) }
+}
