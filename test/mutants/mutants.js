@@ -1,67 +1,80 @@
 /**
  * Faults that somebody could write, one a mutant, with the text that becomes
- * another. The text is in one place of `lib`, whatever file that is in.
+ * another. The text is in one place of `lib`, whatever file that is in. `near` are
+ * tests of the first tier that are tried before all others, to be quick.
  */
 export const mutants = [
   {
     name: 'the last byte of a part may be left out of its hash',
     find: 'if (this.#hashed < size) hash.update(',
     replace: 'if (this.#hashed < size - 1) hash.update(',
+    near: ['test/upload/source'],
   },
   {
     name: 'a buffer comes back while the socket still has bytes of it',
     find: 'const flushed = sent && socket?.writableLength === 0',
     replace: 'const flushed = true',
+    near: ['test/store'],
   },
   {
     name: 'a part is proved by its size',
     find: 'return record.size === candidate.size && record.hash === candidate.hash',
     replace: 'return record.size === candidate.size',
+    near: ['test/upload/rules'],
   },
   {
     name: 'a part that somebody replaced on the server is reused',
     find: '    sameEtag(record.etag, listed.etag) &&\n',
     replace: '',
+    near: ['test/upload/rules'],
   },
   {
     name: 'an object is ours whatever its ETag is',
     find: 'return sameEtag(head.etag, multipartEtag(expected.etags))',
     replace: 'return true',
+    near: ['test/upload/rules', 'test/contract/dev-server-s3.test.ts'],
   },
   {
     name: 'an object that is not what was sent is a success',
     find: "if (objectCheck === 'wrong') {",
     replace: "if (objectCheck === 'never') {",
+    near: ['test/scenario/wrong-receipts.test.ts'],
   },
   {
     name: 'Complete is sent before the log says so',
     find: "await log.append({\n    type: 'completing',\n    parts:",
     replace: "void log.append({\n    type: 'completing',\n    parts:",
+    near: ['test/durability/power-loss.sized.test.ts'],
   },
   {
     name: 'what is appended to the log is not synced',
     find: '      await file.handle.datasync()\n',
     replace: '',
+    near: ['test/checkpoint'],
   },
   {
     name: 'records are not bound to their upload',
     find: '`${HASH_DOMAIN}\\0${logId}\\0${uploadId}\\0`',
     replace: '`${HASH_DOMAIN}\\0${logId}\\0\\0`',
+    near: ['test/checkpoint'],
   },
   {
     name: 'a file that took the place of the locked one is not seen',
     find: 'if (named?.dev === device && named.ino === inode) {',
     replace: 'if (named !== undefined) {',
+    near: ['test/checkpoint/lock.test.ts'],
   },
   {
     name: 'one attempt more than was allowed',
     find: 'if (state.attempt >= state.attempts) return no',
     replace: 'if (state.attempt > state.attempts) return no',
+    near: ['test/store/retry.test.ts'],
   },
   {
     name: 'scripts hear that an upload cannot be gone on with',
     find: 'return isKept ? exitCodes.resumable : exitCodes.failed',
     replace: 'return exitCodes.failed',
+    near: ['test/cli'],
   },
 ]
 

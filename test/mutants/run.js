@@ -2,8 +2,8 @@
 /**
  * Plants faults in a copy of the sources, one at a time, and says which tier of the
  * tests finds each: `node test/mutants/run.js`, or with numbers from 1, those alone.
- * The copy must pass as it is. A fault that no tier finds is a failure; so is a
- * first tier that misses more than two.
+ * What finds one must pass without it. A fault that no tier finds is a failure; so is
+ * a first tier that misses more than two.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,10 +17,13 @@ import { copyTo, libFiles } from './sources.js'
 const mostMissed = 2
 
 let running
+let isInterrupted = false
+/** Tiers, and places in the first, that pass without a fault. */
+const passed = new Set()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
+    isInterrupted = true
     running?.kill(signal)
-    process.exitCode = 1
   })
 }
 
@@ -34,18 +37,18 @@ try {
     .map(({ number, mutant }) => ({
       number,
       name: mutant.name,
+      near: mutant.near,
       file: mutated(mutant, files),
     }))
   copyTo(directory)
-  if ((await finder(['fast'])) !== undefined) {
-    throw new Error('the tests fail without any fault: nothing can be said')
-  }
+  await mustPass('fast', [...new Set(planted.flatMap(({ near }) => near))])
   const missed = { fast: 0, all: 0 }
-  for (const { number, name, file } of planted) {
-    const path = join(directory, file.name)
-    writeFileSync(path, file.text)
-    const found = await finder(['fast', 'more'])
-    writeFileSync(path, files.find((one) => one.name === file.name).text)
+  for (const { number, name, near, file } of planted) {
+    const original = files.find((one) => one.name === file.name)
+    const found =
+      (await finder('fast', near, file, original)) ??
+      (await finder('fast', [], file, original)) ??
+      (await finder('more', [], file, original))
     if (found?.tier !== 'fast') missed.fast++
     if (found === undefined) missed.all++
     const by = found === undefined ? 'NOBODY' : `${found.tier}, ${found.by}`
@@ -62,23 +65,39 @@ try {
   rmSync(directory, { recursive: true, force: true })
 }
 
-/** The first tier that fails, and by which file; undefined when all pass. */
-async function finder(tiers) {
-  for (const tier of tiers) {
-    const args = [join(directory, 'test/run.js'), `--tier=${tier}`, '--bail']
-    running = spawn(process.execPath, args, {
-      cwd: directory,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    let output = ''
-    running.stdout.setEncoding('utf8').on('data', (text) => (output += text))
-    const [code, signal] = await once(running, 'close')
-    if (signal !== null || process.exitCode === 1)
-      throw new Error('interrupted')
-    if (code === 0) continue
-    const failed = /^not ok \d+ - (\S+)/m.exec(output)?.[1]
-    const last = [...output.matchAll(/^# Subtest: (\S+)/gm)].at(-1)?.[1]
-    return { tier, by: failed ?? last ?? 'the run itself' }
-  }
-  return undefined
+/** The tier, and the file of it that fails with a fault; undefined when all pass. */
+async function finder(tier, places, fault, original) {
+  await mustPass(tier, places)
+  writeFileSync(join(directory, fault.name), fault.text)
+  const by = await failing(tier, places)
+  writeFileSync(join(directory, original.name), original.text)
+  return by === undefined ? undefined : { tier, by }
+}
+
+/** What fails without any fault says nothing of one. */
+async function mustPass(tier, places) {
+  const what = [tier, ...places].join(' ')
+  const isKnown = places.length > 0 && places.every((one) => passed.has(one))
+  if (isKnown || passed.has(what)) return
+  const by = await failing(tier, places)
+  if (by !== undefined) throw new Error(`${by} fails without any fault`)
+  for (const one of [what, ...places]) passed.add(one)
+}
+
+/** The file that fails, if one does. */
+async function failing(tier, places) {
+  const suite = join(directory, 'test/run.js')
+  const args = [suite, `--tier=${tier}`, '--bail', ...places]
+  running = spawn(process.execPath, args, {
+    cwd: directory,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  let output = ''
+  running.stdout.setEncoding('utf8').on('data', (text) => (output += text))
+  const [code, signal] = await once(running, 'close')
+  if (signal !== null || isInterrupted) throw new Error('interrupted')
+  if (code === 0) return undefined
+  const failed = /^not ok \d+ - (\S+)/m.exec(output)?.[1]
+  const last = [...output.matchAll(/^# Subtest: (\S+)/gm)].at(-1)?.[1]
+  return failed ?? last ?? 'the run itself'
 }
