@@ -2,14 +2,16 @@
 /**
  * Plants faults in a copy of the sources, one at a time, and says which tier of the
  * tests finds each: `node test/mutants/run.js`, or with numbers from 1, those alone.
- * What finds one must pass without it. A fault that no tier finds is a failure; so is
- * a first tier that misses more than two.
+ * `--near` tries the likely tests alone, in a few minutes. What finds a fault must
+ * pass without it. A fault that no tier finds is a failure; so is a first tier that
+ * misses more than two.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { mutants, mutated } from './mutants.js'
 import { copyTo, libFiles } from './sources.js'
 
@@ -27,7 +29,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-const wanted = process.argv.slice(2).map(Number)
+const { values, positionals } = parseArgs({
+  options: { near: { type: 'boolean', default: false } },
+  allowPositionals: true,
+})
+const wanted = positionals.map(Number)
 const directory = mkdtempSync(join(tmpdir(), 'pawl-mutants-'))
 try {
   const files = libFiles()
@@ -45,10 +51,11 @@ try {
   const missed = { fast: 0, all: 0 }
   for (const { number, name, near, file } of planted) {
     const original = files.find((one) => one.name === file.name)
-    const found =
-      (await finder('fast', near, file, original)) ??
-      (await finder('fast', [], file, original)) ??
-      (await finder('more', [], file, original))
+    let found = await finder('fast', near, file, original)
+    if (!values.near) {
+      found ??= await finder('fast', [], file, original)
+      found ??= await finder('more', [], file, original)
+    }
     if (found?.tier !== 'fast') missed.fast++
     if (found === undefined) missed.all++
     const by = found === undefined ? 'NOBODY' : `${found.tier}, ${found.by}`
@@ -97,7 +104,15 @@ async function failing(tier, places) {
   const [code, signal] = await once(running, 'close')
   if (signal !== null || isInterrupted) throw new Error('interrupted')
   if (code === 0) return undefined
-  const failed = /^not ok \d+ - (\S+)/m.exec(output)?.[1]
-  const last = [...output.matchAll(/^# Subtest: (\S+)/gm)].at(-1)?.[1]
-  return failed ?? last ?? 'the run itself'
+  return failedIn(output) ?? 'the run itself'
+}
+
+/** The first file with a failure of its own: what `--bail` ended fails as well. */
+function failedIn(output) {
+  let file
+  for (const line of output.split('\n')) {
+    file = /^# Subtest: (\S+)/.exec(line)?.[1] ?? file
+    if (/^ +not ok /.test(line)) return file
+  }
+  return undefined
 }
