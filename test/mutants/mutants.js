@@ -30,9 +30,15 @@ export const mutants = [
   },
   {
     name: 'an object is ours whatever its ETag is',
-    find: 'return sameEtag(head.etag, multipartEtag(expected.etags))',
-    replace: 'return true',
+    find: "if (theirs === ours.value) return 'md5'",
+    replace: "return 'md5'",
     near: ['test/upload/rules', 'test/contract/dev-server-s3.test.ts'],
+  },
+  {
+    name: "an object with another upload's mark may be ours",
+    find: "  if (found.mark !== undefined) return 'other'\n",
+    replace: '',
+    near: ['test/upload/rules'],
   },
   {
     name: 'an object that is not what was sent is a success',
@@ -42,8 +48,8 @@ export const mutants = [
   },
   {
     name: 'Complete is sent before the log says so',
-    find: "await log.append({\n    type: 'completing',\n    parts:",
-    replace: "void log.append({\n    type: 'completing',\n    parts:",
+    find: 'await log.append(completing)',
+    replace: 'void log.append(completing)',
     near: ['test/durability/power-loss.sized.test.ts'],
   },
   {
