@@ -146,9 +146,14 @@ await t.test(
 
 await t.test('without a lock two may open it', async (t) => {
   const path = logIn(t)
-  const pair = [1, 2].map(() => fileCheckpoint(path, { lock: false }))
-  for (const one of pair) await one.open()
-  for (const one of pair) await one.close()
+  const first = fileCheckpoint(path, { lock: false })
+  await first.open()
+  await first.append(Buffer.from('x'))
+  const second = fileCheckpoint(path, { lock: false })
+  t.equal((await second.open()).toString(), 'x', 'what the first wrote is read')
+  t.equal((await child(t, path)).said, 'held', 'and none of them holds it')
+  await second.close()
+  await first.close()
 })
 
 await t.test(

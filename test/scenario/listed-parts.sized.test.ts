@@ -156,6 +156,7 @@ await t.test('where parts may not be listed', async (t) => {
       await mustBe(t, dev, bytes)
       const [probe, ...rest] = dev.partsSince(before)
       t.equal(probe, 1)
+      // Besides the probe what was not stored: of eight parts five were.
       t.ok(rest.length <= 3 && rest[0] !== undefined && rest[0] >= 6)
     })
     await t.test(`${name}: the probe finds a vanished upload`, async (t) => {

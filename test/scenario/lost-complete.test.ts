@@ -8,7 +8,13 @@ import type { Fault } from '../../lib/dev-server/index.js'
 import { memoryCheckpoint, type UploadStreamOptions } from '../../lib/index.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
-import { changed, first, lost, mustBe, quick } from '../support/lost-answers.js'
+import {
+  changed,
+  first,
+  lost,
+  mustBe,
+  timeoutsFor,
+} from '../support/lost-answers.js'
 import {
   key,
   part,
@@ -26,7 +32,7 @@ test('a lost answer to a part costs that part', async (t) => {
     const dev = await smallUploads(t)
     const bytes = noise(6 * part)
     first(dev, 'UploadPart', fault, 2)
-    const result = await dev.run(bytes, { timeout: quick })
+    const result = await dev.run(bytes, timeoutsFor(fault))
     await mustBe(t, dev, bytes, name)
     // An answer that is not read needs no body: the headers say it all.
     const isNoFailure = fault.kind === 'replace-body'
@@ -42,7 +48,7 @@ test('a lost answer to Complete is cleared up', async (t) => {
     const dev = await smallUploads(t)
     const bytes = noise(5 * part + 1)
     first(dev, 'CompleteMultipartUpload', fault)
-    const result = await dev.run(bytes, { timeout: quick })
+    const result = await dev.run(bytes, timeoutsFor(fault))
     await mustBe(t, dev, bytes, name)
     t.equal(dev.seen('CompleteMultipartUpload').length, 1, 'not repeated')
     t.equal(dev.seen('HeadObject').length, 1, 'looked at')
@@ -73,7 +79,7 @@ test('a Complete that did not happen is repeated', async (t) => {
     const bytes = noise(3 * part)
     first(dev, 'CompleteMultipartUpload', fault, 2)
     // On a busy machine an answer can be late, and be one more Complete.
-    await dev.run(bytes, fault.kind === 'silence' ? { timeout: quick } : {})
+    await dev.run(bytes, timeoutsFor(fault))
     await mustBe(t, dev, bytes, name)
     t.equal(dev.seen('CompleteMultipartUpload').length, 3, name)
   }
@@ -100,8 +106,9 @@ test('an object of the same size proves nothing', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(3 * part)
   await dev.run(noise(3 * part, 77))
-  first(dev, 'CompleteMultipartUpload', { kind: 'silence' }, 1)
-  await dev.run(bytes, { timeout: quick })
+  const fault: Fault = { kind: 'silence' }
+  first(dev, 'CompleteMultipartUpload', fault, 1)
+  await dev.run(bytes, timeoutsFor(fault))
   await mustBe(t, dev, bytes)
   t.equal(dev.seen('CompleteMultipartUpload').length, 3)
 })
@@ -114,7 +121,7 @@ test('where overwriting is forbidden, our own object is told from others', async
     for (const [name, fault] of lost) {
       const dev = await smallUploads(t)
       first(dev, operation, fault)
-      await dev.run(bytes, { object, timeout: quick })
+      await dev.run(bytes, { object, ...timeoutsFor(fault) })
       await mustBe(t, dev, bytes, `${operation}: ${name}`)
     }
     const dev = await smallUploads(t)

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
-import { first, lost, mustBe, quick } from '../support/lost-answers.js'
+import { first, lost, mustBe, timeoutsFor } from '../support/lost-answers.js'
 import { smallStore } from '../support/small-store.js'
 import { key, part, send, smallUploads } from '../support/small-upload.js'
 import { storeCall } from '../support/store-call.js'
@@ -16,7 +16,7 @@ test('a lost answer to Initiate costs an empty upload', async (t) => {
     const dev = await smallUploads(t)
     const bytes = noise(3 * part + 7)
     first(dev, 'CreateMultipartUpload', fault)
-    await dev.run(bytes, { timeout: quick })
+    await dev.run(bytes, timeoutsFor(fault))
     await mustBe(t, dev, bytes, name)
     t.same(
       dev.server.openUploads().map(({ parts }) => parts),

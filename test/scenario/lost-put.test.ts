@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
-import { first, lost, mustBe, quick } from '../support/lost-answers.js'
+import { first, lost, mustBe, timeoutsFor } from '../support/lost-answers.js'
 import {
   key,
   part,
@@ -19,7 +19,7 @@ test('a lost answer to PutObject is cleared up', async (t) => {
     const dev = await smallUploads(t)
     const bytes = noise(part - 1)
     first(dev, 'PutObject', fault, 5)
-    await dev.run(bytes, { timeout: quick })
+    await dev.run(bytes, timeoutsFor(fault))
     await mustBe(t, dev, bytes, name)
   }
 })
@@ -29,7 +29,7 @@ test('a PutObject is not repeated before a look', async (t) => {
     const dev = await smallUploads(t)
     const bytes = noise(part - 1)
     first(dev, 'PutObject', fault)
-    await dev.run(bytes, { timeout: quick })
+    await dev.run(bytes, timeoutsFor(fault))
     await mustBe(t, dev, bytes, name)
     t.equal(dev.seen('PutObject').length, 1, name)
   }

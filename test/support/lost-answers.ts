@@ -4,12 +4,12 @@ import type { Fault, Operation } from '../../lib/dev-server/index.js'
 import { type UploadStreamOptions } from '../../lib/index.js'
 import { key, send, type SmallUploads } from './small-upload.js'
 
-/** Time-outs for servers that are silent. */
-export const quick = {
-  connect: 2000,
-  stall: 1500,
-  headers: 1500,
-  complete: 1500,
+/** Time-outs that end quickly, and not before a busy machine has answered. */
+const quick = { connect: 5000, stall: 2500, headers: 2500, complete: 2500 }
+
+/** Quick time-outs for silence alone: any other answer comes, and may come late. */
+export function timeoutsFor({ kind }: Fault): Partial<UploadStreamOptions> {
+  return kind === 'silence' ? { timeout: quick } : {}
 }
 
 /** The first `times` requests of one operation misbehave. */

@@ -78,7 +78,8 @@ await t.test('memory does not grow with the parts', async (t) => {
   t.comment(
     `${Math.round(seen.before / MiB)} MiB before, ${Math.round(seen.most / MiB)} MiB at most`,
   )
-  t.ok(seen.most < 160 * MiB)
+  // What the README promises beside what Node itself takes.
+  t.ok(seen.most < seen.before + 64 * MiB)
 })
 
 await t.test(

@@ -67,6 +67,7 @@ await t.test('a reader that waits holds the writer back', async (t) => {
   )
   source.pipe(stream)
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  // What the streams hold on the way, of 1,000.
   t.ok(taken < 20)
   source.destroy()
   stream.destroy()

@@ -103,6 +103,7 @@ await t.test('one upload after another has the same memory', async (t) => {
     await dev.run(bytes, { key: `stream-${i}` })
     t.ok(bytes.equals(await dev.object(`stream-${i}`)))
   }
+  // Those of one upload: as many as are in flight, and the one being filled.
   t.ok(memories() >= 1 && memories() <= 5, `${memories()} buffers`)
 })
 
@@ -174,5 +175,6 @@ await t.test('files of all sizes share theirs', async (t) => {
     })
     t.ok(bytes.equals(await dev.object(`file-${i}`)))
   }
+  // Those of the file that is streamed, and the one of a file that is held.
   t.ok(memories() >= 1 && memories() <= 6, `${memories()} buffers`)
 })

@@ -1,14 +1,43 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
+import { bareNode } from '../support/bare-node.js'
 import { besideEachOther } from '../support/beside.js'
-import { startCli } from '../support/cli-child.js'
-import { cliDesk, linesOf, small } from '../support/cli-desk.js'
+import { startCli, type CliEnd } from '../support/cli-child.js'
+import { cliDesk, linesOf, small, type Desk } from '../support/cli-desk.js'
+import { compiledFixture } from '../support/compiled.js'
+import { sized } from '../support/tier.js'
 
 const test = besideEachOther(t)
 
 type Row = [args: string[], code: number, log: RegExp]
+type End = Pick<CliEnd, 'code' | 'out' | 'log'>
+
+/** The first tier has them in one process, the others in one each. */
+const endsOf = sized({ fast: inOne, more: inOneEach, long: inOneEach })
+
+async function inOne(d: Desk, lines: string[][]): Promise<End[]> {
+  const path = compiledFixture('command-lines-child')
+  const { stdout } = await promisify(execFile)(
+    ...bareNode(path, JSON.stringify(lines)),
+    { cwd: d.directory, env: { PATH: process.env['PATH'] } },
+  )
+  return JSON.parse(stdout) as End[]
+}
+
+/** A few at a time. */
+async function inOneEach(d: Desk, lines: string[][]): Promise<End[]> {
+  const ends: End[] = []
+  const left = [...lines]
+  while (left.length > 0) {
+    const some = left.splice(0, 4).map((args) => d.run(args))
+    ends.push(...(await Promise.all(some)))
+  }
+  return ends
+}
 
 test('names cannot steer the terminal', async (t) => {
   const d = await cliDesk(t)
@@ -102,14 +131,17 @@ test('failures are a line or two with a code, never a stack', async (t) => {
     ],
     [['unheard-of'], 2, /unknown command.*\nSee pawl --help/],
   ]
-  const check = async ([args, code, log]: Row): Promise<void> => {
-    const end = await d.run(args)
-    t.match(end, { code, log, out: '' }, args.join(' '))
-    t.ok(end.log.trimEnd().split('\n').length <= 2, end.log)
-    t.notMatch(end.log, /^ +at /m)
+  const ends = await endsOf(
+    d,
+    rows.map(([args]) => args),
+  )
+  t.equal(ends.length, rows.length)
+  for (const [i, [args, code, log]] of rows.entries()) {
+    const { log: said = '', ...end } = ends[i] ?? {}
+    t.match({ ...end, log: said }, { code, log, out: '' }, args.join(' '))
+    t.ok(said.trimEnd().split('\n').length <= 2, said)
+    t.notMatch(said, /^ +at /m)
   }
-  // A few processes at a time.
-  while (rows.length > 0) await Promise.all(rows.splice(0, 4).map(check))
   t.same(d.server.requests, [], 'all of it is said before anything is sent')
   const debug = await d.run(['put', '--debug', 'missing', `${d.url}/k`])
   t.match(debug.log, /^ +at /m)

@@ -1,0 +1,103 @@
+/**
+ * Faults that somebody could write, one a mutant, with the text that becomes
+ * another. The text is in one place of `lib`, whatever file that is in. `near` are
+ * tests of the first tier that are tried before all others, to be quick.
+ */
+export const mutants = [
+  {
+    name: 'the last byte of a part may be left out of its hash',
+    find: 'if (this.#hashed < size) hash.update(',
+    replace: 'if (this.#hashed < size - 1) hash.update(',
+    near: ['test/upload/source'],
+  },
+  {
+    name: 'a success is believed before the body has gone',
+    find: 'return this.#body !== undefined && this.#body.handedOut < size',
+    replace: 'return false',
+    near: ['test/store'],
+  },
+  {
+    name: 'a part is proved by its size',
+    find: 'return record.size === candidate.size && record.hash === candidate.hash',
+    replace: 'return record.size === candidate.size',
+    near: ['test/upload/rules'],
+  },
+  {
+    name: 'a part that somebody replaced on the server is reused',
+    find: '    sameEtag(record.etag, listed.etag) &&\n',
+    replace: '',
+    near: ['test/upload/rules'],
+  },
+  {
+    name: 'an object is ours whatever its ETag is',
+    find: "if (theirs === ours.value) return 'md5'",
+    replace: "return 'md5'",
+    near: ['test/upload/rules', 'test/contract/dev-server-s3.test.ts'],
+  },
+  {
+    name: "an object with another upload's mark may be ours",
+    find: "  if (found.mark !== undefined) return 'other'\n",
+    replace: '',
+    near: ['test/upload/rules'],
+  },
+  {
+    name: 'an object that is not what was sent is a success',
+    find: "if (objectCheck === 'wrong') {",
+    replace: "if (objectCheck === 'never') {",
+    near: ['test/scenario/wrong-receipts.test.ts'],
+  },
+  {
+    name: 'Complete is sent before the log says so',
+    find: 'await log.append(completing)',
+    replace: 'void log.append(completing)',
+    near: ['test/durability/power-loss.sized.test.ts'],
+  },
+  {
+    name: 'what is appended to the log is not synced',
+    find: '      await file.handle.datasync()\n',
+    replace: '',
+    near: ['test/checkpoint'],
+  },
+  {
+    name: 'records are not bound to their upload',
+    find: '`${HASH_DOMAIN}\\0${logId}\\0${uploadId}\\0`',
+    replace: '`${HASH_DOMAIN}\\0${logId}\\0\\0`',
+    near: ['test/checkpoint'],
+  },
+  {
+    name: 'a file that took the place of the locked one is not seen',
+    find: 'if (named?.dev === device && named.ino === inode) {',
+    replace: 'if (named !== undefined) {',
+    near: ['test/checkpoint/lock.test.ts'],
+  },
+  {
+    name: 'one attempt more than was allowed',
+    find: 'if (state.attempt >= state.attempts) return no',
+    replace: 'if (state.attempt > state.attempts) return no',
+    near: ['test/store/retry.test.ts'],
+  },
+  {
+    name: 'scripts hear that an upload cannot be gone on with',
+    find: 'return isKept ? exitCodes.resumable : exitCodes.failed',
+    replace: 'return exitCodes.failed',
+    near: ['test/cli'],
+  },
+]
+
+/**
+ * The file, of `{ name, text }`, that a mutant changes, as it changes it. Throws
+ * unless its text is in one place: a mutant that is none would count as found, or
+ * as missed, for nothing.
+ */
+export function mutated({ name, find, replace }, files) {
+  const places = files.flatMap((file) =>
+    Array.from({ length: file.text.split(find).length - 1 }, () => file),
+  )
+  const [file] = places
+  if (file === undefined || places.length > 1) {
+    throw new Error(
+      `"${name}": its text is in ${places.length} places of lib, not in one: ${find}`,
+    )
+  }
+  return { name: file.name, text: file.text.replace(find, () => replace) }
+}
