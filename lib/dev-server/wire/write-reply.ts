@@ -75,10 +75,10 @@ function bodySize({ body }: Reply): number {
     : body.end - body.start
 }
 
-/** Content-Length is added, but for 204 and where the reply brings its own. */
+/** Content-Length is added, but for 204 and 304 and where the reply brings its own. */
 function headersOf(reply: Reply): Record<string, string> {
   const headers = { ...reply.headers }
-  if (reply.status !== 204) {
+  if (reply.status !== 204 && reply.status !== 304) {
     headers['content-length'] ??= String(bodySize(reply))
   }
   return headers
