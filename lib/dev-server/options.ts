@@ -26,6 +26,7 @@ export type Operation =
   | 'HeadBucket'
   | 'DeleteBucket'
   | 'GetBucketLocation'
+  | 'GetBucketVersioning'
   | 'GetBucketInfo'
   | 'Unknown'
 

@@ -54,7 +54,6 @@ const foreign = [
   'select',
   'symlink',
   'torrent',
-  'versioning',
   'versions',
   'website',
   'worm',

@@ -19,6 +19,7 @@ await t.test('OSS sends no namespace, S3 sends its own', async (t) => {
     { method: 'GET', query: { 'list-type': '2' } },
     { method: 'GET', query: { uploads: '' } },
     { method: 'GET', query: { location: '' } },
+    { method: 'GET', query: { versioning: '' } },
     { method: 'GET', bucket: '' },
     { method: 'GET', key: 'up', query: { uploadId } },
     { method: 'GET', key: 'k', query: tagging },

@@ -63,6 +63,11 @@ export function getBucketLocation(context: Context): Reply {
   }
 }
 
+/** GetBucketVersioning: it was never switched on. */
+export function getBucketVersioning({ dialect }: Context): Reply {
+  return xmlReply(dialect, 'VersioningConfiguration', [])
+}
+
 /** GetBucketInfo, which S3 does not have. */
 export function getBucketInfo(context: Context): Reply {
   const { bucket, dialect, storage } = context

@@ -21,7 +21,12 @@ const ofReads: Understood = {
 
 /** Which calls understand which conditional headers; the rest do not. */
 const understood: Readonly<Record<Dialect['name'], Understood>> = {
-  oss: ofReads,
+  oss: {
+    ...ofReads,
+    // ali-oss says its conditions on the source once more under these names, and
+    // the service looks at the others.
+    CopyObject: names,
+  },
   s3: {
     ...ofReads,
     PutObject: ['if-match', 'if-none-match'],

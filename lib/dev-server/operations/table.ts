@@ -6,6 +6,7 @@ import {
   deleteBucket,
   getBucketInfo,
   getBucketLocation,
+  getBucketVersioning,
   headBucket,
 } from './buckets.js'
 import { completeUpload } from './complete-upload.js'
@@ -51,6 +52,7 @@ export const operations: Readonly<Record<KnownOperation, Handler>> = {
   HeadBucket: headBucket,
   DeleteBucket: deleteBucket,
   GetBucketLocation: getBucketLocation,
+  GetBucketVersioning: getBucketVersioning,
   GetBucketInfo: getBucketInfo,
 }
 

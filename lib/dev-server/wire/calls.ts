@@ -75,6 +75,12 @@ export const calls: readonly Call[] = [
     needs: ['location'],
   },
   {
+    operation: 'GetBucketVersioning',
+    method: 'GET',
+    on: 'bucket',
+    needs: ['versioning'],
+  },
+  {
     operation: 'GetBucketInfo',
     method: 'GET',
     on: 'bucket',
