@@ -106,9 +106,12 @@ function authorization(call: Call, headers: Record<string, string>): string {
   return `OSS ${call.accessKeyId ?? 'dev'}:${signature}`
 }
 
-export function call(server: DevServer, options: Call): Promise<Answer> {
-  const { method, body = '', cutAfter } = options
-  const bytes = Buffer.from(body)
+/** The target and headers of a signed request. */
+export function signOss(options: Call): {
+  path: string
+  headers: Record<string, string>
+} {
+  const bytes = Buffer.from(options.body ?? '')
   const headers: Record<string, string> = {
     date: new Date().toUTCString(),
     ...(options.chunked === true
@@ -119,9 +122,14 @@ export function call(server: DevServer, options: Call): Promise<Answer> {
   if (options.anonymous !== true) {
     headers['authorization'] ??= authorization(options, headers)
   }
-  const path = targetOf(options)
+  return { path: targetOf(options), headers }
+}
+
+export function call(server: DevServer, options: Call): Promise<Answer> {
+  const { method, body = '', cutAfter } = options
+  const bytes = Buffer.from(body)
   const cut = cutAfter === undefined ? {} : { cutAfter }
-  return send(server, { method, path, headers, body: bytes, ...cut })
+  return send(server, { method, ...signOss(options), body: bytes, ...cut })
 }
 
 /** A request as it goes over the wire. */
