@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { startDevServer } from '../../lib/dev-server/index.js'
 import { calls, type Call } from '../../lib/dev-server/wire/calls.js'
@@ -72,6 +73,30 @@ await t.test('each call is found, with all that it may say', async (t) => {
       t.equal(all.operation, operation, `${name} ${operation}, whole`)
     }
   }
+})
+
+await t.test('the document has every call, in its dialects', async (t) => {
+  const path = new URL('../../docs/dev-server.md', import.meta.url)
+  const rows = readFileSync(path, 'utf8').matchAll(
+    /^\| (`.*?) +\| (yes|-) +\| (yes|-) +\|$/gm,
+  )
+  const listed = [...rows].flatMap(([, names = '', oss, s3]) =>
+    [...names.matchAll(/`(\w+)`/g)].map(([, name]) => `${name} ${oss} ${s3}`),
+  )
+  const has = (operation: string, dialect: string) =>
+    calls.some(
+      (call) =>
+        call.operation === operation && (call.dialect ?? dialect) === dialect,
+    )
+      ? 'yes'
+      : '-'
+  const known = new Set(calls.map(({ operation }) => operation))
+  t.same(
+    listed.toSorted(),
+    [...known]
+      .map((name) => `${name} ${has(name, 'oss')} ${has(name, 's3')}`)
+      .toSorted(),
+  )
 })
 
 await t.test('one name more makes it no call', async (t) => {

@@ -42,6 +42,7 @@ const signed = [
   'callback-var',
   'cors',
   'delete',
+  'encryption',
   'lifecycle',
   'location',
   'logging',
