@@ -250,7 +250,7 @@ const changes: readonly Change[] = [
   (call, draw) => ({ ...call, method: draw.of(methods) }),
   (call, draw) => ({ ...call, bucket: draw.of(buckets) }),
   (call, draw) => ({ ...call, key: draw.of(keys) }),
-  ({ key: _, ...call }) => call,
+  (call) => ({ ...call, key: '' }),
   (call, draw) => ({
     ...call,
     query: { ...call.query, [draw.of(names)]: draw.of(values) },
