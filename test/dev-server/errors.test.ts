@@ -175,6 +175,19 @@ await t.test('a part without a length is refused, an object not', async (t) => {
   t.match(await call(server, put), { status: 200 })
 })
 
+await t.test('HEAD says it in a head of bearable size', async (t) => {
+  const server = await startDevServer()
+  t.teardown(() => server.close())
+  const headers = { 'x-oss-meta-a': 'x'.repeat(8000) }
+  const head = { method: 'HEAD', key: 'k', headers, secret: 'wrong' }
+  const answer = await call(server, head)
+  t.equal(answer.status, 403)
+  const encoded = String(answer.headers['x-oss-err'])
+  const xml = Buffer.from(encoded, 'base64').toString()
+  t.equal(element(xml, 'Code'), 'SignatureDoesNotMatch')
+  t.ok(encoded.length < 8192)
+})
+
 await t.test('HEAD says in a header what went wrong', async (t) => {
   const server = await startDevServer()
   t.teardown(() => server.close())

@@ -385,19 +385,20 @@ function isWrite({ method, url }: SeenRequest): boolean {
   )
 }
 
-/** May a request have changed that object? */
-function mayChange(
-  name: string,
-  requests: readonly SeenRequest[],
-  sent: Buffer,
-): boolean {
-  return requests.some((request) => {
-    const { operation, applied, bucket, key: own } = request
-    if (!applied || !writers.has(operation) || !isWrite(request)) return false
-    const [first = '', ...rest] = name.split('/')
-    if (operation !== 'DeleteObjects') return `${bucket}/${own}` === name
-    return bucket === first && sent.includes(`<Key>${rest.join('/')}</Key>`)
-  })
+/** A request that arrived, with the bytes that it came in. */
+interface Arrived {
+  seen: SeenRequest
+  bytes: Buffer
+}
+
+/** Has a request changed that object, as it may? */
+function mayChange(name: string, { seen, bytes }: Arrived): boolean {
+  const { operation, applied, bucket, key: own } = seen
+  if (!applied || !writers.has(operation) || !isWrite(seen)) return false
+  const [first = '', ...rest] = name.split('/')
+  return operation === 'DeleteObjects'
+    ? bucket === first && bytes.includes(`<Key>${rest.join('/')}</Key>`)
+    : `${bucket}/${own}` === name
 }
 
 /** Puts back what is missing or changed; an upload with one part is open. */
@@ -421,6 +422,8 @@ async function run(
   const problems: string[] = []
   const answers = new Map<number, number>()
   let { uploadId, etag } = await restore(server)
+  // Work once begun goes on when its client goes away.
+  let late: Arrived[] = []
   for (let index = 0; index < count / lanes; index++) {
     const right = draw.of(rightRequests(uploadId, etag))
     const isRaw = draw.below(3) === 0
@@ -443,14 +446,21 @@ async function run(
     const words = `lane ${lane}, ${index}: ${status} for ${JSON.stringify(bytes.toString('latin1').slice(0, 600))}`
     if (status >= 500 && status !== 501) problems.push(words)
     if (!isRaw && status === 0) problems.push(`no answer, ${words}`)
-    const requests = server.requests.slice(from)
+    const arrived = [
+      ...late,
+      ...server.requests.slice(from).map((seen) => ({ seen, bytes })),
+    ]
     const after = stateOf(server)
     for (const [name, state] of before) {
       if (after.get(name) === state) continue
-      if (!mayChange(name, requests, bytes))
+      if (!arrived.some((one) => mayChange(name, one))) {
         problems.push(`${name} in ${words}`)
+      }
     }
-    const isChanged = requests.some(({ applied }) => applied)
+    late = arrived.filter(
+      ({ seen }) => !seen.applied && seen.status === undefined,
+    )
+    const isChanged = arrived.some(({ seen }) => seen.applied)
     if (isChanged) ({ uploadId, etag } = await restore(server))
   }
   const { directory } = server
