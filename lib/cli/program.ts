@@ -1,6 +1,6 @@
 /** The command line: commands, flags, help. What they do is in their own files. */
 import process from 'node:process'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { UploadError } from '../index.js'
 import { exitCodes } from './exit-code.js'
 import { failureText, type TaskKind } from './failure.js'
@@ -117,11 +117,23 @@ export async function run(
     .argument('<dir>', 'where objects are kept')
     .option('--port <port>', 'default: a free one', parseWholeNumber)
     .option('--host <host>', 'default: 127.0.0.1')
-    .option('--allow-remote', 'let other machines in')
+    .option('--allow-remote', 'let other machines in; needs a key of your own')
+    .addOption(
+      new Option('--access-key <id>', 'accepted instead of dev').env(
+        'PAWL_SERVE_ACCESS_KEY',
+      ),
+    )
+    // Whoever sees the list of processes sees its flags.
+    .addOption(
+      new Option('--secret-key <secret>', 'its secret').env(
+        'PAWL_SERVE_SECRET_KEY',
+      ),
+    )
     .option('--bucket <name...>', 'buckets that exist; default: any')
     .action((directory: string, flags: CommonFlags & ServeFlags) =>
       act(flags, async ({ out, interrupts }) => {
-        await serve(directory, flags, { out, signal: interrupts.signal })
+        const { signal } = interrupts
+        await serve(directory, flags, { out, log: process.stderr, signal })
         interrupts.forget()
       }),
     )

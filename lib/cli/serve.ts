@@ -1,6 +1,8 @@
 /** `pawl serve`: the dev server on a directory, until Ctrl-C. */
 import { once } from 'node:events'
+import type { DevServerCredentials } from '../dev-server/index.js'
 import { UploadError } from '../index.js'
+import { plainText } from './plain-text.js'
 import type { Output } from './reporter.js'
 import { given } from './target.js'
 
@@ -9,31 +11,63 @@ export interface ServeFlags {
   host?: string
   allowRemote?: true
   bucket?: string[]
+  accessKey?: string
+  secretKey?: string
 }
 
 export async function serve(
   directory: string,
-  { port, host, allowRemote, bucket: buckets }: ServeFlags,
-  { out, signal }: { out: Output; signal: AbortSignal },
+  flags: ServeFlags,
+  { out, log, signal }: { out: Output; log: Output; signal: AbortSignal },
 ): Promise<void> {
+  const { port, host, allowRemote, bucket: buckets } = flags
+  const credentials = ownKey(flags)
   // Only this command needs it.
   const { startDevServer } = await import('../dev-server/index.js')
   const server = await startDevServer({
     directory,
     buckets: buckets ?? '*',
     keepRequests: false,
-    ...given({ port, host, allowRemote }),
+    onWarning: (text) => log.write(`pawl: ${plainText(text)}\n`),
+    ...given({ port, host, allowRemote, credentials }),
   }).catch((error: unknown) => explain(error, directory, given({ port, host })))
   try {
+    const key =
+      credentials === undefined
+        ? ''
+        : 'OSS_ACCESS_KEY_ID=ID OSS_ACCESS_KEY_SECRET=SECRET '
     const bucket = buckets?.[0] ?? 'examplebucket'
     out.write(
       `OSS and S3 for development at ${server.endpoint}, objects in ${server.directory}\n` +
-        `Try: pawl put FILE ${server.endpoint}/${bucket}/key\n`,
+        `Try: ${key}pawl put FILE ${server.endpoint}/${bucket}/key\n`,
     )
     if (!signal.aborted) await once(signal, 'abort')
   } finally {
     await server.close()
   }
+}
+
+/** The key that requests have to be signed with; undefined for the usual one. */
+function ownKey({
+  accessKey,
+  secretKey,
+  allowRemote,
+}: ServeFlags): DevServerCredentials | undefined {
+  if (accessKey !== undefined && secretKey !== undefined) {
+    return { accessKeyId: accessKey, accessKeySecret: secretKey }
+  }
+  if (accessKey !== undefined || secretKey !== undefined) {
+    misused('--access-key and --secret-key go together')
+  }
+  return allowRemote === true
+    ? misused(
+        '--allow-remote needs --access-key and --secret-key; everybody knows the usual key',
+      )
+    : undefined
+}
+
+function misused(text: string): never {
+  throw new UploadError('PAWL_INVALID_OPTION', text)
 }
 
 /** What the system says about a port or a directory, in words. */

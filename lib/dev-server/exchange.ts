@@ -2,15 +2,19 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { authenticate, dialectOf, type Keyring } from './auth/authenticate.js'
+import { checkOrigin, type Admission } from './auth/origin.js'
 import { ConnectionCut, RequestBody } from './body/request-body.js'
 import { Throttle } from './body/throttle.js'
 import { distortReply, statusReply } from './faults.js'
-import { checkNames, operations } from './operations/table.js'
+import { checkHeaders } from './operations/conditional-headers.js'
 import type { Context } from './operations/context.js'
-import type { Fault, Operation, SeenRequest } from './options.js'
+import { checkNames } from './operations/names.js'
+import { operations, refuseUnknown } from './operations/table.js'
+import type { Fault, SeenRequest } from './options.js'
 import type { Storage } from './storage/storage.js'
 import { ApiError } from './wire/api-error.js'
 import { type Dialect } from './wire/dialect.js'
+import { hoistedHeaders, type Asked } from './wire/operation.js'
 import { errorReply, type ErrorPlace, type Reply } from './wire/reply.js'
 import type { RequestHead } from './wire/request-head.js'
 import { writeHalf, writeReply } from './wire/write-reply.js'
@@ -21,6 +25,7 @@ export interface ServerState {
   /** The server's clock, ms since 1970. */
   now(): number
   keyring(): Keyring
+  readonly admission: Admission
   readonly minPartSize: number | undefined
   readonly maxPageSize: number
   /** Shared by all bodies. */
@@ -35,7 +40,7 @@ export interface Arrival {
   readonly response: ServerResponse
   readonly expectsContinue: boolean
   readonly head: RequestHead
-  readonly operation: Operation
+  readonly asked: Asked
   readonly seen: SeenRequest
   readonly fault: Fault | undefined
   /** What is wrong with the head, if it could not be read. */
@@ -161,15 +166,22 @@ export class Exchange {
   }
 
   #operate(): Reply | Promise<Reply> {
-    const { head, operation, seen, refusal } = this.#arrival
+    const { head, asked, seen, refusal } = this.#arrival
     const { storage, signal, minPartSize, maxPageSize } = this.#state
+    checkOrigin(head, this.#state.admission)
     if (refusal !== undefined) throw refusal
     const now = this.#state.now()
-    const claim = authenticate(head, this.#dialect, this.#state.keyring(), now)
+    const keyring = this.#state.keyring()
+    const claim = authenticate(head, this.#dialect, keyring, now)
+    const { operation } = asked
+    if (operation === 'Unknown') refuseUnknown(head, asked)
+    const hoisted = hoistedHeaders(head, this.#dialect)
     const context: Context = {
-      head,
+      head: { ...head, headers: { ...hoisted, ...head.headers } },
+      operation,
       dialect: this.#dialect,
       claim,
+      region: keyring.region ?? claim.region,
       bucket: head.bucket ?? '',
       key: head.key ?? '',
       body: this.#body,
@@ -182,7 +194,8 @@ export class Exchange {
         seen.applied = true
       },
     }
-    checkNames(context, operation)
+    checkNames(context)
+    checkHeaders(context)
     return operations[operation](context)
   }
 

@@ -1,6 +1,6 @@
 /** Is a host name or address sure to mean this machine? */
 export function isLoopback(host: string): boolean {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, '')
+  const name = host.toLowerCase().replace(/^\[|\]$|\.$/g, '')
   return (
     name === 'localhost' ||
     name.endsWith('.localhost') ||

@@ -12,9 +12,22 @@ export type Operation =
   | 'GetObject'
   | 'HeadObject'
   | 'DeleteObject'
+  | 'DeleteObjects'
+  | 'CopyObject'
+  | 'UploadPartCopy'
+  | 'GetObjectAttributes'
+  | 'GetObjectMeta'
+  | 'GetObjectTagging'
+  | 'PutObjectTagging'
+  | 'DeleteObjectTagging'
   | 'ListObjects'
+  | 'ListBuckets'
   | 'CreateBucket'
   | 'HeadBucket'
+  | 'DeleteBucket'
+  | 'GetBucketLocation'
+  | 'GetBucketVersioning'
+  | 'GetBucketInfo'
   | 'Unknown'
 
 /** One request as the server saw it; kept in `requests` in order of arrival. */
@@ -160,11 +173,14 @@ export interface DevServerOptions {
   port?: number
   /** Default `127.0.0.1`. Anything but loopback needs `allowRemote`. */
   host?: string
-  /** Serve other machines too. Default false. */
+  /** Serve other machines too; needs `credentials`. Default false. */
   allowRemote?: boolean
   /** Buckets that exist. Default: `['examplebucket']`; `'*'`: any name. */
   buckets?: readonly string[] | '*'
-  /** Accepted keys. Default: `{ accessKeyId: 'dev', accessKeySecret: 'dev-secret' }`. */
+  /**
+   * Accepted keys. Default: `{ accessKeyId: 'dev', accessKeySecret: 'dev-secret' }`,
+   * which everybody knows: no web page is let in with it.
+   */
   credentials?: DevServerCredentials
   /** Host names (of CNAMEs, say) bound to a bucket: `{ 'files.example': 'b' }`. */
   hosts?: Readonly<Record<string, string>>
@@ -188,6 +204,11 @@ export interface DevServerOptions {
   clockOffset?: number
   /** Whether `requests` keeps them; a server that runs for long should not. Default true. */
   keepRequests?: boolean
+  /**
+   * Told of what is passed over in `directory`, such as a file that is not the
+   * server's. Default: `process.emitWarning`.
+   */
+  onWarning?: (text: string) => void
   /** Asked once for each request when its head has arrived. */
   fault?: (request: SeenRequest) => Fault | undefined
 }

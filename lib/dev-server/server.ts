@@ -9,15 +9,16 @@ import {
 } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { invalidOption } from '../errors.js'
 import { dialectOf } from './auth/authenticate.js'
 import { Throttle } from './body/throttle.js'
 import { Exchange, type Arrival } from './exchange.js'
-import { isLoopback } from './loopback.js'
+import { checkOptions, isPublicKey, publicKey } from './check-options.js'
 import type { DevServer, DevServerOptions, SeenRequest } from './options.js'
+import { holdDirectory, type HeldDirectory } from './storage/directory-lock.js'
+import { makeDirectory, type Warn } from './storage/directory.js'
 import { Storage } from './storage/storage.js'
 import { ApiError } from './wire/api-error.js'
-import { operationOf } from './wire/operation.js'
+import { operationOf, type Asked } from './wire/operation.js'
 import { Query } from './wire/query.js'
 import { parseTarget } from './wire/target.js'
 import type { RequestHead } from './wire/request-head.js'
@@ -42,24 +43,22 @@ export async function startDevServer(
   options: DevServerOptions = {},
 ): Promise<DevServer> {
   const { host = '127.0.0.1', port = 0 } = options
-  checkOptions(options, host)
+  checkOptions(options)
   const isTemporary = options.directory === undefined
   const directory =
     options.directory === undefined
       ? mkdtempSync(join(tmpdir(), 'pawl-dev-server-'))
       : resolve(options.directory)
-  const storage = new Storage(directory, {
-    buckets: options.buckets ?? ['examplebucket'],
-    discard: options.discard ?? false,
-    digests: digests[options.digests ?? 'all'],
-  })
+  const warn =
+    options.onWarning ??
+    ((text: string) => process.emitWarning(text, 'DevServerWarning'))
+  makeDirectory(directory)
+  const held = await holdDirectory(directory, warn)
+  const storage = openStorage(options, directory, held, warn)
   const closing = new AbortController()
   const retiredTokens = new Set<string>()
   let { fault } = options
-  let credentials = options.credentials ?? {
-    accessKeyId: 'dev',
-    accessKeySecret: 'dev-secret',
-  }
+  let credentials = options.credentials ?? publicKey
   const state = {
     storage,
     now: () => Date.now() + (options.clockOffset ?? 0),
@@ -68,6 +67,11 @@ export async function startDevServer(
       retiredTokens,
       region: options.region,
     }),
+    admission: {
+      allowRemote: options.allowRemote ?? false,
+      hosts: byLowerCase(options.hosts ?? {}),
+      isKeyPublic: () => isPublicKey(credentials),
+    },
     minPartSize: options.minPartSize,
     maxPageSize: options.maxPageSize ?? 1000,
     throttle:
@@ -84,17 +88,19 @@ export async function startDevServer(
   const serve =
     (expectsContinue: boolean) =>
     (request: IncomingMessage, response: ServerResponse): void => {
-      const { head, refusal } = readHead(request, options.hosts)
-      const operation =
-        refusal === undefined ? operationOf(head.method, head) : 'Unknown'
-      const seen = look(request, head, operation, arrived++)
+      const { head, refusal } = readHead(request, state.admission.hosts)
+      const asked: Asked =
+        refusal === undefined
+          ? operationOf(head, dialectOf(head))
+          : { operation: 'Unknown' }
+      const seen = look(request, head, asked.operation, arrived++)
       if (keepRequests) requests.push(seen)
       const arrival: Arrival = {
         request,
         response,
         expectsContinue,
         head,
-        operation,
+        asked,
         seen,
         refusal,
         fault: fault?.(seen),
@@ -116,6 +122,7 @@ export async function startDevServer(
   server.keepAliveTimeout = 60_000
   const actualPort = await listen(server, port, host).catch(
     async (error: unknown) => {
+      held.release()
       if (isTemporary) await rm(directory, { recursive: true, force: true })
       throw error
     },
@@ -130,6 +137,7 @@ export async function startDevServer(
       fault = next
     },
     setCredentials(next) {
+      checkOptions({ ...options, credentials: next })
       const { securityToken } = credentials
       if (securityToken !== undefined) retiredTokens.add(securityToken)
       if (next.securityToken !== undefined) {
@@ -157,30 +165,39 @@ export async function startDevServer(
         await closed
       }
       await Promise.all(open)
+      held.release()
       if (isTemporary) await rm(directory, { recursive: true, force: true })
     },
   }
 }
 
-function checkOptions(options: DevServerOptions, host: string): void {
-  const { bytesPerSecond, minPartSize, maxPageSize = 1000, port = 0 } = options
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    invalidOption(`port: ${port} is no port`)
+/** What cannot be opened is let go. */
+function openStorage(
+  options: DevServerOptions,
+  directory: string,
+  held: HeldDirectory,
+  warn: Warn,
+): Storage {
+  try {
+    return new Storage(directory, {
+      buckets: options.buckets ?? ['examplebucket'],
+      discard: options.discard ?? false,
+      digests: digests[options.digests ?? 'all'],
+      warn,
+    })
+  } catch (error) {
+    held.release()
+    throw error
   }
-  if (options.allowRemote !== true && !isLoopback(host)) {
-    invalidOption(
-      `host: ${host} is not loopback; give allowRemote to serve other machines`,
-    )
-  }
-  if (bytesPerSecond !== undefined && !(bytesPerSecond > 0)) {
-    invalidOption(`bytesPerSecond: ${bytesPerSecond} is not above 0`)
-  }
-  if (minPartSize !== undefined && !(minPartSize >= 0)) {
-    invalidOption(`minPartSize: ${minPartSize} is below 0`)
-  }
-  if (!(maxPageSize >= 1 && maxPageSize <= 1000)) {
-    invalidOption(`maxPageSize: ${maxPageSize} is not from 1 to 1000`)
-  }
+}
+
+/** Host names, which mean the same in any case. */
+function byLowerCase(
+  hosts: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(hosts).map(([name, bucket]) => [name.toLowerCase(), bucket]),
+  )
 }
 
 /** Reads the head; one that cannot be read is kept for the log and refused. */

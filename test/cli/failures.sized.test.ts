@@ -129,6 +129,27 @@ test('failures are a line or two with a code, never a stack', async (t) => {
       2,
       /not loopback; give --allow-remote/,
     ],
+    [
+      ['serve', 'objects', '--host', '0.0.0.0', '--allow-remote'],
+      2,
+      /--allow-remote needs --access-key and --secret-key/,
+    ],
+    [
+      ['serve', 'objects', '--access-key', 'me'],
+      2,
+      /--access-key and --secret-key go together/,
+    ],
+    [
+      [
+        'serve',
+        'objects',
+        '--allow-remote',
+        '--access-key=dev',
+        '--secret-key=dev-secret',
+      ],
+      2,
+      /everybody knows the default one/,
+    ],
     [['unheard-of'], 2, /unknown command.*\nSee pawl --help/],
   ]
   const ends = await endsOf(

@@ -90,15 +90,18 @@ const rows: [string, Call, { status: number; code: string; ec?: string }][] = [
     { status: 400, code: 'InvalidArgument' },
   ],
   [
-    'a copy',
-    { method: 'PUT', key: 'k', headers: { 'x-oss-copy-source': '/a/b' } },
-    { status: 501, code: 'NotImplemented' },
+    'a copy of nothing',
+    {
+      method: 'PUT',
+      key: 'k',
+      headers: { 'x-oss-copy-source': '/examplebucket/none' },
+    },
+    { status: 404, code: 'NoSuchKey' },
   ],
   [
     'another sub-resource',
-    { method: 'PUT', key: 'k', query: { acl: '' }, accessKeyId: 'dev' },
-    // The raw client does not sign this one.
-    { status: 403, code: 'SignatureDoesNotMatch' },
+    { method: 'PUT', key: 'k', query: { acl: '' } },
+    { status: 501, code: 'NotImplemented' },
   ],
   [
     'another method',
@@ -150,8 +153,8 @@ await t.test('errors of parts', async (t) => {
     code: 'InvalidArgument',
   })
   t.match(await part({ 'content-md5': zeroMd5 }), { code: 'InvalidDigest' })
-  t.match(await part({ 'x-oss-copy-source': '/a/b' }), {
-    code: 'NotImplemented',
+  t.match(await part({ 'x-oss-copy-source': '/examplebucket/none' }), {
+    code: 'NoSuchKey',
   })
   t.match(await part({ 'content-length': String(6 * 2 ** 30) }), {
     code: 'EntityTooLarge',
@@ -170,6 +173,19 @@ await t.test('a part without a length is refused, an object not', async (t) => {
   })
   const put = { method: 'PUT', key: 'k', body: 'x', ...chunked }
   t.match(await call(server, put), { status: 200 })
+})
+
+await t.test('HEAD says it in a head of bearable size', async (t) => {
+  const server = await startDevServer()
+  t.teardown(() => server.close())
+  const headers = { 'x-oss-meta-a': 'x'.repeat(8000) }
+  const head = { method: 'HEAD', key: 'k', headers, secret: 'wrong' }
+  const answer = await call(server, head)
+  t.equal(answer.status, 403)
+  const encoded = String(answer.headers['x-oss-err'])
+  const xml = Buffer.from(encoded, 'base64').toString()
+  t.equal(element(xml, 'Code'), 'SignatureDoesNotMatch')
+  t.ok(encoded.length < 8192)
 })
 
 await t.test('HEAD says in a header what went wrong', async (t) => {

@@ -114,3 +114,27 @@ await t.test('buckets are made and looked for', async (t) => {
   t.equal((await call(server, put)).status, 200)
   t.equal((await call(server, head)).status, 200)
 })
+
+await t.test(
+  'who reads an object that is replaced gets one of both',
+  async (t) => {
+    const server = await start(t)
+    const bodies = ['a', 'b'].map((letter) => letter.repeat(1000))
+    const put = (n: number) =>
+      call(server, { method: 'PUT', key: 'k', body: bodies[n % 2] ?? '' })
+    await put(0)
+    const got: string[] = []
+    const read = async () => {
+      const { error, text } = await call(server, { method: 'GET', key: 'k' })
+      got.push(error ?? text)
+    }
+    const many = Array.from({ length: 40 }, (_, index) => index)
+    for (let round = 0; round < 10; round++) {
+      await Promise.all(many.flatMap((n) => [put(n), read(), read()]))
+    }
+    t.same(
+      got.filter((text) => !bodies.includes(text)),
+      [],
+    )
+  },
+)

@@ -36,12 +36,31 @@ export interface Answer {
 }
 
 const signed = [
+  'acl',
+  'bucketInfo',
   'callback',
   'callback-var',
+  'cors',
+  'delete',
+  'encryption',
+  'lifecycle',
+  'location',
+  'logging',
+  'objectMeta',
   'partNumber',
+  'policy',
+  'response-content-type',
+  'restore',
   'sequential',
+  'stat',
+  'symlink',
+  'tagging',
   'uploadId',
   'uploads',
+  'versionId',
+  'versioning',
+  'versions',
+  'website',
 ]
 
 function encode(text: string): string {
@@ -54,6 +73,7 @@ function encode(text: string): string {
 /** Path style, whatever the key. */
 export function targetOf(call: Call): string {
   const bucket = call.bucket ?? 'examplebucket'
+  if (bucket === '') return '/'
   const query = Object.entries(call.query ?? {}).map(([name, value]) =>
     value === '' ? name : `${name}=${encode(String(value))}`,
   )
@@ -70,8 +90,9 @@ function authorization(call: Call, headers: Record<string, string>): string {
     .filter(([name]) => signed.includes(name))
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => (value === '' ? name : `${name}=${value}`))
+  const bucket = call.bucket ?? 'examplebucket'
   const resource =
-    `/${call.bucket ?? 'examplebucket'}/${call.key ?? ''}` +
+    (bucket === '' ? '/' : `/${bucket}/${call.key ?? ''}`) +
     (parameters.length === 0 ? '' : `?${parameters.join('&')}`)
   const text = [
     call.method,
@@ -86,9 +107,12 @@ function authorization(call: Call, headers: Record<string, string>): string {
   return `OSS ${call.accessKeyId ?? 'dev'}:${signature}`
 }
 
-export function call(server: DevServer, options: Call): Promise<Answer> {
-  const { method, body = '', cutAfter } = options
-  const bytes = Buffer.from(body)
+/** The target and headers of a signed request. */
+export function signOss(options: Call): {
+  path: string
+  headers: Record<string, string>
+} {
+  const bytes = Buffer.from(options.body ?? '')
   const headers: Record<string, string> = {
     date: new Date().toUTCString(),
     ...(options.chunked === true
@@ -99,6 +123,29 @@ export function call(server: DevServer, options: Call): Promise<Answer> {
   if (options.anonymous !== true) {
     headers['authorization'] ??= authorization(options, headers)
   }
+  return { path: targetOf(options), headers }
+}
+
+export function call(server: DevServer, options: Call): Promise<Answer> {
+  const { method, body = '', cutAfter } = options
+  const bytes = Buffer.from(body)
+  const cut = cutAfter === undefined ? {} : { cutAfter }
+  return send(server, { method, ...signOss(options), body: bytes, ...cut })
+}
+
+/** A request as it goes over the wire. */
+export interface Sent {
+  method: string
+  path: string
+  headers: Record<string, string>
+  body: Buffer
+  cutAfter?: number
+}
+
+export function send(
+  { port }: { readonly port: number },
+  { method, path, headers, body, cutAfter }: Sent,
+): Promise<Answer> {
   return new Promise((resolve) => {
     const broken = (error: Error & { code?: string }): void =>
       resolve({
@@ -110,8 +157,8 @@ export function call(server: DevServer, options: Call): Promise<Answer> {
       })
     const sent = request({
       host: '127.0.0.1',
-      port: server.port,
-      path: targetOf(options),
+      port,
+      path,
       method,
       headers,
       agent: false,
@@ -130,9 +177,9 @@ export function call(server: DevServer, options: Call): Promise<Answer> {
       )
     })
     if (cutAfter === undefined) {
-      sent.end(bytes)
+      sent.end(body)
     } else {
-      sent.write(bytes.subarray(0, cutAfter), () => sent.destroy())
+      sent.write(body.subarray(0, cutAfter), () => sent.destroy())
     }
   })
 }

@@ -3,7 +3,6 @@ import {
   CreateMultipartUploadCommand,
   GetObjectCommand,
   PutObjectCommand,
-  S3Client,
   UploadPartCommand,
   type PutObjectCommandInput,
 } from '@aws-sdk/client-s3'
@@ -11,21 +10,11 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { startDevServer } from '../../lib/dev-server/index.js'
+import { Bucket, s3Desk } from './s3-client.js'
 
-const Bucket = 'examplebucket'
 const Key = 'k'
 
-const server = await startDevServer()
-t.teardown(() => server.close())
-
-const s3 = new S3Client({
-  region: 'us-east-1',
-  endpoint: server.endpoint,
-  forcePathStyle: true,
-  credentials: { accessKeyId: 'dev', secretAccessKey: 'dev-secret' },
-  maxAttempts: 1,
-})
+const { server, s3 } = await s3Desk(t)
 
 await t.test('wrong digests are refused, nothing is stored', async (t) => {
   const rows: [Partial<PutObjectCommandInput>, string][] = [

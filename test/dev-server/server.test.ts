@@ -9,7 +9,12 @@ await t.test('other hosts than loopback need allowRemote', async (t) => {
   for (const host of ['0.0.0.0', '::', '192.0.2.1', 'example.test', '']) {
     await t.rejects(startDevServer({ host }), { code: 'PAWL_INVALID_OPTION' })
   }
-  const server = await startDevServer({ host: '0.0.0.0', allowRemote: true })
+  const credentials = { accessKeyId: 'own', accessKeySecret: 'own-secret' }
+  const server = await startDevServer({
+    host: '0.0.0.0',
+    allowRemote: true,
+    credentials,
+  })
   await server.close()
 })
 

@@ -70,7 +70,8 @@ await t.test('remains of a crash are cleared away', async (t) => {
   )
   writeFileSync(join(upload, newer), 'new')
   writeFileSync(join(directory, 'incoming', 'half'), 'half a body')
-  writeFileSync(join(directory, 'objects', 'lost.data'), 'bytes without record')
+  const lost = `${'0'.repeat(64)}.${'1'.repeat(12)}.data`
+  writeFileSync(join(directory, 'objects', lost), 'bytes without record')
 
   const second = await startDevServer({ directory })
   t.teardown(() => second.close())

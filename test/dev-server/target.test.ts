@@ -1,4 +1,5 @@
 import t from 'tap'
+import { dialects } from '../../lib/dev-server/wire/dialect.js'
 import { operationOf } from '../../lib/dev-server/wire/operation.js'
 import {
   percentDecodeText,
@@ -80,7 +81,7 @@ await t.test('operations', async (t) => {
   const rows: [method: string, url: string, operation: string][] = [
     ['POST', '/b/k?uploads', 'CreateMultipartUpload'],
     ['PUT', '/b/k?partNumber=1&uploadId=u', 'UploadPart'],
-    ['PUT', '/b/k?uploadId=u', 'UploadPart'],
+    ['PUT', '/b/k?uploadId=u', 'Unknown'],
     ['GET', '/b/k?uploadId=u', 'ListParts'],
     ['POST', '/b/k?uploadId=u', 'CompleteMultipartUpload'],
     ['DELETE', '/b/k?uploadId=u', 'AbortMultipartUpload'],
@@ -92,17 +93,18 @@ await t.test('operations', async (t) => {
     ['GET', '/b?list-type=2', 'ListObjects'],
     ['PUT', '/b', 'CreateBucket'],
     ['HEAD', '/b', 'HeadBucket'],
-    ['GET', '/', 'Unknown'],
+    ['GET', '/', 'ListBuckets'],
     ['GET', '/b/k?acl', 'Unknown'],
-    ['GET', '/b?location', 'Unknown'],
-    ['POST', '/b?delete', 'Unknown'],
+    ['GET', '/b?location', 'GetBucketLocation'],
+    ['POST', '/b?delete', 'DeleteObjects'],
     ['POST', '/b/k', 'Unknown'],
-    ['DELETE', '/b', 'Unknown'],
+    ['DELETE', '/b', 'DeleteBucket'],
     ['PATCH', '/b/k', 'Unknown'],
   ]
   for (const [method, url, operation] of rows) {
+    const head = { ...parseTarget(url, ''), method, headers: {} }
     t.equal(
-      operationOf(method, parseTarget(url, '')),
+      operationOf(head, dialects.s3).operation,
       operation,
       `${method} ${url}`,
     )

@@ -42,6 +42,17 @@ await t.test(
   },
 )
 
+await t.test(
+  'OSS with the namespace of its documents, and without',
+  async (t) => {
+    const documented = ' xmlns="http://doc.oss-cn-hangzhou.aliyuncs.com"'
+    for (const namespace of ['', documented]) {
+      const xml = `<?xml version="1.0" encoding="UTF-8"?>\n<R${namespace}><V>x</V></R>`
+      t.equal(rawText(root(xml), 'V'), 'x')
+    }
+  },
+)
+
 await t.test('predefined entities and references to characters', async (t) => {
   t.equal(text('&lt;&gt;&amp;&quot;&apos;'), `<>&"'`)
   t.equal(text('&#65;&#x42;&#x1F600;&#10;'), 'AB😀\n')

@@ -33,15 +33,15 @@ export class Payload {
   readonly #trailers = new Map<string, string>()
 
   /**
-   * With `isRequest` the body is a request's document: then checksum headers
-   * speak of the object, not of the body.
+   * With `isAboutObject` the body is a document, and checksum headers speak of
+   * the object that it is about.
    */
   constructor(
     head: RequestHead,
     dialect: Dialect,
     claim: Claim,
     body: RequestBody,
-    isRequest = false,
+    isAboutObject = false,
   ) {
     const { headers } = head
     this.#head = head
@@ -65,7 +65,7 @@ export class Payload {
     this.#sha256 = /^[0-9a-f]{64}$/i.test(claim.payload)
       ? claim.payload.toLowerCase()
       : undefined
-    this.algorithm = isRequest
+    this.algorithm = isAboutObject
       ? undefined
       : (givenChecksum(headers)?.algorithm ??
         trailingAlgorithm(headers) ??

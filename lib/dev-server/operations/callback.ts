@@ -5,7 +5,7 @@ import { isLoopback } from '../loopback.js'
 import type { ObjectRecord } from '../storage/records.js'
 import { ApiError, apiError, invalidArgument } from '../wire/api-error.js'
 import type { Reply } from '../wire/reply.js'
-import { isRecord } from '../wire/xml.js'
+import { isRecord } from '../wire/read-xml.js'
 import { ownHeader, type Context } from './context.js'
 
 const timeout = 5000

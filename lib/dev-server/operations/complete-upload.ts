@@ -1,26 +1,32 @@
 import { rm } from 'node:fs/promises'
 import { checksumElement } from '../body/checksum-headers.js'
-import { hexToDecimal } from '../body/digests.js'
+import { hexToBase64 } from '../body/digests.js'
 import { concatenate } from '../storage/concatenate.js'
 import { incomingPath } from '../storage/directory.js'
-import type { ObjectRecord, PartRecord } from '../storage/records.js'
+import type {
+  JoinedPart,
+  ObjectRecord,
+  PartRecord,
+} from '../storage/records.js'
 import type { Upload } from '../storage/upload.js'
 import { percentEncode } from '../wire/percent.js'
 import { xmlReply, type Reply } from '../wire/reply.js'
 import { header } from '../wire/request-head.js'
 import { textElement } from '../wire/xml.js'
 import { answerCallback, readCallback } from './callback.js'
-import { checkOverwrite, requireUpload, type Context } from './context.js'
+import { requireUpload, type Context } from './context.js'
 import {
   checkPromises,
   joinedChecksum,
   joinedCrc64,
   joinedEtag,
 } from './joined-checksums.js'
-import { selectParts } from './part-selection.js'
+import { crcHeader } from './object-headers.js'
+import { parsePartList, selectParts } from './part-selection.js'
 import { readText } from './receive.js'
 import { encryptionReply, readAcl } from './settings.js'
-import { nameWriter } from './xml-names.js'
+import { guardWrite } from './write-guard.js'
+import { nameWriter, type NameWriter } from './xml-names.js'
 
 /**
  * CompleteMultipartUpload. The object appears by one rename, and the upload is
@@ -28,20 +34,71 @@ import { nameWriter } from './xml-names.js'
  * client goes away.
  */
 export async function completeUpload(context: Context): Promise<Reply> {
-  const upload = requireUpload(context)
   const names = nameWriter(context)
+  const before = completedBefore(context)
+  if (before !== undefined) {
+    parsePartList(await readText(context, true))
+    return completeReply(context, before, names)
+  }
+  const upload = requireUpload(context)
   const callback = readCallback(context)
-  const text = await readText(context)
-  const record = await upload.exclusively(() => join(context, upload, text))
-  const { dialect, bucket, key, head } = context
-  const headers = {
-    etag: dialect.etag(record.etag),
+  const text = await readText(context, true)
+  const record = await joinOnce(context, upload, text)
+  return callback === undefined
+    ? completeReply(context, record, names)
+    : answerCallback(
+        context,
+        callback,
+        record,
+        completeHeaders(context, record),
+      )
+}
+
+/** Of two that come at once the later one finds what the first one made. */
+async function joinOnce(
+  context: Context,
+  upload: Upload,
+  text: string,
+): Promise<ObjectRecord> {
+  try {
+    return await upload.exclusively(() => join(context, upload, text))
+  } catch (error) {
+    const done = upload.isOpen ? undefined : completedBefore(context)
+    if (done === undefined) throw error
+    return done
+  }
+}
+
+/**
+ * S3 answers a repeated Complete as it did the first one, while the object is
+ * there: the first answer may have been lost.
+ */
+function completedBefore(context: Context): ObjectRecord | undefined {
+  const { bucket, key, dialect, head, storage } = context
+  if (dialect.name !== 's3') return undefined
+  const uploadId = head.query.get('uploadId')
+  const record = storage.objects.get(bucket, key)
+  return record?.uploadId === uploadId ? record : undefined
+}
+
+function completeHeaders(
+  context: Context,
+  record: ObjectRecord,
+): Record<string, string> {
+  return {
+    etag: context.dialect.etag(record.etag),
     ...crcHeader(record, context),
-    ...encryptionReply(record.settings, dialect),
+    ...encryptionReply(record.settings, context.dialect),
   }
-  if (callback !== undefined) {
-    return answerCallback(context, callback, record, headers)
-  }
+}
+
+function completeReply(
+  context: Context,
+  record: ObjectRecord,
+  names: NameWriter,
+): Reply {
+  const { dialect, bucket, key, head } = context
+  const headers = completeHeaders(context, record)
   const host = header(head.headers, 'host') ?? ''
   const { checksum } = record
   return xmlReply(
@@ -55,7 +112,7 @@ export async function completeUpload(context: Context): Promise<Reply> {
       ),
       textElement('Bucket', bucket),
       names.element('Key', key),
-      textElement('ETag', headers.etag),
+      textElement('ETag', dialect.etag(record.etag)),
       ...(checksum === undefined
         ? []
         : [
@@ -67,24 +124,14 @@ export async function completeUpload(context: Context): Promise<Reply> {
   )
 }
 
-/** The object's CRC-64, in OSS's dialect. */
-export function crcHeader(
-  { crc64 }: ObjectRecord,
-  { dialect }: Context,
-): Record<string, string> {
-  return dialect.name === 'oss' && crc64 !== undefined
-    ? { 'x-oss-hash-crc64ecma': hexToDecimal(crc64) }
-    : {}
-}
-
 async function join(
   context: Context,
   upload: Upload,
   text: string,
 ): Promise<ObjectRecord> {
-  const { bucket, key, storage } = context
+  const { storage } = context
   const parts = selectParts(context, upload, text)
-  checkOverwrite(context)
+  const recheck = guardWrite(context)
   const record = await describe(context, upload, parts)
   const path = storage.discard ? undefined : incomingPath(storage.directory)
   if (path !== undefined) {
@@ -92,8 +139,7 @@ async function join(
     await concatenate(sources, path, record.size)
   }
   try {
-    // Somebody may have made the object meanwhile.
-    checkOverwrite(context)
+    recheck()
   } catch (error) {
     if (path !== undefined) await rm(path, { force: true })
     throw error
@@ -101,7 +147,7 @@ async function join(
   storage.objects.put(record, path)
   context.applied()
   await storage.uploads.remove(upload)
-  return storage.objects.get(bucket, key) ?? record
+  return record
 }
 
 async function describe(
@@ -123,10 +169,18 @@ async function describe(
     type: 'Multipart',
     ...(crc64 === undefined ? {} : { crc64 }),
     ...(checksum === undefined ? {} : { checksum }),
+    parts: parts.map(joinedPart),
+    uploadId: upload.record.uploadId,
     time: context.now,
     settings: {
       ...upload.record.settings,
       ...(acl === undefined ? {} : { acl }),
     },
   }
+}
+
+function joinedPart({ partNumber, size, checksum }: PartRecord): JoinedPart {
+  const value =
+    checksum === undefined ? {} : { checksum: hexToBase64(checksum.hex) }
+  return { partNumber, size, ...value }
 }

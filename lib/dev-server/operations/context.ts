@@ -1,5 +1,7 @@
 import type { Claim } from '../auth/claim.js'
 import type { RequestBody } from '../body/request-body.js'
+import type { Operation } from '../options.js'
+import type { ObjectRecord } from '../storage/records.js'
 import type { Storage } from '../storage/storage.js'
 import type { Upload } from '../storage/upload.js'
 import { apiError } from '../wire/api-error.js'
@@ -9,9 +11,14 @@ import { header, type RequestHead } from '../wire/request-head.js'
 
 /** What an operation gets; its request has been authenticated. */
 export interface Context {
+  /** With the headers that a presigned URL has in its query. */
   readonly head: RequestHead
+  readonly operation: KnownOperation
   readonly dialect: Dialect
   readonly claim: Claim
+  /** The server's, or that of the signature where it has none. */
+  readonly region: string | undefined
+  /** Empty for operations on no bucket. */
   readonly bucket: string
   /** Empty for operations on buckets. */
   readonly key: string
@@ -27,6 +34,8 @@ export interface Context {
   /** To be called when the server's state has changed. */
   applied(): void
 }
+
+export type KnownOperation = Exclude<Operation, 'Unknown'>
 
 export type Handler = (context: Context) => Reply | Promise<Reply>
 
@@ -48,14 +57,14 @@ export function requireUpload(context: Context): Upload {
   )
 }
 
-/** Throws when the object exists and the request forbids to replace it. */
-export function checkOverwrite(context: Context): void {
-  const { head, dialect, storage, bucket, key } = context
-  const forbids =
-    dialect.name === 'oss'
-      ? ownHeader(context, 'forbid-overwrite')?.toLowerCase() === 'true'
-      : header(head.headers, 'if-none-match') === '*'
-  if (!forbids || storage.objects.get(bucket, key) === undefined) return
-  if (dialect.name === 'oss') apiError('FileAlreadyExists')
-  apiError('PreconditionFailed', { extra: { Condition: 'If-None-Match' } })
+/** The object that the target names. */
+export function requireObject({
+  storage,
+  bucket,
+  key,
+}: Pick<Context, 'storage' | 'bucket' | 'key'>): ObjectRecord {
+  return (
+    storage.objects.get(bucket, key) ??
+    apiError('NoSuchKey', { extra: { Key: key } })
+  )
 }

@@ -1,14 +1,15 @@
 import { checksumMode } from '../body/checksum-headers.js'
 import { emptyReply, xmlReply, type Reply } from '../wire/reply.js'
 import { textElement } from '../wire/xml.js'
-import { checkOverwrite, requireUpload, type Context } from './context.js'
+import { requireUpload, type Context } from './context.js'
 import { encryptionReply, readSettings } from './settings.js'
+import { checkOverwrite } from './write-guard.js'
 import { nameWriter } from './xml-names.js'
 
 /** CreateMultipartUpload, which OSS calls Initiate: fixes all but the bytes. */
 export function createUpload(context: Context): Reply {
   const { bucket, key, head, dialect, storage } = context
-  checkOverwrite(context)
+  if (dialect.name === 'oss') checkOverwrite(context)
   const names = nameWriter(context)
   const checksum =
     dialect.name === 's3' ? checksumMode(head.headers) : undefined

@@ -1,4 +1,5 @@
 import type { ObjectRecord } from '../storage/records.js'
+import { invalidArgument } from '../wire/api-error.js'
 import type { Dialect } from '../wire/dialect.js'
 import { xmlReply, type Reply } from '../wire/reply.js'
 import { parentElement, textElement } from '../wire/xml.js'
@@ -13,11 +14,15 @@ export function listObjects(context: Context): Reply {
   const max = pageSize(context, 'max-keys')
   const prefix = head.query.get('prefix') ?? ''
   const delimiter = head.query.get('delimiter') ?? ''
-  const isV2 = head.query.get('list-type') === '2'
+  const type = head.query.get('list-type')
+  const isV2 = type === '2'
+  if (type !== undefined && !isV2) invalidArgument('list-type', type)
+  const isOwnerListed = !isV2 || head.query.get('fetch-owner') === 'true'
   const token = head.query.get('continuation-token')
+  const startAfter = head.query.get('start-after')
   const marker = isV2
     ? token === undefined
-      ? (head.query.get('start-after') ?? '')
+      ? (startAfter ?? '')
       : Buffer.from(token, 'base64').toString()
     : (head.query.get('marker') ?? '')
   const objects = storage.objects
@@ -46,6 +51,9 @@ export function listObjects(context: Context): Reply {
           ...(token === undefined
             ? []
             : [textElement('ContinuationToken', token)]),
+          ...(startAfter === undefined
+            ? []
+            : [names.element('StartAfter', startAfter)]),
           ...(isTruncated
             ? [textElement('NextContinuationToken', nextToken)]
             : []),
@@ -61,6 +69,7 @@ export function listObjects(context: Context): Reply {
       parentElement('Contents', [
         names.element('Key', record.key),
         ...contents(record, dialect),
+        ...(isOwnerListed ? [person('Owner')] : []),
       ]),
     ),
     ...page.prefixes.map((common) =>
@@ -77,6 +86,5 @@ function contents(record: ObjectRecord, dialect: Dialect): string[] {
     ...(dialect.name === 'oss' ? [textElement('Type', record.type)] : []),
     textElement('Size', record.size),
     textElement('StorageClass', storageClass),
-    person('Owner'),
   ]
 }

@@ -4,7 +4,12 @@ import type { PartRecord } from '../storage/records.js'
 import type { Upload } from '../storage/upload.js'
 import { apiError, invalidArgument } from '../wire/api-error.js'
 import { plainEtag } from '../wire/dialect.js'
-import { decodeText, isRecord, parseXml } from '../wire/xml.js'
+import {
+  childElements,
+  decodeText,
+  parseXml,
+  type Element,
+} from '../wire/read-xml.js'
 import { ownHeader, type Context } from './context.js'
 
 /** The parts that a Complete names, or all with `x-oss-complete-all`. */
@@ -41,11 +46,8 @@ function selectAll(upload: Upload, text: string): PartRecord[] {
 }
 
 function selectListed(upload: Upload, text: string): PartRecord[] {
-  const { Part: listed } = parseXml(text, 'CompleteMultipartUpload')
-  if (!Array.isArray(listed) || listed.length === 0) apiError('MalformedXML')
   let last = 0
-  return listed.map((entry: unknown) => {
-    if (!isRecord(entry)) apiError('MalformedXML')
+  return parsePartList(text).map((entry) => {
     const number = decodeText(entry['PartNumber'])
     if (!/^\d{1,9}$/.test(number) || typeof entry['ETag'] !== 'string') {
       apiError('MalformedXML')
@@ -57,10 +59,19 @@ function selectListed(upload: Upload, text: string): PartRecord[] {
   })
 }
 
+/** The entries of a Complete's document; `MalformedXML` if it is none. */
+export function parsePartList(text: string): readonly Element[] {
+  const listed = childElements(
+    parseXml(text, 'CompleteMultipartUpload'),
+    'Part',
+  )
+  return listed.length === 0 ? apiError('MalformedXML') : listed
+}
+
 function selectOne(
   upload: Upload,
   partNumber: number,
-  entry: Record<string, unknown>,
+  entry: Element,
 ): PartRecord {
   const etag = decodeText(entry['ETag'])
   const part = upload.part(partNumber)

@@ -1,115 +1,72 @@
-import { checksumHeader } from '../body/checksum-headers.js'
-import { hexToBase64 } from '../body/digests.js'
 import type { ObjectRecord } from '../storage/records.js'
 import { apiError } from '../wire/api-error.js'
+import { overridable } from '../wire/calls.js'
+import { headerText } from '../wire/header-text.js'
 import { emptyReply, type Reply } from '../wire/reply.js'
-import { header } from '../wire/request-head.js'
-import { crcHeader } from './complete-upload.js'
-import { ownHeader, type Context } from './context.js'
-import { settingsHeaders } from './settings.js'
+import { readSlice, type Slice } from './byte-range.js'
+import { requireObject, type Context } from './context.js'
+import { objectHeaders } from './object-headers.js'
+import { unchangedReply } from './read-conditions.js'
 
-/** HeadObject. */
+/** HeadObject, of which S3 takes ranges and parts too. */
 export function headObject(context: Context): Reply {
   const record = requireObject(context)
-  return emptyReply(200, {
-    ...objectHeaders(context, record, true),
-    'content-length': String(record.size),
+  const unchanged = unchangedReply(context, record)
+  if (unchanged !== undefined) return unchanged
+  const slice =
+    context.dialect.name === 's3' ? readSlice(context, record) : undefined
+  const { start, end } = slice ?? { start: 0, end: record.size }
+  return emptyReply(slice === undefined ? 200 : 206, {
+    ...answerHeaders(context, record, slice),
+    'content-length': String(end - start),
   })
 }
 
-/** GetObject, whole or one range. */
+/** GetObject: whole, one range or, with S3, one part. */
 export function getObject(context: Context): Reply {
   const record = requireObject(context)
+  const unchanged = unchangedReply(context, record)
+  if (unchanged !== undefined) return unchanged
   const path = context.storage.objects.dataPath(record)
   if (path === undefined) apiError('InvalidObjectState')
-  const range = readRange(context, record.size)
-  const headers = {
-    ...objectHeaders(context, record, range === undefined),
-    ...overrides(context),
-  }
-  if (range === undefined) {
-    return {
-      status: 200,
-      headers,
-      body: { path, start: 0, end: record.size },
-    }
-  }
-  const { start, end } = range
+  const slice = readSlice(context, record)
+  const { start, end } = slice ?? { start: 0, end: record.size }
   return {
-    status: 206,
-    headers: {
-      ...headers,
-      'content-range': `bytes ${start}-${end - 1}/${record.size}`,
-    },
+    status: slice === undefined ? 200 : 206,
+    headers: answerHeaders(context, record, slice),
     body: { path, start, end },
   }
 }
 
-/** DeleteObject, which succeeds whether or not there is one. */
-export function deleteObject(context: Context): Reply {
-  const { storage, bucket, key } = context
-  if (storage.objects.delete(bucket, key)) context.applied()
-  return emptyReply(204)
+/** GetObjectMeta, which is a HEAD of fewer words. */
+export function getObjectMeta({ dialect, ...context }: Context): Reply {
+  const record = requireObject(context)
+  return emptyReply(200, {
+    etag: dialect.etag(record.etag),
+    'content-length': String(record.size),
+    'last-modified': new Date(record.time).toUTCString(),
+  })
 }
 
-function requireObject({ storage, bucket, key }: Context): ObjectRecord {
-  return (
-    storage.objects.get(bucket, key) ??
-    apiError('NoSuchKey', { extra: { Key: key } })
-  )
-}
-
-function objectHeaders(
+function answerHeaders(
   context: Context,
   record: ObjectRecord,
-  isWhole: boolean,
+  slice: Slice | undefined,
 ): Record<string, string> {
-  const { dialect } = context
-  const { md5, checksum } = record
-  const headers: Record<string, string> = {
-    ...settingsHeaders(record.settings, dialect),
-    etag: dialect.etag(record.etag),
-    'last-modified': new Date(record.time).toUTCString(),
-    'accept-ranges': 'bytes',
-    ...crcHeader(record, context),
+  return {
+    ...objectHeaders(context, record, slice === undefined),
+    ...slice?.headers,
+    ...overrides(context),
   }
-  if (dialect.name === 'oss') {
-    headers['x-oss-object-type'] = record.type
-    if (md5 !== undefined) headers['content-md5'] = hexToBase64(md5)
-    return headers
-  }
-  const mode = ownHeader(context, 'checksum-mode')?.toUpperCase()
-  if (checksum !== undefined && mode === 'ENABLED' && isWhole) {
-    headers[checksumHeader(checksum.algorithm)] = checksum.value
-    headers['x-amz-checksum-type'] = checksum.type
-  }
-  return headers
 }
 
-/** `response-content-type` and the like, which presigned URLs use. */
+/** What presigned URLs choose of the answer, such as a file name. */
 function overrides({ head }: Context): Record<string, string> {
   const headers: Record<string, string> = {}
-  for (const [name, value] of head.query.pairs) {
-    if (name.startsWith('response-')) headers[name.slice(9)] = value
+  for (const name of overridable) {
+    const asked = `response-${name}`
+    const value = head.query.get(asked)
+    if (value !== undefined) headers[name] = headerText(asked, value)
   }
   return headers
-}
-
-/** `end` is not included. OSS answers the whole object for a senseless range. */
-function readRange(
-  context: Context,
-  size: number,
-): { start: number; end: number } | undefined {
-  const text = header(context.head.headers, 'range')
-  if (text === undefined) return undefined
-  const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(text) ?? []
-  if (first === '' && last === '') return undefined
-  const start = first === '' ? Math.max(0, size - Number(last)) : Number(first)
-  const isLast = first === '' || last === ''
-  const end = isLast ? size : Math.min(size, Number(last) + 1)
-  if (start < end) return { start, end }
-  const isStrict =
-    context.dialect.name === 's3' ||
-    ownHeader(context, 'range-behavior') === 'standard'
-  return isStrict ? apiError('InvalidRange') : undefined
 }

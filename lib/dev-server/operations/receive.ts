@@ -49,10 +49,16 @@ export function payloadOf(context: Context): Payload {
   return new Payload(head, dialect, claim, body)
 }
 
-/** A body that is to be parsed, whole and verified. */
-export async function readText(context: Context): Promise<string> {
+/**
+ * A body that is to be parsed, whole and verified; with `isAboutObject` the
+ * request's checksums are not the body's.
+ */
+export async function readText(
+  context: Context,
+  isAboutObject = false,
+): Promise<string> {
   const { head, dialect, claim, body } = context
-  const payload = new Payload(head, dialect, claim, body, true)
+  const payload = new Payload(head, dialect, claim, body, isAboutObject)
   const digests = await DigestSet.create(payload.digests)
   try {
     const chunks: Buffer[] = []

@@ -3,6 +3,7 @@ import { apiError, invalidArgument } from '../wire/api-error.js'
 import type { Dialect } from '../wire/dialect.js'
 import { headerEntries } from '../wire/request-head.js'
 import { ownHeader, type Context } from './context.js'
+import { parseTagHeader } from './tags.js'
 
 const kept = [
   'content-type',
@@ -55,7 +56,9 @@ export function readSettings(context: Context): ObjectSettings {
     encryption: readEncryption(context),
     ...(storageClass === undefined ? {} : { storageClass }),
     ...(acl === undefined ? {} : { acl }),
-    ...(tagging === undefined ? {} : { tags: countTags(tagging) }),
+    ...(tagging === undefined
+      ? {}
+      : { tags: parseTagHeader(`${dialect.prefix}tagging`, tagging) }),
   }
 }
 
@@ -111,16 +114,6 @@ function checkMetadata(
   }
 }
 
-function countTags(tagging: string): number {
-  const tags = [...new URLSearchParams(tagging)]
-  if (
-    tags.length > 10 ||
-    new Set(tags.map(([name]) => name)).size < tags.length
-  )
-    invalidArgument('tagging', tagging)
-  return tags.length
-}
-
 /** The headers that describe stored settings on HEAD and GET. */
 export function settingsHeaders(
   settings: ObjectSettings,
@@ -139,9 +132,8 @@ export function settingsHeaders(
   if (dialect.name === 'oss' || storageClass !== defaultStorageClass) {
     headers[`${prefix}storage-class`] = storageClass
   }
-  if (settings.tags !== undefined) {
-    headers[`${prefix}tagging-count`] = String(settings.tags)
-  }
+  const tags = settings.tags?.length ?? 0
+  if (tags > 0) headers[`${prefix}tagging-count`] = String(tags)
   return headers
 }
 

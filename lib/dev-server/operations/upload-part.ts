@@ -1,4 +1,4 @@
-import { apiError, invalidArgument } from '../wire/api-error.js'
+import { invalidArgument } from '../wire/api-error.js'
 import { emptyReply, type Reply } from '../wire/reply.js'
 import { ownHeader, requireUpload, type Context } from './context.js'
 import { digestHeaders, payloadOf, receive } from './receive.js'
@@ -33,7 +33,8 @@ export async function uploadPart(context: Context): Promise<Reply> {
   })
 }
 
-function readPartNumber({ head }: Context): number {
+/** The query's part number, 1 to 10,000. */
+export function readPartNumber({ head }: Context): number {
   const text = head.query.get('partNumber') ?? ''
   const partNumber = Number(text)
   return /^\d+$/.test(text) && partNumber >= 1 && partNumber <= maxParts
@@ -47,11 +48,6 @@ function readPartNumber({ head }: Context): number {
 }
 
 function refuseForeign(context: Context): void {
-  if (ownHeader(context, 'copy-source') !== undefined) {
-    apiError('NotImplemented', {
-      message: 'UploadPartCopy is not implemented.',
-    })
-  }
   const name = 'server-side-encryption'
   const encryption = ownHeader(context, name)
   if (context.dialect.name === 'oss' && encryption !== undefined) {

@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { invalidOption } from '../../errors.js'
-import { isRecord } from '../wire/xml.js'
+import { isRecord } from '../wire/read-xml.js'
 
 /** The folders and files of a server's directory. */
 export interface Directory {
@@ -21,23 +21,31 @@ export interface Directory {
   readonly incoming: string
 }
 
+/** Says that something in the directory is passed over, and why. */
+export type Warn = (text: string) => void
+
 const markerName = 'dev-server.json'
+/** What file managers and file systems leave in any directory. */
+const litter = ['.DS_Store', 'Thumbs.db', 'desktop.ini', 'lost+found']
 
 /**
- * Opens or makes a server's directory. One with other things in it is refused:
- * the server deletes files in its own folders.
+ * Makes a server's directory. One with other things in it is refused: the server
+ * deletes files in its own folders.
  */
-export function openDirectory(root: string): Directory {
+export function makeDirectory(root: string): void {
   mkdirSync(root, { recursive: true })
   const marker = join(root, markerName)
-  if (!existsSync(marker)) {
-    if (readdirSync(root).length > 0) {
-      invalidOption(
-        `directory: ${root} is neither empty nor a dev server's; name another one`,
-      )
-    }
-    writeFileSync(marker, JSON.stringify({ format: 1, buckets: [] }))
+  if (existsSync(marker)) return
+  if (readdirSync(root).some((name) => !litter.includes(name))) {
+    invalidOption(
+      `directory: ${root} is neither empty nor a dev server's; name another one`,
+    )
   }
+  writeFileSync(marker, JSON.stringify({ format: 1, buckets: [] }))
+}
+
+/** Opens a directory that nobody else has; what was in the making is removed. */
+export function openDirectory(root: string): Directory {
   const directory = {
     root,
     objects: join(root, 'objects'),
@@ -55,18 +63,47 @@ export function openDirectory(root: string): Directory {
   return directory
 }
 
-/** Buckets made by requests. */
-export function readBuckets({ root }: Directory): string[] {
-  return readJson(join(root, markerName), isMarker).buckets
+/** A bucket that was made by a request. */
+export interface MadeBucket {
+  readonly name: string
+  /** ms since 1970 */
+  readonly time: number
 }
 
-function isMarker(value: unknown): value is { buckets: string[] } {
+/** Buckets made by requests. */
+export function readBuckets({ root }: Directory, warn: Warn): MadeBucket[] {
+  const path = join(root, markerName)
+  const marker = readJson(path, isRecord)
+  if (marker === undefined) {
+    warn(`${path} cannot be read: the buckets that were made are forgotten`)
+    return []
+  }
+  return isMarker(marker)
+    ? marker.buckets
+    : invalidOption(`directory: ${path} is of another version of the server`)
+}
+
+function isMarker(value: unknown): value is { buckets: MadeBucket[] } {
   return (
-    isRecord(value) && value['format'] === 1 && Array.isArray(value['buckets'])
+    isRecord(value) &&
+    value['format'] === 1 &&
+    Array.isArray(value['buckets']) &&
+    value['buckets'].every(isMadeBucket)
   )
 }
 
-export function writeBuckets(directory: Directory, buckets: string[]): void {
+function isMadeBucket(value: unknown): value is MadeBucket {
+  return (
+    isRecord(value) &&
+    typeof value['name'] === 'string' &&
+    typeof value['time'] === 'number'
+  )
+}
+
+export function writeBuckets(
+  directory: Directory,
+  buckets: readonly MadeBucket[],
+): void {
   const path = join(directory.root, markerName)
   writeJson(directory, path, { format: 1, buckets })
 }
@@ -87,15 +124,24 @@ export function writeJson(
   renameSync(temporary, path)
 }
 
-/** Reads a file that {@link writeJson} wrote; throws if it is another one. */
+/** Reads a file that {@link writeJson} wrote; undefined for any other. */
 export function readJson<T>(
   path: string,
   isValid: (value: unknown) => value is T,
-): T {
-  const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
-  return isValid(value)
-    ? value
-    : invalidOption(`directory: ${path} is not a dev server's file`)
+): T | undefined {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    return isValid(value) ? value : undefined
+  } catch (error) {
+    if (error instanceof SyntaxError || isNoFile(error)) return undefined
+    throw error
+  }
+}
+
+function isNoFile(error: unknown): boolean {
+  const code =
+    error instanceof Error && 'code' in error ? String(error.code) : ''
+  return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(code)
 }
 
 /** A file name that no bucket or key can influence but by being different. */

@@ -2,7 +2,7 @@ import type {
   ChecksumAlgorithm,
   ChecksumMode,
 } from '../body/checksum-headers.js'
-import { isRecord } from '../wire/xml.js'
+import { isRecord } from '../wire/read-xml.js'
 
 /** What is kept about objects, uploads and parts; ETags and digests as hex. */
 
@@ -16,7 +16,12 @@ export interface ObjectSettings {
   readonly encryption: Readonly<Record<string, string>>
   readonly storageClass?: string
   readonly acl?: string
-  readonly tags?: number
+  readonly tags?: readonly Tag[]
+}
+
+export interface Tag {
+  readonly key: string
+  readonly value: string
 }
 
 export interface StoredChecksum extends ChecksumMode {
@@ -36,11 +41,23 @@ export interface ObjectRecord {
   /** Hex, of objects in one piece. */
   readonly md5?: string
   readonly checksum?: StoredChecksum
+  /** What it was joined from; absent of objects in one piece. */
+  readonly parts?: readonly JoinedPart[]
+  /** Of the upload that it was; a repeated Complete is known by it. */
+  readonly uploadId?: string
   /** ms since 1970 */
   readonly time: number
   readonly settings: ObjectSettings
   /** File name of the bytes; absent when they were discarded. */
   readonly data?: string
+}
+
+/** A part of a finished object. */
+export interface JoinedPart {
+  readonly partNumber: number
+  readonly size: number
+  /** Base64, by the object's checksum algorithm. */
+  readonly checksum?: string
 }
 
 export interface UploadRecord {
@@ -66,7 +83,12 @@ export interface PartRecord {
 
 /** Is a value read from disk such a record? Looks at what all of them have. */
 export function isObjectRecord(value: unknown): value is ObjectRecord {
-  return hasNames(value) && typeof value['etag'] === 'string'
+  return (
+    hasNames(value) &&
+    typeof value['etag'] === 'string' &&
+    typeof value['size'] === 'number' &&
+    typeof value['time'] === 'number'
+  )
 }
 
 /** Is a value read from disk such a record? Looks at what all of them have. */

@@ -2,22 +2,34 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { incomingPath, readJson, type Directory } from './directory.js'
+import {
+  incomingPath,
+  readJson,
+  type Directory,
+  type Warn,
+} from './directory.js'
 import { isUploadRecord, type UploadRecord } from './records.js'
 import { Upload } from './upload.js'
 
 const recordName = 'upload.json'
 
-/** The unfinished uploads, each in a folder named by its ID. */
+/**
+ * The unfinished uploads, each in a folder named by its ID. What is no such
+ * folder is passed over.
+ */
 export class UploadTable {
   readonly #directory: Directory
   readonly #uploads = new Map<string, Upload>()
 
-  constructor(directory: Directory) {
+  constructor(directory: Directory, warn: Warn) {
     this.#directory = directory
     for (const name of readdirSync(directory.uploads)) {
       const folder = join(directory.uploads, name)
       const record = readJson(join(folder, recordName), isUploadRecord)
+      if (record?.uploadId !== name) {
+        warn(`${folder} is no upload; passed over`)
+        continue
+      }
       const upload = new Upload(record, folder)
       upload.load()
       this.#uploads.set(record.uploadId, upload)

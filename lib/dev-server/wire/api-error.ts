@@ -8,8 +8,14 @@ const catalogue = {
     '',
   ],
   BadDigest: [400, 'The digest you specified did not match the body.', ''],
+  BucketNotEmpty: [409, 'The bucket you tried to delete is not empty.', ''],
   BadRequest: [400, 'The request cannot be understood.', ''],
   CallbackFailed: [203, 'Error status : 502.', '0007-00000203'],
+  ConditionalRequestConflict: [
+    409,
+    'A conflicting request succeeded while this conditional one was under way.',
+    '',
+  ],
   EntityTooLarge: [
     400,
     'Your proposed upload exceeds the maximum allowed size.',
@@ -81,6 +87,7 @@ const catalogue = {
     '0002-00000006',
   ],
   InvalidStorageClass: [400, 'The storage class is not valid.', ''],
+  InvalidTag: [400, 'The tag you provided is not valid.', ''],
   InvalidToken: [400, 'The provided token is malformed or not valid.', ''],
   InvalidURI: [400, 'The URI cannot be parsed.', ''],
   KeyTooLongError: [400, 'Your key is too long.', ''],
@@ -125,7 +132,7 @@ const catalogue = {
   PreconditionFailed: [
     412,
     'At least one of the pre-conditions you specified did not hold.',
-    '',
+    '0017-00001001',
   ],
   RequestTimeTooSkewed: [
     403,
@@ -152,6 +159,8 @@ const catalogue = {
 export type ApiErrorCode = keyof typeof catalogue
 
 export interface ApiErrorDetails {
+  /** Where it is not the code's usual one. */
+  status?: number
   message?: string
   ec?: string
   /** Further children of the XML's root. */
@@ -169,7 +178,7 @@ export class ApiError extends Error {
     const [status, message, ec] = catalogue[code]
     super(details.message ?? message)
     this.code = code
-    this.status = status
+    this.status = details.status ?? status
     this.ec = details.ec ?? ec
     this.extra = details.extra ?? {}
   }

@@ -4,6 +4,7 @@ export interface Dialect {
   /** Of all headers of its own. */
   readonly prefix: 'x-oss-' | 'x-amz-'
   readonly server: string
+  /** Of answers; empty where they have none. */
   readonly namespace: string
   /** Smallest part but the last, bytes. */
   readonly minPartSize: number
@@ -19,7 +20,9 @@ const oss: Dialect = {
   name: 'oss',
   prefix: 'x-oss-',
   server: 'AliyunOSS',
-  namespace: 'http://doc.oss-cn-hangzhou.aliyuncs.com',
+  // Its documents show one, its servers send none, and the official Python SDKs
+  // look for tags without one.
+  namespace: '',
   minPartSize: 102_400,
   maxKeyBytes: 1023,
   maxMetadata: 8192,
@@ -43,5 +46,10 @@ export const dialects = { oss, s3 }
 
 /** The form in which ETags are stored and compared. */
 export function plainEtag(etag: string): string {
-  return etag.replaceAll('"', '').trim().toLowerCase()
+  return etag
+    .trim()
+    .replace(/^W\//, '')
+    .replaceAll('"', '')
+    .trim()
+    .toLowerCase()
 }

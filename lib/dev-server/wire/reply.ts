@@ -46,6 +46,8 @@ export interface ErrorPlace {
   readonly isHead: boolean
 }
 
+const maxErrorHeader = 4096
+
 /** An error as XML; for HEAD in a header, where OSS puts it. */
 export function errorReply(
   error: Pick<ApiError, 'status' | 'message' | 'ec' | 'extra'> & {
@@ -57,21 +59,23 @@ export function errorReply(
 ): Reply {
   const isOss = dialect.name === 'oss'
   const hasEc = isOss && error.ec !== ''
-  const xml = xmlDocument('Error', [
-    textElement('Code', error.code),
-    textElement('Message', error.message),
-    ...(isOss ? [] : [textElement('Resource', place.resource)]),
-    textElement('RequestId', place.requestId),
-    textElement('HostId', place.hostId),
-    ...Object.entries(error.extra).map(([name, value]) =>
-      textElement(name, value),
-    ),
-    ...(hasEc ? [textElement('EC', error.ec)] : []),
-  ])
+  const write = (extra: Readonly<Record<string, string>>): string =>
+    xmlDocument('Error', [
+      textElement('Code', error.code),
+      textElement('Message', error.message),
+      ...(isOss ? [] : [textElement('Resource', place.resource)]),
+      textElement('RequestId', place.requestId),
+      textElement('HostId', place.hostId),
+      ...Object.entries(extra).map(([name, value]) => textElement(name, value)),
+      ...(hasEc ? [textElement('EC', error.ec)] : []),
+    ])
+  const xml = write(error.extra)
   const headers: Record<string, string> = { 'content-type': 'application/xml' }
   if (hasEc) headers['x-oss-ec'] = error.ec
   if (place.isHead && isOss) {
-    headers['x-oss-err'] = Buffer.from(xml).toString('base64')
+    // Echoes of a long request would make a head that clients refuse.
+    const short = xml.length > maxErrorHeader ? write({}) : xml
+    headers['x-oss-err'] = Buffer.from(short).toString('base64')
   }
   return { status: error.status, headers, body: xml }
 }

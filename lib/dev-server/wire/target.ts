@@ -40,17 +40,29 @@ export function parseTarget(
 }
 
 const officialHost =
-  /(?:^|\.)(?:(?:s3\.)?oss-[a-z0-9-]+\.aliyuncs\.com|s3[.-][a-z0-9.-]*amazonaws\.com|localhost)$/
+  /(?:^|\.)(?:(?:s3\.)?oss-[a-z0-9-]+\.aliyuncs\.com|s3[.-](?:[a-z0-9-]+\.)*amazonaws\.com|localhost)$/
+
+/** The name or address in a Host header, without port and brackets. */
+export function hostName(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/:\d+$/, '')
+    .replaceAll(/^\[|\]$|\.$/g, '')
+}
+
+/** One of the real services, or below one: tests send such Host headers. */
+export function isOfficialHost(name: string): boolean {
+  return officialHost.test(name)
+}
 
 /** The bucket that a Host header names, if it names one. */
 export function bucketOfHost(
   host: string,
   bound: Readonly<Record<string, string>> = {},
 ): string | undefined {
-  const name = host.toLowerCase().replace(/:\d+$/, '')
-  const boundTo = bound[name]
-  if (boundTo !== undefined) return boundTo
-  if (isIP(name.replace(/^\[|\]$/g, '')) !== 0) return undefined
+  const name = hostName(host)
+  if (Object.hasOwn(bound, name)) return bound[name]
+  if (isIP(name) !== 0) return undefined
   const match = officialHost.exec(name)
   return match === null || match.index === 0
     ? undefined

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, openSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import { finished, pipeline } from 'node:stream/promises'
@@ -10,10 +10,13 @@ export async function writeReply(
   reply: Reply,
 ): Promise<void> {
   const { body } = reply
-  response.writeHead(reply.status, headersOf(reply))
   const isBodyless = response.req.method === 'HEAD'
   if (typeof body === 'object' && !isBodyless && body.start < body.end) {
+    // In this turn: in the next one the object may be another, without this file.
+    const fd = openSync(body.path, 'r')
+    response.writeHead(reply.status, headersOf(reply))
     const file = createReadStream(body.path, {
+      fd,
       start: body.start,
       end: body.end - 1,
       highWaterMark: 1024 * 1024,
@@ -21,6 +24,7 @@ export async function writeReply(
     await untilGone(pipeline(file, response))
     return
   }
+  response.writeHead(reply.status, headersOf(reply))
   response.end(typeof body === 'string' && !isBodyless ? body : undefined)
   await untilGone(finished(response, { readable: false }))
 }
@@ -64,7 +68,8 @@ async function writeHalfBody(
   const half = Math.floor((body.end - body.start) / 2)
   if (half === 0) return
   const end = body.start + half - 1
-  const file = createReadStream(body.path, { start: body.start, end })
+  const fd = openSync(body.path, 'r')
+  const file = createReadStream(body.path, { fd, start: body.start, end })
   await pipeline(file, response, { end: false })
 }
 
@@ -75,10 +80,10 @@ function bodySize({ body }: Reply): number {
     : body.end - body.start
 }
 
-/** Content-Length is added, but for 204 and where the reply brings its own. */
+/** Content-Length is added, but for 204 and 304 and where the reply brings its own. */
 function headersOf(reply: Reply): Record<string, string> {
   const headers = { ...reply.headers }
-  if (reply.status !== 204) {
+  if (reply.status !== 204 && reply.status !== 304) {
     headers['content-length'] ??= String(bodySize(reply))
   }
   return headers

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto'
+import type { ChecksumAlgorithm } from '../body/checksum-headers.js'
+import { hexToBase64 } from '../body/digests.js'
+import type { Blob } from '../storage/receive-blob.js'
+import type { ObjectRecord, ObjectSettings } from '../storage/records.js'
+import type { Context } from './context.js'
+
+/** The record of an object in one piece. */
+export function describeBlob(
+  { bucket, key, now }: Context,
+  { size, digests }: Blob,
+  algorithm: ChecksumAlgorithm | undefined,
+  settings: ObjectSettings,
+): ObjectRecord {
+  const { md5, crc64ecma } = digests
+  const hex = algorithm === undefined ? undefined : digests[algorithm]
+  return {
+    bucket,
+    key,
+    size,
+    etag: md5 ?? opaqueEtag(`${bucket} ${key} ${now} ${size}`),
+    type: 'Normal',
+    ...(md5 === undefined ? {} : { md5 }),
+    ...(crc64ecma === undefined ? {} : { crc64: crc64ecma }),
+    ...(algorithm === undefined || hex === undefined
+      ? {}
+      : {
+          checksum: {
+            algorithm,
+            type: 'FULL_OBJECT',
+            value: hexToBase64(hex),
+          },
+        }),
+    time: now,
+    settings,
+  }
+}
+
+/** Stands in for the MD5 where that is switched off. */
+function opaqueEtag(text: string): string {
+  return createHash('md5').update(text).digest('hex')
+}
