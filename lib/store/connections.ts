@@ -11,12 +11,13 @@
 import { setMaxListeners } from 'node:events'
 import { Socket } from 'node:net'
 import { buildConnector, Client, type Dispatcher } from 'undici'
+import { DispatchQueue } from './dispatch-queue.js'
 
 /** A place for one request at a time. */
 export interface Lane {
   readonly dispatcher: Dispatcher
-  /** The dispatcher is ours: dispatched means connecting, not queued. */
-  readonly own: boolean
+  /** Absent when the dispatcher is ours: dispatched means connecting then. */
+  readonly queue?: DispatchQueue
 }
 
 export interface ConnectionsOptions {
@@ -29,7 +30,6 @@ export interface ConnectionsOptions {
 }
 
 class OwnLane implements Lane {
-  readonly own = true
   readonly dispatcher: Client
   #socket: Socket | undefined
 
@@ -66,7 +66,9 @@ export class Connections {
     this.#origin = origin
     this.#free = lanes
     this.#given =
-      dispatcher === undefined ? undefined : { dispatcher, own: false }
+      dispatcher === undefined
+        ? undefined
+        : { dispatcher, queue: new DispatchQueue() }
     // Our own connect timer bounds connecting; a second one would only race it.
     this.#connect = buildConnector({ ...tls, timeout: 0 })
   }

@@ -50,7 +50,7 @@ export interface SessionOptions {
   connections: Connections
   credentials: CredentialSource
   clock: Clock
-  environment: Pick<Environment, 'timer'>
+  environment: Pick<Environment, 'timer' | 'soon' | 'monotonic'>
 }
 
 /** One attempt on its way. */
@@ -68,7 +68,7 @@ export class Session {
   readonly #connections: Connections
   readonly #credentials: CredentialSource
   readonly #clock: Clock
-  readonly #environment: Pick<Environment, 'timer'>
+  readonly #environment: Pick<Environment, 'timer' | 'soon' | 'monotonic'>
   readonly #host: string
 
   constructor({
@@ -184,9 +184,9 @@ export class Session {
         ...failing,
         environment: this.#environment,
         dispatcher: lane.dispatcher,
+        queue: lane.queue,
         origin: this.#dialect.origin,
         signal: call.signal,
-        timeouts: lane.own ? call.timeouts : { ...call.timeouts, connect: 0 },
       },
     )
     return attempt.run()

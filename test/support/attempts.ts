@@ -34,6 +34,7 @@ export function attempts(t: Test, settings: AttemptSettings): Send {
     const lane = await connections.acquire(signal)
     const options: AttemptOptions = {
       dispatcher: lane.dispatcher,
+      queue: lane.queue,
       origin,
       signal,
       operation: 'UploadPart',
