@@ -133,14 +133,16 @@ function isCertificateProblem(error: StoreError): boolean {
 
 /**
  * ms to wait by a `Retry-After` header: seconds, or an HTTP date against `now`
- * (ms since 1970). Undefined for anything else.
+ * (ms since 1970); five minutes at most. Undefined for anything else.
  */
 export function parseRetryAfter(
   value: string | undefined,
   now: number,
 ): number | undefined {
   const text = value?.trim() ?? ''
-  if (/^[0-9]{1,9}$/.test(text)) return Number(text) * 1000
+  if (/^[0-9]+$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfter)
   const time = parseDate(text)
-  return time === undefined ? undefined : Math.max(0, time - now)
+  return time === undefined
+    ? undefined
+    : Math.min(Math.max(0, time - now), maxRetryAfter)
 }

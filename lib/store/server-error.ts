@@ -7,6 +7,9 @@ import type { HttpAnswer } from './answer.js'
 import type { StoreErrorKind } from './store-error.js'
 import { parseXml, trimmedText, type XmlElement } from './xml.js'
 
+/** Of an error's document, and of what else says one thing only. */
+export const errorBytes = 64 * 1024
+
 export interface ServerError {
   status: number
   code?: string | undefined
@@ -38,7 +41,7 @@ export function readServerError(
   const encoded = header(names.xml)
   const xml =
     errorElement(body) ??
-    errorElement(Buffer.from(encoded?.slice(0, 65_536) ?? '', 'base64')) ??
+    errorElement(Buffer.from(encoded?.slice(0, errorBytes) ?? '', 'base64')) ??
     {}
   return {
     status,
@@ -61,7 +64,11 @@ export function readRequestId(
 
 /** Whether a body is an error document, whatever the status said. */
 export function isErrorDocument(body: Uint8Array): boolean {
-  const head = Buffer.from(body.subarray(0, 1024)).toString('latin1')
+  // Blanks keep the connection alive while the server works.
+  const begin = body.findIndex((byte) => byte !== 0x20 && byte !== 0x0a)
+  const head = Buffer.from(body.subarray(Math.max(0, begin)))
+    .subarray(0, 1024)
+    .toString('latin1')
   const root = /^(?:\xef\xbb\xbf)?\s*(?:<\?[^>]*\?>\s*)*<(?:\w+:)?Error[\s/>]/
   return root.test(head)
 }
@@ -92,7 +99,7 @@ export function kindOfStatus(status: number): StoreErrorKind {
 }
 
 function errorElement(body: Uint8Array): XmlElement | undefined {
-  if (body.length === 0) return undefined
+  if (body.length === 0 || body.length > errorBytes) return undefined
   try {
     return parseXml(body, ['Error']).element
   } catch {

@@ -20,6 +20,7 @@ import {
 } from './request-trace.js'
 import { parseRetryAfter } from './retry.js'
 import {
+  errorBytes,
   isErrorDocument,
   kindOfStatus,
   readRequestId,
@@ -30,8 +31,13 @@ import { StoreError } from './store-error.js'
 import type { Environment } from '../environment.js'
 import type { UploadErrorFields } from '../errors.js'
 
-export const errorBytes = 64 * 1024
-export const listBytes = 16 * 1024 * 1024
+/**
+ * Of a page: a thousand parts, or two hundred uploads with the longest of keys,
+ * percent-encoded, and the longest of IDs.
+ */
+export const pageBytes = 1024 * 1024
+/** Of a callback server (OSS documentation, "Callback"). */
+export const callbackBytes = 3 * 1024 * 1024
 
 export interface Operation extends UnsignedRequest {
   name: OperationName
@@ -110,6 +116,11 @@ export class Session {
 
   close(): void {
     this.#connections.close()
+  }
+
+  /** What the server says its clock shows; undefined when it cannot be true. */
+  serverTime({ headers }: HttpAnswer): number | undefined {
+    return this.#clock.believable(headers['date'])
   }
 
   /** For a 2xx that cannot be used: a StoreError that says which call it was. */
