@@ -25,8 +25,10 @@ import {
   kindOfStatus,
   readRequestId,
   readServerError,
+  withErrorBody,
   type ServerError,
 } from './server-error.js'
+import { Secrets } from './secrets.js'
 import { StoreError } from './store-error.js'
 import type { Environment } from '../environment.js'
 import type { UploadErrorFields } from '../errors.js'
@@ -141,6 +143,9 @@ export class Session {
       requestId: found.requestId,
       hostId: found.hostId,
       ec: found.ec,
+      serverMessage: found.message,
+      argument: found.argument,
+      recommendDoc: found.recommendDoc,
       retryAfter: parseRetryAfter(
         answer.headers['retry-after'],
         this.#clock.local(),
@@ -200,7 +205,11 @@ export class Session {
         signal: call.signal,
       },
     )
-    return attempt.run()
+    const answer = withErrorBody(
+      await attempt.run(),
+      this.#dialect.errorHeaders,
+    )
+    return new Secrets(credentials, signed.headers).cleaned(answer)
   }
 
   #refusal(
@@ -217,11 +226,19 @@ export class Session {
   }
 
   #text({ name }: Operation, found: ServerError): string {
-    const { status, code, requestId } = found
+    const { status, code, requestId, message, argument } = found
     const said = code === undefined ? String(status) : `${status} ${code}`
+    const about = argument === undefined ? '' : ` (${argument})`
     const id = requestId === undefined ? '' : `, request ${requestId}`
-    const hint = this.#dialect.hintFor(found)
-    return `${name} at ${this.#host}: ${said}${id}.${hint === undefined ? '' : ` ${hint}`}`
+    const sentences = [
+      `${name} at ${this.#host}: ${said}${about}${id}`,
+      message,
+      this.#dialect.hintFor(found),
+    ]
+    return sentences
+      .filter((sentence) => sentence !== undefined)
+      .map((sentence) => (/[.!?]$/.test(sentence) ? sentence : `${sentence}.`))
+      .join(' ')
   }
 
   #failing({ name, fields }: Operation, { timeouts }: Call): Failing {

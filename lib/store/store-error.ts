@@ -82,7 +82,18 @@ const codes: Record<StoreErrorKind, ErrorCode> = {
 /** What an error that came of this one says of the server's answer. */
 export function answerOf(cause: StoreError): UploadErrorFields {
   const { status, serverCode, requestId, hostId, ec } = cause
-  return { cause, status, serverCode, requestId, hostId, ec }
+  const { serverMessage, argument, recommendDoc } = cause
+  return {
+    cause,
+    status,
+    serverCode,
+    requestId,
+    hostId,
+    ec,
+    serverMessage,
+    argument,
+    recommendDoc,
+  }
 }
 
 /** One failed attempt of a store's call. */
