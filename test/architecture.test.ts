@@ -14,9 +14,10 @@ const sources = readdirSync(join(root, 'lib'), { recursive: true })
 const allowed: Record<string, readonly string[]> = {
   errors: [],
   environment: [],
+  'known-options': ['errors'],
   diagnostics: ['errors'],
   hash: ['errors'],
-  store: ['diagnostics', 'environment', 'errors', 'hash'],
+  store: ['diagnostics', 'environment', 'errors', 'hash', 'known-options'],
   checkpoint: ['environment', 'errors', 'hash'],
   upload: [
     'checkpoint',
@@ -25,6 +26,7 @@ const allowed: Record<string, readonly string[]> = {
     'diagnostics',
     'environment',
     'errors',
+    'known-options',
   ],
   index: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
   'dev-server': ['errors'],

@@ -11,6 +11,7 @@
 import { setMaxListeners } from 'node:events'
 import { Socket } from 'node:net'
 import { buildConnector, Client, type Dispatcher } from 'undici'
+import { invalidOption } from '../errors.js'
 import { DispatchQueue } from './dispatch-queue.js'
 
 /** A place for one request at a time. */
@@ -27,6 +28,20 @@ export interface ConnectionsOptions {
   tls?: { ca: string } | undefined
   /** Requests at once; 64. */
   lanes?: number | undefined
+}
+
+/** Throws `PAWL_INVALID_OPTION` for what cannot dispatch, such as Node's agents. */
+export function checkDispatcher(dispatcher: unknown): void {
+  if (dispatcher === undefined) return
+  const isOne =
+    typeof dispatcher === 'object' &&
+    dispatcher !== null &&
+    typeof Reflect.get(dispatcher, 'dispatch') === 'function'
+  if (!isOne) {
+    invalidOption(
+      "dispatcher: expected undici's, such as new ProxyAgent(…); agents of node:http are none.",
+    )
+  }
 }
 
 class OwnLane implements Lane {
