@@ -12,6 +12,8 @@ export interface Failing {
   host: string
   fields: UploadErrorFields
   timeouts: CallTimeouts
+  /** This process has had no answer of the host. */
+  isStranger: boolean
 }
 
 export interface Failure {
@@ -25,7 +27,7 @@ export interface Failure {
 
 /** One sentence, and the fields that say which request it was. */
 export function failureOf(
-  { operation, host, fields }: Failing,
+  { operation, host, fields, isStranger }: Failing,
   { kind, what, error, status, staleConnection }: Failure,
 ): StoreError {
   const cause = error === undefined ? undefined : reduceCause(error)
@@ -36,6 +38,7 @@ export function failureOf(
     cause,
     status,
     staleConnection,
+    isStranger,
   })
 }
 

@@ -33,7 +33,7 @@ export interface RetryDecision {
 }
 
 /** A server may ask for a pause, not for the end of the upload. */
-const maxRetryAfter = 5 * 60_000
+export const maxRetryAfter = 5 * 60_000
 
 /**
  * Retries that the calls of one upload have together: a server that fails for
@@ -90,7 +90,11 @@ export function decideRetry(
   return { retry: true, delay: Math.max(jitter, asked), countsAttempt: true }
 }
 
-function isWorthRetrying(error: StoreError, previous?: StoreError): boolean {
+/** Whether the same request may succeed. */
+export function isWorthRetrying(
+  error: StoreError,
+  previous: StoreError | undefined,
+): boolean {
   switch (error.kind) {
     case 'network':
       return !isCertificateProblem(error)

@@ -41,6 +41,9 @@ export const pageBytes = 1024 * 1024
 /** Of a callback server (OSS documentation, "Callback"). */
 export const callbackBytes = 3 * 1024 * 1024
 
+/** Hosts that have answered this process; the others may be typing errors. */
+const answered = new Set<string>()
+
 export interface Operation extends UnsignedRequest {
   name: OperationName
   /** Besides `content`; with `content-length` in the headers. */
@@ -209,6 +212,7 @@ export class Session {
       await attempt.run(),
       this.#dialect.errorHeaders,
     )
+    answered.add(this.#host)
     return new Secrets(credentials, signed.headers).cleaned(answer)
   }
 
@@ -242,7 +246,8 @@ export class Session {
   }
 
   #failing({ name, fields }: Operation, { timeouts }: Call): Failing {
-    return { operation: name, host: this.#host, fields, timeouts }
+    const isStranger = !answered.has(this.#host)
+    return { operation: name, host: this.#host, fields, timeouts, isStranger }
   }
 }
 

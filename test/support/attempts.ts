@@ -39,6 +39,7 @@ export function attempts(t: Test, settings: AttemptSettings): Send {
       signal,
       operation: 'UploadPart',
       host: new URL(origin).host,
+      isStranger: true,
       fields: { key: 'k', partNumber: 1 },
       environment: realEnvironment,
       timeouts: {

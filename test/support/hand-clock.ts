@@ -1,4 +1,5 @@
 /** A clock that is turned by hand, with the timers that hang on it. */
+import { setImmediate } from 'node:timers/promises'
 import type { Environment, Timer } from '../../lib/environment.js'
 
 interface Hanging {
@@ -16,6 +17,11 @@ export interface HandClock extends Pick<
   block(ms: number): void
   /** Timers that hang. */
   readonly hanging: number
+  /**
+   * Turns it from timer to timer until the work is done, as fast as the work of
+   * each allows.
+   */
+  runWith<T>(work: Promise<T>): Promise<T>
 }
 
 export function handClock(): HandClock {
@@ -31,7 +37,7 @@ export function handClock(): HandClock {
     [...timers]
       .filter(({ due }) => due <= until)
       .toSorted((a, b) => a.due - b.due)[0]
-  return {
+  const clock: HandClock = {
     monotonic: () => now,
     soon: (work) => void turn.push(work),
     timer: (ms, ring): Timer => {
@@ -61,5 +67,18 @@ export function handClock(): HandClock {
     get hanging() {
       return timers.size
     },
+    async runWith(work) {
+      let isDone = false
+      const done = (): void => void (isDone = true)
+      work.then(done, done)
+      for (;;) {
+        await setImmediate()
+        if (isDone) return work
+        const due = next(Infinity)
+        if (due === undefined) throw new Error('nothing will happen any more')
+        clock.advance(due.due - now)
+      }
+    },
   }
+  return clock
 }
