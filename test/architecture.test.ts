@@ -77,3 +77,10 @@ await t.test('files are small', async (t) => {
     t.ok(lines.length <= 501, `${name} has ${lines.length} lines`)
   }
 })
+
+await t.test('stores need no MD5, which FIPS does not have', async (t) => {
+  for (const name of sources.filter((name) => name.startsWith('store'))) {
+    const text = readFileSync(join(root, 'lib', name), 'utf8')
+    t.notMatch(text, /createHash\(['"](md5|sha1)/, name)
+  }
+})
