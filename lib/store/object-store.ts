@@ -296,7 +296,7 @@ export interface ObjectStore {
   readonly limits: StoreLimits
   /** What the store reports of stored bytes. */
   readonly digest: StoreDigest
-  /** False: this store is known to drop user metadata, marks with it. */
+  /** False: this store keeps no user metadata, and so no marks. Absent: it does. */
   readonly keepsMetadata?: boolean | undefined
   /**
    * `initiate`: of two completed uploads of one key the object is that of the
