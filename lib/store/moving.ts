@@ -5,8 +5,9 @@
  * - *connect* runs until the request has a connection. A dispatcher that is not
  *   ours may queue requests; waiting there is not connecting (`dispatch-queue`).
  * - *stall* runs while the body goes out, and anew whenever bytes of it have left
- *   this process for the system's buffers. What a server sends meanwhile is no
- *   movement: answers of 1xx without end would keep a dead upload alive.
+ *   this process for the system's buffers, which a full one tells of when a third
+ *   of it is free. What a server sends meanwhile is no movement: answers of 1xx
+ *   without end would keep a dead upload alive.
  * - *headers* runs from the moment the whole body has left this process to the
  *   last byte of the answer. The body may lie in buffers then, of the system or
  *   of a proxy that reads it whole before it passes it on; so the wait is longer

@@ -2,8 +2,6 @@
  * Whatever a server answers: a result or a StoreError, soon, and no pause of the
  * event loop that could be felt.
  */
-import { once } from 'node:events'
-import net from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import t from 'tap'
 import type { ObjectStore } from '../../lib/store/object-store.js'
@@ -11,6 +9,7 @@ import { ossStore } from '../../lib/store/oss/store.js'
 import { s3Store } from '../../lib/store/s3/store.js'
 import { StoreError } from '../../lib/store/store-error.js'
 import { honestAnswers, mutate, refusals } from '../support/mutated-answers.js'
+import { rawServer } from '../support/raw-server.js'
 import { randomFrom, seedFor } from '../support/seed.js'
 import { bodyFrom, storeCall } from '../support/store-call.js'
 import { sized } from '../support/tier.js'
@@ -58,8 +57,7 @@ const calls: Record<
 
 /** Answers every request with the bytes that are given, and closes. */
 let answer: Buffer = Buffer.alloc(0)
-const server = net.createServer((socket) => {
-  socket.on('error', () => undefined)
+const port = await rawServer(t, (socket) => {
   let received = ''
   socket.on('data', (chunk) => {
     received += chunk.toString('latin1')
@@ -71,10 +69,6 @@ const server = net.createServer((socket) => {
     socket.end(answer)
   })
 })
-server.listen(0, '127.0.0.1')
-await once(server, 'listening')
-t.teardown(() => server.close())
-const { port } = server.address() as net.AddressInfo
 const endpoint = `http://127.0.0.1:${port}`
 const bucket = 'examplebucket'
 const stores: ObjectStore[] = [

@@ -1,35 +1,15 @@
 /** Our limits hold with every dispatcher, and against every server. */
 import { once } from 'node:events'
-import net from 'node:net'
+import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import { Agent, ProxyAgent, RetryAgent, type Dispatcher } from 'undici'
 import { attempts, rejection, upload, watched } from '../support/attempts.js'
+import { rawServer } from '../support/raw-server.js'
 import { answer, bodyOf, scriptedServer } from '../support/scripted-server.js'
 
 const MiB = 1024 * 1024
-
-/** A server of raw bytes; what it is given lives as long as the test. */
-async function rawServer(
-  t: Test,
-  onSocket: (socket: net.Socket) => void,
-): Promise<string> {
-  const sockets = new Set<net.Socket>()
-  const server = net.createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined)
-    onSocket(socket)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  const { port } = server.address() as net.AddressInfo
-  return `http://127.0.0.1:${port}`
-}
 
 function given<D extends Dispatcher>(t: Test, dispatcher: D): D {
   t.teardown(() => dispatcher.destroy())
@@ -38,7 +18,7 @@ function given<D extends Dispatcher>(t: Test, dispatcher: D): D {
 
 for (const whose of ['our own', "the caller's"]) {
   await t.test(`103 without end keeps nothing alive: ${whose}`, async (t) => {
-    const origin = await rawServer(t, (socket) => {
+    const port = await rawServer(t, (socket) => {
       socket.pause()
       const hints = setInterval(() => {
         socket.write('HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n')
@@ -46,7 +26,7 @@ for (const whose of ['our own', "the caller's"]) {
       socket.once('close', () => clearInterval(hints))
     })
     const send = attempts(t, {
-      origin,
+      origin: `http://127.0.0.1:${port}`,
       timeouts: { stall: 300 },
       ...(whose === 'our own' ? {} : { dispatcher: given(t, new Agent()) }),
     })
@@ -55,6 +35,37 @@ for (const whose of ['our own', "the caller's"]) {
     t.equal(error.kind, 'timeout')
     t.match(error.message, /not one byte of the body moved within 300 ms/)
     t.ok(state.ended)
+  })
+}
+
+for (const scheme of ['http', 'https'] as const) {
+  await t.test(`${scheme}: one view that moves for long`, async (t) => {
+    const read = (name: string) =>
+      readFileSync(
+        new URL(`../fixtures/tls/${name}.pem`, import.meta.url),
+        'utf8',
+      )
+    const cert = read('cert')
+    const isTls = scheme === 'https'
+    const server = await scriptedServer(t, {
+      tls: isTls ? { cert, key: read('key') } : undefined,
+      steps: [
+        async ({ request, response }) => {
+          // A system tells of room in steps of a third of its buffer.
+          const reading = setInterval(() => request.read(), 5)
+          await once(request, 'end').finally(() => clearInterval(reading))
+          response.end()
+        },
+      ],
+    })
+    const send = attempts(t, {
+      origin: server.origin,
+      timeouts: { stall: 500 },
+      ...(isTls ? { tls: { ca: cert } } : {}),
+    })
+    // More than the system's buffers hold, in one write.
+    const bytes = Buffer.alloc(12 * MiB)
+    t.equal((await send(upload(bytes, bytes.length))).status, 200)
   })
 }
 
@@ -82,10 +93,10 @@ await t.test("a dispatcher's own limits do not end what moves", async (t) => {
 })
 
 await t.test('a proxy that never answers CONNECT is given up', async (t) => {
-  const uri = await rawServer(t, (socket) => socket.resume())
+  const port = await rawServer(t, (socket) => socket.resume())
   const send = attempts(t, {
     origin: 'http://store.example',
-    dispatcher: given(t, new ProxyAgent(uri)),
+    dispatcher: given(t, new ProxyAgent(`http://127.0.0.1:${port}`)),
     timeouts: { connect: 200 },
   })
   const { state, request } = watched(Buffer.alloc(10))
@@ -102,14 +113,14 @@ for (const [status, kind] of [
   [502, 'network'],
 ] as const) {
   await t.test(`a proxy that answers CONNECT with ${status}`, async (t) => {
-    const uri = await rawServer(t, (socket) => {
+    const port = await rawServer(t, (socket) => {
       socket.once('data', () =>
         socket.end(`HTTP/1.1 ${status} No\r\ncontent-length: 0\r\n\r\n`),
       )
     })
     const send = attempts(t, {
       origin: 'http://store.example',
-      dispatcher: given(t, new ProxyAgent(uri)),
+      dispatcher: given(t, new ProxyAgent(`http://127.0.0.1:${port}`)),
     })
     const error = await rejection(send(upload(Buffer.alloc(10))))
     t.match(error, { kind, status })
