@@ -61,7 +61,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   readonly #answer: AnswerReader
   readonly #body: WatchedBody | undefined
   readonly #moving: MovingWatch
-  /** Sockets that an earlier dispatch of the same attempt went out on. */
+  /** Sockets of an earlier dispatch that still hold views, until they are free. */
   readonly #former = new Map<Socket, Promise<void>>()
   #place: Place | undefined
   #pulls = 0
@@ -217,9 +217,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #detach(): void {
     const socket = this.#socket
     if (socket === undefined) return
-    const flushed = this.#flushed() ?? Promise.resolve()
-    const closed = this.#closed ?? Promise.resolve()
-    this.#former.set(socket, Promise.race([flushed, closed]))
+    const onClose = this.#onClose
+    const free = Promise.race([this.#flushed(), this.#closed]).then(() => {
+      if (onClose !== undefined) socket.off('close', onClose)
+      this.#former.delete(socket)
+    })
+    this.#former.set(socket, free)
     this.#socket = undefined
   }
 
@@ -279,7 +282,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     if (this.#onClose !== undefined) socket?.off('close', this.#onClose)
     for (const [former, free] of this.#former) {
-      if (!clean) former.destroy()
+      // What it holds is waited for in vain; a free one may serve others by now.
+      former.destroy()
       await free
     }
     await closing

@@ -1,6 +1,5 @@
 /** Our limits hold with every dispatcher, and against every server. */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
@@ -35,37 +34,6 @@ for (const whose of ['our own', "the caller's"]) {
     t.equal(error.kind, 'timeout')
     t.match(error.message, /not one byte of the body moved within 300 ms/)
     t.ok(state.ended)
-  })
-}
-
-for (const scheme of ['http', 'https'] as const) {
-  await t.test(`${scheme}: one view that moves for long`, async (t) => {
-    const read = (name: string) =>
-      readFileSync(
-        new URL(`../fixtures/tls/${name}.pem`, import.meta.url),
-        'utf8',
-      )
-    const cert = read('cert')
-    const isTls = scheme === 'https'
-    const server = await scriptedServer(t, {
-      tls: isTls ? { cert, key: read('key') } : undefined,
-      steps: [
-        async ({ request, response }) => {
-          // A system tells of room in steps of a third of its buffer.
-          const reading = setInterval(() => request.read(), 5)
-          await once(request, 'end').finally(() => clearInterval(reading))
-          response.end()
-        },
-      ],
-    })
-    const send = attempts(t, {
-      origin: server.origin,
-      timeouts: { stall: 500 },
-      ...(isTls ? { tls: { ca: cert } } : {}),
-    })
-    // More than the system's buffers hold, in one write.
-    const bytes = Buffer.alloc(12 * MiB)
-    t.equal((await send(upload(bytes, bytes.length))).status, 200)
   })
 }
 
