@@ -2,8 +2,9 @@
  * Every error that leaves this library is an {@link UploadError} with a stable
  * `code`. Callers compare codes, never texts. A text says what failed, on what,
  * what was found against what was expected, and what to do next. Neither texts
- * nor properties ever hold a secret, a body or a query string: `cause` is kept
- * only where the cause was made on this machine (file system, socket).
+ * nor properties ever hold a secret, a body or a query string; of a server's
+ * words only its `Message`, cut and cleaned. `cause` is kept only where the cause
+ * was made on this machine (file system, socket).
  */
 
 /** Every code that an {@link UploadError} can have. */
@@ -83,6 +84,15 @@ export interface UploadErrorFields {
   hostId?: string | undefined
   /** OSS's fine-grained cause, for its support; not to be programmed against. */
   ec?: string | undefined
+  /**
+   * The server's own words, as one line of at most 512 bytes without credentials.
+   * Absent for refusals of a signature or a token.
+   */
+  serverMessage?: string | undefined
+  /** The argument, header or condition that the server found fault with. */
+  argument?: string | undefined
+  /** Where the service explains the failure. */
+  recommendDoc?: string | undefined
   /** The object is complete all the same (a `discard()` that came too late). */
   completed?: boolean | undefined
 }
@@ -117,6 +127,12 @@ export class UploadError extends Error {
   declare readonly hostId?: string
   /** OSS's fine-grained cause, for its support; not to be programmed against. */
   declare readonly ec?: string
+  /** The server's own words, as one line without credentials. */
+  declare readonly serverMessage?: string
+  /** The argument, header or condition that the server found fault with. */
+  declare readonly argument?: string
+  /** Where the service explains the failure. */
+  declare readonly recommendDoc?: string
   /** The object is complete all the same. */
   declare readonly completed?: boolean
 

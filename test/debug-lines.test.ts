@@ -76,7 +76,7 @@ test('a run that fails, and the one that goes on', async (t) => {
   ])
   saysInOrder(t, first.lines, [
     /^"k": UploadPart 2, attempt 1, begins, 4096 bytes$/,
-    /^"k": UploadPart 2, attempt 1, after \d+ ms: PAWL_SERVER: UploadPart at \S+: 503 SlowDown, request \w+\.$/,
+    /^"k": UploadPart 2, attempt 1, after \d+ ms: PAWL_SERVER: UploadPart at \S+: 503 SlowDown, request \w+\. The server misbehaves\.$/,
     /^"k": part 2: attempt 1 failed \(PAWL_SERVER: .+\), again in \d+ ms$/,
     /^"k": UploadPart 2, attempt 2, begins, 4096 bytes$/,
     /^"k": UploadPart 2, attempt 2, after \d+ ms: PAWL_ACCESS_DENIED: .*403 AccessDenied/,

@@ -56,6 +56,8 @@ interface StoredPart extends Stored {
 interface StoredObject extends Stored {
   key: string
   headers: Record<string, string>
+  /** By which its upload knows it again. */
+  mark?: string | undefined
 }
 
 interface StartedUpload {
@@ -63,6 +65,7 @@ interface StartedUpload {
   uploadId: string
   initiated: number
   headers: Record<string, string>
+  mark?: string | undefined
 }
 
 /** The directory must exist; what is in it is left alone. */
@@ -101,22 +104,25 @@ class DirectoryStore implements ObjectStore {
         `object.${unknown}: a directory has no place for it`,
       )
     }
-    const entries = Object.entries(metadata ?? {})
+    // The mark of another object, whose metadata was copied, is not kept.
+    const { pawl: _mark, ...own } = metadata ?? {}
+    const entries = Object.entries(own)
     return {
       ...(contentType === undefined ? {} : { 'content-type': contentType }),
       ...Object.fromEntries(entries.map(([n, v]) => [`meta-${n}`, v])),
     }
   }
 
-  createUpload({ key, object }: CreateUploadRequest): Promise<CreatedUpload> {
+  createUpload(request: CreateUploadRequest): Promise<CreatedUpload> {
     return this.#attempt(async () => {
+      const { key, object, mark } = request
       const uploadId = randomUUID()
       const initiated = Date.now()
       const headers = this.fixedHeaders(object)
       const directory = this.#uploadAt(uploadId)
       await this.#makeDirectory('uploads')
       await mkdir(directory)
-      const record = { key, uploadId, initiated, headers }
+      const record = { key, uploadId, initiated, headers, mark }
       await putRecord(directory, 'upload.json', { record })
       await syncDirectory(join(this.bucket, 'uploads'))
       return { uploadId, date: initiated }
@@ -159,7 +165,7 @@ class DirectoryStore implements ObjectStore {
   ): Promise<ObjectReceipt> {
     return this.#attempt(async () => {
       const { key, uploadId, object } = request
-      const { headers } = await this.#upload(key, uploadId)
+      const { headers, mark } = await this.#upload(key, uploadId)
       const directory = this.#uploadAt(uploadId)
       const stored = new Map(
         (await this.#parts(uploadId)).map((part) => [part.partNumber, part]),
@@ -193,7 +199,7 @@ class DirectoryStore implements ObjectStore {
       const etags = createHash('md5')
       for (const { etag } of parts) etags.update(Buffer.from(etag, 'hex'))
       const etag = `${etags.digest('hex')}-${parts.length}`
-      await this.#publish({ ...whole, key, headers, etag }, object)
+      await this.#publish({ ...whole, key, headers, mark, etag }, object)
       await this.#removeUpload(uploadId)
       return { etag }
     })
@@ -233,11 +239,11 @@ class DirectoryStore implements ObjectStore {
 
   putObject(request: PutObjectRequest, call: Call): Promise<ObjectReceipt> {
     return this.#attempt(async () => {
-      const { key, object } = request
+      const { key, object, mark } = request
       const headers = this.fixedHeaders(object)
       await this.#makeDirectory('bytes')
       const bytes = await receive(join(this.bucket, 'bytes'), request, call)
-      await this.#publish({ ...bytes, key, headers }, object)
+      await this.#publish({ ...bytes, key, headers, mark }, object)
       return { etag: bytes.etag }
     })
   }

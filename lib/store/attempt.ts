@@ -2,7 +2,9 @@
  * One HTTP attempt, from dispatch until nothing of it is left.
  *
  * States: *connecting* (dispatched, no socket yet), *sending* (the body goes
- * out), *waiting* (for the answer's last byte), *ended*. The first outcome wins:
+ * out), *waiting* (for the answer's last byte), *ended*; how long each may last
+ * is in `moving.ts`. A dispatcher that tries again by itself goes back to
+ * *sending*, with the body from its first byte. The first outcome wins:
  * an answer, a failure, a time-out of ours or the caller's signal. After it the
  * timers and listeners go, the body is closed, and on anything but a clean
  * answer the socket is destroyed. The promise settles only when no byte of the
@@ -12,13 +14,15 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Environment, Timer } from '../environment.js'
-import { claimSocket } from './request-socket.js'
-import type { Body, CallTimeouts } from './object-store.js'
+import type { Environment } from '../environment.js'
+import type { DispatchQueue, Place } from './dispatch-queue.js'
+import { answerLimit, MovingWatch } from './moving.js'
+import { bytesLeft, claimSocket } from './request-socket.js'
+import type { Body } from './object-store.js'
 import { AnswerReader, type HttpAnswer } from './answer.js'
 import {
   failureOf,
-  kindOf,
+  failureOfClient,
   timeoutError,
   type Failing,
 } from './attempt-error.js'
@@ -36,18 +40,17 @@ export interface HttpRequest {
 }
 
 export interface AttemptOptions extends Failing {
-  environment: Pick<Environment, 'timer'>
+  environment: Pick<Environment, 'timer' | 'soon' | 'monotonic'>
   dispatcher: Dispatcher
+  /** Of a dispatcher that is not ours: it may let requests wait. */
+  queue?: DispatchQueue | undefined
   origin: string
   signal: AbortSignal
-  /** `connect: 0` when the dispatcher is not ours: it may queue. */
-  timeouts: CallTimeouts
 }
 
 type Outcome = { answer: HttpAnswer } | { error: unknown }
 
-/** Timers fire at once beyond this. */
-const maxTimer = 2 ** 31 - 1
+const noLimits = { headersTimeout: 0, bodyTimeout: 0 }
 
 /** Sockets that have carried an answer: the next request may find them dead. */
 const used = new WeakSet<Socket>()
@@ -57,27 +60,33 @@ export class Attempt implements Dispatcher.DispatchHandler {
   readonly #options: AttemptOptions
   readonly #answer: AnswerReader
   readonly #body: WatchedBody | undefined
+  readonly #moving: MovingWatch
+  /** Sockets of an earlier dispatch that still hold views, until they are free. */
+  readonly #former = new Map<Socket, Promise<void>>()
+  #place: Place | undefined
+  #pulls = 0
+  #begun = 0
   #controller: Dispatcher.DispatchController | undefined
   #socket: Socket | undefined
   #closed: Promise<void> | undefined
   #onClose: (() => void) | undefined
   #bytesBefore = 0
   #reused = false
-  #timer: Timer | undefined
   #outcome: Outcome | undefined
   #settle: (() => void) | undefined
   readonly #onAbort = () => this.#fail(this.#options.signal.reason)
-  readonly #onStall = () => this.#timeOut('stall')
 
   constructor(request: HttpRequest, options: AttemptOptions) {
     this.#request = request
     this.#options = options
     this.#answer = new AnswerReader(request.maxAnswerBytes)
+    this.#moving = new MovingWatch(options.environment, {
+      onTimeOut: (phase, limit) =>
+        this.#fail(timeoutError(options, phase, limit)),
+    })
     if (request.body !== undefined) {
       this.#body = new WatchedBody(request.body, {
-        onPull: () => {
-          if (this.#socket === undefined) this.#arm('stall')
-        },
+        onPull: () => (this.#pulls += 1),
         onEnd: () => this.#waitForAnswer(),
         flushed: () => this.#flushed(),
       })
@@ -86,19 +95,29 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** Once, with what the server answered, whatever the status. */
   async run(): Promise<HttpAnswer> {
-    const { dispatcher, origin, signal } = this.#options
+    const { dispatcher, origin, signal, queue, timeouts } = this.#options
+    const { monotonic } = this.#options.environment
     signal.throwIfAborted()
     const settled = new Promise<void>((resolve) => {
       this.#settle = resolve
     })
     signal.addEventListener('abort', this.#onAbort)
-    this.#arm('connect')
+    const place = queue?.enter(monotonic())
+    this.#place = place
+    this.#moving.connecting(
+      timeouts.connect,
+      place && (() => queue?.connectingSince(place)),
+    )
     const { method, path, headers } = this.#request
     // undici takes any async iterable; its types name only streams.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     const body = (this.#body ?? null) as unknown as Readable | null
     try {
-      dispatcher.dispatch({ origin, path, method, headers, body }, this)
+      dispatcher.dispatch(
+        // A dispatcher's own limits would end what ours let go on.
+        { origin, path, method, headers, body, ...noLimits },
+        this,
+      )
     } catch (error) {
       this.#fail(failureOf(this.#options, { kind: 'network', error }))
     }
@@ -116,8 +135,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
       return
     }
     this.#controller = controller
-    if (this.#body === undefined) this.#arm('headers')
-    else this.#arm('stall')
+    const { queue, environment, timeouts } = this.#options
+    this.#begun = environment.monotonic()
+    if (this.#place !== undefined) queue?.begin(this.#place, this.#begun)
+    this.#detach()
+    if (this.#body === undefined) this.#moving.waiting(timeouts.headers)
+    else this.#moving.sending(timeouts.stall, () => this.#left())
     claimSocket(this.#request.path, (socket) => this.#attach(socket))
   }
 
@@ -164,9 +187,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     const silent = this.#socket?.bytesRead === this.#bytesBefore
     this.#fail(
-      failureOf(this.#options, {
-        kind: kindOf(error),
-        error,
+      failureOfClient(this.#options, error, {
         staleConnection: this.#reused && silent && !this.#answer.started,
       }),
     )
@@ -190,11 +211,24 @@ export class Attempt implements Dispatcher.DispatchHandler {
       socket.once('close', onClose)
       this.#onClose = onClose
     })
-    if (this.#body === undefined) return
-    // The socket's own timer also sees a large write that moves slowly.
-    this.#timer?.cancel()
-    socket.setTimeout(this.#limit('stall'))
-    socket.on('timeout', this.#onStall)
+  }
+
+  /** A dispatcher tries again by itself; what it had before it may hold views. */
+  #detach(): void {
+    const socket = this.#socket
+    if (socket === undefined) return
+    const onClose = this.#onClose
+    const free = Promise.race([this.#flushed(), this.#closed]).then(() => {
+      if (onClose !== undefined) socket.off('close', onClose)
+      this.#former.delete(socket)
+    })
+    this.#former.set(socket, free)
+    this.#socket = undefined
+  }
+
+  /** Grows while the body moves: by its bytes, or where they cannot be seen by views. */
+  #left(): number {
+    return this.#socket === undefined ? this.#pulls : bytesLeft(this.#socket)
   }
 
   /**
@@ -212,30 +246,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   #waitForAnswer(): void {
     if (this.#outcome !== undefined) return
-    this.#leaveSocket()
-    this.#arm('headers')
-  }
-
-  #leaveSocket(): void {
-    this.#socket?.off('timeout', this.#onStall)
-    this.#socket?.setTimeout(0)
-  }
-
-  /** Zero is no limit. */
-  #arm(phase: keyof CallTimeouts): void {
-    this.#timer?.cancel()
-    const limit = this.#limit(phase)
-    if (limit === 0 || this.#outcome !== undefined) return
-    const { timer } = this.#options.environment
-    this.#timer = timer(limit, () => this.#timeOut(phase))
-  }
-
-  #limit(phase: keyof CallTimeouts): number {
-    return Math.min(this.#options.timeouts[phase], maxTimer)
-  }
-
-  #timeOut(phase: keyof CallTimeouts): void {
-    this.#fail(timeoutError(this.#options, phase))
+    const { environment, timeouts } = this.#options
+    const took = environment.monotonic() - this.#begun
+    const size = this.#body?.handedOut ?? 0
+    this.#moving.waiting(answerLimit(timeouts.headers, { size, took }))
   }
 
   #fail(error: unknown): void {
@@ -245,9 +259,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #end(outcome: Outcome): void {
     if (this.#outcome !== undefined) return
     this.#outcome = outcome
-    this.#timer?.cancel()
-    this.#options.signal.removeEventListener('abort', this.#onAbort)
-    this.#leaveSocket()
+    this.#moving.end()
+    const { signal, queue, environment } = this.#options
+    signal.removeEventListener('abort', this.#onAbort)
+    if (this.#place !== undefined) {
+      queue?.end(this.#place, environment.monotonic())
+    }
     void this.#quiet('answer' in outcome && outcome.answer.complete)
   }
 
@@ -264,6 +281,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
       await this.#closed
     }
     if (this.#onClose !== undefined) socket?.off('close', this.#onClose)
+    for (const [former, free] of this.#former) {
+      // What it holds is waited for in vain; a free one may serve others by now.
+      former.destroy()
+      await free
+    }
     await closing
     this.#settle?.()
   }

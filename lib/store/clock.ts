@@ -19,6 +19,17 @@ export class Clock {
   }
 
   /**
+   * What a server says its clock shows, if that can be: it has taken a signature
+   * by our time, and both services refuse one that is 15 minutes off.
+   */
+  believable(date: string | undefined): number | undefined {
+    const time = parseDate(date)
+    if (time === undefined) return undefined
+    const apart = Math.abs(time - this.now().getTime())
+    return apart <= maxSkew ? time : undefined
+  }
+
+  /**
    * Takes over the server's clock from an answer's `Date`. `received` is the
    * local time of that answer, not of the signature: a large part can take
    * minutes in between.
@@ -29,16 +40,22 @@ export class Clock {
   }
 }
 
+const maxSkew = 15 * 60_000
+
 const httpDate =
   /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/
 const isoDate = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/
+
+/** Before and after these no store has answered; such a date is a fault's. */
+const earliest = Date.UTC(2000, 0)
+const latest = Date.UTC(2100, 0)
 
 /** ms since 1970 of an HTTP or ISO 8601 date; undefined when it is none. */
 export function parseDate(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   if (!httpDate.test(text) && !isoDate.test(text)) return undefined
   const time = Date.parse(text)
-  return Number.isNaN(time) ? undefined : time
+  return time >= earliest && time < latest ? time : undefined
 }
 
 /** `20240102T030405Z`, as both signatures write a time. */

@@ -11,12 +11,14 @@
 import { setMaxListeners } from 'node:events'
 import { Socket } from 'node:net'
 import { buildConnector, Client, type Dispatcher } from 'undici'
+import { invalidOption } from '../errors.js'
+import { DispatchQueue } from './dispatch-queue.js'
 
 /** A place for one request at a time. */
 export interface Lane {
   readonly dispatcher: Dispatcher
-  /** The dispatcher is ours: dispatched means connecting, not queued. */
-  readonly own: boolean
+  /** Absent when the dispatcher is ours: dispatched means connecting then. */
+  readonly queue?: DispatchQueue
 }
 
 export interface ConnectionsOptions {
@@ -28,8 +30,21 @@ export interface ConnectionsOptions {
   lanes?: number | undefined
 }
 
+/** Throws `PAWL_INVALID_OPTION` for what cannot dispatch, such as Node's agents. */
+export function checkDispatcher(dispatcher: unknown): void {
+  if (dispatcher === undefined) return
+  const isOne =
+    typeof dispatcher === 'object' &&
+    dispatcher !== null &&
+    typeof Reflect.get(dispatcher, 'dispatch') === 'function'
+  if (!isOne) {
+    invalidOption(
+      "dispatcher: expected undici's, such as new ProxyAgent(…); agents of node:http are none.",
+    )
+  }
+}
+
 class OwnLane implements Lane {
-  readonly own = true
   readonly dispatcher: Client
   #socket: Socket | undefined
 
@@ -66,7 +81,9 @@ export class Connections {
     this.#origin = origin
     this.#free = lanes
     this.#given =
-      dispatcher === undefined ? undefined : { dispatcher, own: false }
+      dispatcher === undefined
+        ? undefined
+        : { dispatcher, queue: new DispatchQueue() }
     // Our own connect timer bounds connecting; a second one would only race it.
     this.#connect = buildConnector({ ...tls, timeout: 0 })
   }

@@ -11,10 +11,14 @@ export function readUploadId(text: string | undefined): string {
   return ok ? text : refuse('upload ID')
 }
 
-/** As the server spelled it, quotes included. */
+/**
+ * As the server spelled it, quotes included. The `W/` of a weak one is a proxy's,
+ * which changed the answer's encoding: Complete does not know it.
+ */
 export function readEtag(text: string | undefined): string {
-  const ok = text !== undefined && /^[\x20-\x7e]{1,128}$/.test(text)
-  return ok ? text : refuse('ETag')
+  const strong = text?.replace(/^W\/(?=")/, '')
+  const ok = strong !== undefined && /^[\x20-\x7e]{1,128}$/.test(strong)
+  return ok ? strong : refuse('ETag')
 }
 
 /** Without quotes; empty when the server did not say. */

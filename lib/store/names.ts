@@ -46,8 +46,16 @@ export function checkIdentity(identity: unknown): string | undefined {
   return identity
 }
 
-/** Throws `PAWL_INVALID_OPTION` for a name that no bucket can have. */
+/**
+ * Throws `PAWL_INVALID_OPTION` for a name that no bucket can have, and for what
+ * stands for a bucket elsewhere, with what does here.
+ */
 export function checkBucket(bucket: string): void {
+  if (typeof bucket === 'string' && /^(arn|acs):/.test(bucket)) {
+    invalidOption(
+      'bucket: an ARN is not spoken; give the alias of the access point, which ends in -s3alias or -ossalias.',
+    )
+  }
   if (
     typeof bucket !== 'string' ||
     !/^[a-zA-Z0-9][a-zA-Z0-9._-]{1,61}[a-zA-Z0-9]$/.test(bucket) ||

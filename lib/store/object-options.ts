@@ -57,9 +57,10 @@ export interface ObjectOptions {
    */
   metadata?: Readonly<Record<string, string>>
   /**
-   * Who may read it: `private`, `public-read` and the like. Default: the
-   * bucket's on OSS, `private` on S3. OSS takes it when the object is made ("CompleteMultipartUpload"),
-   * S3 when the upload begins.
+   * Who may read it: `private`, `public-read` and the like; one that there is not
+   * is `PAWL_INVALID_OPTION`. Default: the bucket's on OSS, `private` on S3. OSS
+   * takes it when the object is made ("CompleteMultipartUpload"), S3 when the
+   * upload begins.
    */
   acl?: string
   /** Such as `IA` (OSS) or `STANDARD_IA` (S3). Default: the server's. */

@@ -43,9 +43,13 @@ export interface StoreLimits {
 export interface CallTimeouts {
   /** Until the connection stands. */
   connect: number
-  /** Without one byte moving while a body is sent. */
+  /** Without one byte of the body leaving while it is sent. */
   stall: number
-  /** From the last byte sent to the last byte of the answer. */
+  /**
+   * From the last byte sent to the last byte of the answer. Longer for a body, as
+   * it may lie in a buffer: by its size at 100 kB a second, or by what sending it
+   * has taken, whichever is more.
+   */
   headers: number
 }
 
@@ -292,7 +296,7 @@ export interface ObjectStore {
   readonly limits: StoreLimits
   /** What the store reports of stored bytes. */
   readonly digest: StoreDigest
-  /** False: this store is known to drop user metadata, marks with it. */
+  /** False: this store keeps no user metadata, and so no marks. Absent: it does. */
   readonly keepsMetadata?: boolean | undefined
   /**
    * `initiate`: of two completed uploads of one key the object is that of the

@@ -27,6 +27,28 @@ export function claimSocket(path: string, take: (socket: Socket) => void) {
   })
 }
 
+/**
+ * Bytes that have left this process by a socket. What the system has not taken
+ * of a large write is known to the innermost handle only, below TLS; Node counts
+ * it there for its own socket time-outs (`writeQueueSize` in `net`), which are of
+ * no use here, as reading refreshes them too.
+ */
+export function bytesLeft(socket: Socket): number {
+  let handle = get(socket, '_handle')
+  for (
+    let inner = get(handle, '_parent');
+    inner !== undefined && inner !== null;
+    inner = get(handle, '_parent')
+  ) {
+    handle = inner
+  }
+  const given = get(handle, 'bytesWritten')
+  const waiting = get(handle, 'writeQueueSize')
+  return typeof given === 'number' && typeof waiting === 'number'
+    ? given - waiting
+    : socket.bytesWritten - socket.writableLength
+}
+
 function onSendHeaders(message: unknown): void {
   const current = claim
   if (current === undefined) return

@@ -35,7 +35,12 @@ import type {
   UploadPartRequest,
 } from './object-store.js'
 import type { Query } from './percent-encode.js'
-import { listBytes, type Operation, type Session } from './session.js'
+import {
+  callbackBytes,
+  pageBytes,
+  type Operation,
+  type Session,
+} from './session.js'
 import { isErrorDocument } from './server-error.js'
 import { StoreError } from './store-error.js'
 import { parseXml, trimmedText } from './xml.js'
@@ -136,7 +141,7 @@ export class RestStore implements ObjectStore {
         ...this.#dialect.listPartsQuery,
       ],
       headers: this.#touching(call),
-      maxAnswerBytes: listBytes,
+      maxAnswerBytes: pageBytes,
       fields: { key, uploadId },
     })
     return this.#read(operation, call, ({ body }) =>
@@ -165,7 +170,7 @@ export class RestStore implements ObjectStore {
       },
       content,
       withCallback,
-      maxAnswerBytes: listBytes,
+      ...(withCallback ? { maxAnswerBytes: callbackBytes } : {}),
       fields: { key, uploadId },
     })
     return this.#read(operation, call, (answer) =>
@@ -210,17 +215,17 @@ export class RestStore implements ObjectStore {
       method: 'GET',
       query: [
         ['uploads', ''],
-        ['max-uploads', '1000'],
+        ['max-uploads', '200'],
         ...this.#dialect.listUploadsQuery,
         ...optional.filter(([, value]) => value !== ''),
       ],
       headers: {},
-      maxAnswerBytes: listBytes,
+      maxAnswerBytes: pageBytes,
       fields: {},
     })
-    return this.#read(operation, call, ({ body, headers }) => ({
-      ...readUploadPage(body, { keyMarker, uploadIdMarker }),
-      date: parseDate(headers['date']),
+    return this.#read(operation, call, (answer) => ({
+      ...readUploadPage(answer.body, { prefix, keyMarker, uploadIdMarker }),
+      date: this.#session.serverTime(answer),
     }))
   }
 
@@ -244,7 +249,7 @@ export class RestStore implements ObjectStore {
       },
       body: request.size === 0 ? undefined : request.body,
       withCallback,
-      maxAnswerBytes: listBytes,
+      ...(withCallback ? { maxAnswerBytes: callbackBytes } : {}),
       fields: { key },
     })
     return this.#read(operation, call, (answer) =>

@@ -33,7 +33,7 @@ export interface RetryDecision {
 }
 
 /** A server may ask for a pause, not for the end of the upload. */
-const maxRetryAfter = 5 * 60_000
+export const maxRetryAfter = 5 * 60_000
 
 /**
  * Retries that the calls of one upload have together: a server that fails for
@@ -90,7 +90,11 @@ export function decideRetry(
   return { retry: true, delay: Math.max(jitter, asked), countsAttempt: true }
 }
 
-function isWorthRetrying(error: StoreError, previous?: StoreError): boolean {
+/** Whether the same request may succeed. */
+export function isWorthRetrying(
+  error: StoreError,
+  previous: StoreError | undefined,
+): boolean {
   switch (error.kind) {
     case 'network':
       return !isCertificateProblem(error)
@@ -133,14 +137,16 @@ function isCertificateProblem(error: StoreError): boolean {
 
 /**
  * ms to wait by a `Retry-After` header: seconds, or an HTTP date against `now`
- * (ms since 1970). Undefined for anything else.
+ * (ms since 1970); five minutes at most. Undefined for anything else.
  */
 export function parseRetryAfter(
   value: string | undefined,
   now: number,
 ): number | undefined {
   const text = value?.trim() ?? ''
-  if (/^[0-9]{1,9}$/.test(text)) return Number(text) * 1000
+  if (/^[0-9]+$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfter)
   const time = parseDate(text)
-  return time === undefined ? undefined : Math.max(0, time - now)
+  return time === undefined
+    ? undefined
+    : Math.min(Math.max(0, time - now), maxRetryAfter)
 }

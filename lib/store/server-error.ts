@@ -1,11 +1,21 @@
 /**
- * What a server's refusal says. Its `Message` is never kept: servers put access
- * key IDs, tokens and strings to sign into it. Codes and IDs are, if they look
- * like what they should be.
+ * What a server's refusal says, out of an answer whose secrets have been cut out.
+ * Codes and IDs are kept if they look like what they should be. Its words are
+ * kept as text that can be printed, but for refusals of a signature or a token,
+ * which are about little else than what must not be shown.
  */
 import type { HttpAnswer } from './answer.js'
 import type { StoreErrorKind } from './store-error.js'
 import { parseXml, trimmedText, type XmlElement } from './xml.js'
+
+/** Of an error's document, and of what else says one thing only. */
+export const errorBytes = 64 * 1024
+
+/** In place of a secret; a control character, which no ID may hold. */
+export const cutMark = '\u007f'
+
+/** Of the server's words, in bytes. */
+const maxWords = 512
 
 export interface ServerError {
   status: number
@@ -16,6 +26,12 @@ export interface ServerError {
   /** Where the bucket really is, when the server says so. */
   endpoint?: string | undefined
   region?: string | undefined
+  /** The server's own words. */
+  message?: string | undefined
+  /** The argument, the header or the condition that it is about. */
+  argument?: string | undefined
+  /** Where the service explains it. */
+  recommendDoc?: string | undefined
 }
 
 /** Names of the headers that a service answers with. */
@@ -35,20 +51,69 @@ export function readServerError(
 ): ServerError {
   const header = (name: string | undefined) =>
     name === undefined ? undefined : headers[name]
-  const encoded = header(names.xml)
-  const xml =
-    errorElement(body) ??
-    errorElement(Buffer.from(encoded?.slice(0, 65_536) ?? '', 'base64')) ??
-    {}
+  const xml = errorElement(body) ?? {}
+  const code = identifier(text(xml, 'Code'))
+  const words = (name: string) => printable(text(xml, name))
   return {
     status,
-    code: identifier(text(xml, 'Code')),
+    code,
     requestId: identifier(header(names.requestId) ?? text(xml, 'RequestId')),
     hostId: identifier(text(xml, 'HostId') ?? header(names.hostId)),
     ec: identifier(text(xml, 'EC') ?? header(names.ec)),
     endpoint: hostName(text(xml, 'Endpoint')),
     region: identifier(text(xml, 'Region') ?? header(names.region)),
+    message: isAboutSecrets(code) ? undefined : words('Message'),
+    argument: words('ArgumentName') ?? words('Header') ?? words('Condition'),
+    recommendDoc: link(text(xml, 'RecommendDoc')),
   }
+}
+
+/**
+ * An answer with the error's document as its body: some services put it into a
+ * header, in base64, where an answer has no body (HEAD).
+ */
+export function withErrorBody(
+  answer: HttpAnswer,
+  { xml }: ErrorHeaders,
+): HttpAnswer {
+  if (xml === undefined || answer.status < 300) return answer
+  const { [xml]: encoded, ...headers } = answer.headers
+  if (encoded === undefined || errorElement(answer.body) !== undefined) {
+    return answer
+  }
+  const body = Buffer.from(encoded.slice(0, errorBytes), 'base64')
+  return { ...answer, headers, body }
+}
+
+/** `SignatureDoesNotMatch`, `SecurityTokenExpired`, `InvalidAccessKeyId`, … */
+function isAboutSecrets(code: string | undefined): boolean {
+  return (
+    code !== undefined &&
+    /signature|token|accesskey|authorization|security|credential/i.test(code)
+  )
+}
+
+/** One line of at most 512 bytes; what was cut out is an ellipsis. */
+function printable(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined
+  const line = value
+    .replaceAll(cutMark, '…')
+    .replace(/[\p{C}\p{Z}]+/gu, ' ')
+    .trim()
+  let size = 0
+  let kept = ''
+  for (const character of line) {
+    size += Buffer.byteLength(character)
+    if (size > maxWords) break
+    kept += character
+  }
+  return kept === '' ? undefined : kept
+}
+
+function link(value: string | undefined): string | undefined {
+  return value !== undefined && /^https:\/\/[\x21-\x7e]{1,500}$/.test(value)
+    ? value
+    : undefined
 }
 
 /** The server's name of a request, as the headers of its answer say it. */
@@ -61,7 +126,11 @@ export function readRequestId(
 
 /** Whether a body is an error document, whatever the status said. */
 export function isErrorDocument(body: Uint8Array): boolean {
-  const head = Buffer.from(body.subarray(0, 1024)).toString('latin1')
+  // Blanks keep the connection alive while the server works.
+  const begin = body.findIndex((byte) => byte !== 0x20 && byte !== 0x0a)
+  const head = Buffer.from(body.subarray(Math.max(0, begin)))
+    .subarray(0, 1024)
+    .toString('latin1')
   const root = /^(?:\xef\xbb\xbf)?\s*(?:<\?[^>]*\?>\s*)*<(?:\w+:)?Error[\s/>]/
   return root.test(head)
 }
@@ -92,7 +161,7 @@ export function kindOfStatus(status: number): StoreErrorKind {
 }
 
 function errorElement(body: Uint8Array): XmlElement | undefined {
-  if (body.length === 0) return undefined
+  if (body.length === 0 || body.length > errorBytes) return undefined
   try {
     return parseXml(body, ['Error']).element
   } catch {

@@ -20,18 +20,29 @@ import {
 } from './request-trace.js'
 import { parseRetryAfter } from './retry.js'
 import {
+  errorBytes,
   isErrorDocument,
   kindOfStatus,
   readRequestId,
   readServerError,
+  withErrorBody,
   type ServerError,
 } from './server-error.js'
+import { Secrets } from './secrets.js'
 import { StoreError } from './store-error.js'
 import type { Environment } from '../environment.js'
 import type { UploadErrorFields } from '../errors.js'
 
-export const errorBytes = 64 * 1024
-export const listBytes = 16 * 1024 * 1024
+/**
+ * Of a page: a thousand parts, or two hundred uploads with the longest of keys,
+ * percent-encoded, and the longest of IDs.
+ */
+export const pageBytes = 1024 * 1024
+/** Of a callback server (OSS documentation, "Callback"). */
+export const callbackBytes = 3 * 1024 * 1024
+
+/** Hosts that have answered this process; the others may be typing errors. */
+const answered = new Set<string>()
 
 export interface Operation extends UnsignedRequest {
   name: OperationName
@@ -50,7 +61,7 @@ export interface SessionOptions {
   connections: Connections
   credentials: CredentialSource
   clock: Clock
-  environment: Pick<Environment, 'timer'>
+  environment: Pick<Environment, 'timer' | 'soon' | 'monotonic'>
 }
 
 /** One attempt on its way. */
@@ -68,7 +79,7 @@ export class Session {
   readonly #connections: Connections
   readonly #credentials: CredentialSource
   readonly #clock: Clock
-  readonly #environment: Pick<Environment, 'timer'>
+  readonly #environment: Pick<Environment, 'timer' | 'soon' | 'monotonic'>
   readonly #host: string
 
   constructor({
@@ -112,6 +123,11 @@ export class Session {
     this.#connections.close()
   }
 
+  /** What the server says its clock shows; undefined when it cannot be true. */
+  serverTime({ headers }: HttpAnswer): number | undefined {
+    return this.#clock.believable(headers['date'])
+  }
+
   /** For a 2xx that cannot be used: a StoreError that says which call it was. */
   unusable(operation: Operation, call: Call, what: string): StoreError {
     return failureOf(this.#failing(operation, call), { kind: 'response', what })
@@ -130,6 +146,9 @@ export class Session {
       requestId: found.requestId,
       hostId: found.hostId,
       ec: found.ec,
+      serverMessage: found.message,
+      argument: found.argument,
+      recommendDoc: found.recommendDoc,
       retryAfter: parseRetryAfter(
         answer.headers['retry-after'],
         this.#clock.local(),
@@ -184,12 +203,17 @@ export class Session {
         ...failing,
         environment: this.#environment,
         dispatcher: lane.dispatcher,
+        queue: lane.queue,
         origin: this.#dialect.origin,
         signal: call.signal,
-        timeouts: lane.own ? call.timeouts : { ...call.timeouts, connect: 0 },
       },
     )
-    return attempt.run()
+    const answer = withErrorBody(
+      await attempt.run(),
+      this.#dialect.errorHeaders,
+    )
+    answered.add(this.#host)
+    return new Secrets(credentials, signed.headers).cleaned(answer)
   }
 
   #refusal(
@@ -206,15 +230,24 @@ export class Session {
   }
 
   #text({ name }: Operation, found: ServerError): string {
-    const { status, code, requestId } = found
+    const { status, code, requestId, message, argument } = found
     const said = code === undefined ? String(status) : `${status} ${code}`
+    const about = argument === undefined ? '' : ` (${argument})`
     const id = requestId === undefined ? '' : `, request ${requestId}`
-    const hint = this.#dialect.hintFor(found)
-    return `${name} at ${this.#host}: ${said}${id}.${hint === undefined ? '' : ` ${hint}`}`
+    const sentences = [
+      `${name} at ${this.#host}: ${said}${about}${id}`,
+      message,
+      this.#dialect.hintFor(found),
+    ]
+    return sentences
+      .filter((sentence) => sentence !== undefined)
+      .map((sentence) => (/[.!?]$/.test(sentence) ? sentence : `${sentence}.`))
+      .join(' ')
   }
 
   #failing({ name, fields }: Operation, { timeouts }: Call): Failing {
-    return { operation: name, host: this.#host, fields, timeouts }
+    const isStranger = !answered.has(this.#host)
+    return { operation: name, host: this.#host, fields, timeouts, isStranger }
   }
 }
 

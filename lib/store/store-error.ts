@@ -56,6 +56,8 @@ export interface StoreErrorFields extends UploadErrorFields {
   retryAfter?: number | undefined
   /** It failed on a reused connection before any answer: says nothing about the request. */
   staleConnection?: boolean | undefined
+  /** This process has had no answer of the host, ever: its name may be wrong. */
+  isStranger?: boolean | undefined
 }
 
 const codes: Record<StoreErrorKind, ErrorCode> = {
@@ -82,7 +84,18 @@ const codes: Record<StoreErrorKind, ErrorCode> = {
 /** What an error that came of this one says of the server's answer. */
 export function answerOf(cause: StoreError): UploadErrorFields {
   const { status, serverCode, requestId, hostId, ec } = cause
-  return { cause, status, serverCode, requestId, hostId, ec }
+  const { serverMessage, argument, recommendDoc } = cause
+  return {
+    cause,
+    status,
+    serverCode,
+    requestId,
+    hostId,
+    ec,
+    serverMessage,
+    argument,
+    recommendDoc,
+  }
 }
 
 /** One failed attempt of a store's call. */
@@ -95,15 +108,24 @@ export class StoreError extends UploadError {
   readonly retryAfter: number | undefined
   /** It failed on a reused connection before any answer: says nothing about the request. */
   readonly staleConnection: boolean
+  /** This process has had no answer of the host, ever: its name may be wrong. */
+  readonly isStranger: boolean
 
   /** For stores of your own: `code` follows from `kind`. */
   constructor(
     message: string,
-    { kind, retryAfter, staleConnection = false, ...fields }: StoreErrorFields,
+    {
+      kind,
+      retryAfter,
+      staleConnection = false,
+      isStranger = false,
+      ...fields
+    }: StoreErrorFields,
   ) {
     super(codes[kind], message, fields)
     this.kind = kind
     this.retryAfter = retryAfter
     this.staleConnection = staleConnection
+    this.isStranger = isStranger
   }
 }

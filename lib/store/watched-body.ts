@@ -4,6 +4,9 @@
  * process, since its memory may be used again. Once closed it hands out nothing
  * more, so that after `close()` has resolved only what the socket already holds
  * can still be read.
+ *
+ * A dispatcher that tries again by itself reads the body again: each reading
+ * begins at the first byte, and ends the one before it.
  */
 import type { Body } from './object-store.js'
 
@@ -12,56 +15,83 @@ const done: IteratorResult<Uint8Array, undefined> = {
   value: undefined,
 }
 
-export class WatchedBody implements AsyncIterableIterator<Uint8Array> {
-  readonly #make: Body
-  readonly #onPull: () => void
-  readonly #onEnd: () => void
-  readonly #flushed: () => Promise<void> | undefined
-  #source: AsyncIterator<Uint8Array> | undefined
-  #closing: Promise<void> | undefined
-  #finished = false
-  #handedOut = 0
-  #failure: { error: unknown } | undefined
+export interface BodyEvents {
+  onPull(): void
+  onEnd(): void
+  /** Undefined when nothing of the body waits in this process. */
+  flushed(): Promise<void> | undefined
+}
 
-  /** `flushed`: undefined when nothing of the body waits in this process. */
-  constructor(
-    make: Body,
-    events: {
-      onPull(): void
-      onEnd(): void
-      flushed(): Promise<void> | undefined
-    },
-  ) {
+export class WatchedBody implements AsyncIterable<Uint8Array> {
+  readonly #make: Body
+  readonly #events: BodyEvents
+  #reading: Reading | undefined
+  #isClosed = false
+
+  constructor(make: Body, events: BodyEvents) {
     this.#make = make
-    this.#onPull = () => events.onPull()
-    this.#onEnd = () => events.onEnd()
-    this.#flushed = () => events.flushed()
+    this.#events = events
   }
 
   /** The source was read to its end. */
   get finished(): boolean {
-    return this.#finished
+    return this.#reading?.finished === true
   }
 
-  /** Bytes given to the client so far. */
+  /** Bytes given to the client so far, by the last reading. */
   get handedOut(): number {
-    return this.#handedOut
+    return this.#reading?.handedOut ?? 0
   }
 
   /** What the source threw, if it did. */
   get failure(): { error: unknown } | undefined {
-    return this.#failure
+    return this.#reading?.failure
   }
 
-  [Symbol.asyncIterator](): this {
-    return this
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    const before = this.#reading?.close()
+    const reading = new Reading(this.#make, this.#events, before)
+    if (this.#isClosed) void reading.close()
+    this.#reading = reading
+    return reading
+  }
+
+  /** Ends the source; resolves when it reads no more. Never rejects. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#reading?.close()
+  }
+}
+
+class Reading implements AsyncIterator<Uint8Array, undefined> {
+  readonly #make: Body
+  readonly #events: BodyEvents
+  readonly #before: Promise<void> | undefined
+  #source: AsyncIterator<Uint8Array> | undefined
+  #closing: Promise<void> | undefined
+  finished = false
+  handedOut = 0
+  failure: { error: unknown } | undefined
+
+  /** `before`: the end of the reading before, whose source may be at work. */
+  constructor(
+    make: Body,
+    events: BodyEvents,
+    before: Promise<void> | undefined,
+  ) {
+    this.#make = make
+    this.#events = events
+    this.#before = before
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    if (this.#closing !== undefined || this.#finished) return done
-    this.#onPull()
-    const flushed = this.#flushed()
+    if (this.#closing !== undefined || this.finished) return done
+    this.#events.onPull()
+    const flushed = this.#events.flushed()
     if (flushed !== undefined) await flushed
+    if (this.#source === undefined && this.#before !== undefined) {
+      await this.#before
+    }
     if (this.#closing !== undefined) return done
     try {
       this.#source ??= this.#make()[Symbol.asyncIterator]()
@@ -69,15 +99,15 @@ export class WatchedBody implements AsyncIterableIterator<Uint8Array> {
       // Closed while the source was at work: its view must not go out.
       if (this.#closing !== undefined) return done
       if (ended !== true) {
-        this.#handedOut += value.length
+        this.handedOut += value.length
         return { done: false, value }
       }
     } catch (error) {
-      this.#failure ??= { error }
+      this.failure ??= { error }
       throw error
     }
-    this.#finished = true
-    this.#onEnd()
+    this.finished = true
+    this.#events.onEnd()
     return done
   }
 
@@ -86,18 +116,18 @@ export class WatchedBody implements AsyncIterableIterator<Uint8Array> {
     return done
   }
 
-  /** Ends the source; resolves when it reads no more. Never rejects. */
   close(): Promise<void> {
     this.#closing ??= this.#end()
     return this.#closing
   }
 
   async #end(): Promise<void> {
-    if (this.#finished || this.#failure !== undefined) return
+    if (this.#before !== undefined) await this.#before
+    if (this.finished || this.failure !== undefined) return
     try {
       await this.#source?.return?.()
     } catch (error) {
-      this.#failure ??= { error }
+      this.failure ??= { error }
     }
   }
 }

@@ -15,6 +15,15 @@ export interface XmlElement {
 }
 
 const maxDepth = 16
+/** Of one tag, in characters: a name, and at most a namespace. */
+const maxTag = 1024
+/** Names in one document. */
+const maxNames = 100
+
+/** Tags in an answer about one thing, opening and closing ones. */
+const fewTags = 1000
+/** In a page of a thousand entries. */
+export const tagsOfPage = 20_000
 
 const parser = new XMLParser({
   parseTagValue: false,
@@ -31,14 +40,17 @@ const parser = new XMLParser({
 
 /**
  * Reads a document whose root is one of `roots`, and returns the root's name and
- * element. Throws a StoreError of kind `response` for anything else.
+ * element. Throws a StoreError of kind `response` for anything else, and for more
+ * than `maxTags`: the parser works without a pause, and everything waits for it.
  */
 export function parseXml(
   body: Uint8Array,
   roots: readonly string[],
+  maxTags = fewTags,
 ): { root: string; element: XmlElement } {
   const text = decode(body)
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) refuse('has a document type')
+  checkShape(text, maxTags)
   let parsed: unknown
   try {
     if (XMLValidator.validate(text) !== true) refuse('is not well-formed XML')
@@ -135,6 +147,21 @@ function decode(body: Uint8Array): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(body).trimStart()
   } catch {
     return refuse('is not UTF-8')
+  }
+}
+
+/** What would cost the parser seconds is refused in one quick pass. */
+function checkShape(text: string, maxTags: number): void {
+  const names = new Set<string>()
+  let tags = 0
+  for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', at + 1)) {
+    tags += 1
+    if (tags > maxTags) refuse('has too many elements')
+    const end = text.indexOf('>', at)
+    if (end === -1 || end - at > maxTag) refuse('is not well-formed XML')
+    const tag = text.slice(at + 1, Math.min(end, at + 128))
+    names.add(/^[^\s/>]*/.exec(tag.replace(/^\//, ''))?.[0] ?? '')
+    if (names.size > maxNames) refuse('has too many sorts of elements')
   }
 }
 

@@ -34,7 +34,7 @@ export interface UnfinishedUpload {
   size: number | undefined
   /**
    * ms since the newest part was stored, or since it was initiated when there
-   * is none; undefined when the server does not say it.
+   * is none; undefined when the server does not say it, or not what time it is.
    */
   idle: number | undefined
 }
@@ -75,7 +75,7 @@ export async function* listUploads(
       { what: 'the list of uploads' },
       (call) => store.listUploads({ prefix, ...markers }, call),
     )
-    const { uploads, next, date = realEnvironment.now() } = answer
+    const { uploads, next, date } = answer
     const partsOf = ({ key, uploadId }: ListedUpload) =>
       sizes ? listAllParts(requests, { key, store }, uploadId) : 'refused'
     for await (const [upload, listed] of ahead(uploads, partsOf)) {
@@ -88,10 +88,14 @@ export async function* listUploads(
         key,
         uploadId,
         initiated,
-        age: date - initiated,
+        age: (date ?? realEnvironment.now()) - initiated,
         parts: stored?.length,
         size: stored?.reduce((sum, { size }) => sum + size, 0),
-        idle: newest === undefined ? undefined : date - newest,
+        // Without the server's clock nothing says how old its parts are.
+        idle:
+          newest === undefined || date === undefined
+            ? undefined
+            : date - newest,
       }
     }
     if (next === undefined) return

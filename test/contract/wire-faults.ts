@@ -155,7 +155,7 @@ export async function wireFaults(t: Test, target: Target): Promise<void> {
     changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1
     const options = { bytes: changed, checkpoint }
     const second = await run(t, target, key, options)
-    t.match(second.error, { code: 'PAWL_SOURCE_CHANGED', resumable: true })
+    t.match(second.error, { code: 'PAWL_SOURCE_CHANGED', transient: true })
     t.equal(await other.sha256(key), sha256(bytes), 'the object is untouched')
     await uploaded(t, target, key, options)
     t.equal(await other.sha256(key), sha256(changed))

@@ -256,6 +256,26 @@ for (const [what, kind, act] of failures) {
   })
 }
 
+await t.test('a mark is given back, and is not copied', async (t) => {
+  const { store } = await setUp(t)
+  const mark = '0123456789abcdef0123456789abcdef'
+  const put = { key, size: 9, body: bodyFrom(noise(9)) }
+  const object = { metadata: { pawl: mark, author: 'alice' } }
+  t.strictSame(store.fixedHeaders(object), { 'meta-author': 'alice' })
+  await store.putObject({ ...put, object, mark }, call)
+  t.equal((await store.headObject(key, call))?.mark, mark)
+  await store.putObject({ ...put, object }, call)
+  t.equal((await store.headObject(key, call))?.mark, undefined)
+  const { uploadId } = await store.createUpload({ key, object, mark }, call)
+  const { etag } = await store.uploadPart(
+    { ...put, uploadId, partNumber: 1 },
+    call,
+  )
+  const parts = [{ partNumber: 1, etag }]
+  await store.completeUpload({ key, uploadId, parts, object, size: 9 }, call)
+  t.equal((await store.headObject(key, call))?.mark, mark)
+})
+
 await t.test('options that a directory has no place for', async (t) => {
   const { store } = await setUp(t)
   t.throws(() => store.fixedHeaders({ acl: 'private' }), {

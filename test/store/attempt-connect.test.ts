@@ -8,6 +8,7 @@ import {
   upload,
   watched,
 } from '../support/attempts.js'
+import { rawServer } from '../support/raw-server.js'
 import { bodyOf, scriptedServer } from '../support/scripted-server.js'
 
 await t.test('a refused connection', async (t) => {
@@ -26,21 +27,9 @@ await t.test('a refused connection', async (t) => {
   t.equal(state.pulls, 0)
 })
 
-/** Accepts nothing: connections wait in the backlog or time out. */
+/** Accepts connections, and says nothing. */
 async function tlsSilence(t: Test): Promise<string> {
-  const held = new Set<net.Socket>()
-  const server = net.createServer((socket) => {
-    held.add(socket)
-    socket.on('error', () => undefined)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    for (const socket of held) socket.destroy()
-    server.close()
-  })
-  const { port } = server.address() as net.AddressInfo
-  return `https://127.0.0.1:${port}`
+  return `https://127.0.0.1:${await rawServer(t)}`
 }
 
 await t.test('a handshake that does not come is given up', async (t) => {

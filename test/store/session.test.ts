@@ -303,20 +303,92 @@ await t.test('a refusal without a body speaks through x-oss-err', async (t) => {
   t.equal(error.kind, 'no-upload')
 })
 
-await t.test('lists may be large, but not endless', async (t) => {
-  const filler = '<X>x</X>'.repeat(100_000)
-  const list = (inner: string) =>
-    answer(
-      200,
-      {},
-      `<ListPartsResult><IsTruncated>false</IsTruncated>${inner}</ListPartsResult>`,
-    )
+await t.test('a page may be full, and no larger', async (t) => {
+  const part = (number: number): string =>
+    `<Part><PartNumber>${number}</PartNumber><LastModified>2012-02-23T07:01:34.000Z</LastModified>` +
+    `<ETag>&quot;${'E'.repeat(64)}&quot;</ETag><HashCrc64ecma>11051210869376104954</HashCrc64ecma>` +
+    `<ChecksumSHA256>${'x'.repeat(44)}</ChecksumSHA256><Size>5368709120</Size></Part>`
+  const parts = Array.from({ length: 1000 }, (_, i) => part(i + 1)).join('')
+  const key = encodeURIComponent('日'.repeat(341))
+  const upload = (i: number): string =>
+    `<Upload><Key>${key}</Key><UploadId>${`${1000 + i}`.repeat(256)}</UploadId>` +
+    `<Initiator><ID>${'i'.repeat(64)}</ID><DisplayName>i</DisplayName></Initiator>` +
+    `<Owner><ID>${'o'.repeat(64)}</ID><DisplayName>o</DisplayName></Owner>` +
+    '<StorageClass>STANDARD</StorageClass><Initiated>2012-02-23T06:14:27.000Z</Initiated></Upload>'
+  const uploads = Array.from({ length: 200 }, (_, i) => upload(i)).join('')
   const server = await scriptedServer(t, {
-    steps: [list(filler), list('x'.repeat(16 * 1024 * 1024))],
+    steps: [
+      answer(200, {}, `<ListPartsResult>${parts}</ListPartsResult>`),
+      answer(
+        200,
+        {},
+        `<ListMultipartUploadsResult><EncodingType>url</EncodingType>${uploads}</ListMultipartUploadsResult>`,
+      ),
+    ],
+    otherwise: answer(200, {}, `<A>${'x'.repeat(1024 * 1024)}</A>`),
   })
   const store = testOssStore(t, server)
   const request = { key: 'k', uploadId: 'U' }
-  t.strictSame(await store.listParts(request, storeCall()), { parts: [] })
-  const error = await rejection(store.listParts(request, storeCall()))
-  t.equal(error.kind, 'response')
+  const listed = await store.listParts(request, storeCall())
+  t.equal(listed.parts.length, 1000)
+  const found = await store.listUploads({}, storeCall())
+  t.equal(found.uploads.length, 200)
+  const kind = async (call: Promise<unknown>) => (await rejection(call)).kind
+  t.equal(await kind(store.listParts(request, storeCall())), 'response')
+  t.equal(await kind(store.listUploads({}, storeCall())), 'response')
 })
+
+await t.test('an answer about one thing is small', async (t) => {
+  const server = await scriptedServer(t, {
+    otherwise: answer(200, { etag }, `<A>${' '.repeat(64 * 1024)}</A>`),
+  })
+  const store = testOssStore(t, server)
+  const upload = { key: 'k', uploadId: 'U', size: 9 }
+  const parts = [{ partNumber: 1, etag }]
+  const body = bodyFrom(Buffer.from('123456789'))
+  const calls = [
+    store.createUpload({ key: 'k', object: {} }, storeCall()),
+    store.completeUpload({ ...upload, parts, object: {} }, storeCall()),
+    store.putObject({ key: 'k', size: 9, body, object: {} }, storeCall()),
+    store.uploadPart({ ...upload, partNumber: 1, body }, storeCall()),
+  ]
+  for (const call of calls) {
+    const error = await rejection(call)
+    t.equal(error.kind, 'response')
+    t.match(error.message, /larger than 65536 bytes/)
+  }
+})
+
+await t.test('blanks before an error are no success', async (t) => {
+  const blanks = ' \n'.repeat(2000)
+  const server = await scriptedServer(t, {
+    otherwise: answer(
+      200,
+      {},
+      `${blanks}<Error><Code>InternalError</Code></Error>`,
+    ),
+  })
+  const store = testOssStore(t, server)
+  const upload = { key: 'k', uploadId: 'U', size: 9, object: {} }
+  const parts = [{ partNumber: 1, etag }]
+  const error = await rejection(
+    store.completeUpload({ ...upload, parts }, storeCall()),
+  )
+  t.match(error, { kind: 'server', serverCode: 'InternalError' })
+})
+
+await t.test(
+  "an upload's time is only told by a clock that can be",
+  async (t) => {
+    const list = '<ListMultipartUploadsResult></ListMultipartUploadsResult>'
+    const at = (ms: number) =>
+      answer(200, { date: new Date(Date.now() + ms).toUTCString() }, list)
+    const server = await scriptedServer(t, {
+      steps: [at(0), at(86_400_000), at(-86_400_000)],
+    })
+    const store = testOssStore(t, server)
+    t.type((await store.listUploads({}, storeCall())).date, 'number')
+    t.equal((await store.listUploads({}, storeCall())).date, undefined)
+    t.equal((await store.listUploads({}, storeCall())).date, undefined)
+  },
+)

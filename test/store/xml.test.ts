@@ -5,6 +5,7 @@ import {
   parseXml,
   rawText,
   trimmedText,
+  tagsOfPage,
 } from '../../lib/store/xml.js'
 
 function root(xml: string) {
@@ -137,4 +138,26 @@ await t.test('escaping', async (t) => {
     escapeXml(`"a"<&>'\r\n`),
     '&quot;a&quot;&lt;&amp;&gt;&apos;&#13;&#10;',
   )
+})
+
+await t.test('what the parser would work at for seconds', async (t) => {
+  const of = (inner: string) => Buffer.from(`<Error>${inner}</Error>`)
+  const many = Array.from({ length: 101 }, (_, i) => `<a${i}/>`).join('')
+  const bad: Record<string, Buffer> = {
+    'too many elements': of('<a/>'.repeat(1000)),
+    'too many names': of(many),
+    'a long tag': of(`<a ${'b="" '.repeat(300)}/>`),
+    'a tag that does not end': of('<a'),
+    'a long comment': of(`<!--${'x'.repeat(1100)}-->`),
+  }
+  for (const [name, body] of Object.entries(bad)) {
+    t.throws(
+      () => parseXml(body, ['Error']),
+      { name: 'StoreError', kind: 'response' },
+      name,
+    )
+  }
+  const page = of('<a></a>'.repeat(9999))
+  t.doesNotThrow(() => parseXml(page, ['Error'], tagsOfPage))
+  t.doesNotThrow(() => parseXml(of(`<a>${'x'.repeat(60_000)}</a>`), ['Error']))
 })

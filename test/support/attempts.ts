@@ -34,10 +34,12 @@ export function attempts(t: Test, settings: AttemptSettings): Send {
     const lane = await connections.acquire(signal)
     const options: AttemptOptions = {
       dispatcher: lane.dispatcher,
+      queue: lane.queue,
       origin,
       signal,
       operation: 'UploadPart',
       host: new URL(origin).host,
+      isStranger: true,
       fields: { key: 'k', partNumber: 1 },
       environment: realEnvironment,
       timeouts: {

@@ -1,7 +1,9 @@
 /** Where a bucket of OSS is, how it is addressed, and what it is called. */
 import { invalidOption } from '../../errors.js'
 import {
+  checkPath,
   needsPathStyle,
+  pathPrefixOf,
   parseEndpoint,
   type Addressing,
   type EndpointUrl,
@@ -21,7 +23,7 @@ export interface OssEndpoint {
   origin: string
   /** The Host header. */
   host: string
-  /** `/bucket` for path style, else empty; not encoded. */
+  /** The endpoint's path, and `/bucket` for path style; not encoded. */
   pathPrefix: string
   /** Signed; undefined when neither given nor part of the endpoint. */
   region: string | undefined
@@ -36,19 +38,22 @@ export function resolveOssEndpoint(options: OssEndpointOptions): OssEndpoint {
   const given = plainRegion(options.region)
   const url = endpointUrl(options, given)
   const known = knownHost(url.hostname)
-  const region = given ?? known.region
-  const style = addressingOf(options.addressing, url.hostname)
+  // A box signs with its own ID, wherever it stands.
+  const region =
+    known.product === 'oss-cloudbox' ? known.region : (given ?? known.region)
+  const style = addressingOf(options.addressing, url)
+  checkPath(url, bucket, options.addressing)
   const host = style === 'virtual' ? `${bucket}.${url.host}` : url.host
   return {
     origin: `${url.protocol}//${host}`,
     host,
-    pathPrefix: style === 'path' ? `/${bucket}` : '',
+    pathPrefix: pathPrefixOf(url, style, bucket),
     region,
     product: known.product,
     identity:
       known.aliyun && style !== 'cname'
         ? `oss:${region ?? url.hostname}/${bucket}`
-        : `oss:${url.host}/${bucket}`,
+        : `oss:${url.host}${url.path}/${bucket}`,
   }
 }
 
@@ -106,7 +111,8 @@ interface KnownHost {
 }
 
 function knownHost(hostname: string): KnownHost {
-  const box = /^(cb-[a-z0-9]+)\.[a-z0-9-]+\.oss-cloudbox\.aliyuncs\.com$/
+  // As the SDKs tell one ("updateProduct" of the SDK for Go).
+  const box = /^(cb-[^.]+)\.[^.]+\.oss-cloudbox(?:-control)?\.aliyuncs\.com$/
   const cloudbox = box.exec(hostname)?.[1]
   if (cloudbox !== undefined) {
     return { aliyun: true, region: cloudbox, product: 'oss-cloudbox' }
@@ -135,10 +141,16 @@ const regionHosts = [
 
 function addressingOf(
   addressing: Addressing | undefined,
-  hostname: string,
+  url: EndpointUrl,
 ): Addressing {
+  const { hostname } = url
   const path = needsPathStyle(hostname)
-  if (addressing === undefined) return path ? 'path' : 'virtual'
+  if (knownHost(hostname).aliyun && url.path !== '') {
+    invalidOption('endpoint: the hosts of OSS itself have no path.')
+  }
+  if (addressing === undefined) {
+    return path || url.path !== '' ? 'path' : 'virtual'
+  }
   if (!['virtual', 'path', 'cname'].includes(addressing)) {
     invalidOption('addressing: expected virtual, path or cname.')
   }

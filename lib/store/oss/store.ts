@@ -2,8 +2,9 @@
 import type { Dispatcher } from 'undici'
 import { realEnvironment, type Environment } from '../../environment.js'
 import { invalidOption } from '../../errors.js'
+import { checkKnownOptions, type KnownOptions } from '../../known-options.js'
 import { Clock } from '../clock.js'
-import { Connections } from '../connections.js'
+import { checkDispatcher, Connections } from '../connections.js'
 import {
   checkCredentials,
   credentialsFromEnvironment,
@@ -77,6 +78,41 @@ export interface OssStoreOptions {
   identity?: string
 }
 
+const names: Record<keyof OssStoreOptions, true> = {
+  accelerate: true,
+  additionalHeaders: true,
+  addressing: true,
+  bucket: true,
+  credentials: true,
+  dispatcher: true,
+  endpoint: true,
+  identity: true,
+  internal: true,
+  region: true,
+  signatureVersion: true,
+}
+
+const ofCredentials = 'credentials: { accessKeyId, accessKeySecret }'
+const known: KnownOptions = {
+  of: 'ossStore',
+  names: Object.keys(names),
+  elsewhere: {
+    accessKeyId: ofCredentials,
+    accessKeySecret: ofCredentials,
+    agent: 'dispatcher',
+    authorizationV4: "signatureVersion: 'v4'",
+    cname: "addressing: 'cname'",
+    forcePathStyle: "addressing: 'path'",
+    httpsAgent: 'dispatcher',
+    retryMax: 'retry, an option of the upload',
+    secretAccessKey: ofCredentials,
+    secure: "endpoint: 'https://…'",
+    securityToken: ofCredentials,
+    stsToken: ofCredentials,
+    timeout: 'timeout, an option of the upload',
+  },
+}
+
 /**
  * A bucket of OSS.
  *
@@ -97,8 +133,10 @@ export function ossStore(
   options: OssStoreOptions,
   environment: Environment = realEnvironment,
 ): ObjectStore {
+  checkKnownOptions(options, known)
   const { bucket, signatureVersion = 'v4' } = options
   checkBucket(bucket)
+  checkDispatcher(options.dispatcher)
   if (signatureVersion !== 'v4' && signatureVersion !== 'v1') {
     invalidOption('signatureVersion: expected v4 or v1.')
   }

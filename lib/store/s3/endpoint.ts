@@ -1,7 +1,10 @@
 /** Where a bucket of S3 is, how it is addressed, and what it is called. */
 import { invalidOption } from '../../errors.js'
+import { checkBucket } from '../names.js'
 import {
+  checkPath,
   needsPathStyle,
+  pathPrefixOf,
   parseEndpoint,
   type Addressing,
   type EndpointUrl,
@@ -18,7 +21,7 @@ export interface S3Endpoint {
   origin: string
   /** The Host header, which is signed. */
   host: string
-  /** `/bucket` for path style, else empty; not encoded. */
+  /** The endpoint's path, and `/bucket` for path style; not encoded. */
   pathPrefix: string
   /** One string for every AWS endpoint of a region's bucket. */
   identity: string
@@ -46,6 +49,10 @@ export function resolveS3Endpoint({
   if (!['virtual', 'path', 'cname'].includes(style)) {
     invalidOption('addressing: expected virtual, path or cname.')
   }
+  checkPath(url, bucket, addressing)
+  if (style !== 'path' && hasTenant(bucket)) {
+    invalidOption("bucket: a bucket of a tenant needs addressing 'path'.")
+  }
   if (style === 'virtual' && needsPathStyle(url.hostname)) {
     invalidOption('addressing: an IP address or localhost needs path.')
   }
@@ -54,7 +61,7 @@ export function resolveS3Endpoint({
   return {
     origin: `${url.protocol}//${host}`,
     host,
-    pathPrefix: style === 'path' ? `/${bucket}` : '',
+    pathPrefix: pathPrefixOf(url, style, bucket),
     identity: identityOf({ url, isAws, region, bucket }),
     isAws,
     isR2: /(^|\.)r2\.cloudflarestorage\.com$/.test(url.hostname),
@@ -69,7 +76,7 @@ const awsHost =
 const ossHost = /^s3\.oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com$/
 
 function identityOf({
-  url: { host, hostname },
+  url: { host, hostname, path },
   isAws,
   region,
   bucket,
@@ -81,7 +88,7 @@ function identityOf({
 }): string {
   if (isAws) return `s3:${region}/${bucket}`
   const oss = ossHost.exec(hostname)?.[1]
-  if (oss === undefined) return `s3:${host}/${bucket}`
+  if (oss === undefined) return `s3:${host}${path}/${bucket}`
   const plain = /^accelerate(-overseas)?$/.test(oss)
     ? region.replace(/^oss-/, '')
     : oss
@@ -90,9 +97,29 @@ function identityOf({
 
 /** A dot in the bucket is one level more than a wildcard certificate covers. */
 function defaultStyle(
-  { protocol, hostname }: { protocol: string; hostname: string },
+  { protocol, hostname, path }: EndpointUrl,
   bucket: string,
 ): Addressing {
   const dotted = protocol === 'https:' && bucket.includes('.')
-  return dotted || needsPathStyle(hostname) ? 'path' : 'virtual'
+  const needsPath =
+    dotted || path !== '' || hasTenant(bucket) || needsPathStyle(hostname)
+  return needsPath ? 'path' : 'virtual'
+}
+
+/**
+ * Throws `PAWL_INVALID_OPTION` for a name that no bucket can have. Ceph has
+ * `tenant:bucket` (Ceph, "RGW Multi-tenancy"); AWS's directory buckets want
+ * sessions and signatures of their own ("CreateSession").
+ */
+export function checkS3Bucket(bucket: string): void {
+  if (typeof bucket === 'string' && /--(x|xa)-s3$/.test(bucket)) {
+    invalidOption(
+      'bucket: directory buckets (S3 Express One Zone) are not spoken; use a general purpose bucket.',
+    )
+  }
+  checkBucket(hasTenant(bucket) ? bucket.replace(/^[^:]*:/, '') : bucket)
+}
+
+function hasTenant(bucket: string): boolean {
+  return typeof bucket === 'string' && /^[A-Za-z0-9_]+:(?!.*:)/.test(bucket)
 }

@@ -2,8 +2,9 @@
 import type { Dispatcher } from 'undici'
 import { realEnvironment, type Environment } from '../../environment.js'
 import { invalidOption } from '../../errors.js'
+import { checkKnownOptions, type KnownOptions } from '../../known-options.js'
 import { Clock } from '../clock.js'
-import { Connections } from '../connections.js'
+import { checkDispatcher, Connections } from '../connections.js'
 import {
   checkCredentials,
   credentialsFromEnvironment,
@@ -12,13 +13,17 @@ import {
 } from '../credentials.js'
 import type { Dialect, SignedRequest, UnsignedRequest } from '../dialect.js'
 import type { Addressing } from '../endpoint-url.js'
-import { checkBucket, checkIdentity } from '../names.js'
+import { checkIdentity } from '../names.js'
 import type { ObjectStore } from '../object-store.js'
 import { encodeQuery, percentEncodeKey } from '../percent-encode.js'
 import { RestStore } from '../rest-store.js'
 import { Session } from '../session.js'
 import { decodeCrc, encodeCrc } from './checksum.js'
-import { resolveS3Endpoint, type S3Endpoint } from './endpoint.js'
+import {
+  checkS3Bucket,
+  resolveS3Endpoint,
+  type S3Endpoint,
+} from './endpoint.js'
 import { s3ErrorHeaders, s3HintFor, s3KindOf } from './errors.js'
 import { s3Metadata, s3ObjectHeaders } from './headers.js'
 import { payloadHash, signSigV4, unsignedPayload } from './sign-v4.js'
@@ -37,7 +42,7 @@ export interface S3Credentials {
 
 /** Which bucket of S3 or of a store that speaks it, and how it is reached. */
 export interface S3StoreOptions {
-  /** The bucket's name; it must exist. */
+  /** The bucket's name; it must exist. On Ceph also `tenant:bucket`. */
   bucket: string
   /** Default: `AWS_REGION`. */
   region?: string
@@ -72,6 +77,36 @@ export interface S3StoreOptions {
   dispatcher?: Dispatcher
 }
 
+const names: Record<keyof S3StoreOptions, true> = {
+  addressing: true,
+  bucket: true,
+  checksum: true,
+  credentials: true,
+  dispatcher: true,
+  endpoint: true,
+  equalParts: true,
+  identity: true,
+  region: true,
+}
+
+const ofCredentials = 'credentials: { accessKeyId, secretAccessKey }'
+const known: KnownOptions = {
+  of: 's3Store',
+  names: Object.keys(names),
+  elsewhere: {
+    accessKeyId: ofCredentials,
+    agent: 'dispatcher',
+    forcePathStyle: "addressing: 'path'",
+    maxAttempts: 'retry, an option of the upload',
+    requestHandler: 'dispatcher',
+    s3ForcePathStyle: "addressing: 'path'",
+    secretAccessKey: ofCredentials,
+    sessionToken: ofCredentials,
+    useAccelerateEndpoint: "endpoint: 's3-accelerate.amazonaws.com'",
+    useDualstackEndpoint: "endpoint: 's3.dualstack.….amazonaws.com'",
+  },
+}
+
 /**
  * A bucket of S3.
  *
@@ -92,8 +127,10 @@ export function s3Store(
   options: S3StoreOptions,
   environment: Environment = realEnvironment,
 ): ObjectStore {
+  checkKnownOptions(options, known)
   const { bucket, checksum } = options
-  checkBucket(bucket)
+  checkS3Bucket(bucket)
+  checkDispatcher(options.dispatcher)
   const region = options.region ?? process.env['AWS_REGION']
   if (region === undefined || region === '') {
     return invalidOption('region: required, or set AWS_REGION.')

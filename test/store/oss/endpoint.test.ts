@@ -56,6 +56,16 @@ const hosts: [
     'https://examplebucket.cb-f8z7yvzgwfkl9q0h.cn-shanghai.oss-cloudbox.aliyuncs.com',
     'cb-f8z7yvzgwfkl9q0h',
   ],
+  // A box signs its own ID, whatever region it stands in.
+  [
+    {
+      endpoint: 'cb-f8z7yvzgwfkl9q0h.cn-shanghai.oss-cloudbox.aliyuncs.com',
+      region: 'cn-shanghai',
+    },
+    'https://examplebucket.cb-f8z7yvzgwfkl9q0h.cn-shanghai.oss-cloudbox.aliyuncs.com',
+    'cb-f8z7yvzgwfkl9q0h',
+  ],
+  [{ endpoint: 'https://gateway.example/oss/' }, 'https://gateway.example'],
   [
     { endpoint: 'http://127.0.0.1:9000', region: 'x' },
     'http://127.0.0.1:9000',
@@ -94,6 +104,10 @@ await t.test('the bucket is in the path only in path style', async (t) => {
   t.equal(resolveOssEndpoint(virtual).pathPrefix, '')
   const cname = { bucket, endpoint: 'a.example', addressing: 'cname' } as const
   t.equal(resolveOssEndpoint(cname).pathPrefix, '')
+  const gateway = { bucket, endpoint: 'https://gateway.example/a%20b/oss/' }
+  t.equal(resolveOssEndpoint(gateway).pathPrefix, '/a b/oss/examplebucket')
+  const own = { ...gateway, addressing: 'cname' } as const
+  t.equal(resolveOssEndpoint(own).pathPrefix, '/a b/oss')
 })
 
 await t.test("every endpoint of a region's bucket is one place", async (t) => {
@@ -136,7 +150,10 @@ const refused: Partial<OssEndpointOptions>[] = [
   { region: 'cn-hangzhou', internal: true, accelerate: true },
   { endpoint: 'oss-cn-hangzhou.aliyuncs.com', internal: true },
   { endpoint: 'https://user:pass@oss.example' },
-  { endpoint: 'https://oss.example/bucket' },
+  { endpoint: 'https://oss.example/examplebucket' },
+  { endpoint: 'https://oss.example/a//b' },
+  { endpoint: 'https://oss.example/%ff' },
+  { endpoint: 'https://oss-cn-hangzhou.aliyuncs.com/a' },
   { endpoint: 'https://oss.example/?x=1' },
   { endpoint: 'ftp://oss.example' },
   { endpoint: 'oss example' },

@@ -1,5 +1,6 @@
 import t from 'tap'
 import {
+  checkS3Bucket,
   resolveS3Endpoint,
   type S3EndpointOptions,
 } from '../../../lib/store/s3/endpoint.js'
@@ -43,6 +44,21 @@ const hosts: [
     { endpoint: 'minio.example.com:9000' },
     'https://examplebucket.minio.example.com:9000',
     '',
+  ],
+  [
+    { endpoint: 'https://project.supabase.example/storage/v1/s3' },
+    'https://project.supabase.example',
+    '/storage/v1/s3/examplebucket',
+  ],
+  [
+    { endpoint: 'https://a.example/examplebucket', addressing: 'path' },
+    'https://a.example',
+    '/examplebucket/examplebucket',
+  ],
+  [
+    { bucket: 'tenant:bucket', endpoint: 'https://ceph.example' },
+    'https://ceph.example',
+    '/tenant:bucket',
   ],
   [
     { endpoint: 'files.example.com', addressing: 'cname' },
@@ -109,6 +125,8 @@ const refused: Partial<S3EndpointOptions>[] = [
   { endpoint: 'http://127.0.0.1', addressing: 'virtual' },
   { endpoint: 'https://id:secret@s3.example' },
   { addressing: 'none' as 'path' },
+  { endpoint: 'https://s3.example/examplebucket/' },
+  { bucket: 'tenant:bucket', addressing: 'virtual' },
 ]
 
 for (const options of refused) {
@@ -118,3 +136,27 @@ for (const options of refused) {
     })
   })
 }
+
+await t.test('what stands for a bucket', async (t) => {
+  for (const name of [
+    'examplebucket',
+    'tenant:examplebucket',
+    'my-access-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias',
+  ]) {
+    t.doesNotThrow(() => checkS3Bucket(name), name)
+  }
+  const refused: [name: string, wayOut: RegExp][] = [
+    [
+      'arn:aws:s3:us-west-2:123456789012:accesspoint/test',
+      /alias of the access point/,
+    ],
+    ['my-bucket--usw2-az1--x-s3', /general purpose bucket/],
+    ['a:b:examplebucket', /3 to 63/],
+    ['tenant:x', /3 to 63/],
+    ['ten-ant:examplebucket', /3 to 63/],
+  ]
+  for (const [name, message] of refused) {
+    const code = 'PAWL_INVALID_OPTION'
+    t.throws(() => checkS3Bucket(name), { code, message }, name)
+  }
+})

@@ -1,0 +1,183 @@
+/**
+ * How long the calls of one upload are tried again: by the time in which nothing
+ * is stored, so that the restart of a router or of a store is waited out.
+ *
+ * - Patience begins when a failure becomes known, and ends with the next success
+ *   of a call that stores something. Each request has four attempts all the same,
+ *   as one that is never answered may last as long as the patience.
+ * - While others succeed, a request is given up when it has failed for as long as
+ *   the patience and eight times: one part that always fails must not be sent for
+ *   ever. Throttling is excepted: it says nothing about the part.
+ * - A host that has never answered may be misspelt: ten seconds.
+ * - Damage and answers that cannot be understood are no outage; they have few
+ *   attempts, whatever the time.
+ *
+ * Nothing here waits. Times are ms by a clock that never goes back.
+ */
+import type { Environment } from '../environment.js'
+import { codeOf } from './cause.js'
+import {
+  isWorthRetrying,
+  maxRetryAfter,
+  retryDelay,
+  type RetryDecision,
+} from './retry.js'
+import type { StoreError } from './store-error.js'
+
+export interface PatienceLimits {
+  /** ms in which nothing is stored. */
+  readonly patience: number
+  /** ms. */
+  readonly baseDelay: number
+  /** ms. */
+  readonly maxDelay: number
+  /** Of one request; absent: time alone decides. */
+  readonly attempts?: number | undefined
+}
+
+/** Of each request, whatever the clock says. */
+const leastAttempts = 4
+/** Of one that fails while others succeed. */
+const attemptsAmongOthers = 8
+/** ms for what may be a typing error. */
+const patienceWithStrangers = 10_000
+/** ms by which a wait must be exceeded to tell of sleep, or of a blocked loop. */
+const sleep = 5000
+
+/** Shared by the calls of one upload. */
+export class Patience {
+  readonly #limits: PatienceLimits
+  readonly #environment: Pick<Environment, 'monotonic' | 'random'>
+  #failingSince: number | undefined
+
+  constructor(
+    limits: PatienceLimits,
+    environment: Pick<Environment, 'monotonic' | 'random'>,
+  ) {
+    this.#limits = limits
+    this.#environment = environment
+  }
+
+  /** When the first failure since the last success became known. */
+  get failingSince(): number | undefined {
+    return this.#failingSince
+  }
+
+  /** One call with all its attempts; `attempts` overrides the limit. */
+  begin({ attempts }: { attempts?: number | undefined } = {}): Tries {
+    return new Tries(
+      attempts === undefined ? this.#limits : { ...this.#limits, attempts },
+      this.#environment,
+      this,
+    )
+  }
+
+  /** A call that stores something has succeeded: Initiate, part, PutObject, Complete. */
+  succeed(): void {
+    this.#failingSince = undefined
+  }
+
+  /**
+   * A wait of `planned` ms took `took`: after sleep, or a loop that was blocked,
+   * the time before it says nothing.
+   */
+  waited(planned: number, took: number): void {
+    if (took - planned < sleep || this.#failingSince === undefined) return
+    this.#failingSince = this.#environment.monotonic()
+  }
+
+  /** For a {@link Tries}: a failure has become known. */
+  fail(): number {
+    const now = this.#environment.monotonic()
+    this.#failingSince ??= now
+    return this.#failingSince
+  }
+}
+
+/** The attempts at one call. */
+export class Tries {
+  readonly #limits: PatienceLimits
+  readonly #environment: Pick<Environment, 'monotonic' | 'random'>
+  readonly #patience: Patience
+  #failures = 0
+  #since: number | undefined
+  #previous: StoreError | undefined
+
+  constructor(
+    limits: PatienceLimits,
+    environment: Pick<Environment, 'monotonic' | 'random'>,
+    patience: Patience,
+  ) {
+    this.#limits = limits
+    this.#environment = environment
+    this.#patience = patience
+  }
+
+  /** Attempts that have failed and count. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Whether the call is tried again after this failure, and when. */
+  fail(error: StoreError): RetryDecision {
+    const previous = this.#previous
+    this.#previous = error
+    const isStale = error.staleConnection && previous?.staleConnection !== true
+    if (isStale && isWorthRetrying(error, previous)) {
+      return { retry: true, delay: 0, countsAttempt: false }
+    }
+    this.#failures += 1
+    const retry = isWorthRetrying(error, previous) && !this.#isFinal(error)
+    return { retry, delay: retry ? this.#delay(error) : 0, countsAttempt: true }
+  }
+
+  #isFinal(error: StoreError): boolean {
+    const { patience, attempts } = this.#limits
+    const now = this.#environment.monotonic()
+    const since = this.#patience.fail()
+    this.#since ??= now
+    if (attempts !== undefined) {
+      if (this.#failures >= attempts) return true
+    }
+    if (this.#failures < leastAttempts) return false
+    if (error.kind === 'digest') return true
+    const bound = mayBeMisspelt(error)
+      ? Math.min(patience, patienceWithStrangers)
+      : patience
+    if (now - since >= bound) return true
+    return (
+      error.kind !== 'throttled' &&
+      this.#failures >= attemptsAmongOthers &&
+      now - this.#since >= patience
+    )
+  }
+
+  #delay({ retryAfter = 0 }: StoreError): number {
+    const jitter = retryDelay(
+      this.#failures,
+      this.#environment.random,
+      this.#limits,
+    )
+    return Math.max(jitter, Math.min(retryAfter, maxRetryAfter))
+  }
+}
+
+/**
+ * No answer of this host has ever come, and what came instead is what a wrong
+ * name, port, scheme or proxy comes to.
+ */
+export function mayBeMisspelt({
+  isStranger,
+  cause,
+  status,
+}: StoreError): boolean {
+  if (!isStranger) return false
+  // A status without an answer is a proxy's.
+  if (status !== undefined) return true
+  const code = codeOf(cause) ?? ''
+  return (
+    code === 'ENOTFOUND' ||
+    code === 'ECONNREFUSED' ||
+    /^(EPROTO$|ERR_SSL_|ERR_TLS_|HPE_)/.test(code)
+  )
+}
