@@ -1,6 +1,8 @@
 /** What the command's exit says to scripts. */
 import { UploadError } from '../index.js'
-import type { TaskKind } from './failure.js'
+
+/** What was asked for: an upload that can be gone on with, or something else. */
+export type TaskKind = 'file' | 'stream' | 'other'
 
 export const exitCodes = {
   done: 0,
@@ -12,15 +14,54 @@ export const exitCodes = {
   resumable: 3,
   /** The object is complete, but its callback failed. */
   callback: 4,
-  /** Ctrl-C, and what `kill` sends. */
+  /** Ctrl-C, Ctrl-\, a terminal that went away, and what `kill` sends. */
+  SIGHUP: 129,
   SIGINT: 130,
+  SIGQUIT: 131,
   SIGTERM: 143,
 } as const
 
+/** A failure that has been told already, and what it makes of the exit. */
+export class ToldFailure extends Error {
+  override readonly name = 'ToldFailure'
+  readonly exitCode: number
+
+  constructor(exitCode: number) {
+    super('told already')
+    this.exitCode = exitCode
+  }
+}
+
+/** A source that ended without one byte, which is seldom what it should be. */
+export class EmptySource extends Error {
+  override readonly name = 'EmptySource'
+}
+
 export function exitCodeOf(error: unknown, kind: TaskKind): number {
+  if (error instanceof ToldFailure) return error.exitCode
   if (!(error instanceof UploadError)) return exitCodes.failed
-  if (error.code === 'PAWL_INVALID_OPTION') return exitCodes.usage
+  if (error.code === 'PAWL_INVALID_OPTION' || isMissing(error, kind)) {
+    return exitCodes.usage
+  }
   if (error.code === 'PAWL_CALLBACK_FAILED') return exitCodes.callback
+  if (error.cause instanceof EmptySource) return exitCodes.failed
   const isKept = kind !== 'other' && error.resumable
   return isKept ? exitCodes.resumable : exitCodes.failed
+}
+
+/** A file, or a log to be read, that the command line names and that cannot be had. */
+function isMissing(
+  { code, cause, uploadId }: UploadError,
+  kind: TaskKind,
+): boolean {
+  const isNamed =
+    code === 'PAWL_SOURCE_IO' ||
+    (kind === 'other' && code === 'PAWL_CHECKPOINT_IO')
+  return isNamed && uploadId === undefined && missing.has(systemCode(cause))
+}
+
+const missing = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP'])
+
+function systemCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

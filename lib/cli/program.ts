@@ -2,8 +2,8 @@
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { UploadError } from '../index.js'
-import { exitCodes } from './exit-code.js'
-import { failureText, type TaskKind } from './failure.js'
+import { exitCodes, type TaskKind } from './exit-code.js'
+import { failureText } from './failure.js'
 import { addPutFlags, type PutFlags } from './put-options.js'
 import { put } from './put.js'
 import { serve, type ServeFlags } from './serve.js'
@@ -22,7 +22,7 @@ Exit codes:
   2    the command line is wrong
   3    failed, but what is stored is kept: run the same command again
   4    the object is complete, but its callback failed
-  130  suspended by Ctrl-C; 143 by SIGTERM
+  130  suspended by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP, 131 by SIGQUIT
 
 Credentials come from OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and
 OSS_SESSION_TOKEN, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and

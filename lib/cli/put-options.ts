@@ -7,6 +7,7 @@ import { parseDuration, parseSize, parseWholeNumber } from './units.js'
 export interface PutFlags {
   size?: number
   exec?: string
+  allowEmpty?: true
   partSize?: number
   concurrency?: number
   /** False: none. */
@@ -49,6 +50,7 @@ export function addPutFlags(command: Command): Command {
     .optionsGroup('Source:')
     .option('--size <bytes>', 'standard input: what it must come to', parseSize)
     .option('--exec <command>', 'upload what a shell command prints')
+    .option('--allow-empty', 'standard input and --exec: zero bytes are right')
     .optionsGroup('Resume:')
     .option('--checkpoint <path>', 'the log: a file or a directory')
     .option('--no-checkpoint', 'no log; what is stored cannot be gone on with')

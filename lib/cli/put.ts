@@ -1,5 +1,4 @@
 /** `pawl put`: files, standard input, or the output of a command. */
-import process from 'node:process'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import {
@@ -9,11 +8,17 @@ import {
   type UploadEvents,
 } from '../index.js'
 import { startChild } from './child-source.js'
+import { EmptySource } from './exit-code.js'
 import { filesOf, type FileSend } from './file-sends.js'
 import type { Interrupts } from './interrupts.js'
 import { uploadOptionsOf, type PutFlags } from './put-options.js'
-import type { Reporter } from './reporter.js'
+import { LogPlaces } from './log-place.js'
+import type { Output, Reporter } from './reporter.js'
+import { isTyped, standardInput } from './standard-input.js'
 import { given, type Target } from './target.js'
+
+/** The library's, in bytes. */
+const defaultPartSize = 8 * 1024 * 1024
 
 export interface PutJob {
   /** Paths, or `-` alone. Empty with `exec`. */
@@ -22,6 +27,7 @@ export interface PutJob {
   flags: PutFlags
   reporter: Reporter
   interrupts: Interrupts
+  log: Output
 }
 
 export async function put(job: PutJob): Promise<void> {
@@ -30,9 +36,10 @@ export async function put(job: PutJob): Promise<void> {
   const isPiped = exec !== undefined || sources.includes('-')
   if (!isPiped) {
     if (size !== undefined) invalid('--size is for standard input and --exec')
+    const places = new LogPlaces()
     for (const file of await filesOf(job)) {
       if ('skipped' in file) job.reporter.skipped(file.path, file.skipped)
-      else await putFile(job, file)
+      else await putFile(job, places, file)
     }
     return
   }
@@ -45,26 +52,35 @@ export async function put(job: PutJob): Promise<void> {
   if (target.key === '' || target.key.endsWith('/')) {
     invalid('standard input has no name: the URL must name the object')
   }
-  if (exec === undefined) await putStream(job, '-', process.stdin)
-  else await putCommand(job, exec)
+  if (exec !== undefined) {
+    await putCommand(job, exec)
+    return
+  }
+  const input = standardInput()
+  if (isTyped()) {
+    job.log.write('Reading from the terminal; Ctrl-D on a new line ends it.\n')
+  }
+  await putStream(job, '-', () => ({ output: input }))
 }
 
-async function putFile(job: PutJob, { path, key }: FileSend): Promise<void> {
+async function putFile(
+  job: PutJob,
+  places: LogPlaces,
+  file: FileSend,
+): Promise<void> {
   const { target, flags, reporter, interrupts } = job
+  const { path, key } = file
   const url = target.urlOf(key)
-  const { checkpoint, checkpointDir, multipartThreshold, prove } = flags
-  reporter.begin(path, url)
+  const { checkpointDir, multipartThreshold, prove } = flags
+  const upload = reporter.begin(path, url)
   const tell =
     <Name extends keyof UploadEvents>(name: Name) =>
     (event: UploadEvents[Name]) =>
-      reporter.event(name, event)
+      upload.event(name, event)
   const result = await uploadFile(path, {
     ...uploadOptionsOf(flags),
     ...given({ checkpointDir, multipartThreshold, prove }),
-    // `true` is only the other side of --no-checkpoint.
-    ...(typeof checkpoint === 'string' || checkpoint === false
-      ? { checkpoint }
-      : {}),
+    ...given({ checkpoint: await checkpointOf(job, places, file) }),
     store: target.store,
     key,
     signal: interrupts.signal,
@@ -77,41 +93,88 @@ async function putFile(job: PutJob, { path, key }: FileSend): Promise<void> {
       retry: tell('retry'),
     },
   })
-  reporter.done(result, url)
+  upload.done(result)
+}
+
+/** Undefined: the library's place, or that of `--checkpoint-dir`. */
+async function checkpointOf(
+  { flags, target }: PutJob,
+  places: LogPlaces,
+  { path, key, size }: FileSend,
+): Promise<string | false | undefined> {
+  const { checkpoint, checkpointDir } = flags
+  // `true` is only the other side of --no-checkpoint.
+  if (typeof checkpoint === 'string' || checkpoint === false) return checkpoint
+  if (checkpointDir !== undefined) return undefined
+  const { identity } = target.store
+  const place = { identity, key, path }
+  const isOneRequest = size === 0 || size < thresholdOf(flags)
+  if (isOneRequest && !(await places.hasLog(place))) return false
+  return places.find(place)
+}
+
+/** Files shorter than this, in bytes, are put in one request. */
+function thresholdOf({ multipartThreshold, partSize }: PutFlags): number {
+  return multipartThreshold ?? partSize ?? defaultPartSize
 }
 
 async function putCommand(job: PutJob, command: string): Promise<void> {
-  const child = startChild(command)
-  const { signal } = job.interrupts
-  signal.addEventListener('abort', () => child.stop(), { once: true })
+  const { interrupts } = job
+  let stop: () => void = () => undefined
+  const leave = interrupts.beforeExit(() => stop())
+  interrupts.signal.addEventListener('abort', () => stop(), { once: true })
   try {
-    await putStream(job, '--exec', child.output, () => child.succeeded())
+    await putStream(job, '--exec', () => {
+      const child = startChild(command, interrupts)
+      stop = () => child.stop()
+      if (interrupts.signal.aborted) stop()
+      return child
+    })
   } finally {
-    child.stop()
+    stop()
+    leave()
   }
 }
 
+/** What is uploaded, and whether it is whole once it has ended. */
+interface StreamSource {
+  output: Readable
+  succeeded?: () => Promise<void>
+}
+
+/**
+ * `start` is called when somebody reads at once: Node throws away what a command
+ * that has ended already printed to nobody.
+ */
 async function putStream(
   job: PutJob,
   name: string,
-  source: Readable,
-  beforeComplete?: () => Promise<void>,
+  start: () => StreamSource,
 ): Promise<void> {
   const { target, flags, reporter, interrupts } = job
   const { store, key } = target
   const { checkpoint, checkpointDir, size } = flags
   const url = target.urlOf(key)
-  reporter.begin(name, url)
+  const told = reporter.begin(name, url)
+  const place =
+    typeof checkpoint === 'string' || checkpoint === false
+      ? checkpoint
+      : (checkpointDir ??
+        (await new LogPlaces().find({ identity: store.identity, key })) ??
+        '.')
+  let source: StreamSource | undefined
   const upload = createResumableUploadStream({
     ...uploadOptionsOf(flags),
-    ...given({ size, beforeComplete }),
+    ...given({ size }),
     store,
     key,
-    checkpoint:
-      typeof checkpoint === 'string' || checkpoint === false
-        ? checkpoint
-        : (checkpointDir ?? '.'),
+    checkpoint: place,
     signal: interrupts.signal,
+    async beforeComplete(candidate) {
+      await source?.succeeded?.()
+      if (candidate.size === 0 && flags.allowEmpty !== true)
+        mustNotBeEmpty(name)
+    },
   })
   const names = [
     'initiated',
@@ -122,12 +185,20 @@ async function putStream(
     'progress',
   ] as const
   for (const event of names) {
-    upload.on(event, (detail) => reporter.event(event, detail))
+    upload.on(event, (detail) => told.event(event, detail))
   }
+  source = start()
   // `result` says what ended it, and settles when the log is free.
-  await pipeline(source, upload).catch(() => undefined)
-  const result = await upload.result
-  reporter.done(result, url)
+  await pipeline(source.output, upload).catch(() => undefined)
+  told.done(await upload.result)
+}
+
+/** A dump that never began looks like one that is empty. */
+function mustNotBeEmpty(name: string): never {
+  const source = name === '-' ? 'standard input' : 'the output of the command'
+  throw new EmptySource(
+    `${source} was empty; give --allow-empty where that is as it should be`,
+  )
 }
 
 function invalid(message: string): never {

@@ -5,17 +5,21 @@ export type UploadEventName = keyof UploadEvents
 
 export interface Reporter {
   /** An upload begins; `name` is the source as the caller named it. */
-  begin(name: string, url: string): void
+  begin(name: string, url: string): UploadReporter
+  /** A file that was named and is not uploaded. */
+  skipped(name: string, why: string): void
+  /** Nothing more of it is told; for a failure, which has its own words. */
+  end(): void
+}
+
+/** Of one upload. */
+export interface UploadReporter {
   event<Name extends UploadEventName>(
     name: Name,
     event: UploadEvents[Name],
   ): void
   /** Its object is complete. */
-  done(result: UploadResult, url: string): void
-  /** A file that was named and is not uploaded. */
-  skipped(name: string, why: string): void
-  /** Nothing more of it is told; for a failure, which has its own words. */
-  end(): void
+  done(result: UploadResult): void
 }
 
 /** Where lines go. */

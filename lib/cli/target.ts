@@ -7,6 +7,7 @@
  * Credentials come from the environment only, so that none end up in a process
  * list or a shell's history.
  */
+import { refuseForeignFlags, type Service } from './foreign-flags.js'
 import { ossStore, s3Store, UploadError, type ObjectStore } from '../index.js'
 
 export interface StoreFlags {
@@ -40,8 +41,10 @@ export function openTarget(
   const match = /^(oss|s3):\/\/([^/]+)(?:\/([\s\S]*))?$/.exec(url)
   if (match === null) return openLocal(url, flags, environment)
   const [, scheme, bucket = '', key = ''] = match
+  const service: Service = scheme === 's3' ? 's3' : 'oss'
+  refuseForeignFlags(flags, { service, isLocal: false })
   const store =
-    scheme === 's3'
+    service === 's3'
       ? openS3(bucket, flags, environment)
       : openOss(bucket, flags, environment)
   const urlOf = (name: string) => `${scheme}://${bucket}/${name}`
@@ -53,7 +56,11 @@ function openOss(
   flags: StoreFlags,
   environment: Environment,
 ): ObjectStore {
-  const endpoint = flags.endpoint ?? named(environment, 'OSS_ENDPOINT')
+  const { internal, accelerate, addressing } = flags
+  // What is said on the command line goes before what is in the environment.
+  const endpoint =
+    flags.endpoint ??
+    (internal || accelerate ? undefined : named(environment, 'OSS_ENDPOINT'))
   const region =
     flags.region ??
     named(environment, 'OSS_REGION') ??
@@ -61,7 +68,6 @@ function openOss(
   if (endpoint === undefined && region === undefined) {
     needsRegion('oss', ['OSS_REGION', 'OSS_ENDPOINT'])
   }
-  const { internal, accelerate, addressing } = flags
   return ossStore({
     bucket,
     ...given({ endpoint, region, internal, accelerate, addressing }),
@@ -96,9 +102,10 @@ function needsRegion(scheme: string, variables: readonly string[]): never {
 
 function openLocal(
   url: string,
-  { region = localRegions.oss }: StoreFlags,
+  flags: StoreFlags,
   environment: Environment,
 ): Target {
+  const { region = localRegions.oss } = flags
   const local = URL.canParse(url) ? new URL(url) : undefined
   if (local === undefined || !isLocal(url)) {
     throw new UploadError(
@@ -106,6 +113,7 @@ function openLocal(
       `${JSON.stringify(url)} is not a target; expected oss://bucket/key, s3://bucket/key, or http://127.0.0.1:port/bucket/key of pawl serve`,
     )
   }
+  refuseForeignFlags(flags, { service: 'oss', isLocal: true })
   const [, bucket = '', ...names] = local.pathname.split('/')
   const hasOwn = named(environment, 'OSS_ACCESS_KEY_ID') !== undefined
   const store = ossStore({

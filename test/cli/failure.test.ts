@@ -1,11 +1,10 @@
 import { Command } from 'commander'
 import t from 'tap'
-import { exitCodeOf } from '../../lib/cli/exit-code.js'
+import { exitCodeOf, type TaskKind } from '../../lib/cli/exit-code.js'
 import {
   failureText,
   namedOptions,
   stoppedText,
-  type TaskKind,
 } from '../../lib/cli/failure.js'
 import { addPutFlags } from '../../lib/cli/put-options.js'
 import { UploadError, type ErrorCode } from '../../lib/index.js'
@@ -45,7 +44,12 @@ await t.test('a failure says its code and what to do', async (t) => {
       3,
       'cut\nCheck the network and the endpoint. Then run the same command again.',
     ],
-    [failure('PAWL_NETWORK', 'cut', { resumable }), 'other', 1, 'cut'],
+    [
+      failure('PAWL_NETWORK', 'cut', { resumable }),
+      'other',
+      1,
+      'cut\nCheck the network and the endpoint.',
+    ],
     [
       failure('PAWL_SERVER', 'no', begun),
       'stream',
@@ -57,6 +61,14 @@ await t.test('a failure says its code and what to do', async (t) => {
       'file',
       3,
       'full\nRun the same command again once that is put right.',
+    ],
+    [
+      failure('PAWL_CHECKPOINT_IO', 'no', {
+        cause: Object.assign(new Error('no'), { code: 'EROFS' }),
+      }),
+      'file',
+      1,
+      'no\nGive --checkpoint-dir a directory that can be written, or --no-checkpoint to go without a log.',
     ],
     [
       failure('PAWL_ACCESS_DENIED', 'no'),

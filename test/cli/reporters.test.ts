@@ -53,19 +53,19 @@ await t.test('lines come every five seconds', async (t) => {
   let now = 0
   const sink = { write: (line: string) => lines.push(line) }
   const reporter = new LineReporter(sink, sink, () => now)
-  reporter.begin('f')
+  const upload = reporter.begin('f', 'oss://b/k')
   for (; now <= 12_000; now += 100) {
-    reporter.event('progress', progress(now, 12_000))
+    upload.event('progress', progress(now, 12_000))
   }
   t.equal(lines.length, 3)
   const error = new UploadError('PAWL_NETWORK', 'cut')
-  reporter.event('retry', { partNumber: 3, attempt: 1, delay: 2000, error })
-  reporter.event('restarted', { reason: 'upload-gone' })
+  upload.event('retry', { partNumber: 3, attempt: 1, delay: 2000, error })
+  upload.event('restarted', { reason: 'upload-gone' })
   t.same(lines.slice(3), [
     'f: part 3: attempt 1 failed (PAWL_NETWORK: cut), again in 2s\n',
     'f: starting over: it is no longer on the server\n',
   ])
-  reporter.event('retry', { partNumber: 3, attempt: 2, delay: 200, error })
+  upload.event('retry', { partNumber: 3, attempt: 2, delay: 200, error })
   reporter.skipped('g', 'it is a log')
   t.same(lines.slice(5), [
     'f: part 3: attempt 2 failed (PAWL_NETWORK: cut), again at once\n',
@@ -76,12 +76,12 @@ await t.test('lines come every five seconds', async (t) => {
 await t.test('JSON lines hold an error by its fields', async (t) => {
   const out = new PassThrough()
   const reporter = new JsonReporter(out)
-  reporter.begin('f', 'oss://b/k')
+  const upload = reporter.begin('f', 'oss://b/k')
   const error = new UploadError('PAWL_SERVER', 'no', {
     cause: new Error('inner'),
     status: 500,
   })
-  reporter.event('retry', { partNumber: 1, attempt: 1, delay: 1, error })
+  upload.event('retry', { partNumber: 1, attempt: 1, delay: 1, error })
   out.end()
   const [, line] = (await text(out)).trim().split('\n')
   t.same(JSON.parse(line ?? ''), {

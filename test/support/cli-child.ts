@@ -55,7 +55,39 @@ export function startCli(
   return watch(child)
 }
 
+/** Runs a line of bash in which `pawl` is the command. */
+export function startScript(
+  script: string,
+  { cwd, env }: Omit<CliOptions, 'input' | 'columns'>,
+): CliChild {
+  const child = spawn('bash', ['-c', script], {
+    cwd,
+    env: withPawl(env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  return watch(child)
+}
+
 /** The same with a terminal for all three standard streams. */
+export function startScriptInTerminal(
+  script: string,
+  { cwd, env }: Omit<CliOptions, 'input' | 'columns'>,
+): CliChild {
+  const [terminal, ...rest] = terminalFor(['bash', '-c', script])
+  const child = spawn(terminal ?? 'false', rest, {
+    cwd,
+    env: withPawl(env),
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  return watch(child)
+}
+
+function withPawl(env: Record<string, string> | undefined): NodeJS.ProcessEnv {
+  const own = environment(env)
+  return { ...own, PATH: `${join(compiledSources(), 'bin')}:${own['PATH']}` }
+}
+
+/** The same as `startCli` with a terminal for all three standard streams. */
 export function startInTerminal(
   args: readonly string[],
   { cwd, env, columns = 120 }: CliOptions,
