@@ -82,6 +82,12 @@ export {
   type S3StoreOptions,
 } from './store/s3/store.js'
 
+export { defaultCredentials } from './credentials/default-credentials.js'
+export type {
+  CredentialsOf,
+  DefaultCredentialsOptions,
+  Service,
+} from './credentials/defaults.js'
 export type { Addressing } from './store/endpoint-url.js'
 
 export type * from './store/object-store.js'

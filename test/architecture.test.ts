@@ -26,9 +26,10 @@ const allowed: Record<string, readonly string[]> = {
     'environment',
     'errors',
   ],
-  index: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
+  credentials: ['store', 'errors'],
+  index: ['upload', 'credentials', 'checkpoint', 'store', 'hash', 'errors'],
   'dev-server': ['errors'],
-  cli: ['index', 'dev-server', 'errors'],
+  cli: ['index', 'credentials', 'dev-server', 'errors'],
 }
 
 function layerOf(path: string): string {

@@ -65,6 +65,8 @@ const ofSystem: Partial<Record<string, string>> = {
     "The server's certificate is for another name: check the endpoint; a bucket with dots needs --addressing path.",
 }
 
+const proxyAuth =
+  'The proxy wants a name and a password, or other ones: put them into its URL, http://name:password@host:port, in HTTPS_PROXY.'
 const unwritable = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR'])
 const elsewhere =
   'Give --checkpoint-dir a directory that can be written, or --no-checkpoint to go without a log.'
@@ -95,6 +97,7 @@ export function adviceFor({
   if (said !== undefined && said !== '') return said
   const system =
     cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  if (cause instanceof Error && /\b407\b/.test(cause.message)) return proxyAuth
   if (code === 'PAWL_NETWORK' && status === undefined) {
     if (Object.hasOwn(ofSystem, system)) return ofSystem[system]
   }

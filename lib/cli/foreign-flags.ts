@@ -11,6 +11,7 @@ const services: Partial<Record<string, Service>> = {
   sequential: 'oss',
   internal: 'oss',
   accelerate: 'oss',
+  checksum: 's3',
   callbackUrl: 'oss',
   callbackBody: 'oss',
   callbackBodyType: 'oss',
@@ -19,7 +20,14 @@ const services: Partial<Record<string, Service>> = {
 }
 
 /** Flags whose place in a local URL is taken by the URL itself. */
-const inLocalUrl = ['endpoint', 'internal', 'accelerate', 'addressing']
+const inLocalUrl = [
+  'endpoint',
+  'internal',
+  'accelerate',
+  'addressing',
+  'profile',
+  'credentialProcess',
+]
 
 /** Throws `PAWL_INVALID_OPTION` for the first of them. */
 export function refuseForeignFlags(

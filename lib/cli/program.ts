@@ -1,6 +1,6 @@
 /** The command line: commands, flags, help. What they do is in their own files. */
 import process from 'node:process'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { UploadError } from '../index.js'
 import { exitCodes, type TaskKind } from './exit-code.js'
 import { failureText } from './failure.js'
@@ -24,9 +24,14 @@ Exit codes:
   4    the object is complete, but its callback failed
   130  suspended by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP, 131 by SIGQUIT
 
-Credentials come from OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and
-OSS_SESSION_TOKEN, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-AWS_SESSION_TOKEN for s3:// URLs.`
+Credentials are looked for in this order:
+  oss://  --credential-process, --profile, OSS_ACCESS_KEY_ID and
+          OSS_ACCESS_KEY_SECRET (OSS_SESSION_TOKEN), ALIBABA_CLOUD_*,
+          ~/.ossutilconfig, ~/.aliyun/config.json, @alicloud/credentials
+  s3://   --credential-process, --profile, AWS_ACCESS_KEY_ID and
+          AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN), AWS_PROFILE and the
+          profile default of ~/.aws, @aws-sdk/credential-provider-node
+The packages at the end are used where they are installed beside pawl.`
 
 /** Runs a command line and resolves to its exit code. */
 export async function run(
@@ -159,6 +164,19 @@ function withStore(command: Command): Command {
     .option('--internal', 'OSS: from inside the region')
     .option('--accelerate', 'OSS: transfer acceleration')
     .option('--addressing <how>', 'virtual, path or cname')
+    .option('--profile <name>', 'of ~/.aws, ~/.ossutilconfig or ~/.aliyun')
+    .option(
+      '--credential-process <command>',
+      'a command that prints credentials as JSON',
+    )
+    .addOption(
+      new Option('--checksum <name>', "S3: the server's own checksums").choices(
+        ['crc64nvme'],
+      ),
+    )
+    .optionsGroup('Network:')
+    .option('--proxy <url>', 'default: HTTPS_PROXY, HTTP_PROXY, NO_PROXY')
+    .option('--ca <file>', 'authorities to trust; AWS_CA_BUNDLE')
 }
 
 async function withTarget(
@@ -166,10 +184,10 @@ async function withTarget(
   flags: StoreFlags,
   work: (target: Target) => Promise<void>,
 ): Promise<void> {
-  const target = openTarget(url, flags, process.env)
+  const target = await openTarget(url, flags, process.env)
   try {
     await work(target)
   } finally {
-    await target.store.close()
+    await target.close()
   }
 }

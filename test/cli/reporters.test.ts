@@ -126,26 +126,23 @@ await t.test('targets', async (t) => {
     ],
     [`${local}/bucket/a%20b/c`, {}, 'a b/c', `${local}/bucket/a%20b/c`],
   ]
-  const before = { ...process.env }
-  t.teardown(() => {
-    process.env = before
-  })
   for (const [url, environment, key, again] of rows) {
-    // Stores look for their credentials themselves.
-    process.env = { ...before, ...environment }
-    const target = openTarget(url, {}, environment)
+    const target = await openTarget(url, {}, { HOME: '/none', ...environment })
     t.match(target, { bucket: 'bucket', key })
     t.equal(target.urlOf(key), again)
-    await target.store.close()
+    await target.close()
   }
+  const home = { HOME: '/none' }
   for (const url of ['bucket/key', 'ftp://a/b', 'http://example.com/b/k', '']) {
-    t.throws(() => openTarget(url, {}, oss), { code: 'PAWL_INVALID_OPTION' })
+    await t.rejects(openTarget(url, {}, { ...oss, ...home }), {
+      code: 'PAWL_INVALID_OPTION',
+    })
   }
   for (const [url, what] of [
     ['oss://bucket/k', /--region or set OSS_REGION, or --endpoint/],
     ['s3://bucket/k', /--region or set AWS_REGION/],
   ] as const) {
-    t.throws(() => openTarget(url, {}, {}), { message: what })
+    await t.rejects(openTarget(url, {}, home), { message: what })
   }
 })
 

@@ -84,7 +84,7 @@ export function startScriptInTerminal(
 
 function withPawl(env: Record<string, string> | undefined): NodeJS.ProcessEnv {
   const own = environment(env)
-  return { ...own, PATH: `${join(compiledSources(), 'bin')}:${own['PATH']}` }
+  return { ...own, PATH: `${own['PATH']}:${join(compiledSources(), 'bin')}` }
 }
 
 /** The same as `startCli` with a terminal for all three standard streams. */
