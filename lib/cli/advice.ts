@@ -87,22 +87,31 @@ const ofCode: Partial<Record<ErrorCode, string>> = {
 }
 
 /** Undefined where the failure itself says enough. */
-export function adviceFor({
-  code,
-  serverCode = '',
-  status,
-  cause,
-}: UploadError): string | undefined {
-  const said = Object.hasOwn(ofServer, serverCode) ? ofServer[serverCode] : ''
-  if (said !== undefined && said !== '') return said
-  const system =
-    cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  if (cause instanceof Error && /\b407\b/.test(cause.message)) return proxyAuth
-  if (code === 'PAWL_NETWORK' && status === undefined) {
-    if (Object.hasOwn(ofSystem, system)) return ofSystem[system]
+export function adviceFor(error: UploadError): string | undefined {
+  const { code, serverCode = '', status } = error
+  if (Object.hasOwn(ofServer, serverCode)) return ofServer[serverCode]
+  const causes = causesOf(error)
+  if (status === undefined) {
+    // What undici says of a proxy has no code of its own.
+    if (causes.some(({ message }) => /proxy.*\b407\b/i.test(message))) {
+      return proxyAuth
+    }
+    const system = causes
+      .map((cause) => systemCode(cause))
+      .find((known) => Object.hasOwn(ofSystem, known))
+    if (code === 'PAWL_NETWORK' && system !== undefined) return ofSystem[system]
   }
-  if (code === 'PAWL_CHECKPOINT_IO' && unwritable.has(system)) {
-    return elsewhere
-  }
-  return ofCode[code]
+  const isUnwritable =
+    code === 'PAWL_CHECKPOINT_IO' &&
+    causes.some((cause) => unwritable.has(systemCode(cause)))
+  return isUnwritable ? elsewhere : ofCode[code]
+}
+
+/** What it came from, and what that came from. */
+function causesOf({ cause }: Error): Error[] {
+  return cause instanceof Error ? [cause, ...causesOf(cause)] : []
+}
+
+function systemCode(error: Error): string {
+  return 'code' in error ? String(error.code) : ''
 }
