@@ -27,9 +27,10 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
   ],
   credentials: ['store', 'errors'],
+  job: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
   index: ['upload', 'credentials', 'checkpoint', 'store', 'hash', 'errors'],
   'dev-server': ['errors'],
-  cli: ['index', 'credentials', 'dev-server', 'errors'],
+  cli: ['index', 'credentials', 'job', 'dev-server', 'errors'],
 }
 
 function layerOf(path: string): string {

@@ -79,7 +79,7 @@ async function sizeOf(path: string): Promise<number> {
   if (stats.isFile()) return stats.size
   if (stats.isDirectory()) {
     invalid(
-      `${path} is a directory; name the files in it, or pack it: --exec 'tar c ${path}'`,
+      `${path} is a directory; give -r for all that is in it, or pack it: --exec 'tar c ${path}'`,
     )
   }
   return invalid(

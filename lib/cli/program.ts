@@ -81,8 +81,10 @@ export async function run(
     })
 
   withCommon(program.command('status'))
-    .description('What logs say. Changes nothing, asks no server.')
-    .argument('<log...>')
+    .description(
+      'What logs of uploads and jobs say. Changes nothing, asks no server.',
+    )
+    .argument('[log...]', 'default: those in the state directory')
     .action((paths: string[], flags: CommonFlags) =>
       act(flags, ({ out, isJson }) => status(paths, out, isJson)),
     )

@@ -11,14 +11,13 @@ import { startChild } from './child-source.js'
 import { EmptySource } from './exit-code.js'
 import { filesOf, type FileSend } from './file-sends.js'
 import type { Interrupts } from './interrupts.js'
-import { uploadOptionsOf, type PutFlags } from './put-options.js'
+import { isJob, putMany } from './many.js'
+import { checkpointOf, uploadOptionsOf, type PutFlags } from './put-options.js'
+import type { JobReporter } from './job-reporter.js'
 import { LogPlaces } from './log-place.js'
 import type { Output, Reporter } from './reporter.js'
 import { isTyped, standardInput } from './standard-input.js'
 import { given, type Target } from './target.js'
-
-/** The library's, in bytes. */
-const defaultPartSize = 8 * 1024 * 1024
 
 export interface PutJob {
   /** Paths, or `-` alone. Empty with `exec`. */
@@ -28,6 +27,8 @@ export interface PutJob {
   reporter: Reporter
   interrupts: Interrupts
   log: Output
+  /** For many files. */
+  jobReporter: () => JobReporter
 }
 
 export async function put(job: PutJob): Promise<void> {
@@ -36,6 +37,13 @@ export async function put(job: PutJob): Promise<void> {
   const isPiped = exec !== undefined || sources.includes('-')
   if (!isPiped) {
     if (size !== undefined) invalid('--size is for standard input and --exec')
+    if (flags.allowEmpty === true) {
+      invalid('--allow-empty is for standard input and --exec')
+    }
+    if (isJob(job)) {
+      await putMany(job, job.jobReporter())
+      return
+    }
     const places = new LogPlaces()
     for (const file of await filesOf(job)) {
       if ('skipped' in file) job.reporter.skipped(file.path, file.skipped)
@@ -48,6 +56,11 @@ export async function put(job: PutJob): Promise<void> {
     (exec !== undefined && sources[0] !== undefined && sources[0] !== '-')
   ) {
     invalid('standard input and --exec are uploaded alone, without files')
+  }
+  if (isJob(job)) {
+    invalid(
+      'standard input and --exec are no files: leave out the flags for many',
+    )
   }
   if (target.key === '' || target.key.endsWith('/')) {
     invalid('standard input has no name: the URL must name the object')
@@ -69,6 +82,7 @@ async function putFile(
   file: FileSend,
 ): Promise<void> {
   const { target, flags, reporter, interrupts } = job
+  const { store } = target
   const { path, key } = file
   const url = target.urlOf(key)
   const { checkpointDir, multipartThreshold, prove } = flags
@@ -80,8 +94,10 @@ async function putFile(
   const result = await uploadFile(path, {
     ...uploadOptionsOf(flags),
     ...given({ checkpointDir, multipartThreshold, prove }),
-    ...given({ checkpoint: await checkpointOf(job, places, file) }),
-    store: target.store,
+    ...given({
+      checkpoint: await checkpointOf(flags, { store, places, file }),
+    }),
+    store,
     key,
     signal: interrupts.signal,
     onProgress: tell('progress'),
@@ -94,28 +110,6 @@ async function putFile(
     },
   })
   upload.done(result)
-}
-
-/** Undefined: the library's place, or that of `--checkpoint-dir`. */
-async function checkpointOf(
-  { flags, target }: PutJob,
-  places: LogPlaces,
-  { path, key, size }: FileSend,
-): Promise<string | false | undefined> {
-  const { checkpoint, checkpointDir } = flags
-  // `true` is only the other side of --no-checkpoint.
-  if (typeof checkpoint === 'string' || checkpoint === false) return checkpoint
-  if (checkpointDir !== undefined) return undefined
-  const { identity } = target.store
-  const place = { identity, key, path }
-  const isOneRequest = size === 0 || size < thresholdOf(flags)
-  if (isOneRequest && !(await places.hasLog(place))) return false
-  return places.find(place)
-}
-
-/** Files shorter than this, in bytes, are put in one request. */
-function thresholdOf({ multipartThreshold, partSize }: PutFlags): number {
-  return multipartThreshold ?? partSize ?? defaultPartSize
 }
 
 async function putCommand(job: PutJob, command: string): Promise<void> {

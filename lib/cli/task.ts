@@ -14,6 +14,11 @@ import {
 import { failureText, stoppedText } from './failure.js'
 import { Interrupts } from './interrupts.js'
 import { errorFields, JsonReporter } from './json-reporter.js'
+import {
+  JsonJobReporter,
+  TextJobReporter,
+  type JobReporter,
+} from './job-reporter.js'
 import { LineReporter } from './line-reporter.js'
 import type { Output, Reporter, UploadReporter } from './reporter.js'
 import { StandardOutput } from './standard-output.js'
@@ -21,6 +26,8 @@ import { StandardOutput } from './standard-output.js'
 export interface CommonFlags {
   json?: true
   debug?: true
+  quiet?: true
+  verbose?: true
 }
 
 export interface Task {
@@ -29,6 +36,8 @@ export interface Task {
   log: Output
   isJson: boolean
   reporter: Reporter
+  /** For many files. */
+  jobReporter: () => JobReporter
   interrupts: Interrupts
   /** Ends the command: its arguments make no sense. */
   misuse(message: string): never
@@ -42,17 +51,33 @@ export async function runTask(
   const { stdout: out, stderr: log } = process
   const written = new StandardOutput([out, log])
   const isJson = flags.json === true
+  const { quiet = false, verbose = false } = flags
   const reporter = new CurrentReporter(
     isJson
       ? new JsonReporter(out)
-      : log.isTTY
-        ? new BarReporter(out, log)
-        : new LineReporter(out, log),
+      : quiet
+        ? silentReporter
+        : log.isTTY
+          ? new BarReporter(out, log)
+          : new LineReporter(out, log),
   )
+  const screen = log.isTTY ? log : undefined
+  const jobReporter = (): JobReporter =>
+    isJson
+      ? new JsonJobReporter(out)
+      : new TextJobReporter({ out, log, screen }, { quiet, verbose })
   const interrupts = new Interrupts()
   interrupts.beforeExit(() => reporter.end())
   try {
-    await work({ out, log, isJson, reporter, interrupts, misuse })
+    await work({
+      out,
+      log,
+      isJson,
+      reporter,
+      jobReporter,
+      interrupts,
+      misuse,
+    })
     // An upload that is done is done, whoever hears of it.
     if (kind === 'other') await written.mustBeWritten(out)
     return exitCodes.done
@@ -61,14 +86,15 @@ export async function runTask(
     const { received } = interrupts
     const isStopped =
       received !== undefined && (kind === 'other' || isOurs(error))
-    if (isJson && !(error instanceof ToldFailure)) {
+    if (error instanceof ToldFailure) return error.exitCode
+    if (isJson) {
       const event = isStopped ? stopEvents[kind] : 'error'
       const line = { event, ...reporter.subject, ...errorFields(error) }
       out.write(`${JSON.stringify(line)}\n`)
     } else if (isStopped) {
       const resumable = isOurs(error) && isResumable(error)
       log.write(`${stoppedText(received, { kind, resumable })}\n`)
-    } else if (!(error instanceof ToldFailure)) {
+    } else {
       log.write(`${failureText(error, kind)}\n`)
     }
     if (flags.debug === true && error instanceof Error) {
@@ -101,6 +127,13 @@ class CurrentReporter implements Reporter {
   end(): void {
     this.#reporter.end()
   }
+}
+
+/** For --quiet: what fails is told at the end. */
+const silentReporter: Reporter = {
+  begin: () => ({ event: () => undefined, done: () => undefined }),
+  skipped: () => undefined,
+  end: () => undefined,
 }
 
 /** What `--json` calls it when a signal ended it. */

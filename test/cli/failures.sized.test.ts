@@ -96,7 +96,7 @@ test('failures are a line or two with a code, never a stack', async (t) => {
     [['put', '--size', '1', 'db.dump', `${d.url}/k`], 2, /--size is for/],
     [['put', 'missing', `${d.url}/k`], 2, /SOURCE_IO: missing: there is no/],
     [['put', 'db.dump', 'missing', `${d.url}/`], 2, /PAWL_SOURCE_IO: missing/],
-    [['put', '.', `${d.url}/k`], 2, /is a directory; name the files in it/],
+    [['put', '.', `${d.url}/k`], 2, /is a directory; give -r/],
     [['put', '/dev/null', `${d.url}/k`], 2, /pipe it in: pawl put - URL/],
     [
       ['put', '--checkpoint-dir', 'none', 'db.dump', `${d.url}/k`],
