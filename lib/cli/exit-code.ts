@@ -10,7 +10,7 @@ export const exitCodes = {
   failed: 1,
   /** The command line, or something that it names, is wrong. */
   usage: 2,
-  /** Stopped, and what is stored is kept: the same command goes on from there. */
+  /** Failed, and the same command may well succeed with nothing changed. */
   resumable: 3,
   /** The object is complete, but its callback failed. */
   callback: 4,
@@ -44,9 +44,21 @@ export function exitCodeOf(error: unknown, kind: TaskKind): number {
     return exitCodes.usage
   }
   if (error.code === 'PAWL_CALLBACK_FAILED') return exitCodes.callback
-  if (error.cause instanceof EmptySource) return exitCodes.failed
-  const isKept = kind !== 'other' && error.resumable
-  return isKept ? exitCodes.resumable : exitCodes.failed
+  return kind !== 'other' && mayRecover(error)
+    ? exitCodes.resumable
+    : exitCodes.failed
+}
+
+/** A command that died may well live the next time; the library cannot know. */
+function mayRecover({
+  code,
+  transient,
+  resumable,
+  cause,
+}: UploadError): boolean {
+  const hasDied =
+    code === 'PAWL_BEFORE_COMPLETE' && !(cause instanceof EmptySource)
+  return transient || (hasDied && resumable)
 }
 
 /** A file, or a log to be read, that the command line names and that cannot be had. */

@@ -45,21 +45,18 @@ export function failureText(error: unknown, kind: TaskKind): string {
 }
 
 function whatNext(error: UploadError, kind: TaskKind): string {
-  const { code, resumable, uploadId } = error
+  const { code, resumable, transient } = error
   const advice = adviceFor(error)
   if (kind === 'other') {
     return isAboutAccess(code) || code === 'PAWL_NETWORK' ? (advice ?? '') : ''
   }
-  if (!resumable || complete.includes(code)) return advice ?? ''
-  // Without an upload on the server there is nothing to go on from.
-  const again =
-    uploadId === undefined
-      ? 'Then run the same command again.'
-      : 'Run the same command again to go on from what is stored.'
-  if (advice !== undefined) return `${advice} ${again}`
-  return uploadId === undefined
-    ? 'Run the same command again once that is put right.'
-    : again
+  if (complete.includes(code)) return advice ?? ''
+  if (!resumable && !transient) return advice ?? ''
+  const again = `un the same command again${resumable ? ' to go on from what is stored' : ''}.`
+  if (advice === undefined) {
+    return transient ? `R${again}` : `Once that is put right, r${again}`
+  }
+  return transient ? `${advice} R${again}` : `${advice} Then r${again}`
 }
 
 function isAboutAccess(code: ErrorCode): boolean {

@@ -12,6 +12,8 @@ const services: Partial<Record<string, Service>> = {
   internal: 'oss',
   accelerate: 'oss',
   checksum: 's3',
+  equalParts: 's3',
+  signature: 'oss',
   callbackUrl: 'oss',
   callbackBody: 'oss',
   callbackBodyType: 'oss',
@@ -27,6 +29,8 @@ const inLocalUrl = [
   'addressing',
   'profile',
   'credentialProcess',
+  'signature',
+  'identity',
 ]
 
 /** Throws `PAWL_INVALID_OPTION` for the first of them. */

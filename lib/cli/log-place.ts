@@ -22,12 +22,19 @@ export class LogPlaces {
   readonly #writable = new Map<string, Promise<boolean>>()
   readonly #logged = new Map<string, Promise<ReadonlySet<string>>>()
 
+  /** The path of a log in the state directory; undefined when there is none. */
+  async existing(options: LogPlaceOptions): Promise<string | undefined> {
+    const { environment = process.env } = options
+    const path = join(stateDirectory(environment), nameOf(options))
+    return (await exists(path)) ? path : undefined
+  }
+
   /** A path for the log; undefined: where the library puts it. */
   async find(options: LogPlaceOptions): Promise<string | undefined> {
     const { path, environment = process.env } = options
     const name = nameOf(options)
-    const other = join(stateDirectory(environment), name)
-    if (await exists(other)) return other
+    const other = await this.existing(options)
+    if (other !== undefined) return other
     const directory = path === undefined ? '.' : dirname(resolve(path))
     if (await this.#canWrite(directory)) return undefined
     try {
@@ -40,10 +47,8 @@ export class LogPlaces {
 
   /** Whether an upload of the file was begun, and left a log where logs go. */
   async hasLog(options: LogPlaceOptions & { path: string }): Promise<boolean> {
-    const { path, environment = process.env } = options
-    if (await exists(join(stateDirectory(environment), nameOf(options)))) {
-      return true
-    }
+    const { path } = options
+    if ((await this.existing(options)) !== undefined) return true
     const full = resolve(path)
     const directory = dirname(full)
     const asked = this.#logged.get(directory) ?? filesWithLogs(directory)

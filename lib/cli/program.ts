@@ -2,6 +2,7 @@
 import process from 'node:process'
 import { Command, CommanderError, Option } from 'commander'
 import { UploadError } from '../index.js'
+import { discard } from './discard.js'
 import { exitCodes, type TaskKind } from './exit-code.js'
 import { failureText } from './failure.js'
 import { addPutFlags, type PutFlags } from './put-options.js'
@@ -11,16 +12,21 @@ import { runTask, type CommonFlags, type Task } from './task.js'
 import { status } from './status.js'
 import { openTarget, type StoreFlags, type Target } from './target.js'
 import { parseDuration, parseWholeNumber } from './units.js'
-import { abort, uploads } from './uploads.js'
+import { abort, uploads, type UploadsFlags } from './uploads.js'
 
 type Flags = CommonFlags & StoreFlags
+
+interface DiscardFlags {
+  checkpoint?: string
+  checkpointDir?: string
+}
 
 const exitHelp = `
 Exit codes:
   0    done
   1    failed
   2    the command line is wrong
-  3    failed, but what is stored is kept: run the same command again
+  3    failed, and may well succeed when it is run again as it is
   4    the object is complete, but its callback failed
   130  suspended by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP, 131 by SIGQUIT
 
@@ -93,10 +99,15 @@ export async function run(
     .description('Unfinished uploads under a URL, with age and size.')
     .argument('<url>')
     .option('--no-sizes', 'ask only for the list: fewer requests, no sizes')
-    .action((url: string, flags: Flags & { sizes: boolean }) =>
-      act(flags, ({ out, isJson, interrupts: { signal } }) =>
+    .option(
+      '--older-than <time>',
+      'only those of which nothing was stored since, such as 7d',
+      parseDuration,
+    )
+    .action((url: string, flags: Flags & UploadsFlags) =>
+      act(flags, ({ out, log, isJson, interrupts: { signal } }) =>
         withTarget(url, flags, (target) =>
-          uploads({ target, out, isJson, signal }, flags.sizes),
+          uploads({ target, out, log, isJson, signal }, flags),
         ),
       ),
     )
@@ -111,10 +122,33 @@ export async function run(
       'since the newest part was stored, such as 7d',
       parseDuration,
     )
-    .action((url: string, flags: Flags & { olderThan: number }) =>
-      act(flags, ({ out, isJson, interrupts: { signal } }) =>
+    .option('--dry-run', 'say what would be aborted, abort nothing')
+    .action(
+      (url: string, flags: Flags & { olderThan: number; dryRun?: true }) =>
+        act(flags, ({ out, log, isJson, interrupts: { signal } }) =>
+          withTarget(url, flags, (target) =>
+            abort({ target, out, log, isJson, signal }, flags),
+          ),
+        ),
+    )
+
+  withStore(program.command('discard'))
+    .description('Give up one unfinished upload, by its file or its log.')
+    .argument('<file|log>')
+    .argument('<url>')
+    .option('--checkpoint <path>', 'the log, when it was said for the upload')
+    .option('--checkpoint-dir <dir>', 'its directory, when that was said')
+    .action((path: string, url: string, flags: Flags & DiscardFlags) =>
+      act(flags, ({ out, isJson }) =>
         withTarget(url, flags, (target) =>
-          abort({ target, out, isJson, signal }, flags.olderThan),
+          discard({
+            path,
+            target,
+            checkpoint: flags.checkpoint,
+            checkpointDir: flags.checkpointDir,
+            out,
+            isJson,
+          }),
         ),
       ),
     )
@@ -176,6 +210,14 @@ function withStore(command: Command): Command {
         ['crc64nvme'],
       ),
     )
+    .addOption(
+      new Option(
+        '--signature <version>',
+        'OSS: v1 for old deployments',
+      ).choices(['v4', 'v1']),
+    )
+    .option('--equal-parts', 'S3: all parts but the last of one size')
+    .option('--identity <name>', 'of the bucket, for logs of other host names')
     .optionsGroup('Network:')
     .option('--proxy <url>', 'default: HTTPS_PROXY, HTTP_PROXY, NO_PROXY')
     .option('--ca <file>', 'authorities to trust; AWS_CA_BUNDLE')

@@ -51,6 +51,8 @@ export interface PutFlags {
   callbackHost?: string
   callbackVar?: Record<string, string>
   header?: Record<string, string>
+  /** False: the object carries none. */
+  mark?: boolean
 }
 
 export function addPutFlags(command: Command): Command {
@@ -132,6 +134,7 @@ export function addPutFlags(command: Command): Command {
     .option('--encryption <algorithm>', 'AES256, KMS, SM4 or aws:kms')
     .option('--encryption-key-id <id>')
     .option('--forbid-overwrite', 'fail when the object exists already')
+    .option('--no-mark', 'no metadata by which the upload knows its object')
     .option('--header <name:value>', 'any header; repeatable', pair(':'))
     .optionsGroup('Callback (OSS):')
     .option('--callback-url <url>', 'repeatable', several)
@@ -205,6 +208,7 @@ export function uploadOptionsOf(
     retry: attempts === undefined ? undefined : { attempts },
     timeout: stall === undefined ? undefined : { stall },
     object: objectOf(flags),
+    mark: flags.mark === false ? false : undefined,
   })
 }
 

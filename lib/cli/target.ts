@@ -33,6 +33,9 @@ export interface StoreFlags {
   proxy?: string
   ca?: string
   checksum?: 'crc64nvme'
+  signature?: 'v4' | 'v1'
+  equalParts?: true
+  identity?: string
 }
 
 export interface Target {
@@ -84,7 +87,8 @@ export async function openTarget(
 type Open = (route: Route) => Promise<ObjectStore>
 
 function openOss(bucket: string, flags: StoreFlags, found: Found): Open {
-  const { internal, accelerate, addressing } = flags
+  const { internal, accelerate, addressing, identity } = flags
+  const signatureVersion = flags.signature
   // What is said on the command line goes before what is found.
   const endpoint =
     flags.endpoint ?? (internal || accelerate ? undefined : found.endpoint)
@@ -99,13 +103,13 @@ function openOss(bucket: string, flags: StoreFlags, found: Found): Open {
     ossStore({
       bucket,
       ...given({ endpoint, region, internal, accelerate, addressing }),
-      ...given({ dispatcher }),
+      ...given({ dispatcher, identity, signatureVersion }),
       credentials: await askedOnce('oss', found),
     })
 }
 
 function openS3(bucket: string, flags: StoreFlags, found: Found): Open {
-  const { addressing, checksum } = flags
+  const { addressing, checksum, equalParts, identity } = flags
   const endpoint = flags.endpoint ?? found.endpoint
   const region =
     flags.region ??
@@ -119,6 +123,7 @@ function openS3(bucket: string, flags: StoreFlags, found: Found): Open {
       bucket,
       region,
       ...given({ endpoint, addressing, checksum, dispatcher }),
+      ...given({ equalParts, identity }),
       credentials: await askedOnce('s3', found),
     } satisfies S3StoreOptions)
 }

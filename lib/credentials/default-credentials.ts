@@ -82,10 +82,12 @@ export async function credentialsFor<Name extends Service>(
   const key = await credentials.get().catch((error: unknown) => {
     if (error instanceof UploadError) throw error
     // The text of another's error may hold what it is there to protect.
-    throw new UploadError(
-      'PAWL_CREDENTIALS',
-      `No credentials: ${credentials.from} did not give any${nameIn(error)}.`,
-    )
+    const name = error instanceof Error ? ` (${error.name})` : ''
+    const { from, isGuess = false } = credentials
+    const text = isGuess
+      ? `${ways[service]}; ${from} found none either${name}`
+      : `${from} did not give any${name}`
+    throw new UploadError('PAWL_CREDENTIALS', `No credentials: ${text}.`)
   })
   const inWords: { [Any in Service]: (key: FoundKey) => CredentialsOf[Any] } = {
     s3: ({ id, secret, token, expiration }) => ({
@@ -102,10 +104,6 @@ export async function credentialsFor<Name extends Service>(
     }),
   }
   return inWords[service](key)
-}
-
-function nameIn(error: unknown): string {
-  return error instanceof Error ? ` (${error.name})` : ''
 }
 
 const ways: Record<Service, string> = {

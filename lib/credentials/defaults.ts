@@ -40,6 +40,8 @@ export interface FoundCredentials {
   /** In words, such as `the profile dev of ~/.aws/credentials`. */
   from: string
   get: () => Promise<FoundKey>
+  /** Nothing was seen of them: only asking shows whether there are any. */
+  isGuess?: boolean
 }
 
 /** What is there but cannot be used as things are. */

@@ -72,7 +72,11 @@ async function credentialsOf(
     place.profile === undefined ? await loadAlibabaProvider() : undefined
   if (get !== undefined) {
     return {
-      credentials: { from: seen ?? 'this machine', get },
+      credentials: {
+        from: seen ?? alibabaPackage,
+        get,
+        isGuess: seen === undefined,
+      },
       profile: first,
     }
   }

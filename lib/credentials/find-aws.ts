@@ -78,7 +78,9 @@ async function credentialsOf(
   if (ofProfile !== undefined) return ofProfile
   const seen = elsewhere(place, profile)
   const get = await loadAwsProvider(place.profile ?? profile?.name)
-  if (get !== undefined) return { from: seen ?? 'this machine', get }
+  if (get !== undefined) {
+    return { from: seen ?? awsPackage, get, isGuess: seen === undefined }
+  }
   if (seen !== undefined) {
     unused.push({ what: seen, needs: `npm install ${awsPackage}` })
   }

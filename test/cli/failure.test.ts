@@ -16,8 +16,9 @@ function failure(code: ErrorCode, message: string, fields?: Fields) {
 }
 
 await t.test('a failure says its code and what to do', async (t) => {
-  const resumable = true
-  const begun = { resumable, uploadId: 'ID' }
+  const begun = { resumable: true, transient: true }
+  const kept = { resumable: true }
+  const transient = true
   const rows: [unknown, TaskKind, number, string][] = [
     [failure('PAWL_INVALID_OPTION', 'a\n  b'), 'file', 2, 'a b'],
     [
@@ -39,13 +40,13 @@ await t.test('a failure says its code and what to do', async (t) => {
       'cut\nCheck the network and the endpoint. Run the same command again to go on from what is stored.',
     ],
     [
-      failure('PAWL_NETWORK', 'cut', { resumable }),
+      failure('PAWL_NETWORK', 'cut', { transient }),
       'file',
       3,
-      'cut\nCheck the network and the endpoint. Then run the same command again.',
+      'cut\nCheck the network and the endpoint. Run the same command again.',
     ],
     [
-      failure('PAWL_NETWORK', 'cut', { resumable }),
+      failure('PAWL_NETWORK', 'cut', { transient }),
       'other',
       1,
       'cut\nCheck the network and the endpoint.',
@@ -57,10 +58,10 @@ await t.test('a failure says its code and what to do', async (t) => {
       'no\nRun the same command again to go on from what is stored.',
     ],
     [
-      failure('PAWL_CHECKPOINT_IO', 'full', { resumable }),
+      failure('PAWL_CHECKPOINT_IO', 'full', kept),
       'file',
-      3,
-      'full\nRun the same command again once that is put right.',
+      1,
+      'full\nOnce that is put right, run the same command again to go on from what is stored.',
     ],
     [
       failure('PAWL_CHECKPOINT_IO', 'no', {
@@ -71,6 +72,12 @@ await t.test('a failure says its code and what to do', async (t) => {
       'no\nGive --checkpoint-dir a directory that can be written, or --no-checkpoint to go without a log.',
     ],
     [
+      failure('PAWL_ACCESS_DENIED', 'no', kept),
+      'file',
+      1,
+      'no\nCheck the credentials, and what they are allowed. Then run the same command again to go on from what is stored.',
+    ],
+    [
       failure('PAWL_ACCESS_DENIED', 'no'),
       'file',
       1,
@@ -78,7 +85,7 @@ await t.test('a failure says its code and what to do', async (t) => {
     ],
     [
       failure('PAWL_BEFORE_COMPLETE', 'beforeComplete did not agree', {
-        resumable,
+        ...kept,
         cause: new Error('the command exited with 7'),
       }),
       'stream',

@@ -78,7 +78,7 @@ test('--size keeps a source that ended early from completing', async (t) => {
   const size = String(d.bytes.length)
   const args = ['put', ...small, '--size', size, '-', `${d.url}/k`]
   const end = await d.run(args, d.bytes.subarray(0, -1))
-  t.match(end, { code: 3, out: '', log: /PAWL_SIZE_MISMATCH/ })
+  t.match(end, { code: 1, out: '', log: /PAWL_SIZE_MISMATCH/ })
   t.equal(d.server.objectPath('examplebucket', 'k'), undefined)
   t.match(await d.run(args, d.bytes), { code: 0, out: /11 reused/ })
   t.ok(d.bytes.equals(await d.object('k')))
