@@ -63,6 +63,22 @@ function isAboutAccess(code: ErrorCode): boolean {
   return code === 'PAWL_CREDENTIALS' || code === 'PAWL_ACCESS_DENIED'
 }
 
+/** What the server said of a failure; empty when it said nothing. */
+export function serverText(error: unknown): string {
+  if (!(error instanceof UploadError)) return ''
+  const said: [name: string, value: string | number | undefined][] = [
+    ['status', error.status],
+    ['code', error.serverCode],
+    ['request', error.requestId],
+    ['host', error.hostId],
+    ['EC', error.ec],
+  ]
+  const known = said.filter(([, value]) => value !== undefined)
+  if (known.length === 0) return ''
+  const words = known.map(([name, value]) => `${name} ${value}`).join(', ')
+  return `The server said: ${plainText(words)}.`
+}
+
 /** In the words of the command line. */
 export function messageOf({ code, message, cause }: UploadError): string {
   if (code === 'PAWL_BEFORE_COMPLETE' && cause instanceof Error) {

@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress'
 import type { UploadEvents, UploadResult } from '../index.js'
 import type { JobFile, Unneeded } from '../job/job-file.js'
 import { eventText, resultText } from './event-text.js'
-import { failureText } from './failure.js'
+import { failureText, serverText } from './failure.js'
 import type { Interruption } from './interrupts.js'
 import { errorFields } from './json-reporter.js'
 import { plainText } from './plain-text.js'
@@ -239,6 +239,8 @@ export class TextJobReporter implements JobReporter {
         .replace(/^pawl: /, '')
         .split('\n')[0] ?? ''
     this.#log.write(`pawl: ${plainText(path)}: ${text}\n`)
+    const said = this.#options.verbose ? serverText(error) : ''
+    if (said !== '') this.#log.write(`${said}\n`)
   }
 
   ended({ stopped, received, isWhole }: JobEnding): void {

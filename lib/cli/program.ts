@@ -1,10 +1,12 @@
 /** The command line: commands, flags, help. What they do is in their own files. */
 import process from 'node:process'
-import { Command, CommanderError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import { UploadError } from '../index.js'
+import { completionFor, shells } from './completion.js'
 import { discard } from './discard.js'
 import { exitCodes, type TaskKind } from './exit-code.js'
 import { failureText } from './failure.js'
+import { manPage } from './man-page.js'
 import { addPutFlags, type PutFlags } from './put-options.js'
 import { put } from './put.js'
 import { serve, type ServeFlags } from './serve.js'
@@ -21,16 +23,14 @@ interface DiscardFlags {
   checkpointDir?: string
 }
 
-const exitHelp = `
-Exit codes:
-  0    done
-  1    failed
-  2    the command line is wrong
-  3    failed, and may well succeed when it is run again as it is
-  4    the object is complete, but its callback failed
-  130  suspended by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP, 131 by SIGQUIT
+const exitCodesText = `0    done
+1    failed
+2    the command line, or something that it names, is wrong
+3    failed, and may well succeed when it is run again as it is
+4    the object is complete, but its callback failed
+130  suspended by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP, 131 by SIGQUIT`
 
-Credentials are looked for in this order:
+const credentialsText = `Credentials are looked for in this order:
   oss://  --credential-process, --profile, OSS_ACCESS_KEY_ID and
           OSS_ACCESS_KEY_SECRET (OSS_SESSION_TOKEN), ALIBABA_CLOUD_*,
           ~/.ossutilconfig, ~/.aliyun/config.json, @alicloud/credentials
@@ -38,6 +38,24 @@ Credentials are looked for in this order:
           AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN), AWS_PROFILE and the
           profile default of ~/.aws, @aws-sdk/credential-provider-node
 The packages at the end are used where they are installed beside pawl.`
+
+const examplesText = `pawl put db.dump oss://bucket/backups/
+pawl put -r photos s3://bucket/photos --exclude '*.tmp' --if-changed
+pawl put oss://bucket/shop.sql.gz --exec 'pg_dump shop | gzip'
+zfs send tank@now | pawl put - s3://bucket/tank.zfs --part-size 64MiB
+pawl put -r site s3://bucket/ --endpoint https://s3.example --dry-run
+Killed or stopped, the same line goes on where it was.`
+
+/** Sections of the manual that no flag says. */
+const sections = [
+  ['EXAMPLES', examplesText],
+  ['EXIT STATUS', exitCodesText],
+  ['CREDENTIALS', credentialsText],
+] as const
+
+function indented(text: string): string {
+  return text.replaceAll(/^(?=.)/gm, '  ')
+}
 
 /** Runs a command line and resolves to its exit code. */
 export async function run(
@@ -55,7 +73,10 @@ export async function run(
   const program = new Command('pawl')
     .description('Resumable uploads to Alibaba Cloud OSS and S3.')
     .version(version)
-    .addHelpText('after', exitHelp)
+    .addHelpText(
+      'after',
+      `\nExit codes:\n${indented(exitCodesText)}\n\n${credentialsText}`,
+    )
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       outputError: (text, write) => write(`${misuseText(text)}\n`),
@@ -68,6 +89,10 @@ export async function run(
     )
     .usage('[options] <file...> <url>\n       pawl put [options] - <url>')
     .argument('<source-or-url...>', 'files or -, and last the URL')
+    .addHelpText(
+      'after',
+      `\nExamples:\n${indented(examplesText)}\n\nExit codes:\n${indented(exitCodesText)}`,
+    )
     .action((names: string[], flags: Flags & PutFlags) => {
       const url = names.at(-1) ?? ''
       const sources = names.slice(0, -1)
@@ -166,6 +191,24 @@ export async function run(
         interrupts.forget()
       }),
     )
+
+  program
+    .command('completion')
+    .description('What completes commands and flags in a shell.')
+    .addArgument(new Argument('<shell>').choices(shells))
+    .action((name: string) => {
+      const shell = shells.find((known) => known === name)
+      if (shell !== undefined) {
+        process.stdout.write(completionFor(shell, program))
+      }
+    })
+
+  program
+    .command('man')
+    .description('The manual page: pawl man > pawl.1; man ./pawl.1')
+    .action(() => {
+      process.stdout.write(manPage(program, { version, sections }))
+    })
 
   program.showHelpAfterError('See pawl --help.')
   for (const command of program.commands) {

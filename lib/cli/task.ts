@@ -11,7 +11,7 @@ import {
   ToldFailure,
   type TaskKind,
 } from './exit-code.js'
-import { failureText, stoppedText } from './failure.js'
+import { failureText, serverText, stoppedText } from './failure.js'
 import { Interrupts } from './interrupts.js'
 import { errorFields, JsonReporter } from './json-reporter.js'
 import {
@@ -96,6 +96,8 @@ export async function runTask(
       log.write(`${stoppedText(received, { kind, resumable })}\n`)
     } else {
       log.write(`${failureText(error, kind)}\n`)
+      const said = verbose ? serverText(error) : ''
+      if (said !== '') log.write(`${said}\n`)
     }
     if (flags.debug === true && error instanceof Error) {
       log.write(`${error.stack ?? error.message}\n`)

@@ -167,3 +167,22 @@ test('secrets are never said', async (t) => {
     t.notMatch(text, token)
   }
 })
+
+test('--verbose has what the server said', async (t) => {
+  const d = await cliDesk(t)
+  d.server.setFault(() => ({
+    kind: 'status',
+    status: 403,
+    code: 'AccessDenied',
+  }))
+  for (const args of [
+    ['put', '-v', 'db.dump', `${d.url}/k`],
+    ['put', '-v', '-r', 'db.dump', `${d.url}/`],
+  ]) {
+    const { log } = await d.run(args)
+    t.match(
+      log,
+      /^The server said: status 403, code AccessDenied, request \w+/m,
+    )
+  }
+})
