@@ -90,10 +90,12 @@ const ofCode: Partial<Record<ErrorCode, string>> = {
 export function adviceFor(error: UploadError): string | undefined {
   const { code, serverCode = '', status } = error
   if (Object.hasOwn(ofServer, serverCode)) return ofServer[serverCode]
+  // Stores have words of their own for it; a proxy that answers in their place has not.
+  if (serverCode === '' && (status === 401 || status === 407)) return proxyAuth
   const causes = causesOf(error)
   if (status === undefined) {
     // What undici says of a proxy has no code of its own.
-    if (causes.some(({ message }) => /proxy.*\b407\b/i.test(message))) {
+    if (causes.some(({ message }) => /proxy.*\b40[17]\b/i.test(message))) {
       return proxyAuth
     }
     const system = causes
