@@ -7,7 +7,9 @@ export type Service = 'oss' | 's3'
 
 /** What a store of the service takes. */
 export interface CredentialsOf {
+  /** For `ossStore`. */
   oss: OssCredentials
+  /** For `s3Store`. */
   s3: S3Credentials
 }
 
