@@ -51,6 +51,7 @@ export { CallbackError } from './upload/run/errors.js'
 
 export type {
   InitiatedEvent,
+  LeftEvent,
   PartEvent,
   RestartedEvent,
   ResumedEvent,

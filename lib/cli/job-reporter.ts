@@ -5,10 +5,10 @@ import type { JobFile, Unneeded } from '../job/job-file.js'
 import { eventText, resultText } from './event-text.js'
 import { failureText, serverText } from './failure.js'
 import type { Interruption } from './interrupts.js'
-import { errorFields } from './json-reporter.js'
+import { errorFields, eventFields } from './json-reporter.js'
 import { plainText } from './plain-text.js'
 import { Rate } from './rate.js'
-import type { Output, UploadEventName, UploadReporter } from './reporter.js'
+import type { Output, UploadReporter } from './reporter.js'
 import { countOf, formatDuration, formatSize } from './units.js'
 
 /** How a job came to its end. */
@@ -70,7 +70,7 @@ export class JsonJobReporter implements JobReporter {
       event: (name, event) => {
         // Ten thousand files are told of by their ends.
         if (name === 'progress' || name === 'part') return
-        write(name, jsonEvent(name, event))
+        write(name, eventFields(name, event))
       },
       done: (result) => {
         count(this.#totals, result)
@@ -118,16 +118,6 @@ export class JsonJobReporter implements JobReporter {
   #write(line: object): void {
     this.#out.write(`${JSON.stringify(line)}\n`)
   }
-}
-
-function jsonEvent<Name extends UploadEventName>(
-  name: Name,
-  event: UploadEvents[Name],
-): object {
-  const { retry }: Partial<UploadEvents> = { [name]: event }
-  return retry === undefined
-    ? event
-    : { ...retry, error: errorFields(retry.error) }
 }
 
 function count(totals: Totals, { size }: UploadResult): void {

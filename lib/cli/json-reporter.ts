@@ -37,13 +37,15 @@ export class JsonReporter implements Reporter {
   }
 }
 
-function eventFields<Name extends UploadEventName>(
+/** An error in it by its fields. */
+export function eventFields<Name extends UploadEventName>(
   name: Name,
   event: UploadEvents[Name],
 ): object {
-  const { retry }: Partial<UploadEvents> = { [name]: event }
-  if (retry === undefined) return event
-  return { ...retry, error: errorFields(retry.error) }
+  const { retry, left }: Partial<UploadEvents> = { [name]: event }
+  const failed = retry ?? left
+  if (failed === undefined) return event
+  return { ...failed, error: errorFields(failed.error) }
 }
 
 /** What is known of an error, without its cause and stack. */

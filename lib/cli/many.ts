@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { UploadError, uploadFile, type UploadEvents } from '../index.js'
+import { UploadError, uploadFile } from '../index.js'
 import { hasBytesOf } from '../job/equal.js'
 import type { Found, JobFile, Unneeded } from '../job/job-file.js'
 import { JobLog } from '../job/job-log.js'
@@ -15,7 +15,8 @@ import { filesOf } from './file-sends.js'
 import type { JobReporter } from './job-reporter.js'
 import { LogPlaces } from './log-place.js'
 import { checkpointOf, thresholdOf, uploadOptionsOf } from './put-options.js'
-import type { PutJob } from './put.js'
+import type { PutJob } from './put-job.js'
+import { listenersOf } from './reporter.js'
 import { makeStateDirectory } from './state-directory.js'
 import { given } from './target.js'
 
@@ -151,10 +152,6 @@ class Many {
     const { checkpointDir, multipartThreshold, prove } = flags
     const { path, key } = file
     const upload = this.#reporter.begin(file, this.#urlOf(file))
-    const tell =
-      <Name extends keyof UploadEvents>(name: Name) =>
-      (event: UploadEvents[Name]) =>
-        upload.event(name, event)
     const result = await uploadFile(path, {
       ...uploadOptionsOf(flags),
       ...given({ checkpointDir, multipartThreshold, prove }),
@@ -168,14 +165,7 @@ class Many {
       store: target.store,
       key,
       signal: interrupts.signal,
-      onProgress: tell('progress'),
-      on: {
-        initiated: tell('initiated'),
-        resumed: tell('resumed'),
-        restarted: tell('restarted'),
-        part: tell('part'),
-        retry: tell('retry'),
-      },
+      ...listenersOf(upload),
     })
     this.#log?.add(file, result)
     upload.done(result)

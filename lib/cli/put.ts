@@ -5,31 +5,17 @@ import {
   createResumableUploadStream,
   UploadError,
   uploadFile,
-  type UploadEvents,
 } from '../index.js'
 import { startChild } from './child-source.js'
 import { EmptySource } from './exit-code.js'
 import { filesOf, type FileSend } from './file-sends.js'
-import type { Interrupts } from './interrupts.js'
 import { isJob, putMany } from './many.js'
-import { checkpointOf, uploadOptionsOf, type PutFlags } from './put-options.js'
-import type { JobReporter } from './job-reporter.js'
+import type { PutJob } from './put-job.js'
+import { checkpointOf, uploadOptionsOf } from './put-options.js'
 import { LogPlaces } from './log-place.js'
-import type { Output, Reporter } from './reporter.js'
+import { listenersOf, uploadEvents } from './reporter.js'
 import { isTyped, standardInput } from './standard-input.js'
-import { given, type Target } from './target.js'
-
-export interface PutJob {
-  /** Paths, or `-` alone. Empty with `exec`. */
-  sources: readonly string[]
-  target: Target
-  flags: PutFlags
-  reporter: Reporter
-  interrupts: Interrupts
-  log: Output
-  /** For many files. */
-  jobReporter: () => JobReporter
-}
+import { given } from './target.js'
 
 export async function put(job: PutJob): Promise<void> {
   const { sources, flags, target } = job
@@ -87,10 +73,6 @@ async function putFile(
   const url = target.urlOf(key)
   const { checkpointDir, multipartThreshold, prove } = flags
   const upload = reporter.begin(path, url)
-  const tell =
-    <Name extends keyof UploadEvents>(name: Name) =>
-    (event: UploadEvents[Name]) =>
-      upload.event(name, event)
   const result = await uploadFile(path, {
     ...uploadOptionsOf(flags),
     ...given({ checkpointDir, multipartThreshold, prove }),
@@ -100,14 +82,7 @@ async function putFile(
     store,
     key,
     signal: interrupts.signal,
-    onProgress: tell('progress'),
-    on: {
-      initiated: tell('initiated'),
-      resumed: tell('resumed'),
-      restarted: tell('restarted'),
-      part: tell('part'),
-      retry: tell('retry'),
-    },
+    ...listenersOf(upload),
   })
   upload.done(result)
 }
@@ -170,15 +145,7 @@ async function putStream(
         mustNotBeEmpty(name)
     },
   })
-  const names = [
-    'initiated',
-    'resumed',
-    'restarted',
-    'part',
-    'retry',
-    'progress',
-  ] as const
-  for (const event of names) {
+  for (const event of [...uploadEvents, 'progress'] as const) {
     upload.on(event, (detail) => told.event(event, detail))
   }
   source = start()

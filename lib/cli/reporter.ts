@@ -1,5 +1,5 @@
 /** What becomes of an upload, told to whoever looks on. */
-import type { UploadEvents, UploadResult } from '../index.js'
+import type { UploadEvents, UploadFileOptions, UploadResult } from '../index.js'
 
 export type UploadEventName = keyof UploadEvents
 
@@ -20,6 +20,31 @@ export interface UploadReporter {
   ): void
   /** Its object is complete. */
   done(result: UploadResult): void
+}
+
+/** Events of an upload that there are besides `progress`. */
+export const uploadEvents = [
+  'initiated',
+  'resumed',
+  'restarted',
+  'left',
+  'part',
+  'retry',
+] as const
+
+/** What an upload of a file calls to tell them all. */
+export function listenersOf(
+  upload: UploadReporter,
+): Pick<UploadFileOptions, 'on' | 'onProgress'> {
+  return {
+    onProgress: (progress) => upload.event('progress', progress),
+    on: Object.fromEntries(
+      uploadEvents.map((name) => [
+        name,
+        (event: UploadEvents[typeof name]) => upload.event(name, event),
+      ]),
+    ),
+  }
 }
 
 /** Where lines go. */

@@ -8,7 +8,7 @@
 import { readFile } from 'node:fs/promises'
 import { EnvHttpProxyAgent, type Dispatcher } from 'undici'
 import { UploadError } from '../index.js'
-import type { Environment } from './target.js'
+import type { Environment } from './state-directory.js'
 
 export interface Route {
   /** Undefined: the store's own connections. */

@@ -3,7 +3,8 @@ import { mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 
-type Environment = Readonly<Record<string, string | undefined>>
+/** Variables of a process, by name. */
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** `$XDG_STATE_HOME/pawl`, as the XDG base directory specification has it. */
 export function stateDirectory(

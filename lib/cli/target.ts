@@ -21,6 +21,7 @@ import {
 import type { CredentialsOf, Found } from '../credentials/defaults.js'
 import { refuseForeignFlags, type Service } from './foreign-flags.js'
 import { openRoute, type Route } from './route.js'
+import type { Environment } from './state-directory.js'
 
 export interface StoreFlags {
   endpoint?: string
@@ -48,8 +49,6 @@ export interface Target {
   /** Closes what was opened for it. */
   close(): Promise<void>
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The region that the signature names where the endpoint is this machine. */
 const localRegions = { oss: 'cn-hangzhou', s3: 'us-east-1' }

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { eventText } from '../../lib/cli/event-text.js'
 import { JsonReporter } from '../../lib/cli/json-reporter.js'
 import { LineReporter } from '../../lib/cli/line-reporter.js'
 import { ProgressText } from '../../lib/cli/progress-text.js'
@@ -71,6 +72,24 @@ await t.test('lines come every five seconds', async (t) => {
     'f: part 3: attempt 2 failed (PAWL_NETWORK: cut), again at once\n',
     'g: skipped, it is a log\n',
   ])
+})
+
+await t.test('events that are worth a line', async (t) => {
+  const error = new UploadError('PAWL_ACCESS_DENIED', 'no')
+  const resumed = { uploadId: 'U', offset: 0, parts: 2, partSize: MiB }
+  t.equal(
+    eventText('resumed', resumed),
+    'going on with an earlier upload, 2 parts are stored',
+  )
+  t.equal(
+    eventText('resumed', { ...resumed, partSizeAsked: 2 * MiB }),
+    'going on with an earlier upload, 2 parts are stored; its parts stay 1.0 MiB, not the 2.0 MiB that were asked for',
+  )
+  t.equal(
+    eventText('left', { uploadId: 'U', error }),
+    'upload U, which is no longer used, is left on the server, where it costs money (PAWL_ACCESS_DENIED); pawl abort removes it',
+  )
+  t.equal(eventText('initiated', { uploadId: 'U' }), undefined)
 })
 
 await t.test('JSON lines hold an error by its fields', async (t) => {
