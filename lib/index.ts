@@ -51,6 +51,7 @@ export { CallbackError } from './upload/run/errors.js'
 
 export type {
   InitiatedEvent,
+  LeftEvent,
   PartEvent,
   RestartedEvent,
   ResumedEvent,
@@ -82,6 +83,12 @@ export {
   type S3StoreOptions,
 } from './store/s3/store.js'
 
+export { defaultCredentials } from './credentials/default-credentials.js'
+export type {
+  CredentialsOf,
+  DefaultCredentialsOptions,
+  Service,
+} from './credentials/defaults.js'
 export type { Addressing } from './store/endpoint-url.js'
 
 export type * from './store/object-store.js'

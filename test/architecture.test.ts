@@ -28,9 +28,11 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'known-options',
   ],
-  index: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
+  credentials: ['store', 'errors'],
+  job: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
+  index: ['upload', 'credentials', 'checkpoint', 'store', 'hash', 'errors'],
   'dev-server': ['errors'],
-  cli: ['index', 'dev-server', 'errors'],
+  cli: ['index', 'credentials', 'job', 'dev-server', 'errors'],
 }
 
 function layerOf(path: string): string {

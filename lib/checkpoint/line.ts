@@ -49,8 +49,12 @@ export class LineHasher {
     if (rest.length > MAX_LINE_BYTES - HASH_DIGITS - 2) {
       throw new TypeError(`a '${record.type}' record is too long for a line`)
     }
-    const hash = this.#hash(logId, hashedUploadId(record, epoch), rest)
-    return `${hash} ${rest}\n`
+    return this.seal(logId, hashedUploadId(record, epoch), rest)
+  }
+
+  /** A line of that text behind its hash, its LF included. */
+  seal(logId: string, uploadId: string, rest: string): string {
+    return `${this.#hash(logId, uploadId, rest)} ${rest}\n`
   }
 
   #hash(logId: string, uploadId: string, rest: string): string {

@@ -5,7 +5,12 @@ import { barLine, type BarFigures } from './bar-line.js'
 import { eventText, resultText } from './event-text.js'
 import { plainText } from './plain-text.js'
 import { ProgressText } from './progress-text.js'
-import type { Output, Reporter, UploadEventName } from './reporter.js'
+import type {
+  Output,
+  Reporter,
+  UploadEventName,
+  UploadReporter,
+} from './reporter.js'
 
 /** Characters of the longest name that is shown whole. */
 const nameWidth = 24
@@ -31,13 +36,17 @@ export class BarReporter implements Reporter {
     this.#now = now
   }
 
-  begin(name: string): void {
+  begin(name: string, url: string): UploadReporter {
     this.#name = shortened(plainText(name))
     this.#text = new ProgressText()
     this.#latest = undefined
+    return {
+      event: (event, detail) => this.#event(event, detail),
+      done: (result) => this.#done(result, url),
+    }
   }
 
-  event<Name extends UploadEventName>(
+  #event<Name extends UploadEventName>(
     name: Name,
     event: UploadEvents[Name],
   ): void {
@@ -53,7 +62,7 @@ export class BarReporter implements Reporter {
     else if (line !== undefined && this.#latest) this.#show(this.#latest)
   }
 
-  done(result: UploadResult, url: string): void {
+  #done(result: UploadResult, url: string): void {
     this.#stop()
     this.#out.write(`${resultText(result, url)}\n`)
   }

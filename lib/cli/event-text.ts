@@ -19,11 +19,19 @@ export function eventText<Name extends UploadEventName>(
 ): string | undefined {
   const told: Partial<UploadEvents> = { [name]: event }
   if (told.resumed !== undefined) {
-    const { parts } = told.resumed
-    return `going on with an earlier upload, ${countOf(parts, 'part')} ${parts === 1 ? 'is' : 'are'} stored`
+    const { parts, partSize, partSizeAsked: asked } = told.resumed
+    const sizes =
+      asked === undefined || asked === partSize
+        ? ''
+        : `; its parts stay ${formatSize(partSize)}, not the ${formatSize(asked)} that were asked for`
+    return `going on with an earlier upload, ${countOf(parts, 'part')} ${parts === 1 ? 'is' : 'are'} stored${sizes}`
   }
   if (told.restarted !== undefined) {
     return `starting over: ${reasons[told.restarted.reason]}`
+  }
+  if (told.left !== undefined) {
+    const { uploadId, error } = told.left
+    return `upload ${plainText(uploadId)}, which is no longer used, is left on the server, where it costs money (${error.code}); pawl abort removes it`
   }
   if (told.retry !== undefined) {
     const { partNumber, attempt, delay, error } = told.retry

@@ -3,41 +3,21 @@
  * where the first does not say it. No stack.
  */
 import { UploadError, type ErrorCode } from '../index.js'
+import { adviceFor } from './advice.js'
+import type { TaskKind } from './exit-code.js'
+import { flagOf } from './foreign-flags.js'
 import type { Interruption } from './interrupts.js'
 import { plainText } from './plain-text.js'
-
-/** What was stopped: an upload that can be gone on with, or something else. */
-export type TaskKind = 'file' | 'stream' | 'other'
-
-/** For uploads, where the message alone does not say what to do. */
-const advice: Partial<Record<ErrorCode, string>> = {
-  PAWL_NETWORK: 'Check the network and the endpoint.',
-  PAWL_ACCESS_DENIED: 'Check the credentials, and what they are allowed.',
-  PAWL_NO_SUCH_BUCKET: 'Check the URL, the region and the endpoint.',
-  PAWL_ALREADY_EXISTS: 'Give another key, or leave out --forbid-overwrite.',
-  PAWL_CHECKPOINT_LOCKED:
-    'Another command is uploading this; let it finish, or stop it.',
-  PAWL_NOT_A_CHECKPOINT:
-    'Give another --checkpoint; this file was not touched.',
-  PAWL_SIZE_MISMATCH:
-    'The source ended early, or --size is wrong. Run the command again with the whole source.',
-  PAWL_BEFORE_COMPLETE:
-    'Nothing was completed. Run the same command again once the source is whole.',
-}
 
 /** What is said of these says already what to do next. */
 const complete: readonly ErrorCode[] = [
   'PAWL_ALREADY_EXISTS',
   'PAWL_BEFORE_COMPLETE',
   'PAWL_CHECKPOINT_LOCKED',
-  'PAWL_CREDENTIALS',
   'PAWL_SIZE_MISMATCH',
   'PAWL_SOURCE_CHANGED',
   'PAWL_TOO_MANY_PARTS',
 ]
-
-const credentials =
-  'Set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3:// URLs.'
 
 /** Options that errors of the library name, and that are flags here. */
 export const namedOptions = [
@@ -59,38 +39,55 @@ export const namedOptions = [
 export function failureText(error: unknown, kind: TaskKind): string {
   if (!(error instanceof Error)) return `pawl: ${plainText(String(error))}`
   if (!(error instanceof UploadError)) return `pawl: ${oneLine(error.message)}`
-  const { code } = error
-  const text = `pawl: ${code}: ${oneLine(messageOf(error))}`
-  const next = code === 'PAWL_CREDENTIALS' ? credentials : whatNext(error, kind)
+  const text = `pawl: ${error.code}: ${oneLine(messageOf(error))}`
+  const next = whatNext(error, kind)
   return next === '' ? text : `${text}\n${next}`
 }
 
 function whatNext(error: UploadError, kind: TaskKind): string {
-  if (kind === 'other') return ''
-  const { code, resumable, uploadId } = error
-  const what = advice[code]
-  if (!resumable || complete.includes(code)) return what ?? ''
-  // Without an upload on the server there is nothing to go on from.
-  const again =
-    uploadId === undefined
-      ? 'Then run the same command again.'
-      : 'Run the same command again to go on from what is stored.'
-  if (what !== undefined) return `${what} ${again}`
-  return uploadId === undefined
-    ? 'Run the same command again once that is put right.'
-    : again
+  const { code, resumable, transient } = error
+  const advice = adviceFor(error)
+  if (kind === 'other') {
+    return isAboutAccess(code) || code === 'PAWL_NETWORK' ? (advice ?? '') : ''
+  }
+  if (complete.includes(code)) return advice ?? ''
+  if (!resumable && !transient) return advice ?? ''
+  const again = `un the same command again${resumable ? ' to go on from what is stored' : ''}.`
+  if (advice === undefined) {
+    return transient ? `R${again}` : `Once that is put right, r${again}`
+  }
+  return transient ? `${advice} R${again}` : `${advice} Then r${again}`
+}
+
+function isAboutAccess(code: ErrorCode): boolean {
+  return code === 'PAWL_CREDENTIALS' || code === 'PAWL_ACCESS_DENIED'
+}
+
+/** What the server said of a failure; empty when it said nothing. */
+export function serverText(error: unknown): string {
+  if (!(error instanceof UploadError)) return ''
+  const said: [name: string, value: string | number | undefined][] = [
+    ['status', error.status],
+    ['code', error.serverCode],
+    ['request', error.requestId],
+    ['host', error.hostId],
+    ['EC', error.ec],
+  ]
+  const known = said.filter(([, value]) => value !== undefined)
+  if (known.length === 0) return ''
+  const words = known.map(([name, value]) => `${name} ${value}`).join(', ')
+  return `The server said: ${plainText(words)}.`
 }
 
 /** In the words of the command line. */
-function messageOf({ code, message, cause }: UploadError): string {
+export function messageOf({ code, message, cause }: UploadError): string {
   if (code === 'PAWL_BEFORE_COMPLETE' && cause instanceof Error) {
     return cause.message
   }
   const names = namedOptions.join('|')
   return message.replaceAll(
     new RegExp(String.raw`\b(?:object\.)?(${names})\b`, 'g'),
-    (_, name: string) =>
-      `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    (_, name: string) => flagOf(name),
   )
 }
 

@@ -10,6 +10,8 @@ import { plainText } from './plain-text.js'
 export interface FileSend {
   path: string
   key: string
+  /** Bytes, when it was looked at. */
+  size: number
 }
 
 export interface SkippedFile {
@@ -43,12 +45,12 @@ export async function filesOf({
       files.push({ path, skipped: 'it is the log of an upload' })
       continue
     }
-    await mustBeFile(path)
+    const size = await sizeOf(path)
     const key = isFolder ? prefix + basename(path) : prefix
     const before = paths.get(key)
     if (before !== undefined) mustBeFolder(before, path, { key, isFolder })
     paths.set(key, path)
-    files.push({ path, key })
+    files.push({ path, key, size })
   }
   return files
 }
@@ -65,7 +67,8 @@ function mustBeFolder(
   )
 }
 
-async function mustBeFile(path: string): Promise<void> {
+/** Rejects for anything but a regular file. */
+async function sizeOf(path: string): Promise<number> {
   const stats = await stat(path).catch((cause: unknown) => {
     const code = cause instanceof Error && 'code' in cause ? cause.code : cause
     const why = code === 'ENOENT' ? 'there is no such file' : String(code)
@@ -73,13 +76,15 @@ async function mustBeFile(path: string): Promise<void> {
       cause,
     })
   })
-  if (stats.isFile()) return
+  if (stats.isFile()) return stats.size
   if (stats.isDirectory()) {
     invalid(
-      `${path} is a directory; name the files in it, or pack it: --exec 'tar c ${path}'`,
+      `${path} is a directory; give -r for all that is in it, or pack it: --exec 'tar c ${path}'`,
     )
   }
-  invalid(`${path} is not a regular file; pipe it in: pawl put - URL < ${path}`)
+  return invalid(
+    `${path} is not a regular file; pipe it in: pawl put - URL < ${path}`,
+  )
 }
 
 function invalid(message: string): never {

@@ -1,32 +1,55 @@
 /**
- * Ctrl-C and `kill`: the first one suspends, the second one exits at once.
- * Suspending takes two seconds at most, whatever servers do.
+ * Ctrl-C, `kill` and a terminal that goes away: the first signal suspends, the
+ * second one exits at once. Suspending takes two seconds at most, whatever
+ * servers do.
+ *
+ * A hangup may come twice, from the system and from the shell, so it never
+ * counts as the second. Under `nohup` it counts as nothing.
  */
+import { setMaxListeners } from 'node:events'
 import process from 'node:process'
 import { exitCodes } from './exit-code.js'
+import { isUnderNohup } from './standard-input.js'
 
-export type Interruption = 'SIGINT' | 'SIGTERM'
+/** Signals that suspend. */
+export type Interruption = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGQUIT'
+
+const signals: readonly Interruption[] = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  'SIGQUIT',
+]
 
 export class Interrupts {
   readonly #controller = new AbortController()
+  readonly #lastWords = new Set<() => void>()
+  /** Hangups are passed over, here and in commands that are run. */
+  readonly ignoresHangup = isUnderNohup()
   /** The first one that came. */
   received: Interruption | undefined
-  /** Called before the exit that a second one makes: the screen's last chance. */
-  onExit: () => void = () => undefined
 
   constructor() {
-    process.on('SIGINT', this.#onSignal)
-    process.on('SIGTERM', this.#onSignal)
+    // Every upload of a job listens, and none of them leaks.
+    setMaxListeners(0, this.#controller.signal)
+    for (const name of signals) process.on(name, this.#onSignal)
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal
   }
 
+  /** Runs before the exit that a second signal makes. Returns how to leave. */
+  beforeExit(work: () => void): () => void {
+    this.#lastWords.add(work)
+    return () => void this.#lastWords.delete(work)
+  }
+
   readonly #onSignal = (name: NodeJS.Signals): void => {
-    const signal = name === 'SIGTERM' ? name : 'SIGINT'
+    const signal = signals.find((known) => known === name) ?? 'SIGTERM'
+    if (signal === 'SIGHUP' && (this.ignoresHangup || this.received)) return
     if (this.received !== undefined) {
-      this.onExit()
+      for (const work of this.#lastWords) work()
       process.exit(exitCodes[this.received])
     }
     this.received = signal
@@ -35,7 +58,6 @@ export class Interrupts {
 
   /** Signals do again what they do without us. Idempotent. */
   forget(): void {
-    process.off('SIGINT', this.#onSignal)
-    process.off('SIGTERM', this.#onSignal)
+    for (const name of signals) process.off(name, this.#onSignal)
   }
 }

@@ -1,9 +1,14 @@
 /** For logs and pipes: a plain line every few seconds. */
-import type { UploadEvents, UploadResult } from '../index.js'
+import type { UploadEvents } from '../index.js'
 import { eventText, resultText } from './event-text.js'
 import { plainText } from './plain-text.js'
 import { ProgressText } from './progress-text.js'
-import type { Output, Reporter, UploadEventName } from './reporter.js'
+import type {
+  Output,
+  Reporter,
+  UploadEventName,
+  UploadReporter,
+} from './reporter.js'
 
 /** ms between two lines of figures. */
 const interval = 5000
@@ -23,13 +28,17 @@ export class LineReporter implements Reporter {
     this.#now = now
   }
 
-  begin(name: string): void {
+  begin(name: string, url: string): UploadReporter {
     this.#name = plainText(name)
     this.#text = new ProgressText()
     this.#last = Number.NEGATIVE_INFINITY
+    return {
+      event: (event, detail) => this.#event(event, detail),
+      done: (result) => void this.#out.write(`${resultText(result, url)}\n`),
+    }
   }
 
-  event<Name extends UploadEventName>(
+  #event<Name extends UploadEventName>(
     name: Name,
     event: UploadEvents[Name],
   ): void {
@@ -44,10 +53,6 @@ export class LineReporter implements Reporter {
     if (now - this.#last < interval) return
     this.#last = now
     this.#write(figures)
-  }
-
-  done(result: UploadResult, url: string): void {
-    this.#out.write(`${resultText(result, url)}\n`)
   }
 
   skipped(name: string, why: string): void {

@@ -13,11 +13,5 @@ const text = readFileSync(
 )
 const { version = '0' }: { version?: string } = JSON.parse(text)
 
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever read it has gone; the upload goes on.
-    if (error.code !== 'EPIPE') throw error
-  })
-}
 process.exitCode = await run(process.argv.slice(2), version)
 setTimeout(() => process.exit(), patience).unref()

@@ -1,9 +1,12 @@
 /** The command line: commands, flags, help. What they do is in their own files. */
 import process from 'node:process'
-import { Command, CommanderError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import { UploadError } from '../index.js'
-import { exitCodes } from './exit-code.js'
-import { failureText, type TaskKind } from './failure.js'
+import { completionFor, shells } from './completion.js'
+import { discard } from './discard.js'
+import { exitCodes, type TaskKind } from './exit-code.js'
+import { failureText } from './failure.js'
+import { manPage } from './man-page.js'
 import { addPutFlags, type PutFlags } from './put-options.js'
 import { put } from './put.js'
 import { serve, type ServeFlags } from './serve.js'
@@ -11,22 +14,48 @@ import { runTask, type CommonFlags, type Task } from './task.js'
 import { status } from './status.js'
 import { openTarget, type StoreFlags, type Target } from './target.js'
 import { parseDuration, parseWholeNumber } from './units.js'
-import { abort, uploads } from './uploads.js'
+import { abort, uploads, type UploadsFlags } from './uploads.js'
 
 type Flags = CommonFlags & StoreFlags
 
-const exitHelp = `
-Exit codes:
-  0    done
-  1    failed
-  2    the command line is wrong
-  3    failed, but what is stored is kept: run the same command again
-  4    the object is complete, but its callback failed
-  130  suspended by Ctrl-C; 143 by SIGTERM
+interface DiscardFlags {
+  checkpoint?: string
+  checkpointDir?: string
+}
 
-Credentials come from OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and
-OSS_SESSION_TOKEN, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-AWS_SESSION_TOKEN for s3:// URLs.`
+const exitCodesText = `0    done
+1    failed
+2    the command line, or something that it names, is wrong
+3    failed, and may well succeed when it is run again as it is
+4    the object is complete, but its callback failed
+130  suspended by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP, 131 by SIGQUIT`
+
+const credentialsText = `Credentials are looked for in this order:
+  oss://  --credential-process, --profile, OSS_ACCESS_KEY_ID and
+          OSS_ACCESS_KEY_SECRET (OSS_SESSION_TOKEN), ALIBABA_CLOUD_*,
+          ~/.ossutilconfig, ~/.aliyun/config.json, @alicloud/credentials
+  s3://   --credential-process, --profile, AWS_ACCESS_KEY_ID and
+          AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN), AWS_PROFILE and the
+          profile default of ~/.aws, @aws-sdk/credential-provider-node
+The packages at the end are used where they are installed beside pawl.`
+
+const examplesText = `pawl put db.dump oss://bucket/backups/
+pawl put -r photos s3://bucket/photos --exclude '*.tmp' --if-changed
+pawl put oss://bucket/shop.sql.gz --exec 'pg_dump shop | gzip'
+zfs send tank@now | pawl put - s3://bucket/tank.zfs --part-size 64MiB
+pawl put -r site s3://bucket/ --endpoint https://s3.example --dry-run
+Killed or stopped, the same line goes on where it was.`
+
+/** Sections of the manual that no flag says. */
+const sections = [
+  ['EXAMPLES', examplesText],
+  ['EXIT STATUS', exitCodesText],
+  ['CREDENTIALS', credentialsText],
+] as const
+
+function indented(text: string): string {
+  return text.replaceAll(/^(?=.)/gm, '  ')
+}
 
 /** Runs a command line and resolves to its exit code. */
 export async function run(
@@ -44,7 +73,10 @@ export async function run(
   const program = new Command('pawl')
     .description('Resumable uploads to Alibaba Cloud OSS and S3.')
     .version(version)
-    .addHelpText('after', exitHelp)
+    .addHelpText(
+      'after',
+      `\nExit codes:\n${indented(exitCodesText)}\n\n${credentialsText}`,
+    )
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       outputError: (text, write) => write(`${misuseText(text)}\n`),
@@ -57,6 +89,10 @@ export async function run(
     )
     .usage('[options] <file...> <url>\n       pawl put [options] - <url>')
     .argument('<source-or-url...>', 'files or -, and last the URL')
+    .addHelpText(
+      'after',
+      `\nExamples:\n${indented(examplesText)}\n\nExit codes:\n${indented(exitCodesText)}`,
+    )
     .action((names: string[], flags: Flags & PutFlags) => {
       const url = names.at(-1) ?? ''
       const sources = names.slice(0, -1)
@@ -76,8 +112,10 @@ export async function run(
     })
 
   withCommon(program.command('status'))
-    .description('What logs say. Changes nothing, asks no server.')
-    .argument('<log...>')
+    .description(
+      'What logs of uploads and jobs say. Changes nothing, asks no server.',
+    )
+    .argument('[log...]', 'default: those in the state directory')
     .action((paths: string[], flags: CommonFlags) =>
       act(flags, ({ out, isJson }) => status(paths, out, isJson)),
     )
@@ -86,10 +124,15 @@ export async function run(
     .description('Unfinished uploads under a URL, with age and size.')
     .argument('<url>')
     .option('--no-sizes', 'ask only for the list: fewer requests, no sizes')
-    .action((url: string, flags: Flags & { sizes: boolean }) =>
-      act(flags, ({ out, isJson, interrupts: { signal } }) =>
+    .option(
+      '--older-than <time>',
+      'only those of which nothing was stored since, such as 7d',
+      parseDuration,
+    )
+    .action((url: string, flags: Flags & UploadsFlags) =>
+      act(flags, ({ out, log, isJson, interrupts: { signal } }) =>
         withTarget(url, flags, (target) =>
-          uploads({ target, out, isJson, signal }, flags.sizes),
+          uploads({ target, out, log, isJson, signal }, flags),
         ),
       ),
     )
@@ -104,10 +147,33 @@ export async function run(
       'since the newest part was stored, such as 7d',
       parseDuration,
     )
-    .action((url: string, flags: Flags & { olderThan: number }) =>
-      act(flags, ({ out, isJson, interrupts: { signal } }) =>
+    .option('--dry-run', 'say what would be aborted, abort nothing')
+    .action(
+      (url: string, flags: Flags & { olderThan: number; dryRun?: true }) =>
+        act(flags, ({ out, log, isJson, interrupts: { signal } }) =>
+          withTarget(url, flags, (target) =>
+            abort({ target, out, log, isJson, signal }, flags),
+          ),
+        ),
+    )
+
+  withStore(program.command('discard'))
+    .description('Give up one unfinished upload, by its file or its log.')
+    .argument('<file|log>')
+    .argument('<url>')
+    .option('--checkpoint <path>', 'the log, when it was said for the upload')
+    .option('--checkpoint-dir <dir>', 'its directory, when that was said')
+    .action((path: string, url: string, flags: Flags & DiscardFlags) =>
+      act(flags, ({ out, isJson }) =>
         withTarget(url, flags, (target) =>
-          abort({ target, out, isJson, signal }, flags.olderThan),
+          discard({
+            path,
+            target,
+            checkpoint: flags.checkpoint,
+            checkpointDir: flags.checkpointDir,
+            out,
+            isJson,
+          }),
         ),
       ),
     )
@@ -137,6 +203,24 @@ export async function run(
         interrupts.forget()
       }),
     )
+
+  program
+    .command('completion')
+    .description('What completes commands and flags in a shell.')
+    .addArgument(new Argument('<shell>').choices(shells))
+    .action((name: string) => {
+      const shell = shells.find((known) => known === name)
+      if (shell !== undefined) {
+        process.stdout.write(completionFor(shell, program))
+      }
+    })
+
+  program
+    .command('man')
+    .description('The manual page: pawl man > pawl.1; man ./pawl.1')
+    .action(() => {
+      process.stdout.write(manPage(program, { version, sections }))
+    })
 
   program.showHelpAfterError('See pawl --help.')
   for (const command of program.commands) {
@@ -171,6 +255,27 @@ function withStore(command: Command): Command {
     .option('--internal', 'OSS: from inside the region')
     .option('--accelerate', 'OSS: transfer acceleration')
     .option('--addressing <how>', 'virtual, path or cname')
+    .option('--profile <name>', 'of ~/.aws, ~/.ossutilconfig or ~/.aliyun')
+    .option(
+      '--credential-process <command>',
+      'a command that prints credentials as JSON',
+    )
+    .addOption(
+      new Option('--checksum <name>', "S3: the server's own checksums").choices(
+        ['crc64nvme'],
+      ),
+    )
+    .addOption(
+      new Option(
+        '--signature <version>',
+        'OSS: v1 for old deployments',
+      ).choices(['v4', 'v1']),
+    )
+    .option('--equal-parts', 'S3: all parts but the last of one size')
+    .option('--identity <name>', 'of the bucket, for logs of other host names')
+    .optionsGroup('Network:')
+    .option('--proxy <url>', 'default: HTTPS_PROXY, HTTP_PROXY, NO_PROXY')
+    .option('--ca <file>', 'authorities to trust; AWS_CA_BUNDLE')
 }
 
 async function withTarget(
@@ -178,10 +283,10 @@ async function withTarget(
   flags: StoreFlags,
   work: (target: Target) => Promise<void>,
 ): Promise<void> {
-  const target = openTarget(url, flags, process.env)
+  const target = await openTarget(url, flags, process.env)
   try {
     await work(target)
   } finally {
-    await target.store.close()
+    await target.close()
   }
 }

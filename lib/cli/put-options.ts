@@ -1,12 +1,23 @@
 /** The flags of `pawl put`, and what they are as options of the library. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import type { ObjectOptions, UploadOptions } from '../index.js'
+import type { ObjectOptions, ObjectStore, UploadOptions } from '../index.js'
+import type { LogPlaces } from './log-place.js'
 import { given } from './target.js'
 import { parseDuration, parseSize, parseWholeNumber } from './units.js'
 
 export interface PutFlags {
   size?: number
   exec?: string
+  allowEmpty?: true
+  recursive?: true
+  include?: string[]
+  exclude?: string[]
+  followLinks?: true
+  jobs?: number
+  ifChanged?: true
+  dryRun?: true
+  quiet?: true
+  verbose?: true
   partSize?: number
   concurrency?: number
   /** False: none. */
@@ -40,6 +51,8 @@ export interface PutFlags {
   callbackHost?: string
   callbackVar?: Record<string, string>
   header?: Record<string, string>
+  /** False: the object carries none. */
+  mark?: boolean
 }
 
 export function addPutFlags(command: Command): Command {
@@ -49,6 +62,22 @@ export function addPutFlags(command: Command): Command {
     .optionsGroup('Source:')
     .option('--size <bytes>', 'standard input: what it must come to', parseSize)
     .option('--exec <command>', 'upload what a shell command prints')
+    .option('--allow-empty', 'standard input and --exec: zero bytes are right')
+    .optionsGroup('Many files:')
+    .option('-r, --recursive', 'directories, with all that is in them')
+    .option('--include <glob>', 'only these files; repeatable', several)
+    .option(
+      '--exclude <glob>',
+      'not these files and directories; repeatable',
+      several,
+    )
+    .option('--follow-links', 'take what symbolic links lead to')
+    .option('--jobs <n>', 'files at once (16)', parseAtLeastOne)
+    .option('--if-changed', 'not what the server has, by CRC-64 or MD5')
+    .option('--dry-run', 'say what would be sent, send nothing')
+    .optionsGroup('Output:')
+    .option('-q, --quiet', 'failures alone')
+    .option('-v, --verbose', 'a line for each file, and what servers say')
     .optionsGroup('Resume:')
     .option('--checkpoint <path>', 'the log: a file or a directory')
     .option('--no-checkpoint', 'no log; what is stored cannot be gone on with')
@@ -105,17 +134,60 @@ export function addPutFlags(command: Command): Command {
     .option('--encryption <algorithm>', 'AES256, KMS, SM4 or aws:kms')
     .option('--encryption-key-id <id>')
     .option('--forbid-overwrite', 'fail when the object exists already')
+    .option('--no-mark', 'no metadata by which the upload knows its object')
     .option('--header <name:value>', 'any header; repeatable', pair(':'))
     .optionsGroup('Callback (OSS):')
-    .option(
-      '--callback-url <url>',
-      'repeatable',
-      (url: string, before?: string[]) => [...(before ?? []), url],
-    )
+    .option('--callback-url <url>', 'repeatable', several)
     .option('--callback-body <template>')
     .option('--callback-body-type <type>')
     .option('--callback-host <host>')
     .option('--callback-var <name=value>', 'repeatable', pair('='))
+}
+
+/** Collects a flag that may be given again. */
+function several(value: string, before: string[] = []): string[] {
+  return [...before, value]
+}
+
+function parseAtLeastOne(text: string): number {
+  const number = parseWholeNumber(text)
+  if (number >= 1 && number <= 256) return number
+  throw new InvalidArgumentError('Expected a number from 1 to 256.')
+}
+
+/** The library's, in bytes. */
+const defaultPartSize = 8 * 1024 * 1024
+
+/** Files shorter than this, in bytes, are put in one request. */
+export function thresholdOf(
+  { multipartThreshold, partSize }: PutFlags,
+  { limits }: Pick<ObjectStore, 'limits'>,
+): number {
+  const threshold = multipartThreshold ?? partSize ?? defaultPartSize
+  return Math.min(threshold, limits.maxPutSize)
+}
+
+/** Undefined: the library's place, or that of `--checkpoint-dir`. */
+export async function checkpointOf(
+  flags: PutFlags,
+  {
+    store,
+    places,
+    file: { path, key, size },
+  }: {
+    store: ObjectStore
+    places: LogPlaces
+    file: { path: string; key: string; size: number }
+  },
+): Promise<string | false | undefined> {
+  const { checkpoint, checkpointDir } = flags
+  // `true` is only the other side of --no-checkpoint.
+  if (typeof checkpoint === 'string' || checkpoint === false) return checkpoint
+  if (checkpointDir !== undefined) return undefined
+  const place = { identity: store.identity, key, path }
+  const isOneRequest = size === 0 || size < thresholdOf(flags, store)
+  if (isOneRequest && !(await places.hasLog(place))) return false
+  return places.find(place)
 }
 
 /** What files and standard input have in common. */
@@ -136,6 +208,7 @@ export function uploadOptionsOf(
     retry: attempts === undefined ? undefined : { attempts },
     timeout: stall === undefined ? undefined : { stall },
     object: objectOf(flags),
+    mark: flags.mark === false ? false : undefined,
   })
 }
 

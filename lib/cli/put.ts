@@ -1,28 +1,21 @@
 /** `pawl put`: files, standard input, or the output of a command. */
-import process from 'node:process'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import {
   createResumableUploadStream,
   UploadError,
   uploadFile,
-  type UploadEvents,
 } from '../index.js'
 import { startChild } from './child-source.js'
+import { EmptySource } from './exit-code.js'
 import { filesOf, type FileSend } from './file-sends.js'
-import type { Interrupts } from './interrupts.js'
-import { uploadOptionsOf, type PutFlags } from './put-options.js'
-import type { Reporter } from './reporter.js'
-import { given, type Target } from './target.js'
-
-export interface PutJob {
-  /** Paths, or `-` alone. Empty with `exec`. */
-  sources: readonly string[]
-  target: Target
-  flags: PutFlags
-  reporter: Reporter
-  interrupts: Interrupts
-}
+import { isJob, putMany } from './many.js'
+import type { PutJob } from './put-job.js'
+import { checkpointOf, uploadOptionsOf } from './put-options.js'
+import { LogPlaces } from './log-place.js'
+import { listenersOf, uploadEvents } from './reporter.js'
+import { isTyped, standardInput } from './standard-input.js'
+import { given } from './target.js'
 
 export async function put(job: PutJob): Promise<void> {
   const { sources, flags, target } = job
@@ -30,9 +23,17 @@ export async function put(job: PutJob): Promise<void> {
   const isPiped = exec !== undefined || sources.includes('-')
   if (!isPiped) {
     if (size !== undefined) invalid('--size is for standard input and --exec')
+    if (flags.allowEmpty === true) {
+      invalid('--allow-empty is for standard input and --exec')
+    }
+    if (isJob(job)) {
+      await putMany(job, job.jobReporter())
+      return
+    }
+    const places = new LogPlaces()
     for (const file of await filesOf(job)) {
       if ('skipped' in file) job.reporter.skipped(file.path, file.skipped)
-      else await putFile(job, file)
+      else await putFile(job, places, file)
     }
     return
   }
@@ -42,92 +43,123 @@ export async function put(job: PutJob): Promise<void> {
   ) {
     invalid('standard input and --exec are uploaded alone, without files')
   }
+  if (isJob(job)) {
+    invalid(
+      'standard input and --exec are no files: leave out the flags for many',
+    )
+  }
   if (target.key === '' || target.key.endsWith('/')) {
     invalid('standard input has no name: the URL must name the object')
   }
-  if (exec === undefined) await putStream(job, '-', process.stdin)
-  else await putCommand(job, exec)
+  if (exec !== undefined) {
+    await putCommand(job, exec)
+    return
+  }
+  const input = standardInput()
+  if (isTyped()) {
+    job.log.write('Reading from the terminal; Ctrl-D on a new line ends it.\n')
+  }
+  await putStream(job, '-', () => ({ output: input }))
 }
 
-async function putFile(job: PutJob, { path, key }: FileSend): Promise<void> {
+async function putFile(
+  job: PutJob,
+  places: LogPlaces,
+  file: FileSend,
+): Promise<void> {
   const { target, flags, reporter, interrupts } = job
+  const { store } = target
+  const { path, key } = file
   const url = target.urlOf(key)
-  const { checkpoint, checkpointDir, multipartThreshold, prove } = flags
-  reporter.begin(path, url)
-  const tell =
-    <Name extends keyof UploadEvents>(name: Name) =>
-    (event: UploadEvents[Name]) =>
-      reporter.event(name, event)
+  const { checkpointDir, multipartThreshold, prove } = flags
+  const upload = reporter.begin(path, url)
   const result = await uploadFile(path, {
     ...uploadOptionsOf(flags),
     ...given({ checkpointDir, multipartThreshold, prove }),
-    // `true` is only the other side of --no-checkpoint.
-    ...(typeof checkpoint === 'string' || checkpoint === false
-      ? { checkpoint }
-      : {}),
-    store: target.store,
+    ...given({
+      checkpoint: await checkpointOf(flags, { store, places, file }),
+    }),
+    store,
     key,
     signal: interrupts.signal,
-    onProgress: tell('progress'),
-    on: {
-      initiated: tell('initiated'),
-      resumed: tell('resumed'),
-      restarted: tell('restarted'),
-      part: tell('part'),
-      retry: tell('retry'),
-    },
+    ...listenersOf(upload),
   })
-  reporter.done(result, url)
+  upload.done(result)
 }
 
 async function putCommand(job: PutJob, command: string): Promise<void> {
-  const child = startChild(command)
-  const { signal } = job.interrupts
-  signal.addEventListener('abort', () => child.stop(), { once: true })
+  const { interrupts } = job
+  let stop: () => void = () => undefined
+  const leave = interrupts.beforeExit(() => stop())
+  interrupts.signal.addEventListener('abort', () => stop(), { once: true })
   try {
-    await putStream(job, '--exec', child.output, () => child.succeeded())
+    await putStream(job, '--exec', () => {
+      const child = startChild(command, interrupts)
+      stop = () => child.stop()
+      if (interrupts.signal.aborted) stop()
+      return child
+    })
   } finally {
-    child.stop()
+    stop()
+    leave()
   }
 }
 
+/** What is uploaded, and whether it is whole once it has ended. */
+interface StreamSource {
+  output: Readable
+  succeeded?: () => Promise<void>
+}
+
+/**
+ * `start` is called when somebody reads at once: Node throws away what a command
+ * that has ended already printed to nobody.
+ */
 async function putStream(
   job: PutJob,
   name: string,
-  source: Readable,
-  beforeComplete?: () => Promise<void>,
+  start: () => StreamSource,
 ): Promise<void> {
   const { target, flags, reporter, interrupts } = job
   const { store, key } = target
   const { checkpoint, checkpointDir, size } = flags
   const url = target.urlOf(key)
-  reporter.begin(name, url)
+  const told = reporter.begin(name, url)
+  const place =
+    typeof checkpoint === 'string' || checkpoint === false
+      ? checkpoint
+      : (checkpointDir ??
+        (await new LogPlaces().find({ identity: store.identity, key })) ??
+        '.')
+  let source: StreamSource | undefined
   const upload = createResumableUploadStream({
     ...uploadOptionsOf(flags),
-    ...given({ size, beforeComplete }),
+    ...given({ size }),
     store,
     key,
-    checkpoint:
-      typeof checkpoint === 'string' || checkpoint === false
-        ? checkpoint
-        : (checkpointDir ?? '.'),
+    checkpoint: place,
     signal: interrupts.signal,
+    async beforeComplete(candidate) {
+      await source?.succeeded?.()
+      if (candidate.size === 0 && flags.allowEmpty !== true)
+        mustNotBeEmpty(name)
+    },
   })
-  const names = [
-    'initiated',
-    'resumed',
-    'restarted',
-    'part',
-    'retry',
-    'progress',
-  ] as const
-  for (const event of names) {
-    upload.on(event, (detail) => reporter.event(event, detail))
+  for (const event of [...uploadEvents, 'progress'] as const) {
+    upload.on(event, (detail) => told.event(event, detail))
   }
+  source = start()
   // `result` says what ended it, and settles when the log is free.
-  await pipeline(source, upload).catch(() => undefined)
-  const result = await upload.result
-  reporter.done(result, url)
+  await pipeline(source.output, upload).catch(() => undefined)
+  told.done(await upload.result)
+}
+
+/** A dump that never began looks like one that is empty. */
+function mustNotBeEmpty(name: string): never {
+  const source = name === '-' ? 'standard input' : 'the output of the command'
+  throw new EmptySource(
+    `${source} was empty; give --allow-empty where that is as it should be`,
+  )
 }
 
 function invalid(message: string): never {

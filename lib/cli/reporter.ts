@@ -1,21 +1,50 @@
 /** What becomes of an upload, told to whoever looks on. */
-import type { UploadEvents, UploadResult } from '../index.js'
+import type { UploadEvents, UploadFileOptions, UploadResult } from '../index.js'
 
 export type UploadEventName = keyof UploadEvents
 
 export interface Reporter {
   /** An upload begins; `name` is the source as the caller named it. */
-  begin(name: string, url: string): void
+  begin(name: string, url: string): UploadReporter
+  /** A file that was named and is not uploaded. */
+  skipped(name: string, why: string): void
+  /** Nothing more of it is told; for a failure, which has its own words. */
+  end(): void
+}
+
+/** Of one upload. */
+export interface UploadReporter {
   event<Name extends UploadEventName>(
     name: Name,
     event: UploadEvents[Name],
   ): void
   /** Its object is complete. */
-  done(result: UploadResult, url: string): void
-  /** A file that was named and is not uploaded. */
-  skipped(name: string, why: string): void
-  /** Nothing more of it is told; for a failure, which has its own words. */
-  end(): void
+  done(result: UploadResult): void
+}
+
+/** Events of an upload that there are besides `progress`. */
+export const uploadEvents = [
+  'initiated',
+  'resumed',
+  'restarted',
+  'left',
+  'part',
+  'retry',
+] as const
+
+/** What an upload of a file calls to tell them all. */
+export function listenersOf(
+  upload: UploadReporter,
+): Pick<UploadFileOptions, 'on' | 'onProgress'> {
+  return {
+    onProgress: (progress) => upload.event('progress', progress),
+    on: Object.fromEntries(
+      uploadEvents.map((name) => [
+        name,
+        (event: UploadEvents[typeof name]) => upload.event(name, event),
+      ]),
+    ),
+  }
 }
 
 /** Where lines go. */

@@ -1,19 +1,53 @@
 /** `pawl status`: what a log says. */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { readCheckpoint, type CheckpointSummary } from '../index.js'
+import { readJob, type JobSummary } from '../job/job-log.js'
 import { plainText } from './plain-text.js'
 import type { Output } from './reporter.js'
+import { stateDirectory } from './state-directory.js'
 import { countOf, formatDuration, formatSize } from './units.js'
 
+/** Of the logs that are named; of none, those in the state directory. */
 export async function status(
   paths: readonly string[],
   out: Output,
   isJson: boolean,
 ): Promise<void> {
-  for (const path of paths) {
-    const summary = await readCheckpoint(path)
-    const text = isJson ? JSON.stringify(summary) : statusText(summary)
+  const named = paths.length > 0 ? paths : await logsIn(stateDirectory())
+  for (const path of named) {
+    const job = await readJob(path).catch(() => undefined)
+    const summary = job ?? (await readCheckpoint(path))
+    const text = isJson
+      ? JSON.stringify(summary)
+      : 'files' in summary
+        ? jobText(summary)
+        : statusText(summary)
     out.write(`${text}\n`)
   }
+  if (named.length === 0 && !isJson) {
+    out.write(`no logs in ${stateDirectory()}\n`)
+  }
+}
+
+async function logsIn(directory: string): Promise<string[]> {
+  const names = await readdir(directory).catch(() => [])
+  return names
+    .filter((name) => name.endsWith('.pawl'))
+    .toSorted()
+    .map((name) => join(directory, name))
+}
+
+function jobText(
+  { path, target, files, bytes, time }: JobSummary,
+  now = Date.now(),
+): string {
+  return [
+    `job       ${plainText(path)}`,
+    `to        ${plainText(target)}`,
+    `sent      ${countOf(files, 'file')}, ${formatSize(bytes)}; run the same command again to send the rest`,
+    `begun     ${new Date(time).toISOString()}, ${formatDuration(now - time)} ago`,
+  ].join('\n')
 }
 
 const words: Record<CheckpointSummary['state'], string> = {

@@ -4,10 +4,24 @@
  * - `oss://bucket/key` and `s3://bucket/key`, the key as it is written;
  * - `http://127.0.0.1:port/bucket/key`, on `pawl serve`.
  *
- * Credentials come from the environment only, so that none end up in a process
- * list or a shell's history.
+ * Credentials come from the environment, files and commands, never from the
+ * command line, so that none end up in a process list or a shell's history.
  */
-import { ossStore, s3Store, UploadError, type ObjectStore } from '../index.js'
+import {
+  ossStore,
+  s3Store,
+  UploadError,
+  type ObjectStore,
+  type S3StoreOptions,
+} from '../index.js'
+import {
+  credentialsFor,
+  findDefaults,
+} from '../credentials/default-credentials.js'
+import type { CredentialsOf, Found } from '../credentials/defaults.js'
+import { refuseForeignFlags, type Service } from './foreign-flags.js'
+import { openRoute, type Route } from './route.js'
+import type { Environment } from './state-directory.js'
 
 export interface StoreFlags {
   endpoint?: string
@@ -15,6 +29,14 @@ export interface StoreFlags {
   internal?: boolean
   accelerate?: boolean
   addressing?: 'virtual' | 'path' | 'cname'
+  profile?: string
+  credentialProcess?: string
+  proxy?: string
+  ca?: string
+  checksum?: 'crc64nvme'
+  signature?: 'v4' | 'v1'
+  equalParts?: true
+  identity?: string
 }
 
 export interface Target {
@@ -24,81 +46,116 @@ export interface Target {
   key: string
   /** The URL again, for a key. */
   urlOf(key: string): string
+  /** Closes what was opened for it. */
+  close(): Promise<void>
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The region that the signature names where the endpoint is this machine. */
 const localRegions = { oss: 'cn-hangzhou', s3: 'us-east-1' }
 
-/** Throws `PAWL_INVALID_OPTION`, and `PAWL_CREDENTIALS` without credentials. */
-export function openTarget(
+/** Rejects with `PAWL_INVALID_OPTION`, and `PAWL_CREDENTIALS` without credentials. */
+export async function openTarget(
   url: string,
   flags: StoreFlags,
   environment: Environment,
-): Target {
+): Promise<Target> {
   const match = /^(oss|s3):\/\/([^/]+)(?:\/([\s\S]*))?$/.exec(url)
   if (match === null) return openLocal(url, flags, environment)
   const [, scheme, bucket = '', key = ''] = match
-  const store =
-    scheme === 's3'
-      ? openS3(bucket, flags, environment)
-      : openOss(bucket, flags, environment)
-  const urlOf = (name: string) => `${scheme}://${bucket}/${name}`
-  return { store, bucket, key, urlOf }
+  const service: Service = scheme === 's3' ? 's3' : 'oss'
+  refuseForeignFlags(flags, { service, isLocal: false })
+  const { profile, credentialProcess } = flags
+  const found = await findDefaults(service, {
+    ...given({ profile, credentialProcess }),
+    environment,
+  })
+  const open = service === 's3' ? openS3 : openOss
+  const wanted = open(bucket, flags, found)
+  const route = await openRoute(
+    { proxy: flags.proxy, ca: flags.ca ?? found.ca },
+    environment,
+  )
+  return {
+    ...targetOf(await wanted(route), route),
+    bucket,
+    key,
+    urlOf: (name) => `${scheme}://${bucket}/${name}`,
+  }
 }
 
-function openOss(
-  bucket: string,
-  flags: StoreFlags,
-  environment: Environment,
-): ObjectStore {
-  const endpoint = flags.endpoint ?? named(environment, 'OSS_ENDPOINT')
+type Open = (route: Route) => Promise<ObjectStore>
+
+function openOss(bucket: string, flags: StoreFlags, found: Found): Open {
+  const { internal, accelerate, addressing, identity } = flags
+  const signatureVersion = flags.signature
+  // What is said on the command line goes before what is found.
+  const endpoint =
+    flags.endpoint ?? (internal || accelerate ? undefined : found.endpoint)
   const region =
     flags.region ??
-    named(environment, 'OSS_REGION') ??
+    found.region ??
     (isLocal(endpoint) ? localRegions.oss : undefined)
   if (endpoint === undefined && region === undefined) {
-    needsRegion('oss', ['OSS_REGION', 'OSS_ENDPOINT'])
+    needsRegion('oss', 'OSS_REGION, or --endpoint or OSS_ENDPOINT')
   }
-  const { internal, accelerate, addressing } = flags
-  return ossStore({
-    bucket,
-    ...given({ endpoint, region, internal, accelerate, addressing }),
-  })
+  return async ({ dispatcher }) =>
+    ossStore({
+      bucket,
+      ...given({ endpoint, region, internal, accelerate, addressing }),
+      ...given({ dispatcher, identity, signatureVersion }),
+      credentials: await askedOnce('oss', found),
+    })
 }
 
-function openS3(
-  bucket: string,
-  flags: StoreFlags,
-  environment: Environment,
-): ObjectStore {
-  const endpoint =
-    flags.endpoint ??
-    named(environment, 'AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL')
+function openS3(bucket: string, flags: StoreFlags, found: Found): Open {
+  const { addressing, checksum, equalParts, identity } = flags
+  const endpoint = flags.endpoint ?? found.endpoint
   const region =
     flags.region ??
-    named(environment, 'AWS_REGION', 'AWS_DEFAULT_REGION') ??
+    found.region ??
     (isLocal(endpoint) ? localRegions.s3 : undefined)
-  if (region === undefined) needsRegion('s3', ['AWS_REGION'])
-  const { addressing } = flags
-  return s3Store({ bucket, ...given({ endpoint, region, addressing }) })
+  if (region === undefined) {
+    return needsRegion('s3', 'AWS_REGION, or the region of a profile')
+  }
+  return async ({ dispatcher }) =>
+    s3Store({
+      bucket,
+      region,
+      ...given({ endpoint, addressing, checksum, dispatcher }),
+      ...given({ equalParts, identity }),
+      credentials: await askedOnce('s3', found),
+    } satisfies S3StoreOptions)
 }
 
-function needsRegion(scheme: string, variables: readonly string[]): never {
-  const [first = '', or] = variables
-  const instead = or === undefined ? '' : `, or --endpoint or ${or}`
+/** Asks before anything is opened; what is answered serves the first request. */
+async function askedOnce<Name extends Service>(
+  service: Name,
+  found: Found,
+): Promise<() => Promise<CredentialsOf[Name]>> {
+  let first: CredentialsOf[Name] | undefined = await credentialsFor(
+    service,
+    found,
+  )
+  return async () => {
+    const answer = first ?? (await credentialsFor(service, found))
+    first = undefined
+    return answer
+  }
+}
+
+function needsRegion(scheme: string, ways: string): never {
   throw new UploadError(
     'PAWL_INVALID_OPTION',
-    `${scheme}:// URLs need a region: give --region or set ${first}${instead}`,
+    `${scheme}:// URLs need a region: give --region or set ${ways}`,
   )
 }
 
-function openLocal(
+async function openLocal(
   url: string,
-  { region = localRegions.oss }: StoreFlags,
+  flags: StoreFlags,
   environment: Environment,
-): Target {
+): Promise<Target> {
+  const { region = localRegions.oss } = flags
   const local = URL.canParse(url) ? new URL(url) : undefined
   if (local === undefined || !isLocal(url)) {
     throw new UploadError(
@@ -106,20 +163,47 @@ function openLocal(
       `${JSON.stringify(url)} is not a target; expected oss://bucket/key, s3://bucket/key, or http://127.0.0.1:port/bucket/key of pawl serve`,
     )
   }
+  refuseForeignFlags(flags, { service: 'oss', isLocal: true })
   const [, bucket = '', ...names] = local.pathname.split('/')
-  const hasOwn = named(environment, 'OSS_ACCESS_KEY_ID') !== undefined
+  const { OSS_ACCESS_KEY_ID: id, OSS_ACCESS_KEY_SECRET: secret } = environment
+  const { OSS_SESSION_TOKEN: securityToken } = environment
+  // This machine is not reached through a proxy, unless one is named.
+  const route = await openRoute({ proxy: flags.proxy, ca: flags.ca }, {})
   const store = ossStore({
     bucket,
     endpoint: local.origin,
     region,
-    // What pawl serve takes; worth nothing anywhere else.
-    ...(hasOwn
-      ? {}
-      : { credentials: { accessKeyId: 'dev', accessKeySecret: 'dev-secret' } }),
+    ...given({ dispatcher: route.dispatcher }),
+    credentials:
+      id && secret
+        ? {
+            accessKeyId: id,
+            accessKeySecret: secret,
+            ...(securityToken ? { securityToken } : {}),
+          }
+        : // What pawl serve takes; worth nothing anywhere else.
+          { accessKeyId: 'dev', accessKeySecret: 'dev-secret' },
   })
-  const urlOf = (key: string) =>
-    `${local.origin}/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`
-  return { store, bucket, key: names.map(decodeURIComponent).join('/'), urlOf }
+  return {
+    ...targetOf(store, route),
+    bucket,
+    key: names.map(decodeURIComponent).join('/'),
+    urlOf: (key) =>
+      `${local.origin}/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`,
+  }
+}
+
+function targetOf(
+  store: ObjectStore,
+  route: Route,
+): Pick<Target, 'store' | 'close'> {
+  return {
+    store,
+    async close() {
+      await store.close()
+      await route.close()
+    },
+  }
 }
 
 function isLocal(endpoint: string | undefined): boolean {
@@ -129,18 +213,6 @@ function isLocal(endpoint: string | undefined): boolean {
     /^https?:$/.test(protocol) &&
     ['127.0.0.1', 'localhost', '[::1]'].includes(hostname)
   )
-}
-
-/** The first of some variables that is set and not empty. */
-function named(
-  environment: Environment,
-  ...names: readonly string[]
-): string | undefined {
-  for (const name of names) {
-    const value = environment[name]
-    if (value !== undefined && value !== '') return value
-  }
-  return undefined
 }
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> }

@@ -1,5 +1,7 @@
 /** `pawl uploads` and `pawl abort`: unfinished uploads on the server. */
-import { abortUploads, listUploads, type UnfinishedUpload } from '../index.js'
+import { listUploads, UploadError, type UnfinishedUpload } from '../index.js'
+import { abandonedUploads, fateOf, type Fate } from '../job/abandoned.js'
+import { exitCodes, ToldFailure } from './exit-code.js'
 import { plainText } from './plain-text.js'
 import type { Output } from './reporter.js'
 import type { Target } from './target.js'
@@ -8,17 +10,40 @@ import { countOf, formatDuration, formatSize } from './units.js'
 export interface UploadsJob {
   target: Target
   out: Output
+  /** For people who look on. */
+  log: Output
   isJson: boolean
   signal: AbortSignal
 }
 
-/** `sizes`: a request more for each upload. */
-export async function uploads(job: UploadsJob, sizes: boolean): Promise<void> {
+export interface UploadsFlags {
+  /** A request more for each upload. */
+  sizes: boolean
+  /** ms since the newest part was stored; with sizes only. */
+  olderThan?: number
+}
+
+export async function uploads(
+  job: UploadsJob,
+  { sizes, olderThan }: UploadsFlags,
+): Promise<void> {
+  if (olderThan !== undefined && !sizes) {
+    throw new UploadError(
+      'PAWL_INVALID_OPTION',
+      '--older-than needs the parts of each upload: leave out --no-sizes',
+    )
+  }
   const { target, signal, out, isJson } = job
   const { store, key: prefix } = target
   let count = 0
   let bytes = 0
   for await (const upload of listUploads(store, { prefix, sizes, signal })) {
+    if (
+      olderThan !== undefined &&
+      fateOf(upload, olderThan) !== 'would-abort'
+    ) {
+      continue
+    }
     count++
     bytes += upload.size ?? 0
     // Asking for thousands more makes no sense once their reader has gone.
@@ -31,14 +56,44 @@ export async function uploads(job: UploadsJob, sizes: boolean): Promise<void> {
   )
 }
 
-export async function abort(job: UploadsJob, olderThan: number): Promise<void> {
-  const { target, signal, out, isJson } = job
+/** Rejects with a `ToldFailure` when uploads of unknown age were left alone. */
+export async function abort(
+  job: UploadsJob,
+  { olderThan, dryRun = false }: { olderThan: number; dryRun?: boolean },
+): Promise<void> {
+  const { target, signal, out, log, isJson } = job
   const { store, key: prefix } = target
-  const gone = await abortUploads(store, { prefix, olderThan, signal })
-  for (const upload of gone) await tell(job, 'aborted', upload)
-  if (isJson) return
-  const bytes = gone.reduce((sum, { size = 0 }) => sum + size, 0)
-  out.write(`${gone.length} aborted, ${formatSize(bytes)} freed\n`)
+  const counts: Record<Fate, number> = {
+    aborted: 0,
+    'would-abort': 0,
+    young: 0,
+    'unknown-age': 0,
+  }
+  let bytes = 0
+  for await (const [upload, fate] of abandonedUploads(store, {
+    prefix,
+    olderThan,
+    dryRun,
+    signal,
+  })) {
+    counts[fate] += 1
+    if (fate === 'aborted' || fate === 'would-abort') bytes += upload.size ?? 0
+    if (fate !== 'young') await tell(job, fate, upload)
+  }
+  if (!isJson) {
+    const { young } = counts
+    const what = dryRun
+      ? `${counts['would-abort']} would be aborted, ${formatSize(bytes)} stored`
+      : `${counts.aborted} aborted, ${formatSize(bytes)} freed`
+    const left = young === 0 ? '' : `, ${young} too young`
+    out.write(`${what}${left}\n`)
+  }
+  const unknown = counts['unknown-age']
+  if (unknown === 0) return
+  log.write(
+    `pawl: ${countOf(unknown, 'upload')} of unknown age left alone: the parts may not be listed, so nobody knows whether somebody still sends some. Have ListParts allowed, or give up a single one: pawl discard FILE URL\n`,
+  )
+  throw new ToldFailure(exitCodes.failed)
 }
 
 /** Resolves, when it is written, to whether somebody reads it. */

@@ -78,6 +78,10 @@ export class CredentialSource {
         current !== this.#refused &&
         (current.expiration ?? 0) > this.#now()
       if (usable) return current
+      // Made to be read, by whoever made it.
+      if (error instanceof UploadError) {
+        throw new StoreError(error.message, { kind: 'credentials' })
+      }
       // The provider's own text may hold what it is there to protect.
       throw new StoreError('The credentials provider failed.', {
         kind: 'credentials',

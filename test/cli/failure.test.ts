@@ -1,11 +1,10 @@
 import { Command } from 'commander'
 import t from 'tap'
-import { exitCodeOf } from '../../lib/cli/exit-code.js'
+import { exitCodeOf, type TaskKind } from '../../lib/cli/exit-code.js'
 import {
   failureText,
   namedOptions,
   stoppedText,
-  type TaskKind,
 } from '../../lib/cli/failure.js'
 import { addPutFlags } from '../../lib/cli/put-options.js'
 import { UploadError, type ErrorCode } from '../../lib/index.js'
@@ -17,8 +16,9 @@ function failure(code: ErrorCode, message: string, fields?: Fields) {
 }
 
 await t.test('a failure says its code and what to do', async (t) => {
-  const resumable = true
-  const begun = { resumable, uploadId: 'ID' }
+  const begun = { resumable: true, transient: true }
+  const kept = { resumable: true }
+  const transient = true
   const rows: [unknown, TaskKind, number, string][] = [
     [failure('PAWL_INVALID_OPTION', 'a\n  b'), 'file', 2, 'a b'],
     [
@@ -40,12 +40,17 @@ await t.test('a failure says its code and what to do', async (t) => {
       'cut\nCheck the network and the endpoint. Run the same command again to go on from what is stored.',
     ],
     [
-      failure('PAWL_NETWORK', 'cut', { resumable }),
+      failure('PAWL_NETWORK', 'cut', { transient }),
       'file',
       3,
-      'cut\nCheck the network and the endpoint. Then run the same command again.',
+      'cut\nCheck the network and the endpoint. Run the same command again.',
     ],
-    [failure('PAWL_NETWORK', 'cut', { resumable }), 'other', 1, 'cut'],
+    [
+      failure('PAWL_NETWORK', 'cut', { transient }),
+      'other',
+      1,
+      'cut\nCheck the network and the endpoint.',
+    ],
     [
       failure('PAWL_SERVER', 'no', begun),
       'stream',
@@ -53,10 +58,24 @@ await t.test('a failure says its code and what to do', async (t) => {
       'no\nRun the same command again to go on from what is stored.',
     ],
     [
-      failure('PAWL_CHECKPOINT_IO', 'full', { resumable }),
+      failure('PAWL_CHECKPOINT_IO', 'full', kept),
       'file',
-      3,
-      'full\nRun the same command again once that is put right.',
+      1,
+      'full\nOnce that is put right, run the same command again to go on from what is stored.',
+    ],
+    [
+      failure('PAWL_CHECKPOINT_IO', 'no', {
+        cause: Object.assign(new Error('no'), { code: 'EROFS' }),
+      }),
+      'file',
+      1,
+      'no\nGive --checkpoint-dir a directory that can be written, or --no-checkpoint to go without a log.',
+    ],
+    [
+      failure('PAWL_ACCESS_DENIED', 'no', kept),
+      'file',
+      1,
+      'no\nCheck the credentials, and what they are allowed. Then run the same command again to go on from what is stored.',
     ],
     [
       failure('PAWL_ACCESS_DENIED', 'no'),
@@ -66,7 +85,7 @@ await t.test('a failure says its code and what to do', async (t) => {
     ],
     [
       failure('PAWL_BEFORE_COMPLETE', 'beforeComplete did not agree', {
-        resumable,
+        ...kept,
         cause: new Error('the command exited with 7'),
       }),
       'stream',

@@ -94,14 +94,14 @@ test('failures are a line or two with a code, never a stack', async (t) => {
     [['put', 'db.dump', '-', `${d.url}/k`], 2, /uploaded alone/],
     [['put', '-', `${d.url}/`], 2, /must name the object/],
     [['put', '--size', '1', 'db.dump', `${d.url}/k`], 2, /--size is for/],
-    [['put', 'missing', `${d.url}/k`], 1, /SOURCE_IO: missing: there is no/],
-    [['put', 'db.dump', 'missing', `${d.url}/`], 1, /PAWL_SOURCE_IO: missing/],
-    [['put', '.', `${d.url}/k`], 2, /is a directory; name the files in it/],
+    [['put', 'missing', `${d.url}/k`], 2, /SOURCE_IO: missing: there is no/],
+    [['put', 'db.dump', 'missing', `${d.url}/`], 2, /PAWL_SOURCE_IO: missing/],
+    [['put', '.', `${d.url}/k`], 2, /is a directory; give -r/],
     [['put', '/dev/null', `${d.url}/k`], 2, /pipe it in: pawl put - URL/],
     [
       ['put', '--checkpoint-dir', 'none', 'db.dump', `${d.url}/k`],
-      3,
-      /create it first\nRun the same command again once that is put right/,
+      1,
+      /create it first\nGive --checkpoint-dir a directory that can be written/,
     ],
     [
       ['put', '--checkpoint', 'no.log', 'db.dump', `${d.url}/k`],
@@ -111,10 +111,10 @@ test('failures are a line or two with a code, never a stack', async (t) => {
     [
       ['put', 'db.dump', 'oss://examplebucket/k', '--region', 'cn-hangzhou'],
       1,
-      /PAWL_CREDENTIALS.*\nSet OSS_ACCESS_KEY_ID/,
+      /PAWL_CREDENTIALS.*set OSS_ACCESS_KEY_ID/,
     ],
     [['status', 'no.log'], 1, /^pawl: PAWL_NOT_A_CHECKPOINT: .*\n$/],
-    [['status', 'missing'], 1, /^pawl: PAWL_CHECKPOINT_IO: .*no such file\n$/],
+    [['status', 'missing'], 2, /^pawl: PAWL_CHECKPOINT_IO: .*no such file\n$/],
     [['uploads', 'nowhere'], 2, /not a target/],
     [['abort', `${d.url}/`], 2, /--older-than/],
     [['abort', '--older-than', '7', `${d.url}/`], 2, /such as 90s, 12h or 7d/],
@@ -181,10 +181,29 @@ test('secrets are never said', async (t) => {
     ['put', '--debug', '--json', ...small, 'db.dump', `${d.url}/k`],
     { cwd: d.directory, env },
   ).ended
-  t.equal(end.code, 3)
+  t.equal(end.code, 1)
   t.match(linesOf(end).at(-1), { event: 'error', code: 'PAWL_CREDENTIALS' })
   for (const text of [end.out, end.log]) {
     t.notMatch(text, secret)
     t.notMatch(text, token)
+  }
+})
+
+test('--verbose has what the server said', async (t) => {
+  const d = await cliDesk(t)
+  d.server.setFault(() => ({
+    kind: 'status',
+    status: 403,
+    code: 'AccessDenied',
+  }))
+  for (const args of [
+    ['put', '-v', 'db.dump', `${d.url}/k`],
+    ['put', '-v', '-r', 'db.dump', `${d.url}/`],
+  ]) {
+    const { log } = await d.run(args)
+    t.match(
+      log,
+      /^The server said: status 403, code AccessDenied, request \w+/m,
+    )
   }
 })

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { eventText } from '../../lib/cli/event-text.js'
 import { JsonReporter } from '../../lib/cli/json-reporter.js'
 import { LineReporter } from '../../lib/cli/line-reporter.js'
 import { ProgressText } from '../../lib/cli/progress-text.js'
@@ -53,19 +54,19 @@ await t.test('lines come every five seconds', async (t) => {
   let now = 0
   const sink = { write: (line: string) => lines.push(line) }
   const reporter = new LineReporter(sink, sink, () => now)
-  reporter.begin('f')
+  const upload = reporter.begin('f', 'oss://b/k')
   for (; now <= 12_000; now += 100) {
-    reporter.event('progress', progress(now, 12_000))
+    upload.event('progress', progress(now, 12_000))
   }
   t.equal(lines.length, 3)
   const error = new UploadError('PAWL_NETWORK', 'cut')
-  reporter.event('retry', { partNumber: 3, attempt: 1, delay: 2000, error })
-  reporter.event('restarted', { reason: 'upload-gone' })
+  upload.event('retry', { partNumber: 3, attempt: 1, delay: 2000, error })
+  upload.event('restarted', { reason: 'upload-gone' })
   t.same(lines.slice(3), [
     'f: part 3: attempt 1 failed (PAWL_NETWORK: cut), again in 2s\n',
     'f: starting over: it is no longer on the server\n',
   ])
-  reporter.event('retry', { partNumber: 3, attempt: 2, delay: 200, error })
+  upload.event('retry', { partNumber: 3, attempt: 2, delay: 200, error })
   reporter.skipped('g', 'it is a log')
   t.same(lines.slice(5), [
     'f: part 3: attempt 2 failed (PAWL_NETWORK: cut), again at once\n',
@@ -73,15 +74,33 @@ await t.test('lines come every five seconds', async (t) => {
   ])
 })
 
+await t.test('events that are worth a line', async (t) => {
+  const error = new UploadError('PAWL_ACCESS_DENIED', 'no')
+  const resumed = { uploadId: 'U', offset: 0, parts: 2, partSize: MiB }
+  t.equal(
+    eventText('resumed', resumed),
+    'going on with an earlier upload, 2 parts are stored',
+  )
+  t.equal(
+    eventText('resumed', { ...resumed, partSizeAsked: 2 * MiB }),
+    'going on with an earlier upload, 2 parts are stored; its parts stay 1.0 MiB, not the 2.0 MiB that were asked for',
+  )
+  t.equal(
+    eventText('left', { uploadId: 'U', error }),
+    'upload U, which is no longer used, is left on the server, where it costs money (PAWL_ACCESS_DENIED); pawl abort removes it',
+  )
+  t.equal(eventText('initiated', { uploadId: 'U' }), undefined)
+})
+
 await t.test('JSON lines hold an error by its fields', async (t) => {
   const out = new PassThrough()
   const reporter = new JsonReporter(out)
-  reporter.begin('f', 'oss://b/k')
+  const upload = reporter.begin('f', 'oss://b/k')
   const error = new UploadError('PAWL_SERVER', 'no', {
     cause: new Error('inner'),
     status: 500,
   })
-  reporter.event('retry', { partNumber: 1, attempt: 1, delay: 1, error })
+  upload.event('retry', { partNumber: 1, attempt: 1, delay: 1, error })
   out.end()
   const [, line] = (await text(out)).trim().split('\n')
   t.same(JSON.parse(line ?? ''), {
@@ -95,6 +114,7 @@ await t.test('JSON lines hold an error by its fields', async (t) => {
       code: 'PAWL_SERVER',
       message: 'no',
       resumable: false,
+      transient: false,
       status: 500,
     },
   })
@@ -126,26 +146,23 @@ await t.test('targets', async (t) => {
     ],
     [`${local}/bucket/a%20b/c`, {}, 'a b/c', `${local}/bucket/a%20b/c`],
   ]
-  const before = { ...process.env }
-  t.teardown(() => {
-    process.env = before
-  })
   for (const [url, environment, key, again] of rows) {
-    // Stores look for their credentials themselves.
-    process.env = { ...before, ...environment }
-    const target = openTarget(url, {}, environment)
+    const target = await openTarget(url, {}, { HOME: '/none', ...environment })
     t.match(target, { bucket: 'bucket', key })
     t.equal(target.urlOf(key), again)
-    await target.store.close()
+    await target.close()
   }
+  const home = { HOME: '/none' }
   for (const url of ['bucket/key', 'ftp://a/b', 'http://example.com/b/k', '']) {
-    t.throws(() => openTarget(url, {}, oss), { code: 'PAWL_INVALID_OPTION' })
+    await t.rejects(openTarget(url, {}, { ...oss, ...home }), {
+      code: 'PAWL_INVALID_OPTION',
+    })
   }
   for (const [url, what] of [
     ['oss://bucket/k', /--region or set OSS_REGION, or --endpoint/],
     ['s3://bucket/k', /--region or set AWS_REGION/],
   ] as const) {
-    t.throws(() => openTarget(url, {}, {}), { message: what })
+    await t.rejects(openTarget(url, {}, home), { message: what })
   }
 })
 

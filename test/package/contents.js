@@ -7,6 +7,14 @@ const documents = new Set([
   'package.json',
 ])
 
+/** For the shell: the manual page, and completion. */
+const shared = [
+  'dist/share/_pawl',
+  'dist/share/pawl.1',
+  'dist/share/pawl.bash',
+  'dist/share/pawl.fish',
+]
+
 /** Has to be there besides the documents. */
 const entries = [
   'dist/index.js',
@@ -15,6 +23,7 @@ const entries = [
   'dist/dev-server/index.d.ts',
   'dist/cli/main.js',
   'dist/hash/digest-worker.js',
+  ...shared,
 ]
 
 /** Paths that do not belong there, and those that are missing. */
@@ -24,6 +33,8 @@ export function strangers(paths) {
     .filter((path) => !there.has(path))
     .map((path) => `missing: ${path}`)
   const isOurs = (path) =>
-    documents.has(path) || /^dist\/[a-z0-9/-]+\.(?:js|d\.ts)$/.test(path)
+    documents.has(path) ||
+    shared.includes(path) ||
+    /^dist\/[a-z0-9/-]+\.(?:js|d\.ts)$/.test(path)
   return [...missing, ...paths.filter((path) => !isOurs(path))]
 }

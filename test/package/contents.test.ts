@@ -16,6 +16,10 @@ const whole = [
   'dist/hash/digest-worker.js',
   'dist/index.d.ts',
   'dist/index.js',
+  'dist/share/_pawl',
+  'dist/share/pawl.1',
+  'dist/share/pawl.bash',
+  'dist/share/pawl.fish',
   'lib/checkpoint/FORMAT.md',
   'package.json',
 ]

@@ -34,19 +34,31 @@ export interface CliChild {
   readonly ended: Promise<CliEnd>
 }
 
-/** Secrets of this machine must not reach the command, or its output. */
-function environment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
-  const { PATH, HOME } = process.env
-  return { PATH, HOME, TERM: 'xterm', COLUMNS: '120', ...extra }
+/**
+ * Secrets and settings of this machine must not reach the command, or its output;
+ * no server for the metadata of a machine is asked.
+ */
+function environment({ cwd, env }: CliOptions): NodeJS.ProcessEnv {
+  const { PATH } = process.env
+  return {
+    PATH,
+    HOME: cwd,
+    TERM: 'xterm',
+    COLUMNS: '120',
+    AWS_EC2_METADATA_DISABLED: 'true',
+    ALIBABA_CLOUD_ECS_METADATA_DISABLED: 'true',
+    ...env,
+  }
 }
 
 export function startCli(
   args: readonly string[],
-  { cwd, env, input }: CliOptions,
+  options: CliOptions,
 ): CliChild {
+  const { cwd, input } = options
   const child = spawn(...bareNode(cliPath(), ...args), {
     cwd,
-    env: environment(env),
+    env: environment(options),
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   // It may stop reading before the end.
@@ -55,18 +67,53 @@ export function startCli(
   return watch(child)
 }
 
+/** Runs a line of bash in which `pawl` is the command. */
+export function startScript(
+  script: string,
+  options: Omit<CliOptions, 'input' | 'columns'>,
+): CliChild {
+  const { cwd } = options
+  const child = spawn('bash', ['-c', script], {
+    cwd,
+    env: withPawl(options),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  return watch(child)
+}
+
 /** The same with a terminal for all three standard streams. */
+export function startScriptInTerminal(
+  script: string,
+  options: Omit<CliOptions, 'input' | 'columns'>,
+): CliChild {
+  const { cwd } = options
+  const [terminal, ...rest] = terminalFor(['bash', '-c', script])
+  const child = spawn(terminal ?? 'false', rest, {
+    cwd,
+    env: withPawl(options),
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  return watch(child)
+}
+
+function withPawl(options: CliOptions): NodeJS.ProcessEnv {
+  const own = environment(options)
+  return { ...own, PATH: `${own['PATH']}:${join(compiledSources(), 'bin')}` }
+}
+
+/** The same as `startCli` with a terminal for all three standard streams. */
 export function startInTerminal(
   args: readonly string[],
-  { cwd, env, columns = 120 }: CliOptions,
+  options: CliOptions,
 ): CliChild {
+  const { cwd, columns = 120 } = options
   const size = `stty columns ${columns} rows 24 && exec "$@"`
   const program = bareNode(cliPath(), ...args).flat()
   const command = ['sh', '-c', size, 'sh', ...program]
   const [terminal, ...rest] = terminalFor(command)
   const child = spawn(terminal ?? 'false', rest, {
     cwd,
-    env: environment(env),
+    env: environment(options),
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   return watch(child)

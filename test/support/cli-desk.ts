@@ -5,6 +5,8 @@ import type { Test } from 'tap'
 import {
   startCli,
   startInTerminal,
+  startScript,
+  startScriptInTerminal,
   type CliChild,
   type CliEnd,
 } from './cli-child.js'
@@ -19,6 +21,9 @@ export interface Desk extends DevStore {
   start(args: readonly string[], input?: Uint8Array): CliChild
   terminal(args: readonly string[], columns?: number): CliChild
   run(args: readonly string[], input?: Uint8Array): Promise<CliEnd>
+  /** A line of bash in which `pawl` is the command and `$URL` is `url`. */
+  script(line: string, env?: Record<string, string>): CliChild
+  scriptInTerminal(line: string): CliChild
   logs(): Promise<string[]>
 }
 
@@ -27,15 +32,20 @@ export async function cliDesk(t: Test): Promise<Desk> {
   const bytes = noise(parts * smallPart)
   await writeFile(join(dev.directory, 'db.dump'), bytes)
   const cwd = dev.directory
+  const url = `${dev.server.endpoint}/examplebucket`
   const start: Desk['start'] = (args, input) =>
     startCli(args, { cwd, ...(input === undefined ? {} : { input }) })
   return {
     ...dev,
     bytes,
-    url: `${dev.server.endpoint}/examplebucket`,
+    url,
     start,
     terminal: (args, columns = 120) => startInTerminal(args, { cwd, columns }),
     run: (args, input) => start(args, input).ended,
+    script: (line, env = {}) =>
+      startScript(line, { cwd, env: { URL: url, ...env } }),
+    scriptInTerminal: (line) =>
+      startScriptInTerminal(line, { cwd, env: { URL: url } }),
     logs: async () =>
       (await readdir(cwd)).filter((name) => name.endsWith('.pawl')),
   }

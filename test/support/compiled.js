@@ -8,11 +8,13 @@
  * import is found in the `node_modules` that it is in.
  */
 import {
+  chmodSync,
   mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -52,12 +54,26 @@ export function compiledSources() {
     write(join(directory, 'package.json'), text)
   }
   removeOthers(wanted)
+  linkCommand()
   return directory
 }
 
 /** The program that `test/fixtures/<name>.ts` is. */
 export function compiledFixture(name) {
   return join(compiledSources(), 'test/fixtures', `${name}.js`)
+}
+
+/** As an installation does: `pawl` in a folder of commands, `bin`. */
+function linkCommand() {
+  const main = join(directory, 'lib/cli/main.js')
+  chmodSync(main, 0o755)
+  mkdirSync(join(directory, 'bin'), { recursive: true })
+  try {
+    symlinkSync(main, join(directory, 'bin/pawl'))
+  } catch (error) {
+    // Another process may do the same.
+    if (error.code !== 'EEXIST') throw error
+  }
 }
 
 /** With the time of its source, which any change of that moves. */

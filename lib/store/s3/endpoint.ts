@@ -95,15 +95,27 @@ function identityOf({
   return `s3:oss-${plain}/${bucket}`
 }
 
-/** A dot in the bucket is one level more than a wildcard certificate covers. */
+/** Others that want the bucket before their name, and refuse it in the path. */
+const virtualHosts = [
+  ossHost,
+  /(^|\.)cos\.[a-z0-9-]+\.myqcloud\.com$/,
+  /(^|\.)tos-s3-[a-z0-9-]+\.(i?volces|bytepluses)\.com$/,
+]
+
+/**
+ * In the path, unless the host is known to want it otherwise: where a wildcard in
+ * the DNS leads every name to one server that reads the path alone, the first
+ * name of a key would be taken for the bucket. A dot in the bucket is one level
+ * more than a wildcard certificate covers.
+ */
 function defaultStyle(
   { protocol, hostname, path }: EndpointUrl,
   bucket: string,
 ): Addressing {
-  const dotted = protocol === 'https:' && bucket.includes('.')
-  const needsPath =
-    dotted || path !== '' || hasTenant(bucket) || needsPathStyle(hostname)
-  return needsPath ? 'path' : 'virtual'
+  if (virtualHosts.some((host) => host.test(hostname))) return 'virtual'
+  const isDotted = protocol === 'https:' && bucket.includes('.')
+  const isPlain = !isDotted && path === '' && !hasTenant(bucket)
+  return awsHost.test(hostname) && isPlain ? 'virtual' : 'path'
 }
 
 /**

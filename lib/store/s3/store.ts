@@ -54,7 +54,7 @@ export interface S3StoreOptions {
    * after the server has refused its answer.
    */
   credentials?: S3Credentials | (() => Promise<S3Credentials>)
-  /** Default `virtual`, or `path` for IP addresses and localhost. */
+  /** Default `virtual` on the hosts of AWS and others that want it, else `path`. */
   addressing?: Addressing
   /**
    * `crc64nvme` sends and compares S3's own checksums; by default none are, as

@@ -27,8 +27,8 @@ const hosts: [
   [{ bucket: 'a.b.c' }, 'https://s3.eu-central-1.amazonaws.com', '/a.b.c'],
   [
     { bucket: 'a.b.c', endpoint: 'http://s3.example' },
-    'http://a.b.c.s3.example',
-    '',
+    'http://s3.example',
+    '/a.b.c',
   ],
   [
     { endpoint: 'http://127.0.0.1:9000' },
@@ -42,7 +42,22 @@ const hosts: [
   ],
   [
     { endpoint: 'minio.example.com:9000' },
-    'https://examplebucket.minio.example.com:9000',
+    'https://minio.example.com:9000',
+    '/examplebucket',
+  ],
+  [
+    { endpoint: 'minio.example.com', addressing: 'virtual' },
+    'https://examplebucket.minio.example.com',
+    '',
+  ],
+  [
+    { endpoint: 's3.oss-cn-hangzhou.aliyuncs.com' },
+    'https://examplebucket.s3.oss-cn-hangzhou.aliyuncs.com',
+    '',
+  ],
+  [
+    { endpoint: 'cos.ap-guangzhou.myqcloud.com' },
+    'https://examplebucket.cos.ap-guangzhou.myqcloud.com',
     '',
   ],
   [

@@ -1,0 +1,107 @@
+/**
+ * Where the log of an upload goes when the command line does not say it: beside
+ * the file, or in the working directory for a stream, as the library has it;
+ * where that cannot be written, in the state directory. A log that is there
+ * already is gone on with, wherever it is.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { access, open, readdir, unlink } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { makeStateDirectory, stateDirectory } from './state-directory.js'
+
+export interface LogPlaceOptions {
+  /** The store's identity. */
+  identity: string
+  key: string
+  /** A path; undefined for a stream. */
+  path?: string
+  environment?: Readonly<Record<string, string | undefined>>
+}
+
+export class LogPlaces {
+  readonly #writable = new Map<string, Promise<boolean>>()
+  readonly #logged = new Map<string, Promise<ReadonlySet<string>>>()
+
+  /** The path of a log in the state directory; undefined when there is none. */
+  async existing(options: LogPlaceOptions): Promise<string | undefined> {
+    const { environment = process.env } = options
+    const path = join(stateDirectory(environment), nameOf(options))
+    return (await exists(path)) ? path : undefined
+  }
+
+  /** A path for the log; undefined: where the library puts it. */
+  async find(options: LogPlaceOptions): Promise<string | undefined> {
+    const { path, environment = process.env } = options
+    const name = nameOf(options)
+    const other = await this.existing(options)
+    if (other !== undefined) return other
+    const directory = path === undefined ? '.' : dirname(resolve(path))
+    if (await this.#canWrite(directory)) return undefined
+    try {
+      return join(await makeStateDirectory(environment), name)
+    } catch {
+      // The library says that the log cannot be written where it belongs.
+      return undefined
+    }
+  }
+
+  /** Whether an upload of the file was begun, and left a log where logs go. */
+  async hasLog(options: LogPlaceOptions & { path: string }): Promise<boolean> {
+    const { path } = options
+    if ((await this.existing(options)) !== undefined) return true
+    const full = resolve(path)
+    const directory = dirname(full)
+    const asked = this.#logged.get(directory) ?? filesWithLogs(directory)
+    this.#logged.set(directory, asked)
+    const logged = await asked
+    return logged.has(basename(full)) || logged.has('')
+  }
+
+  #canWrite(directory: string): Promise<boolean> {
+    const known = this.#writable.get(directory)
+    if (known !== undefined) return known
+    const asked = canWrite(directory)
+    this.#writable.set(directory, asked)
+    return asked
+  }
+}
+
+/** What a log beside its file has after the file's name; long names go without. */
+export const logEnding = /(?:^|\.)[0-9a-f]{32}\.pawl$/
+
+/** Names of the files that have a log beside them; empty for a long one. */
+async function filesWithLogs(directory: string): Promise<ReadonlySet<string>> {
+  const names = await readdir(directory).catch(() => [])
+  return new Set(
+    names
+      .filter((name) => logEnding.test(name))
+      .map((name) => name.replace(logEnding, '')),
+  )
+}
+
+function nameOf({ identity, key, path }: LogPlaceOptions): string {
+  const source = path === undefined ? '-' : resolve(path)
+  const names = JSON.stringify([identity, key, source])
+  const digest = createHash('sha256').update(names).digest('hex')
+  return `${digest.slice(0, 32)}.pawl`
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Tried, since permissions do not say it: file systems may be read-only. */
+async function canWrite(directory: string): Promise<boolean> {
+  const path = join(directory, `.pawl-${randomUUID()}`)
+  try {
+    const handle = await open(path, 'wx', 0o600)
+    await handle.close()
+    await unlink(path)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * Standard output and error that may fail: a disk is full, a reader or the
+ * terminal has gone. None of that ends an upload. What was to be told by a list
+ * is lost, though, and that command says so.
+ */
+import type { Writable } from 'node:stream'
+
+/** Nobody reads any more, which is for the reader to decide. */
+const readerGone = new Set(['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'])
+
+export class StandardOutput {
+  #failure: Error | undefined
+
+  /** Listens for failures, so that they are no uncaught errors. */
+  constructor(streams: readonly Writable[]) {
+    for (const stream of streams) stream.on('error', this.#onError)
+  }
+
+  /** Rejects with what kept something from being written that may be missed. */
+  async mustBeWritten(stream: Writable): Promise<void> {
+    // Called when all that was written before has failed or has not.
+    await new Promise<void>((resolve) => {
+      stream.write('', () => resolve())
+    })
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve)
+    })
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  readonly #onError = (error: Error & { code?: string }): void => {
+    if (!readerGone.has(error.code ?? '')) this.#failure ??= error
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * Which files of a job were sent, so that the same job, begun again after a kill,
+ * sends them no second time. Append-only text, in the lines of an upload's log:
+ * each with a hash, so that one that was cut or damaged is passed over.
+ *
+ * A line is written before anybody hears that its file was sent, and by one
+ * system call, so that a kill has no time between the two. It is not synced: a
+ * power cut may cost the last seconds, whose files are sent again.
+ */
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { LineHasher } from '../checkpoint/line.js'
+import { platformLocker, type HeldLock } from '../checkpoint/lock.js'
+import { lineEnd, parseLine } from '../checkpoint/raw-line.js'
+import { UploadError } from '../errors.js'
+import { loadXxh64, type Xxh64 } from '../hash/xxh64.js'
+import type { JobFile } from './job-file.js'
+
+/** What is known of an object that was made of a file. */
+export interface SentObject {
+  etag: string
+  crc64: string | undefined
+}
+
+/** What a log says of a job, for those who only look. */
+export interface JobSummary {
+  path: string
+  /** Where to, in words of the one who began it. */
+  target: string
+  files: number
+  /** Bytes in them. */
+  bytes: number
+  /** ms since 1970, when it was begun. */
+  time: number
+}
+
+const blockBytes = 1024 * 1024
+
+export class JobLog {
+  readonly #path: string
+  readonly #descriptor: number
+  readonly #lock: HeldLock
+  readonly #hasher: LineHasher
+  readonly #xxh64: Xxh64
+  /** By the hash of path, key and identity: what it was when it was sent. */
+  readonly #sent = new Map<string, SentObject & { time: number }>()
+  #logId = ''
+  #seq = 1
+
+  private constructor(
+    path: string,
+    descriptor: number,
+    lock: HeldLock,
+    xxh64: Xxh64,
+  ) {
+    this.#path = path
+    this.#descriptor = descriptor
+    this.#lock = lock
+    this.#xxh64 = xxh64
+    this.#hasher = new LineHasher(xxh64)
+  }
+
+  /**
+   * `options` is what the objects are to be: files that were sent with others are
+   * sent again. Rejects with `PAWL_CHECKPOINT_LOCKED` while another command holds
+   * the same job, and with what the system says.
+   */
+  static async open(
+    path: string,
+    { target, options }: { target: string; options: string },
+  ): Promise<JobLog> {
+    const xxh64 = await loadXxh64()
+    const descriptor = openSync(path, 'a+', 0o600)
+    try {
+      const { dev, ino } = fstatSync(descriptor, { bigint: true })
+      const lock = await (
+        await platformLocker()
+      )({ fd: descriptor, device: dev, inode: ino })
+      if (lock === undefined) throw locked(path)
+      const log = new JobLog(path, descriptor, lock, xxh64)
+      log.#read(target, options)
+      return log
+    } catch (error) {
+      closeSync(descriptor)
+      throw error
+    }
+  }
+
+  /** Files that an earlier run has sent. */
+  get size(): number {
+    return this.#sent.size
+  }
+
+  /** What was made of the file as it is now; undefined when nothing was. */
+  find(file: JobFile): (SentObject & { time: number }) | undefined {
+    return this.#sent.get(this.#nameOf(file))
+  }
+
+  /** The file was sent, or is there as it is. */
+  add(file: JobFile, { etag, crc64 }: SentObject): void {
+    const { path, key, identity, time } = file
+    const record = { path, key, ...identity, time, etag, crc64 }
+    this.#append('sent', record)
+  }
+
+  /** Lets go of it; `isDone`: nothing is left to be sent, so it goes. */
+  async close(isDone: boolean): Promise<void> {
+    if (isDone) unlinkSync(this.#path)
+    await this.#lock.release()
+    closeSync(this.#descriptor)
+  }
+
+  #read(target: string, options: string): void {
+    let isOurs = false
+    let isWhole = true
+    for (const line of linesOf(this.#descriptor)) {
+      isWhole = line.isEnded
+      const { type, record, seq } = this.#parse(line.text) ?? {}
+      if (record === undefined || type === undefined) continue
+      if (type === 'job') isOurs = record['options'] === options
+      this.#seq = Math.max(this.#seq, (seq ?? 0) + 1)
+      if (type === 'sent') this.#note(record)
+    }
+    if (!isOurs) {
+      this.#begin(target, options)
+      return
+    }
+    if (!isWhole) writeSync(this.#descriptor, '\n')
+  }
+
+  #begin(target: string, options: string): void {
+    ftruncateSync(this.#descriptor, 0)
+    this.#sent.clear()
+    this.#seq = 1
+    this.#logId = randomBytes(16).toString('hex')
+    const { time } = { time: Date.now() }
+    this.#append('job', { pawl: 1, logId: this.#logId, target, options, time })
+  }
+
+  #parse(text: string): ParsedLine | undefined {
+    const parsed = parsedLine(text, this.#hasher, this.#logId)
+    if (parsed?.type === 'job') this.#logId = String(parsed.record['logId'])
+    return parsed
+  }
+
+  #note(record: Record<string, unknown>): void {
+    const text = (name: string): string => String(record[name])
+    const { etag, crc64, time, size } = record
+    if (typeof etag !== 'string' || typeof time !== 'number') return
+    const name = this.#nameOf({
+      path: text('path'),
+      key: text('key'),
+      identity: {
+        device: text('device'),
+        inode: text('inode'),
+        size: Number(size),
+        mtime: text('mtime'),
+        ctime: text('ctime'),
+      },
+    })
+    const known = typeof crc64 === 'string' ? crc64 : undefined
+    this.#sent.set(name, { etag, crc64: known, time })
+  }
+
+  #nameOf({
+    path,
+    key,
+    identity,
+  }: Pick<JobFile, 'path' | 'key' | 'identity'>): string {
+    const { device, inode, size, mtime, ctime } = identity
+    return this.#xxh64.hexOf(
+      JSON.stringify([path, key, device, inode, size, mtime, ctime]),
+    )
+  }
+
+  #append(type: string, record: object): void {
+    const rest = `${this.#seq} ${type} ${asciiJson(record)}`
+    this.#seq += 1
+    writeSync(this.#descriptor, this.#hasher.seal(this.#logId, '', rest))
+  }
+}
+
+interface ParsedLine {
+  type: string
+  seq: number
+  record: Record<string, unknown>
+}
+
+/** Undefined for what was cut or damaged, and for the line of another log. */
+function parsedLine(
+  text: string,
+  hasher: LineHasher,
+  logId: string,
+): ParsedLine | undefined {
+  const raw = parseLine(text, 0, text.length)
+  if (raw === undefined) return undefined
+  const record = parsedJson(raw.json)
+  const id = raw.type === 'job' ? String(record?.['logId']) : logId
+  if (record === undefined || !hasher.verifies(raw, id, '')) return undefined
+  return { type: raw.type, seq: raw.seq, record }
+}
+
+function parsedJson(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null
+      ? { ...value }
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Undefined when the file is no job's log. Throws what the system says. */
+export async function readJob(path: string): Promise<JobSummary | undefined> {
+  const hasher = new LineHasher(await loadXxh64())
+  const descriptor = openSync(path, 'r')
+  try {
+    let summary: JobSummary | undefined
+    let logId = ''
+    for (const { text } of linesOf(descriptor)) {
+      const line = parsedLine(text, hasher, logId)
+      if (line?.type === 'job') {
+        const { target, time } = line.record
+        logId = String(line.record['logId'])
+        summary = {
+          path,
+          target: String(target),
+          files: 0,
+          bytes: 0,
+          time: Number(time),
+        }
+      }
+      // A file of another kind is not read to its end.
+      if (summary === undefined) return undefined
+      if (line?.type === 'sent') {
+        summary.files += 1
+        summary.bytes += Number(line.record['size'])
+      }
+    }
+    return summary
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Lines of an open file, in blocks; the last one may be without its end. */
+function* linesOf(
+  descriptor: number,
+): Generator<{ text: string; isEnded: boolean }> {
+  const block = Buffer.alloc(blockBytes)
+  let rest = ''
+  for (let position = 0; ;) {
+    const count = readSync(descriptor, block, 0, blockBytes, position)
+    if (count === 0) break
+    position += count
+    rest += block.toString('latin1', 0, count)
+    let start = 0
+    for (;;) {
+      const { last, end, isEnded } = lineEnd(rest, start)
+      if (!isEnded) break
+      yield { text: rest.slice(start, last), isEnded }
+      start = end
+    }
+    rest = rest.slice(start)
+  }
+  if (rest !== '') yield { text: rest, isEnded: false }
+}
+
+/** One character a byte, as the lines of logs are. */
+function asciiJson(record: object): string {
+  return JSON.stringify(record).replaceAll(
+    // oxlint-disable-next-line no-control-regex
+    /[^\u0000-\u007f]/g,
+    (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+function locked(path: string): UploadError {
+  return new UploadError(
+    'PAWL_CHECKPOINT_LOCKED',
+    `${path} is held: another command does the same job; let it finish, or stop it`,
+    { resumable: true },
+  )
+}

@@ -1,0 +1,151 @@
+/**
+ * The files below a directory, in the order of their names, so that a job sees
+ * them in the same order each time. One directory's names at a time are in
+ * memory. What cannot be looked at is told and passed over.
+ */
+import { constants, type BigIntStats } from 'node:fs'
+import { access, lstat, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { UploadError } from '../errors.js'
+import { identityOf } from '../upload/source/file-identity.js'
+import type { Found, JobFile } from './job-file.js'
+import type { Selection } from './selection.js'
+
+export interface WalkOptions {
+  selection: Selection
+  /** Links lead to what they name; else they are passed over. */
+  followLinks: boolean
+  /** The key of a file, by its path below the directory, with `/`. */
+  keyOf: (path: string) => string
+}
+
+/** Names of logs, which are no files of the user's. */
+const logName = /(?:^|\.)[0-9a-f]{32}\.pawl$/
+
+export function walk(
+  root: string,
+  options: WalkOptions,
+): AsyncGenerator<Found> {
+  return walkFrom({ path: root, below: '', above: new Set() }, options)
+}
+
+/** Looks at a file that is named by itself. Rejects with `PAWL_SOURCE_IO`. */
+export async function lookAt(path: string, key: string): Promise<JobFile> {
+  return fileOf(path, key, await statOf(path))
+}
+
+interface Place {
+  path: string
+  /** The same below the root, with `/`; empty for it. */
+  below: string
+  /** Directories that lead to it: a link back to one would never end. */
+  above: ReadonlySet<string>
+}
+
+async function* walkFrom(
+  { path, below, above }: Place,
+  options: WalkOptions,
+): AsyncGenerator<Found> {
+  const names = await readdir(path).catch((error: unknown) =>
+    failure(path, error),
+  )
+  if (names instanceof UploadError) {
+    yield { path, error: names }
+    return
+  }
+  names.sort(byCodeUnit)
+  const all = new Set(names)
+  for (const name of names) {
+    const full = join(path, name)
+    const inner = below === '' ? name : `${below}/${name}`
+    if (isLog(name, all)) {
+      yield { path: full, skipped: 'it is the log of an upload' }
+      continue
+    }
+    yield* one({ path: full, below: inner, above }, options)
+  }
+}
+
+async function* one(place: Place, options: WalkOptions): AsyncGenerator<Found> {
+  const { path, below, above } = place
+  const { selection, followLinks, keyOf } = options
+  const stats = await look(path, followLinks)
+  if (stats instanceof UploadError) {
+    if (selection.hasFile(below)) yield { path, error: stats }
+    return
+  }
+  if (stats.isDirectory()) {
+    if (!selection.entersDirectory(below)) return
+    const id = `${stats.dev} ${stats.ino}`
+    if (above.has(id)) {
+      yield { path, skipped: 'it is a link to a directory that it is in' }
+      return
+    }
+    yield* walkFrom({ path, below, above: new Set([...above, id]) }, options)
+    return
+  }
+  if (!selection.hasFile(below)) return
+  if (stats.isFile()) {
+    if (below.includes('\uFFFD')) {
+      yield { path, error: notText(path) }
+      return
+    }
+    yield { file: fileOf(path, keyOf(below), stats) }
+    return
+  }
+  yield {
+    path,
+    skipped: stats.isSymbolicLink()
+      ? 'it is a link; --follow-links takes what it leads to'
+      : 'it is no regular file',
+  }
+}
+
+async function look(
+  path: string,
+  followLinks: boolean,
+): Promise<BigIntStats | UploadError> {
+  try {
+    return await (followLinks ? stat : lstat)(path, { bigint: true })
+  } catch (error) {
+    return failure(path, error)
+  }
+}
+
+async function statOf(path: string): Promise<BigIntStats> {
+  try {
+    const stats = await stat(path, { bigint: true })
+    await access(path, constants.R_OK)
+    return stats
+  } catch (error) {
+    throw failure(path, error)
+  }
+}
+
+function fileOf(path: string, key: string, stats: BigIntStats): JobFile {
+  const identity = identityOf(stats)
+  return { path, key, size: identity.size, identity, time: Date.now() }
+}
+
+function isLog(name: string, all: ReadonlySet<string>): boolean {
+  if (!logName.test(name)) return false
+  const source = name.replace(logName, '')
+  return source === '' || all.has(source)
+}
+
+function failure(path: string, cause: unknown): UploadError {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : cause
+  const why = code === 'ENOENT' ? 'there is no such file' : String(code)
+  return new UploadError('PAWL_SOURCE_IO', `${path}: ${why}`, { cause })
+}
+
+function notText(path: string): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_IO',
+    `${path}: its name is not UTF-8, as the name of an object has to be`,
+  )
+}
+
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

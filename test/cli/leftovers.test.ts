@@ -1,0 +1,119 @@
+/** What unfinished uploads leave on a server: listed, aborted, given up. */
+import { rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { besideEachOther } from '../support/beside.js'
+import {
+  cliDesk,
+  holdAfter,
+  letGo,
+  linesOf,
+  small,
+  type Desk,
+} from '../support/cli-desk.js'
+
+const test = besideEachOther(t)
+
+/** Leaves an unfinished upload of `db.dump` under a key. */
+async function begin(d: Desk, key: string): Promise<void> {
+  holdAfter(d, 2)
+  const child = d.start([
+    'put',
+    '--json',
+    ...small,
+    'db.dump',
+    `${d.url}/${key}`,
+  ])
+  await child.until(/"event":"part".*\n.*"event":"part"/)
+  child.kill('SIGKILL')
+  await child.ended
+  letGo(d)
+}
+
+const old = ['--older-than', '0s']
+
+test('what is of unknown age is left alone, and said', async (t) => {
+  const d = await cliDesk(t)
+  await begin(d, 'a')
+  d.server.setFault(({ operation }) =>
+    operation === 'ListParts'
+      ? { kind: 'status', status: 403, code: 'AccessDenied' }
+      : undefined,
+  )
+  const end = await d.run(['abort', ...old, `${d.url}/`])
+  t.match(end, {
+    code: 1,
+    out: /\/a\n.*\n0 aborted, 0 B freed\n$/,
+    log: /1 upload of unknown age left alone.*Have ListParts allowed.*pawl discard/,
+  })
+  const json = await d.run(['abort', ...old, '--json', `${d.url}/`])
+  t.equal(json.code, 1)
+  t.match(linesOf(json), [{ event: 'unknown-age', key: 'a' }])
+  t.equal(d.server.openUploads().length, 1)
+})
+
+test('--dry-run aborts nothing, and --older-than chooses', async (t) => {
+  const d = await cliDesk(t)
+  await begin(d, 'a')
+  const young = await d.run(['abort', '--older-than', '1h', `${d.url}/`])
+  t.match(young, { code: 0, out: '0 aborted, 0 B freed, 1 too young\n' })
+  t.match(await d.run(['uploads', '--older-than', '1h', `${d.url}/`]), {
+    out: 'no unfinished uploads\n',
+  })
+  t.match(
+    await d.run(['uploads', '--older-than', '1h', '--no-sizes', `${d.url}/`]),
+    {
+      code: 2,
+      log: /leave out --no-sizes/,
+    },
+  )
+  // The clock of HTTP has seconds: what is stored in this one is not older.
+  let dry = await d.run(['abort', ...old, '--dry-run', `${d.url}/`])
+  while (dry.out.includes('too young')) {
+    dry = await d.run(['abort', ...old, '--dry-run', `${d.url}/`])
+  }
+  t.match(dry, { code: 0, out: /^1 would be aborted, 200 KiB stored$/m })
+  t.equal(d.server.openUploads().length, 1)
+  t.match(await d.run(['abort', ...old, `${d.url}/`]), {
+    code: 0,
+    out: /^1 aborted, 200 KiB freed$/m,
+  })
+  t.equal(d.server.openUploads().length, 0)
+})
+
+test('one upload is given up by its file, or by its log', async (t) => {
+  const d = await cliDesk(t)
+  await begin(d, 'a')
+  t.match(await d.run(['discard', 'db.dump', `${d.url}/a`]), {
+    code: 0,
+    out: `${d.url}/a: given up, and its parts are removed\n`,
+  })
+  t.same(await d.logs(), [])
+  await begin(d, 'dir/db.dump')
+  t.match(await d.run(['discard', '--json', 'db.dump', `${d.url}/dir/`]), {
+    code: 0,
+  })
+  await begin(d, 'b')
+  const [log = ''] = await d.logs()
+  t.match(await d.run(['discard', log, `${d.url}/other`]), {
+    code: 1,
+    log: /PAWL_CHECKPOINT_MISMATCH/,
+  })
+  await rename(join(d.directory, log), join(d.directory, 'moved.pawl'))
+  t.match(await d.run(['discard', 'moved.pawl', `${d.url}/b`]), { code: 0 })
+  t.same(d.server.openUploads(), [])
+  t.same(await d.logs(), [])
+})
+
+test('what is not there is not given up', async (t) => {
+  const d = await cliDesk(t)
+  const rows: [args: string[], log: RegExp][] = [
+    [['db.dump', `${d.url}/a`], /no log of an upload of db\.dump: nothing/],
+    [['missing.pawl', `${d.url}/a`], /missing\.pawl: there is no such file/],
+    [['missing.pawl', `${d.url}/`], /must name the object/],
+  ]
+  for (const [args, log] of rows) {
+    t.match(await d.run(['discard', ...args]), { code: 2, log })
+  }
+  t.same(d.server.requests, [])
+})
