@@ -4,12 +4,13 @@
  * whose next run finishes the abort and starts over.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { UploadError } from '../errors.js'
+import { asError, UploadError } from '../errors.js'
 import { listAllParts, lookAt } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import type { UploadSettings } from './options/settings.js'
 import { expectedOf, expectedPut, whose } from './rules/proof.js'
 import { abortForGood, abortOrphans } from './run/clean-up.js'
+import { tellKept } from './run/errors.js'
 import { UploadLog } from './run/log.js'
 
 /** Rejects, and keeps the log, when the server cannot be reached. */
@@ -17,29 +18,36 @@ export async function discardUpload(
   settings: UploadSettings,
   checkpoint: Checkpoint,
 ): Promise<void> {
-  const log = await UploadLog.open(checkpoint, settings)
+  let log: UploadLog | undefined
   try {
-    const { signal } = new AbortController()
-    const requests = new Requests(settings, signal, () => undefined)
-    await mustNotBeComplete(settings, log, requests)
-    const current = log.state.upload
-    if (current !== undefined && current.voided === undefined) {
-      const { uploadId } = current
-      await log.append(log.header, {
-        type: 'void',
-        uploadId,
-        reason: 'discard',
-      })
-    }
-    for (const uploadId of log.state.unclosed) {
-      await abortForGood(settings, requests, uploadId)
-      await log.append({ type: 'closed', uploadId, by: 'abort' })
-    }
-    await abortOrphans({ settings, log, requests })
-    await checkpoint.remove()
+    log = await UploadLog.open(checkpoint, settings)
+    await discardLogged(settings, log)
+  } catch (error) {
+    tellKept(asError(error), settings, log)
+    throw error
   } finally {
-    await checkpoint.close()
+    await log?.checkpoint.close()
   }
+}
+
+async function discardLogged(
+  settings: UploadSettings,
+  log: UploadLog,
+): Promise<void> {
+  const { signal } = new AbortController()
+  const requests = new Requests(settings, signal, () => undefined)
+  await mustNotBeComplete(settings, log, requests)
+  const current = log.state.upload
+  if (current !== undefined && current.voided === undefined) {
+    const { uploadId } = current
+    await log.append(log.header, { type: 'void', uploadId, reason: 'discard' })
+  }
+  for (const uploadId of log.state.unclosed) {
+    await abortForGood(settings, requests, uploadId)
+    await log.append({ type: 'closed', uploadId, by: 'abort' })
+  }
+  await abortOrphans({ settings, log, requests })
+  await log.checkpoint.remove()
 }
 
 /** A Complete or PutObject that an earlier run has sent may have taken effect. */

@@ -7,7 +7,6 @@
  * ends the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { asError } from '../errors.js'
 import type { Emit } from './options/events.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
@@ -97,7 +96,7 @@ export class FileUpload {
       await this.#upload(run)
     } catch (error) {
       // The run's own failure, or the source's, which ends the run.
-      void run.suspend(asError(error))
+      run.fail(error)
     }
     const ending = await run.ending
     letGo()

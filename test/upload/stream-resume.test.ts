@@ -19,7 +19,8 @@ await t.test('a destroyed upload goes on where it was', async (t) => {
   const dev = await devStore(t)
   const bytes = noise(10 * smallPart + 5)
   const error = await sendSome(uploadTo(dev), bytes, 4)
-  t.match(error, { code: 'PAWL_SUSPENDED', resumable: true, key })
+  const told = { resumable: true, transient: true, key }
+  t.match(error, { code: 'PAWL_SUSPENDED', ...told })
   t.ok(logExists(dev))
   const before = dev.seen('UploadPart').filter(({ applied }) => applied)
   const upload = uploadTo(dev)
@@ -91,6 +92,7 @@ await t.test(
       partNumber: 2,
       offset: smallPart,
       resumable: true,
+      transient: false,
     })
     await t.rejects(upload.result, { code: 'PAWL_SOURCE_CHANGED' })
     t.equal(dev.server.objectPath('examplebucket', key), undefined)
@@ -243,7 +245,8 @@ await t.test(
       } else {
         await t.rejects(send(again, changed), {
           code: 'PAWL_SOURCE_CHANGED',
-          resumable: true,
+          resumable: false,
+          transient: true,
         })
         await again.result.catch(() => undefined)
         await send(uploadTo(dev), changed)
