@@ -122,7 +122,8 @@ test('a success without an ETag is believed after a look', async (t) => {
     } else {
       t.match(await dev.fail(bytes), {
         code: 'PAWL_RESPONSE',
-        resumable: true,
+        resumable: false,
+        transient: true,
       })
       t.ok(dev.logExists())
       await dev.run(bytes)
@@ -131,7 +132,7 @@ test('a success without an ETag is believed after a look', async (t) => {
   }
 })
 
-test('what the object takes the place of is aborted in the end', async (t) => {
+test('what the object takes the place of is aborted by a later run at the latest', async (t) => {
   const dev = await smallUploads(t)
   await dev.fail(noise(3 * part), {
     beforeComplete: () => {
@@ -140,12 +141,22 @@ test('what the object takes the place of is aborted in the end', async (t) => {
   })
   t.equal(dev.server.openUploads().length, 1)
   const bytes = noise(part - 1)
+  const [open] = dev.server.openUploads()
   first(dev, 'AbortMultipartUpload', { kind: 'status', status: 500 }, 3)
-  await dev.run(bytes)
-  await mustBe(t, dev, bytes)
-  // Nobody will ask again: the log is gone.
+  t.match(await dev.run(bytes), {
+    checkpointLeft: true,
+    uploadsLeft: [open?.uploadId],
+  })
+  t.ok(bytes.equals(await dev.object(key)))
+  t.ok(dev.logExists(), 'the next run has to know of it')
+  t.equal(dev.seen('AbortMultipartUpload').length, 2, 'twice in one run')
+  const next = noise(part - 2, 2)
+  const result = await dev.run(next)
+  t.match(result, { checkpointLeft: false, resumed: false })
+  t.notOk('uploadsLeft' in result)
   t.equal(dev.seen('AbortMultipartUpload').length, 4)
   t.same(dev.server.openUploads(), [])
+  await mustBe(t, dev, next)
 })
 
 test('a PutObject refused for certain is no success', async (t) => {
