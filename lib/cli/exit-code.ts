@@ -8,8 +8,8 @@ export const exitCodes = {
   failed: 1,
   /** The command line, or something that it names, is wrong. */
   usage: 2,
-  /** Stopped, and what is stored is kept: the same command goes on from there. */
-  resumable: 3,
+  /** Failed, and the same command may well succeed as it is. */
+  transient: 3,
   /** The object is complete, but its callback failed. */
   callback: 4,
   /** Ctrl-C, and what `kill` sends. */
@@ -21,6 +21,6 @@ export function exitCodeOf(error: unknown, kind: TaskKind): number {
   if (!(error instanceof UploadError)) return exitCodes.failed
   if (error.code === 'PAWL_INVALID_OPTION') return exitCodes.usage
   if (error.code === 'PAWL_CALLBACK_FAILED') return exitCodes.callback
-  const isKept = kind !== 'other' && error.resumable
-  return isKept ? exitCodes.resumable : exitCodes.failed
+  const isPassing = kind !== 'other' && error.transient
+  return isPassing ? exitCodes.transient : exitCodes.failed
 }

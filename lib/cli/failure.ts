@@ -67,18 +67,20 @@ export function failureText(error: unknown, kind: TaskKind): string {
 
 function whatNext(error: UploadError, kind: TaskKind): string {
   if (kind === 'other') return ''
-  const { code, resumable, uploadId } = error
+  const { code, resumable, transient, uploadId } = error
   const what = advice[code]
-  if (!resumable || complete.includes(code)) return what ?? ''
+  const mayRepeat = resumable || transient
+  if (!mayRepeat || complete.includes(code)) return what ?? ''
   // Without an upload on the server there is nothing to go on from.
-  const again =
-    uploadId === undefined
-      ? 'Then run the same command again.'
-      : 'Run the same command again to go on from what is stored.'
+  const isBegun = resumable && uploadId !== undefined
+  const again = isBegun
+    ? 'Run the same command again to go on from what is stored.'
+    : 'Then run the same command again.'
   if (what !== undefined) return `${what} ${again}`
-  return uploadId === undefined
-    ? 'Run the same command again once that is put right.'
-    : again
+  if (isBegun) return again
+  return transient
+    ? 'Run the same command again.'
+    : 'Run the same command again once that is put right.'
 }
 
 /** In the words of the command line. */

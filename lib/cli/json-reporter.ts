@@ -52,12 +52,14 @@ export class JsonReporter implements Reporter {
 export function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: String(error) }
   if (!(error instanceof UploadError)) return { message: error.message }
-  const { code, message, resumable, key, uploadId, partNumber } = error
+  const { code, message, resumable, transient, key, uploadId, partNumber } =
+    error
   const { attempts, status, serverCode, requestId, hostId, ec } = error
   return {
     code,
     message,
     resumable,
+    transient,
     key,
     uploadId,
     partNumber,

@@ -18,7 +18,9 @@ function failure(code: ErrorCode, message: string, fields?: Fields) {
 
 await t.test('a failure says its code and what to do', async (t) => {
   const resumable = true
+  const transient = true
   const begun = { resumable, uploadId: 'ID' }
+  const passing = { ...begun, transient }
   const rows: [unknown, TaskKind, number, string][] = [
     [failure('PAWL_INVALID_OPTION', 'a\n  b'), 'file', 2, 'a b'],
     [
@@ -34,28 +36,46 @@ await t.test('a failure says its code and what to do', async (t) => {
       '--storage-class: empty',
     ],
     [
-      failure('PAWL_NETWORK', 'cut', begun),
+      failure('PAWL_NETWORK', 'cut', passing),
       'file',
       3,
       'cut\nCheck the network and the endpoint. Run the same command again to go on from what is stored.',
     ],
     [
-      failure('PAWL_NETWORK', 'cut', { resumable }),
+      failure('PAWL_NETWORK', 'certificate', begun),
+      'file',
+      1,
+      'certificate\nCheck the network and the endpoint. Run the same command again to go on from what is stored.',
+    ],
+    [
+      failure('PAWL_NETWORK', 'cut', { transient }),
       'file',
       3,
       'cut\nCheck the network and the endpoint. Then run the same command again.',
     ],
-    [failure('PAWL_NETWORK', 'cut', { resumable }), 'other', 1, 'cut'],
+    [failure('PAWL_NETWORK', 'cut', passing), 'other', 1, 'cut'],
     [
-      failure('PAWL_SERVER', 'no', begun),
+      failure('PAWL_SERVER', 'no', passing),
       'stream',
       3,
       'no\nRun the same command again to go on from what is stored.',
     ],
     [
+      failure('PAWL_SERVER', 'no', begun),
+      'stream',
+      1,
+      'no\nRun the same command again to go on from what is stored.',
+    ],
+    [
+      failure('PAWL_UPLOAD_GONE', 'gone', { transient, uploadId: 'ID' }),
+      'stream',
+      3,
+      'gone\nRun the same command again.',
+    ],
+    [
       failure('PAWL_CHECKPOINT_IO', 'full', { resumable }),
       'file',
-      3,
+      1,
       'full\nRun the same command again once that is put right.',
     ],
     [
@@ -70,10 +90,11 @@ await t.test('a failure says its code and what to do', async (t) => {
         cause: new Error('the command exited with 7'),
       }),
       'stream',
-      3,
+      1,
       'the command exited with 7\nNothing was completed. Run the same command again once the source is whole.',
     ],
-    [failure('PAWL_SOURCE_CHANGED', 'it did', begun), 'file', 3, 'it did'],
+    [failure('PAWL_SOURCE_CHANGED', 'it did', begun), 'file', 1, 'it did'],
+    [failure('PAWL_SOURCE_CHANGED', 'it did', passing), 'file', 3, 'it did'],
     [
       failure('PAWL_CALLBACK_FAILED', 'no', { completed: true }),
       'file',

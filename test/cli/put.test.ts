@@ -74,7 +74,7 @@ test('--size keeps a source that ended early from completing', async (t) => {
   const size = String(d.bytes.length)
   const args = ['put', ...small, '--size', size, '-', `${d.url}/k`]
   const end = await d.run(args, d.bytes.subarray(0, -1))
-  t.match(end, { code: 3, out: '', log: /PAWL_SIZE_MISMATCH/ })
+  t.match(end, { code: 1, out: '', log: /PAWL_SIZE_MISMATCH/ })
   t.equal(d.server.objectPath('examplebucket', 'k'), undefined)
   t.match(await d.run(args, d.bytes), { code: 0, out: /11 reused/ })
   t.ok(d.bytes.equals(await d.object('k')))
@@ -90,7 +90,7 @@ test('--exec keeps a command that died from completing', async (t) => {
     `${d.url}/k`,
   ])
   t.match(dead, {
-    code: 3,
+    code: 1,
     log: /PAWL_BEFORE_COMPLETE: .*the command exited with 7\nNothing was completed/,
   })
   t.equal(d.server.objectPath('examplebucket', 'k'), undefined)

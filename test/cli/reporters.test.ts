@@ -95,6 +95,7 @@ await t.test('JSON lines hold an error by its fields', async (t) => {
       code: 'PAWL_SERVER',
       message: 'no',
       resumable: false,
+      transient: false,
       status: 500,
     },
   })
