@@ -17,7 +17,7 @@ import type { HeaderRecord, LogRecord } from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
 import { type ErrorCode, UploadError } from '../../errors.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
-import { isAmbiguous, kindOf } from '../calls/requests.js'
+import { kindOf, mayHaveHappened } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { checkTarget } from '../rules/plan.js'
 import {
@@ -201,8 +201,8 @@ export class UploadLog {
     const hasAsked = intents.length > 0 || put !== undefined
     if (!hasAsked || this.#hasUnheard) return hasAsked
     const kind = kindOf(failure)
-    const isRefused = kind !== undefined && !isAmbiguous(kind)
-    return !isRefused && kind !== 'exists'
+    const isCertain = kind !== undefined && !mayHaveHappened(failure)
+    return !isCertain && kind !== 'exists'
   }
 
   /** A request that makes something on the server may have done so unheard. */
