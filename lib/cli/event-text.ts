@@ -19,8 +19,14 @@ export function eventText<Name extends UploadEventName>(
 ): string | undefined {
   const told: Partial<UploadEvents> = { [name]: event }
   if (told.resumed !== undefined) {
-    const { parts } = told.resumed
-    return `going on with an earlier upload, ${countOf(parts, 'part')} ${parts === 1 ? 'is' : 'are'} stored`
+    const { parts, partSize, partSizeAsked, newerObject } = told.resumed
+    const size =
+      partSizeAsked === undefined
+        ? ''
+        : `; its parts are of ${formatSize(partSize)}, not ${formatSize(partSizeAsked)}`
+    const newer =
+      newerObject === true ? '; the object there is newer than that upload' : ''
+    return `going on with an earlier upload, ${countOf(parts, 'part')} ${parts === 1 ? 'is' : 'are'} stored${size}${newer}`
   }
   if (told.restarted !== undefined) {
     return `starting over: ${reasons[told.restarted.reason]}`
@@ -30,18 +36,30 @@ export function eventText<Name extends UploadEventName>(
     const what = partNumber === undefined ? 'a request' : `part ${partNumber}`
     return `${what}: attempt ${attempt} failed (${error.code}: ${plainText(error.message)}), again ${soon(delay)}`
   }
+  if (told.left !== undefined) {
+    const { uploadId, error } = told.left
+    return `an earlier upload is left on the server, where it costs money (${plainText(uploadId)}): ${error.code}: ${plainText(error.message)}`
+  }
   return undefined
 }
 
 export function resultText(result: UploadResult, url: string): string {
-  const { size, parts, partsReused, crc64, etag, checkpointLeft } = result
+  const { size, parts, partsReused, crc64, etag, current } = result
   const how =
     parts === 0
       ? 'one request'
       : `${countOf(parts, 'part')}, ${partsReused} reused`
   const sum = crc64 === undefined ? `etag ${plainText(etag)}` : `crc64 ${crc64}`
-  const left = checkpointLeft ? '; its log could not be removed' : ''
-  return `${plainText(url)} (${formatSize(size)}, ${how}, ${sum})${left}`
+  const newer =
+    current === false ? '; another object that is newer is under the key' : ''
+  return `${plainText(url)} (${formatSize(size)}, ${how}, ${sum})${newer}${whyLeft(result)}`
+}
+
+function whyLeft({ checkpointLeft, uploadsLeft = [] }: UploadResult): string {
+  if (!checkpointLeft) return ''
+  return uploadsLeft.length === 0
+    ? '; its log could not be removed'
+    : `; its log is kept: ${countOf(uploadsLeft.length, 'earlier upload')} could not be aborted yet`
 }
 
 function soon(delay: number): string {

@@ -75,6 +75,7 @@ async function putFile(job: PutJob, { path, key }: FileSend): Promise<void> {
       restarted: tell('restarted'),
       part: tell('part'),
       retry: tell('retry'),
+      left: tell('left'),
     },
   })
   reporter.done(result, url)
@@ -119,6 +120,7 @@ async function putStream(
     'restarted',
     'part',
     'retry',
+    'left',
     'progress',
   ] as const
   for (const event of names) {

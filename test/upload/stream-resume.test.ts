@@ -3,7 +3,11 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { memoryCheckpoint, type PartEvent } from '../../lib/index.js'
+import {
+  createResumableUploadStream,
+  memoryCheckpoint,
+  type PartEvent,
+} from '../../lib/index.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
 import {
   destroyInComplete,
@@ -160,9 +164,35 @@ await t.test("the log's part size wins", async (t) => {
   const bytes = noise(6 * smallPart)
   await sendSome(uploadTo(dev, { partSize: 2 * smallPart }), bytes, 1)
   const upload = uploadTo(dev, { partSize: smallPart })
+  const resumed = once(upload, 'resumed')
   await send(upload, bytes)
   t.match(await upload.result, { parts: 3, resumed: true })
+  t.match(await resumed, [
+    { partSize: 2 * smallPart, partSizeAsked: smallPart },
+  ])
 })
+
+await t.test(
+  'a part size that is the log’s, or nobody’s, is no news',
+  async (t) => {
+    for (const partSize of [2 * smallPart, undefined]) {
+      const dev = await devStore(t)
+      const bytes = noise(6 * smallPart)
+      await sendSome(uploadTo(dev, { partSize: 2 * smallPart }), bytes, 1)
+      const upload = createResumableUploadStream({
+        store: dev.store,
+        key,
+        checkpoint: join(dev.directory, 'log.pawl'),
+        ...(partSize === undefined ? {} : { partSize }),
+      })
+      const resumed = once(upload, 'resumed')
+      await send(upload, bytes)
+      const [event] = (await resumed) as [object]
+      t.match(event, { partSize: 2 * smallPart })
+      t.notOk('partSizeAsked' in event)
+    }
+  },
+)
 
 await t.test('a checkpoint in memory resumes within the process', async (t) => {
   const dev = await devStore(t)
