@@ -19,12 +19,14 @@ export function eventText<Name extends UploadEventName>(
 ): string | undefined {
   const told: Partial<UploadEvents> = { [name]: event }
   if (told.resumed !== undefined) {
-    const { parts, partSize, partSizeAsked: asked } = told.resumed
+    const { parts, partSize, partSizeAsked: asked, newerObject } = told.resumed
+    const newer =
+      newerObject === true ? '; the object there is newer than that upload' : ''
     const sizes =
       asked === undefined || asked === partSize
         ? ''
         : `; its parts stay ${formatSize(partSize)}, not the ${formatSize(asked)} that were asked for`
-    return `going on with an earlier upload, ${countOf(parts, 'part')} ${parts === 1 ? 'is' : 'are'} stored${sizes}`
+    return `going on with an earlier upload, ${countOf(parts, 'part')} ${parts === 1 ? 'is' : 'are'} stored${sizes}${newer}`
   }
   if (told.restarted !== undefined) {
     return `starting over: ${reasons[told.restarted.reason]}`

@@ -4,12 +4,20 @@
  * whose next run finishes the abort and starts over.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { UploadError } from '../errors.js'
+import type { LogState } from '../checkpoint/fold.js'
+import { asError, UploadError } from '../errors.js'
 import { listAllParts, lookAt } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import type { UploadSettings } from './options/settings.js'
-import { expectedOf, expectedPut, whose } from './rules/proof.js'
+import {
+  expectedDone,
+  expectedOf,
+  expectedPut,
+  type ExpectedObject,
+  whose,
+} from './rules/proof.js'
 import { abortForGood, abortOrphans } from './run/clean-up.js'
+import { tellKept } from './run/errors.js'
 import { UploadLog } from './run/log.js'
 
 /** Rejects, and keeps the log, when the server cannot be reached. */
@@ -17,29 +25,36 @@ export async function discardUpload(
   settings: UploadSettings,
   checkpoint: Checkpoint,
 ): Promise<void> {
-  const log = await UploadLog.open(checkpoint, settings)
+  let log: UploadLog | undefined
   try {
-    const { signal } = new AbortController()
-    const requests = new Requests(settings, signal, () => undefined)
-    await mustNotBeComplete(settings, log, requests)
-    const current = log.state.upload
-    if (current !== undefined && current.voided === undefined) {
-      const { uploadId } = current
-      await log.append(log.header, {
-        type: 'void',
-        uploadId,
-        reason: 'discard',
-      })
-    }
-    for (const uploadId of log.state.unclosed) {
-      await abortForGood(settings, requests, uploadId)
-      await log.append({ type: 'closed', uploadId, by: 'abort' })
-    }
-    await abortOrphans({ settings, log, requests })
-    await checkpoint.remove()
+    log = await UploadLog.open(checkpoint, settings)
+    await discardLogged(settings, log)
+  } catch (error) {
+    tellKept(asError(error), settings, log)
+    throw error
   } finally {
-    await checkpoint.close()
+    await log?.checkpoint.close()
   }
+}
+
+async function discardLogged(
+  settings: UploadSettings,
+  log: UploadLog,
+): Promise<void> {
+  const { signal } = new AbortController()
+  const requests = new Requests(settings, signal, () => undefined)
+  await mustNotBeComplete(settings, log, requests)
+  const current = log.state.upload
+  if (current !== undefined && current.voided === undefined) {
+    const { uploadId } = current
+    await log.append(log.header, { type: 'void', uploadId, reason: 'discard' })
+  }
+  for (const uploadId of log.state.unclosed) {
+    await abortForGood(settings, requests, uploadId)
+    await log.append({ type: 'closed', uploadId, by: 'abort' })
+  }
+  await abortOrphans({ settings, log, requests })
+  await log.checkpoint.remove()
 }
 
 /** A Complete or PutObject that an earlier run has sent may have taken effect. */
@@ -48,36 +63,46 @@ async function mustNotBeComplete(
   { state }: UploadLog,
   requests: Requests,
 ): Promise<void> {
-  const { put, upload } = state
-  if (put?.isTold === true || upload?.isTold === true) return
-  const isOpen = upload !== undefined && upload.voided === undefined
-  const completing = isOpen ? upload.completing : undefined
-  const expected =
-    put?.completing !== undefined
-      ? expectedPut(put.completing)
-      : completing && isOpen
-        ? expectedOf(upload, completing)
-        : undefined
+  const expected = expectedIn(state)
   if (expected === undefined) return
   const { environment, store, key } = settings
+  const uploadId = state.put === undefined ? state.upload?.uploadId : undefined
   const found = await lookAt(requests, settings)
-  const facts = environment.facts.of(store)
-  const is = whose(found, expected, facts)
-  const uploadId = put === undefined ? upload?.uploadId : undefined
-  if (is === 'ours' || is === 'equal') {
+  const is = whose(found, expected, environment.facts.of(store))
+  if (is === 'other') return
+  const listed =
+    is === 'ours' || uploadId === undefined
+      ? 'gone'
+      : await listAllParts(requests, settings, uploadId)
+  if (is === 'ours' || (is === 'equal' && listed === 'gone')) {
     throw new UploadError(
       'PAWL_INVALID_STATE',
       'the object is complete: there is no upload left to discard; run the same call again to have its result',
       { key, uploadId, completed: true },
     )
   }
-  if (is !== 'unknown' || uploadId === undefined) return
   // An Abort after a Complete breaks the object on some servers.
-  const listed = await listAllParts(requests, settings, uploadId)
-  if (listed !== 'gone' && listed !== 'refused') return
+  const mayAbort = listed !== 'gone' && listed !== 'refused'
+  if (mayAbort || uploadId === undefined) return
   throw new UploadError(
     'PAWL_ACCESS_DENIED',
     'a Complete was sent, and this caller may not look whether the object is there; nothing was discarded',
     { key, uploadId },
   )
+}
+
+/** What would be under the key; undefined when nothing can be of this log. */
+function expectedIn({ put, upload }: LogState): ExpectedObject | undefined {
+  // Once its result was handed out, an object is no longer its log's.
+  if (put !== undefined) {
+    const { completing, done, isTold } = put
+    if (isTold) return undefined
+    if (completing !== undefined) return expectedPut(completing)
+    return done && expectedDone(done)
+  }
+  if (upload === undefined || upload.voided !== undefined) return undefined
+  const { completing, done, isTold } = upload
+  if (isTold) return undefined
+  if (completing !== undefined) return expectedOf(upload, completing)
+  return done && expectedDone(done, upload)
 }

@@ -79,20 +79,17 @@ export async function uploadFileOn(
 async function upload(
   path: string,
   options: UploadFileOptions,
-  { key, environment }: UploadSettings,
+  before: UploadSettings,
   means: Pick<FileUploadOptions, 'prove' | 'emit' | 'scope'>,
 ): Promise<UploadResult> {
+  const { key, environment } = before
   const source = await FileSource.open(path, {
     key,
     files: environment.sourceFiles,
     now: environment.now,
   }).catch((error: unknown) => {
     // Before the log was opened: nothing is known of what it holds.
-    tellKept(asError(error), {
-      isKept: false,
-      hasAnswered: false,
-      isSecond: false,
-    })
+    tellKept(asError(error), before, undefined)
     throw error
   })
   try {

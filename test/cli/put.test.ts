@@ -94,7 +94,7 @@ test('--exec keeps a command that died from completing', async (t) => {
     `${d.url}/k`,
   ])
   t.match(dead, {
-    code: 3,
+    code: 1,
     log: /PAWL_BEFORE_COMPLETE: .*the command exited with 7\nNothing was completed/,
   })
   t.equal(d.server.objectPath('examplebucket', 'k'), undefined)

@@ -72,6 +72,7 @@ test('--json tells of a suspension', async (t) => {
     event: 'suspended',
     code: 'PAWL_SUSPENDED',
     resumable: true,
+    transient: true,
   })
 })
 

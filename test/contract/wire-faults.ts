@@ -118,7 +118,7 @@ export async function wireFaults(t: Test, target: Target): Promise<void> {
     })
     await wire.kept
     suspending.abort()
-    t.match(await running, { resumable: true })
+    t.match(await running, { resumable: true, transient: true })
     t.ok(existsSync(checkpoint))
     const next = watchedWire(t)
     const { result } = await uploaded(t, target, key, {
@@ -155,7 +155,8 @@ export async function wireFaults(t: Test, target: Target): Promise<void> {
     changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1
     const options = { bytes: changed, checkpoint }
     const second = await run(t, target, key, options)
-    t.match(second.error, { code: 'PAWL_SOURCE_CHANGED', transient: true })
+    const told = { resumable: false, transient: true }
+    t.match(second.error, { code: 'PAWL_SOURCE_CHANGED', ...told })
     t.equal(await other.sha256(key), sha256(bytes), 'the object is untouched')
     await uploaded(t, target, key, options)
     t.equal(await other.sha256(key), sha256(changed))
@@ -196,7 +197,9 @@ export async function wireFaults(t: Test, target: Target): Promise<void> {
     const checkpoint = await checkpointOf(t)
     const options = { bytes: noise(2 * partSize), checkpoint, object }
     const error = await failed(t, target, key, options)
-    t.match(error, { code: 'PAWL_ALREADY_EXISTS' })
+    const told = { resumable: false, transient: false }
+    t.match(error, { code: 'PAWL_ALREADY_EXISTS', ...told })
+    t.notOk(existsSync(checkpoint), 'nothing was begun')
     t.equal(await other.sha256(key), sha256(old))
     await other.remove(key)
     const { bytes } = options

@@ -34,6 +34,7 @@ await t.test(
       code: 'PAWL_BEFORE_COMPLETE',
       cause: { message: 'sh ended with 3' },
       resumable: true,
+      transient: false,
     })
     t.equal(run.server.objectPath('examplebucket', key), undefined)
     const stored = await run.storedParts()

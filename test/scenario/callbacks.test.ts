@@ -24,6 +24,7 @@ await t.test('a callback that failed', async (t) => {
         code: 'PAWL_CALLBACK_FAILED',
         status,
         resumable: false,
+        transient: false,
         completed: true,
         result: { key, size, etag: /^[0-9A-F]{32}/, verified: 'crc64' },
       })
@@ -47,10 +48,13 @@ await t.test('a failed callback is no proof of an object', async (t) => {
         ? { kind: 'status', status: 424, code: 'CallbackFailed' }
         : undefined,
     )
+    const isPut = size < part
     t.match(await dev.fail(bytes, { object }), {
-      code: size < part ? 'PAWL_SERVER' : 'PAWL_COMPLETE_UNKNOWN',
+      code: isPut ? 'PAWL_SERVER' : 'PAWL_COMPLETE_UNKNOWN',
       status: 424,
-      resumable: true,
+      message: isPut ? /424/ : /still there/,
+      resumable: !isPut,
+      transient: !isPut,
     })
     dev.server.setFault(undefined)
     await dev.run(bytes, { object: {} })

@@ -124,12 +124,14 @@ await t.test('a part that somebody replaced is sent again', async (t) => {
   t.match(await dev.fail(bytes, { beforeComplete }), {
     code: 'PAWL_COMPLETE_REFUSED',
     resumable: true,
+    transient: true,
     message: /parts? 2 /,
   })
   const before = dev.server.requests.length
   t.match(await dev.fail(bytes, { beforeComplete }), {
     code: 'PAWL_UPLOAD_CONTENDED',
     resumable: true,
+    transient: false,
   })
   t.same(dev.partsSince(before), [2, 2], 'ours and theirs')
   await dev.run(bytes)
@@ -170,7 +172,11 @@ await t.test('where parts may not be listed', async (t) => {
       )
       const error = await dev.fail(bytes).catch(() => undefined)
       if (error !== undefined) {
-        t.match(error, { code: 'PAWL_UPLOAD_GONE', resumable: true })
+        t.match(error, {
+          code: 'PAWL_UPLOAD_GONE',
+          resumable: false,
+          transient: true,
+        })
         await dev.run(bytes)
       }
       await mustBe(t, dev, bytes)
@@ -190,7 +196,9 @@ await t.test('where parts may not be listed', async (t) => {
     })
     t.match(await dev.fail(bytes), {
       code: 'PAWL_COMPLETE_UNKNOWN',
-      resumable: true,
+      message: /may not list/,
+      resumable: false,
+      transient: true,
     })
     // The next run sends the probe, hears that the upload is gone, and so on.
     const codes: string[] = []
@@ -215,6 +223,7 @@ await t.test('where parts may not be listed', async (t) => {
       code: 'PAWL_ACCESS_DENIED',
       serverCode: 'SignatureDoesNotMatch',
       resumable: true,
+      transient: false,
     })
     await dev.run(bytes)
     await mustBe(t, dev, bytes)
@@ -255,7 +264,11 @@ await t.test('a list whose pages do not advance is an error', async (t) => {
     },
     99,
   )
-  t.match(await dev.fail(bytes), { code: 'PAWL_RESPONSE', resumable: true })
+  t.match(await dev.fail(bytes), {
+    code: 'PAWL_RESPONSE',
+    resumable: true,
+    transient: true,
+  })
   dev.server.setFault(undefined)
   await dev.run(bytes)
   await mustBe(t, dev, bytes)

@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
 import { memoryCheckpoint, type UploadStreamOptions } from '../../lib/index.js'
+import { StoreError } from '../../lib/store/store-error.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import {
@@ -23,6 +24,7 @@ import {
   until,
   type SmallUploads,
 } from '../support/small-upload.js'
+import { wrapStore } from '../support/small-store.js'
 import { storeCall } from '../support/store-call.js'
 
 const test = besideEachOther(t)
@@ -92,9 +94,20 @@ test('a Complete that never happens keeps the log, and the next run goes on', as
   t.match(await dev.fail(bytes), {
     code: 'PAWL_COMPLETE_UNKNOWN',
     resumable: true,
+    transient: true,
     status: 500,
   })
   t.ok(dev.logExists())
+  first(dev, 'CompleteMultipartUpload', { kind: 'status', status: 500 }, 99)
+  t.match(
+    await dev.fail(bytes),
+    {
+      code: 'PAWL_COMPLETE_UNKNOWN',
+      resumable: true,
+      transient: false,
+    },
+    'the second time in a row',
+  )
   dev.server.setFault(undefined)
   const sent = dev.server.requests.length
   t.match(await dev.run(bytes), { partsReused: 3 })
@@ -127,12 +140,20 @@ test('where overwriting is forbidden, our own object is told from others', async
     const dev = await smallUploads(t)
     const other = noise(size + 1, 99)
     await dev.run(other)
+    const before = dev.server.requests.length
+    const exists = { code: 'PAWL_ALREADY_EXISTS', transient: false }
     t.match(
       await dev.fail(bytes, { object }),
-      { code: 'PAWL_ALREADY_EXISTS', serverCode: 'FileAlreadyExists' },
+      { ...exists, resumable: false },
       'somebody else was first',
     )
+    t.same(
+      dev.server.requests.slice(before).map(({ operation }) => operation),
+      ['HeadObject'],
+      'and nothing was sent',
+    )
     t.ok(other.equals(await dev.object(key)), 'and is left alone')
+    t.notOk(dev.logExists())
   }
 })
 
@@ -177,8 +198,8 @@ test('a run that ended around Complete', async (t) => {
       name: 'after it, with other object options',
       fault: completed,
       options: { object: { contentType: 'text/plain' } },
-      completes: 1,
-      sent: [],
+      completes: 2,
+      sent: [1, 2, 3, 4, 5],
     },
     {
       name: 'after it, and somebody replaced the object',
@@ -262,7 +283,8 @@ test('a run that ended around Complete', async (t) => {
       const before = dev.server.requests.length
       const aborts = dev.seen('AbortMultipartUpload').length
       if (code !== undefined) {
-        t.match(await dev.fail(again, options), { code, resumable: true })
+        const told = { resumable: false, transient: true }
+        t.match(await dev.fail(again, options), { code, ...told })
       }
       await dev.run(again, options)
       await mustBe(t, dev, again)
@@ -289,12 +311,16 @@ test('a completed upload is never aborted', async (t) => {
     name: string
     damage?: (log: Buffer) => Buffer
     isReplaced?: boolean
+    /** The run was killed before it could hand out its result. */
+    isUntold?: boolean
   }[] = [
     { name: 'its completing damaged', damage: damaged },
     { name: 'its object replaced', isReplaced: true },
     { name: 'both', damage: damaged, isReplaced: true },
   ]
-  for (const { name, damage, isReplaced = false } of cases) {
+  for (const { isUntold, name, damage, isReplaced = false } of cases.flatMap(
+    (one) => [one, { ...one, isUntold: true }],
+  )) {
     for (const isDiscarded of [false, true]) {
       const dev = await smallUploads(t)
       const left = memoryCheckpoint()
@@ -311,6 +337,7 @@ test('a completed upload is never aborted', async (t) => {
           close: () => left.close(),
         },
       })
+      if (isUntold) t.match(String(appended.pop()), / told /)
       const log = Buffer.concat(appended)
       await writeFile(dev.log, damage?.(log) ?? log, { mode: 0o600 })
       if (isReplaced) await dev.run(noise(7), { checkpoint: false })
@@ -318,9 +345,11 @@ test('a completed upload is never aborted', async (t) => {
       if (isDiscarded) {
         const upload = dev.upload(options)
         const discarding = upload.discard()
-        if (isReplaced) await discarding
-        else await t.rejects(discarding, tooLate, name)
-        t.equal(dev.logExists(), !isReplaced, name)
+        // What was handed out is no longer this log's.
+        const isLate = isUntold === true && !isReplaced
+        if (isLate) await t.rejects(discarding, tooLate, name)
+        else await discarding
+        t.equal(dev.logExists(), isLate, name)
       } else {
         await dev.run(bytes, options)
         await mustBe(t, dev, bytes, name)
@@ -342,6 +371,25 @@ test('credentials refused twice are not tried a third time', async (t) => {
     code: 'PAWL_CREDENTIALS',
     attempts: 2,
     resumable: true,
+    transient: false,
   })
   t.equal(dev.seen('CompleteMultipartUpload').length, 2)
+})
+
+test('a Complete that never left is sent again without a look', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(3 * part)
+  let refused = 0
+  const store = wrapStore(dev.small, {
+    around: async (call, run) => {
+      if (call !== 'completeUpload' || refused === 2) return run()
+      refused++
+      const cause = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
+      throw new StoreError('nobody listens', { kind: 'network', cause })
+    },
+  })
+  await dev.run(bytes, { store })
+  await mustBe(t, dev, bytes)
+  t.equal(refused, 2)
+  t.same(dev.seen('HeadObject'), [])
 })

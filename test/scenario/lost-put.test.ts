@@ -1,6 +1,7 @@
 /** Answers to PutObject that were lost: the key is looked at before it is sent again. */
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
+import { StoreError } from '../../lib/index.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { first, lost, mustBe, timeoutsFor } from '../support/lost-answers.js'
@@ -11,6 +12,7 @@ import {
   smallUploads,
   until,
 } from '../support/small-upload.js'
+import { wrapStore } from '../support/small-store.js'
 
 const test = besideEachOther(t)
 
@@ -122,7 +124,8 @@ test('a success without an ETag is believed after a look', async (t) => {
     } else {
       t.match(await dev.fail(bytes), {
         code: 'PAWL_RESPONSE',
-        resumable: true,
+        resumable: false,
+        transient: true,
       })
       t.ok(dev.logExists())
       await dev.run(bytes)
@@ -131,7 +134,7 @@ test('a success without an ETag is believed after a look', async (t) => {
   }
 })
 
-test('what the object takes the place of is aborted in the end', async (t) => {
+test('what the object takes the place of is aborted by a later run at the latest', async (t) => {
   const dev = await smallUploads(t)
   await dev.fail(noise(3 * part), {
     beforeComplete: () => {
@@ -140,12 +143,22 @@ test('what the object takes the place of is aborted in the end', async (t) => {
   })
   t.equal(dev.server.openUploads().length, 1)
   const bytes = noise(part - 1)
+  const [open] = dev.server.openUploads()
   first(dev, 'AbortMultipartUpload', { kind: 'status', status: 500 }, 3)
-  await dev.run(bytes)
-  await mustBe(t, dev, bytes)
-  // Nobody will ask again: the log is gone.
+  t.match(await dev.run(bytes), {
+    checkpointLeft: true,
+    uploadsLeft: [open?.uploadId],
+  })
+  t.ok(bytes.equals(await dev.object(key)))
+  t.ok(dev.logExists(), 'the next run has to know of it')
+  t.equal(dev.seen('AbortMultipartUpload').length, 2, 'twice in one run')
+  const next = noise(part - 2, 2)
+  const result = await dev.run(next)
+  t.match(result, { checkpointLeft: false, resumed: false })
+  t.notOk('uploadsLeft' in result)
   t.equal(dev.seen('AbortMultipartUpload').length, 4)
   t.same(dev.server.openUploads(), [])
+  await mustBe(t, dev, next)
 })
 
 test('a PutObject refused for certain is no success', async (t) => {
@@ -165,4 +178,87 @@ test('a PutObject refused for certain is no success', async (t) => {
     ['PutObject'],
     'whatever lies under the key',
   )
+})
+
+/** Answers that would be believed, had no earlier one been lost. */
+const refusals: [string, Fault][] = [
+  ['403', { kind: 'status', status: 403, code: 'AccessDenied' }],
+  ['400', { kind: 'status', status: 400, code: 'InvalidArgument' }],
+  ['409', { kind: 'status', status: 409, code: 'FileAlreadyExists' }],
+  ['412', { kind: 'status', status: 412, code: 'PreconditionFailed' }],
+]
+
+test('after an answer that was lost no refusal of PutObject is believed without a look', async (t) => {
+  const bytes = noise(part - 1)
+  for (const [name, refusal] of refusals) {
+    for (const forbidOverwrite of [false, true]) {
+      for (const isDone of [true, false]) {
+        const dev = await smallUploads(t)
+        let puts = 0
+        let looks = 0
+        dev.server.setFault(({ operation }) => {
+          if (operation === 'PutObject') {
+            if (puts++ > 0) return refusal
+            return { kind: 'status', status: 504, apply: isDone }
+          }
+          // The object is not to be seen yet.
+          return operation === 'HeadObject' && puts === 1 && looks++ === 0
+            ? { kind: 'status', status: 404 }
+            : undefined
+        })
+        const object = { forbidOverwrite }
+        const what = `504, then ${name}, done: ${isDone}`
+        if (isDone) {
+          t.match(await dev.run(bytes, { object }), { verified: 'crc64' }, what)
+          await mustBe(t, dev, bytes)
+        } else {
+          const { status } = await dev.fail(bytes, { object })
+          t.equal(`${status}`, name, what)
+          t.equal(dev.server.objectPath('examplebucket', key), undefined)
+        }
+        t.equal(puts, 2)
+        t.ok(looks > 0)
+      }
+    }
+  }
+})
+
+test("where overwriting is forbidden another's object is told from one's own after a lost answer", async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(part - 1)
+  const theirs = noise(part - 1, 9)
+  let isFirst = true
+  const store = wrapStore(dev.small, {
+    around: async (call, run) => {
+      if (call !== 'putObject' || !isFirst) return run()
+      isFirst = false
+      await dev.run(theirs, { checkpoint: false })
+      throw new StoreError('lost', { kind: 'network' })
+    },
+  })
+  t.match(await dev.fail(bytes, { store, object: { forbidOverwrite: true } }), {
+    code: 'PAWL_ALREADY_EXISTS',
+    resumable: false,
+    transient: false,
+  })
+  t.ok(theirs.equals(await dev.object(key)))
+})
+
+test('a PutObject whose connection was refused was not sent, and nothing says so', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(part - 1)
+  const cause = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+  const store = wrapStore(dev.small, {
+    around: async (call, run) => {
+      if (call !== 'putObject') return run()
+      throw new StoreError('nobody listens', { kind: 'network', cause })
+    },
+  })
+  const error = await dev.fail(bytes, { store })
+  t.match(error, { code: 'PAWL_NETWORK', message: /^PutObject failed/ })
+  t.same(dev.server.requests, [], 'nothing is looked for')
+  t.notOk(dev.logExists(), 'there is nothing to find out')
+  await dev.run(bytes)
+  await mustBe(t, dev, bytes)
+  t.same(dev.seen('HeadObject'), [])
 })

@@ -54,7 +54,8 @@ await t.test('a part that changed: the next run begins anew', async (t) => {
     code: 'PAWL_SOURCE_CHANGED',
     partNumber: 2,
     offset: part,
-    resumable: true,
+    resumable: false,
+    transient: true,
     serverCode: undefined,
   })
   t.same(dev.server.openUploads(), [], `${before?.uploadId} is aborted`)

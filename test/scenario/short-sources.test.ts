@@ -48,7 +48,9 @@ await t.test('a short last part behind which bytes come', async (t) => {
       t.equal(grown.offset, end, name)
       t.match(await failureOf(grown.upload), {
         code: 'PAWL_SOURCE_CHANGED',
-        resumable: true,
+        // What a sequential upload has of it cannot be replaced.
+        resumable: !sequential,
+        transient: true,
         partNumber: Math.ceil(end / part),
         offset: end,
       })
@@ -93,7 +95,8 @@ await t.test('a source that grew after an unheard Complete', async (t) => {
   t.equal(offset, short.length)
   t.match(await failureOf(upload), {
     code: 'PAWL_SOURCE_CHANGED',
-    resumable: true,
+    resumable: false,
+    transient: true,
   })
   t.ok(short.equals(await dev.object(key)), 'the object is left as it was')
   t.same(dev.seen('AbortMultipartUpload'), [])
@@ -115,7 +118,8 @@ await t.test('a veto keeps what is stored, however short', async (t) => {
     await dev.fail(bytes, vetoed)
     const before = dev.server.requests.length
     const error = await dev.fail(bytes.subarray(0, size), vetoed)
-    t.match(error, { code: 'PAWL_BEFORE_COMPLETE', resumable: true }, name)
+    const told = { resumable: true, transient: false }
+    t.match(error, { code: 'PAWL_BEFORE_COMPLETE', ...told }, name)
     const asked = dev.server.requests.slice(before)
     t.notOk(asked.some(({ operation }) => operation.startsWith('Abort')))
     const result = await dev.run(bytes)
@@ -134,7 +138,8 @@ await t.test('a veto keeps the claim on a finished object', async (t) => {
     await dev.fail(bytes, { retry: { attempts: 1 } })
     dev.server.setFault(undefined)
     const error = await dev.fail(bytes.subarray(0, size), vetoed)
-    t.match(error, { code: 'PAWL_BEFORE_COMPLETE', resumable: true }, name)
+    const told = { resumable: true, transient: false }
+    t.match(error, { code: 'PAWL_BEFORE_COMPLETE', ...told }, name)
     const before = dev.server.requests.length
     t.match(await dev.run(bytes), { partsReused: 5, resumed: true }, name)
     t.same(dev.partsSince(before), [], 'the object is claimed')

@@ -2,6 +2,7 @@
 import t from 'tap'
 import type { RetryEvent } from '../../lib/index.js'
 import { noise } from '../support/dev-store.js'
+import { suspendAfter } from '../support/lost-answers.js'
 import { smallStore } from '../support/small-store.js'
 import { key, part, send, smallUploads } from '../support/small-upload.js'
 
@@ -136,17 +137,20 @@ await t.test('a token that expires is asked for once', async (t) => {
 await t.test('a token that nobody can renew ends the upload', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(8 * part)
-  dev.server.setCredentials({ accessKeyId: 'other', accessKeySecret: 'x' })
-  t.match(await dev.fail(bytes), {
-    code: 'PAWL_CREDENTIALS',
-    serverCode: 'InvalidAccessKeyId',
-    resumable: true,
-  })
-  dev.server.setCredentials({
-    accessKeyId: 'dev',
-    accessKeySecret: 'dev-secret',
-  })
-  await dev.run(bytes)
+  const refused = { accessKeyId: 'other', accessKeySecret: 'x' }
+  const known = { accessKeyId: 'dev', accessKeySecret: 'dev-secret' }
+  for (const isBegun of [false, true]) {
+    if (isBegun) await suspendAfter(dev, bytes, 2)
+    dev.server.setCredentials(refused)
+    t.match(await dev.fail(bytes), {
+      code: 'PAWL_CREDENTIALS',
+      serverCode: 'InvalidAccessKeyId',
+      resumable: isBegun,
+      transient: false,
+    })
+    dev.server.setCredentials(known)
+  }
+  t.match(await dev.run(bytes), { resumed: true })
   t.ok(bytes.equals(await dev.object(key)))
 })
 

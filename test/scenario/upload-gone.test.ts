@@ -34,7 +34,8 @@ await t.test('NoSuchUpload at every stage', async (t) => {
     first(dev, 'UploadPart', gone, 1000)
     t.match(await dev.fail(bytes, { concurrency: 1 }), {
       code: 'PAWL_UPLOAD_GONE',
-      resumable: true,
+      resumable: false,
+      transient: true,
     })
     t.equal(dev.seen('CreateMultipartUpload').length, 3)
     dev.server.setFault(undefined)
@@ -48,7 +49,8 @@ await t.test('NoSuchUpload at every stage', async (t) => {
     )
     t.match(await dev.fail(bytes, { concurrency: 1 }), {
       code: 'PAWL_UPLOAD_GONE',
-      resumable: true,
+      resumable: false,
+      transient: true,
     })
     dev.server.setFault(undefined)
     t.match(await dev.run(bytes), { resumed: false })
@@ -62,7 +64,11 @@ await t.test('NoSuchUpload at every stage', async (t) => {
         ? gone
         : undefined,
     )
-    t.match(await dev.fail(bytes), { code: 'PAWL_UPLOAD_GONE' })
+    t.match(await dev.fail(bytes), {
+      code: 'PAWL_UPLOAD_GONE',
+      resumable: false,
+      transient: true,
+    })
     dev.server.setFault(undefined)
     t.match(await dev.run(bytes), { resumed: false })
     await mustBe(t, dev, bytes)
@@ -117,7 +123,12 @@ await t.test(
       },
       99,
     )
-    await t.rejects(upload.discard(), { code: 'PAWL_SERVER', resumable: true })
+    await t.rejects(upload.discard(), {
+      code: 'PAWL_SERVER',
+      // The log is there, and says that the upload is void.
+      resumable: false,
+      transient: true,
+    })
     t.equal(dev.seen('AbortMultipartUpload').length, 5)
     t.ok(dev.logExists())
     dev.server.setFault(undefined)

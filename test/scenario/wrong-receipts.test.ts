@@ -37,7 +37,8 @@ await t.test('a wrong CRC-64 of the object is an error', async (t) => {
   first(dev, 'CompleteMultipartUpload', { kind: 'wrong-crc' })
   t.match(await dev.fail(bytes), {
     code: 'PAWL_VERIFY_FAILED',
-    resumable: true,
+    resumable: false,
+    transient: false,
     completed: true,
   })
   await dev.run(bytes)

@@ -8,6 +8,7 @@ import {
   modes,
   type FileBench,
 } from '../support/file-bench.js'
+import { until } from '../support/small-upload.js'
 import { WatchedFiles } from '../support/watched-files.js'
 
 for (const [name, mode] of Object.entries(modes)) {
@@ -51,6 +52,7 @@ for (const [name, mode] of Object.entries(modes)) {
         code: 'PAWL_SOURCE_CHANGED',
         partNumber: 1,
         resumable: true,
+        transient: false,
       })
     },
   )
@@ -77,7 +79,8 @@ for (const [name, mode] of Object.entries(modes)) {
         const error: unknown = await b
           .run({ beforeComplete: () => (changed ??= change(b)) })
           .catch((reason: unknown) => reason)
-        t.match(error, { code: 'PAWL_SOURCE_CHANGED', resumable: true, key })
+        const told = { resumable: true, transient: true, key }
+        t.match(error, { code: 'PAWL_SOURCE_CHANGED', ...told })
         t.same(b.seen('CompleteMultipartUpload'), [])
         if (how === 'renamed') await rename(`${b.path}.old`, b.path)
         const now = await stat(b.path)
@@ -111,9 +114,10 @@ for (const [name, mode] of Object.entries(modes)) {
   await t.test(`${name}: a read that fails suspends`, async (t) => {
     const b = await fileBench(t, { size: 6 * partSize, mode })
     const files = new WatchedFiles({
-      onRead: (position, length) => {
+      onRead: async (position, length) => {
         // Not the look at its end when it is opened.
         if (position >= 4 * partSize && length > 1) {
+          await until(() => b.seen('UploadPart').length > 0)
           throw Object.assign(new Error('EIO: i/o error, read'), {
             code: 'EIO',
           })
@@ -123,6 +127,7 @@ for (const [name, mode] of Object.entries(modes)) {
     await t.rejects(b.run({}, files), {
       code: 'PAWL_SOURCE_IO',
       resumable: true,
+      transient: false,
       cause: { code: 'EIO' },
     })
     t.match(await b.run(), { size: b.bytes.length })

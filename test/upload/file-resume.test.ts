@@ -17,7 +17,8 @@ for (const [name, mode] of Object.entries(modes)) {
   await t.test(`${name}: what is stored is not read again`, async (t) => {
     const b = await fileBench(t, { size: 20 * partSize + 5, mode })
     const error = await b.runSome(12)
-    t.match(error, { code: 'PAWL_SUSPENDED', resumable: true })
+    const told = { resumable: true, transient: true }
+    t.match(error, { code: 'PAWL_SUSPENDED', ...told })
     const bytesStored = await loggedBytes(b)
     const files = new WatchedFiles()
     const before = b.seen('UploadPart').length

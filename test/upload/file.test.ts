@@ -181,6 +181,7 @@ await t.test('a signal while a server hangs', async (t) => {
   await t.rejects(b.run({ signal: stop.signal }), {
     code: 'PAWL_SUSPENDED',
     resumable: true,
+    transient: true,
   })
   b.server.setFault(undefined)
   t.match(await b.run(), { resumed: true })

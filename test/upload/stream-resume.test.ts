@@ -3,7 +3,11 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { memoryCheckpoint, type PartEvent } from '../../lib/index.js'
+import {
+  createResumableUploadStream,
+  memoryCheckpoint,
+  type PartEvent,
+} from '../../lib/index.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
 import {
   destroyInComplete,
@@ -19,7 +23,8 @@ await t.test('a destroyed upload goes on where it was', async (t) => {
   const dev = await devStore(t)
   const bytes = noise(10 * smallPart + 5)
   const error = await sendSome(uploadTo(dev), bytes, 4)
-  t.match(error, { code: 'PAWL_SUSPENDED', resumable: true, key })
+  const told = { resumable: true, transient: true, key }
+  t.match(error, { code: 'PAWL_SUSPENDED', ...told })
   t.ok(logExists(dev))
   const before = dev.seen('UploadPart').filter(({ applied }) => applied)
   const upload = uploadTo(dev)
@@ -91,6 +96,7 @@ await t.test(
       partNumber: 2,
       offset: smallPart,
       resumable: true,
+      transient: false,
     })
     await t.rejects(upload.result, { code: 'PAWL_SOURCE_CHANGED' })
     t.equal(dev.server.objectPath('examplebucket', key), undefined)
@@ -158,9 +164,35 @@ await t.test("the log's part size wins", async (t) => {
   const bytes = noise(6 * smallPart)
   await sendSome(uploadTo(dev, { partSize: 2 * smallPart }), bytes, 1)
   const upload = uploadTo(dev, { partSize: smallPart })
+  const resumed = once(upload, 'resumed')
   await send(upload, bytes)
   t.match(await upload.result, { parts: 3, resumed: true })
+  t.match(await resumed, [
+    { partSize: 2 * smallPart, partSizeAsked: smallPart },
+  ])
 })
+
+await t.test(
+  'a part size that is the log’s, or nobody’s, is no news',
+  async (t) => {
+    for (const partSize of [2 * smallPart, undefined]) {
+      const dev = await devStore(t)
+      const bytes = noise(6 * smallPart)
+      await sendSome(uploadTo(dev, { partSize: 2 * smallPart }), bytes, 1)
+      const upload = createResumableUploadStream({
+        store: dev.store,
+        key,
+        checkpoint: join(dev.directory, 'log.pawl'),
+        ...(partSize === undefined ? {} : { partSize }),
+      })
+      const resumed = once(upload, 'resumed')
+      await send(upload, bytes)
+      const [event] = (await resumed) as [object]
+      t.match(event, { partSize: 2 * smallPart })
+      t.notOk('partSizeAsked' in event)
+    }
+  },
+)
 
 await t.test('a checkpoint in memory resumes within the process', async (t) => {
   const dev = await devStore(t)
@@ -243,7 +275,8 @@ await t.test(
       } else {
         await t.rejects(send(again, changed), {
           code: 'PAWL_SOURCE_CHANGED',
-          resumable: true,
+          resumable: false,
+          transient: true,
         })
         await again.result.catch(() => undefined)
         await send(uploadTo(dev), changed)

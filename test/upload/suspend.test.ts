@@ -16,7 +16,11 @@ await t.test('a signal suspends', async (t) => {
     code: 'PAWL_SUSPENDED',
     cause: { message: 'the user said stop' },
   })
-  await t.rejects(upload.result, { code: 'PAWL_SUSPENDED' })
+  await t.rejects(upload.result, {
+    code: 'PAWL_SUSPENDED',
+    resumable: true,
+    transient: true,
+  })
   await send(uploadTo(dev), bytes)
   t.ok(bytes.equals(await dev.object(key)))
 })
@@ -47,7 +51,9 @@ await t.test(
         upload.on('error', () => undefined)
         if (!isEarly) controller.abort(reason)
         const error = await upload.result.catch((thrown: unknown) => thrown)
-        t.match(error, { code: 'PAWL_SUSPENDED', resumable: true })
+        // Nothing has been begun.
+        const told = { resumable: false, transient: true }
+        t.match(error, { code: 'PAWL_SUSPENDED', ...told })
         const cause = reason === undefined ? controller.signal.reason : reason
         t.equal(error instanceof Error && error.cause, cause ?? undefined)
       }

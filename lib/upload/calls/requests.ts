@@ -57,7 +57,8 @@ const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'])
 export function mayHaveHappened(error: unknown): boolean {
   const kind = kindOf(error)
   if (!isAmbiguous(kind)) return false
-  const cause = error instanceof Error ? error.cause : undefined
+  const failure = error instanceof FailedCall ? error.cause : error
+  const cause = failure instanceof Error ? failure.cause : undefined
   return kind !== 'network' || !neverConnected.has(codeOf(cause) ?? '')
 }
 

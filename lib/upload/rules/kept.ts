@@ -120,7 +120,9 @@ const rules: Record<ErrorCode, Rule> = {
     logMayRecover.has(systemCode),
   ),
   PAWL_CREDENTIALS: keptAnd(({ systemCode }) => provider.test(systemCode)),
-  PAWL_SERVER: keptAnd(mayServerRecover),
+  PAWL_SERVER: keptAnd(
+    (failure) => failure.transient || mayServerRecover(failure),
+  ),
   PAWL_NETWORK: keptAnd(
     ({ systemCode }, { hasAnswered }) =>
       !certificate.test(systemCode) &&

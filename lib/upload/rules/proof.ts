@@ -12,6 +12,7 @@ import type { UploadState } from '../../checkpoint/fold.js'
 import type {
   CompletingPutRecord,
   CompletingUploadRecord,
+  DoneRecord,
   ObjectSight,
   PartCheck,
   PartRecord,
@@ -268,6 +269,22 @@ export function expectedPut(
 ): ExpectedObject {
   const etag = md5 === undefined ? undefined : { value: md5, isBinding }
   return { size, crc64, etag, mark, isOnly: true, begun: undefined, before }
+}
+
+/** What `done` says of an object whose `completing` was lost to damage. */
+export function expectedDone(
+  { size, crc64, etag }: DoneRecord,
+  { mark, serverDate: begun }: Partial<UploadState> = {},
+): ExpectedObject {
+  return {
+    size,
+    crc64,
+    etag: { value: bareEtag(etag), isBinding: true },
+    mark,
+    isOnly: true,
+    begun,
+    before: undefined,
+  }
 }
 
 /** Why a part is dropped that is not on the server as it was sent. */

@@ -39,7 +39,7 @@ export async function abortForGood(
       throw new UploadError(
         'PAWL_SERVER',
         `the server still lists ${left.size} parts after ${round} aborts; the log is kept, discard again later`,
-        { key, uploadId },
+        { key, uploadId, transient: true },
       )
     }
   }

@@ -80,7 +80,7 @@ class Completing {
   #counted = 1
   #previous: StoreError | undefined
   #noSuchUpload = 0
-  #repeats = 0
+  #repeated = 0
 
   constructor(context: RunContext, input: CompleteInput) {
     this.#context = context
@@ -128,7 +128,7 @@ class Completing {
     const { found, is } = await this.#look()
     if (isObject(found) && is === 'ours') return { ...found, callbackFailed }
     if (callbackFailed.status === 203) return receipt
-    throw this.#unknown(callbackFailed, false)
+    throw this.#unknown(callbackFailed, await this.#list())
   }
 
   /** What became of a Complete that failed: the object, `again`, or an error. */
@@ -137,10 +137,7 @@ class Completing {
     if (wasAnswered(error)) this.#wasHeard = true
     if (kind === 'no-upload') this.#noSuchUpload++
     if (mayHaveHappened(error)) this.#isOpen = true
-    if (!this.#isOpen) {
-      this.#input.upload.isCompleting = false
-      throw await this.#refused(error)
-    }
+    if (!this.#isOpen) return this.#believe(error)
     const { found, is } = await this.#look()
     if (isObject(found) && is === 'ours') return found
     // Some servers list completed uploads: the first answer says that it is gone.
@@ -156,9 +153,17 @@ class Completing {
     if (kind === 'exists' && is === 'other' && isObject(found)) {
       throw this.#described(error)
     }
-    if (isFinal(error)) throw await this.#refused(error)
-    const isListed = listed !== 'refused'
-    return this.#again(error, isListed)
+    if (isFinal(error)) return this.#believe(error)
+    if (await this.#repeats(error)) return 'again'
+    throw this.#unknown(error, listed)
+  }
+
+  /** A certain refusal; some are put right by asking again, as after a renewal. */
+  async #believe(error: StoreError): Promise<'again'> {
+    const isPassing = error.kind !== 'conflict' && (await this.#repeats(error))
+    if (isPassing) return 'again'
+    if (!this.#isOpen) this.#input.upload.isCompleting = false
+    throw await this.#refused(error)
   }
 
   /** The upload is not listed, and the object is not known to be ours. */
@@ -179,12 +184,12 @@ class Completing {
     const first = Math.min(firstPause, timeout.complete / 3)
     for (let looks = 1; ; looks++) {
       const passed = environment.monotonic() - this.#began
-      if (looks > 3 && passed >= limit) throw this.#unknown(error, false)
+      if (looks > 3 && passed >= limit) throw this.#unknown(error, 'gone')
       const pause = Math.min(first * 1.5 ** (looks - 1), longestPause)
       await delay(environment, pause, completeSignal)
       // Some servers answer a repeated Complete while the object is there.
       if (is === 'unknown' && this.#canRepeat()) {
-        this.#repeats++
+        this.#repeated++
         return 'again'
       }
       const next = await this.#look()
@@ -194,21 +199,21 @@ class Completing {
   }
 
   #canRepeat(): boolean {
-    return this.#repeats < mostRepeats && this.#noSuchUpload < 2
+    return this.#repeated < mostRepeats && this.#noSuchUpload < 2
   }
 
-  /** The upload is still there: the same Complete is sent again, after a pause. */
-  async #again(error: StoreError, isListed: boolean): Promise<'again'> {
+  /** Whether the same Complete is sent again; after a pause, then. */
+  async #repeats(error: StoreError): Promise<boolean> {
     const { requests } = this.#context
     // The object was looked for: what could not be understood is asked again.
     const previous = error.kind === 'response' ? undefined : this.#previous
     const attempt = this.#counted
     const decision = requests.decide(error, { attempt, previous })
-    if (!decision.retry) throw this.#unknown(error, isListed)
+    if (!decision.retry) return false
     if (decision.countsAttempt) this.#counted++
     this.#previous = error
     await requests.pause(this.#request, this.#sent, decision.delay, error)
-    return 'again'
+    return true
   }
 
   async #look(): Promise<{ found: Found; is: Whose }> {
@@ -249,21 +254,18 @@ class Completing {
     return refused(this.#context, this.#input, error, this.#sent)
   }
 
-  /** `isListed`: its parts were there at the last look. */
-  #unknown(cause: StoreError, isListed: boolean): UploadError {
+  /** `listed`: its parts, at the last look. */
+  #unknown(cause: StoreError, listed: Listed | 'gone'): UploadError {
     const { key } = this.#context.settings
-    const where = isListed
-      ? 'the upload is still there and does not complete'
-      : 'the upload is no longer listed'
     return new UploadError(
       'PAWL_COMPLETE_UNKNOWN',
-      `it is not known whether the object was completed: the last answer was "${cause.message}", ${where}, and what is under the key is not provably this upload's; the checkpoint is kept, and the same call looks again`,
+      `it is not known whether the object was completed: the last answer was "${cause.message}", ${whereabouts(listed)}, and what is under the key is not provably this upload's; the checkpoint is kept, and the same call looks again`,
       {
         ...answerOf(cause),
         key,
         uploadId: this.#input.uploadId,
         attempts: this.#sent,
-        resumable: isListed,
+        resumable: typeof listed === 'object',
       },
     )
   }
@@ -271,6 +273,17 @@ class Completing {
 
 function isObject(found: Found): found is ObjectHead {
   return typeof found === 'object'
+}
+
+function whereabouts(listed: Listed | 'gone'): string {
+  switch (listed) {
+    case 'gone':
+      return 'the upload is no longer listed'
+    case 'refused':
+      return 'this caller may not list its parts'
+    default:
+      return 'the upload is still there and does not complete'
+  }
 }
 
 /** Whether it was the store that answered, and not nobody or a balancer. */

@@ -8,7 +8,8 @@ import type { UploadSettings } from '../options/settings.js'
 import { codeOf } from '../../store/cause.js'
 import { kindOf } from '../calls/requests.js'
 import { type Candidate, hasChanged } from '../rules/judge.js'
-import { type Circumstances, keptAfter } from '../rules/kept.js'
+import { keptAfter } from '../rules/kept.js'
+import type { UploadLog } from './log.js'
 import type { Piece } from '../source/part-content.js'
 
 function partChanged(
@@ -158,8 +159,15 @@ export function suspended({
   )
 }
 
-/** Says of a failure of ours what is kept and whether to repeat the call. */
-export function tellKept(error: Error, circumstances: Circumstances): void {
+/**
+ * Says of a failure of ours what is kept and whether to repeat the call; `log`:
+ * the one that was opened, if any.
+ */
+export function tellKept(
+  error: Error,
+  settings: Pick<UploadSettings, 'isResumable' | 'environment' | 'store'>,
+  log: UploadLog | undefined,
+): void {
   if (!(error instanceof UploadError)) return
   const { code, status, serverCode, resumable, transient, cause } = error
   const failure = {
@@ -171,7 +179,12 @@ export function tellKept(error: Error, circumstances: Circumstances): void {
     resumable,
     transient: transient || isTransient(cause),
   }
-  const kept = keptAfter(failure, circumstances)
+  const { isResumable, environment, store } = settings
+  const kept = keptAfter(failure, {
+    isKept: isResumable && log?.isResumable === true,
+    hasAnswered: environment.facts.of(store).hasAnswered,
+    isSecond: log?.endedSoBefore(code) === true,
+  })
   for (const [name, value] of Object.entries(kept)) {
     Object.defineProperty(error, name, { value, enumerable: true })
   }

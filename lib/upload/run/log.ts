@@ -15,9 +15,9 @@ import {
 import { readLog } from '../../checkpoint/reader.js'
 import type { HeaderRecord, LogRecord } from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
-import { UploadError } from '../../errors.js'
+import { type ErrorCode, UploadError } from '../../errors.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
-import { isAmbiguous, kindOf } from '../calls/requests.js'
+import { kindOf, mayHaveHappened } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { checkTarget } from '../rules/plan.js'
 import {
@@ -33,8 +33,6 @@ export class UploadLog {
   readonly checkpoint: Checkpoint
   /** What it says now: what was read, and every record added since then. */
   readonly state: LogState
-  /** Why the upload before this run's was given up. */
-  readonly lastVoid: string | undefined
   /** There was nothing in it when it was opened. */
   readonly isNew: boolean
   /** The name under which a damaged log was kept. */
@@ -44,6 +42,8 @@ export class UploadLog {
   readonly #file: FileSight | undefined
   /** Upload IDs whose record is on the disk. */
   readonly #durable: Set<string>
+  /** How the run before this one has left it, as far as that is told again. */
+  readonly #before: { voided: string | undefined; isUnknown: boolean }
   #hasEnded = false
   #hasUnheard = false
 
@@ -58,8 +58,10 @@ export class UploadLog {
     this.checkpoint = fields.checkpoint
     this.state = fields.state ?? emptyState(fields.header)
     this.isNew = fields.state === undefined
-    this.lastVoid = fields.state?.lastVoid
     this.#durable = new Set(fields.state?.uploadIds)
+    const { upload, lastVoid: voided } = this.state
+    const isUnknown = upload?.completing !== undefined && this.isResumable
+    this.#before = { voided, isUnknown }
     this.setAside = fields.setAside
     this.header = fields.header
     this.#writer = fields.writer
@@ -152,17 +154,20 @@ export class UploadLog {
    * Whether the run before this one has ended in the same way: its upload was
    * found gone, its Complete never known, or the file was written to then too.
    */
-  get endedSoBefore(): boolean {
-    const before = this.state.runs.get(this.run - 1)?.fileIdentity
-    const isWritten =
-      before !== undefined &&
-      this.#file !== undefined &&
-      !isSameFile(before, this.#file.identity)
-    return (
-      isWritten ||
-      this.lastVoid === 'upload-gone' ||
-      this.lastVoid === completeUnknown
-    )
+  endedSoBefore(code: ErrorCode): boolean {
+    switch (code) {
+      case 'PAWL_UPLOAD_GONE':
+        return this.#before.voided === 'upload-gone'
+      case 'PAWL_COMPLETE_UNKNOWN':
+        return this.#before.isUnknown || this.#before.voided === completeUnknown
+      case 'PAWL_SOURCE_CHANGED': {
+        const before = this.state.runs.get(this.run - 1)?.fileIdentity
+        if (before === undefined || this.#file === undefined) return false
+        return !isSameFile(before, this.#file.identity)
+      }
+      default:
+        return false
+    }
   }
 
   /**
@@ -196,8 +201,8 @@ export class UploadLog {
     const hasAsked = intents.length > 0 || put !== undefined
     if (!hasAsked || this.#hasUnheard) return hasAsked
     const kind = kindOf(failure)
-    const isRefused = kind !== undefined && !isAmbiguous(kind)
-    return !isRefused && kind !== 'exists'
+    const isCertain = kind !== undefined && !mayHaveHappened(failure)
+    return !isCertain && kind !== 'exists'
   }
 
   /** A request that makes something on the server may have done so unheard. */

@@ -7,9 +7,10 @@
  * 1. `open()`, once. It resolves to the open run when the plan is fixed: the log
  *    is read and locked, the store was asked. No byte may be taken before that.
  * 2. The open run's own calls, see `open-run.ts`: parts, then `finish()`.
- * 3. `suspend(reason)` at any time, also instead of 2; idempotent. After it
- *    nothing is sent or written, and the lock is free. It waits for no server,
- *    but for a Complete that was sent, and for no disk longer than two seconds.
+ * 3. `suspend(reason)` at any time, also instead of 2, or `fail(error)` for what
+ *    the source failed with; idempotent. After it nothing is sent or written, and
+ *    the lock is free. It waits for no server, but for a Complete that was sent,
+ *    and for no disk longer than two seconds.
  * 4. Await `ending`: one of the ways in `Ending`. It never rejects, and when it
  *    has settled nothing of the run is left but its log.
  *
@@ -25,7 +26,6 @@ import type { UploadResult } from '../options/result.js'
 import { BeforeComplete } from './before-complete.js'
 import type { Ending, RunContext, UploadRunOptions } from './context.js'
 import { Deferred } from './deferred.js'
-import type { Circumstances } from '../rules/kept.js'
 import { abortUnlogged } from './clean-up.js'
 import { CallbackError, isOwn, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
@@ -78,6 +78,12 @@ export class UploadRun {
   /** The log did not answer within the time that a suspension has. */
   get isLogStuck(): boolean {
     return this.#isLogStuck
+  }
+
+  /** Says of a failure, which need not end the run, what is kept. */
+  told<Failure extends Error>(error: Failure): Failure {
+    tellKept(error, this.#options.settings, this.#log)
+    return error
   }
 
   /**
@@ -165,12 +171,6 @@ export class UploadRun {
     return (await this.#open?.takenParts()) ?? []
   }
 
-  /** Says of an error that does not end the run what is kept all the same. */
-  told(error: Error): Error {
-    tellKept(error, this.#circumstances())
-    return error
-  }
-
   /** Ends requests, writes receipts in hand, lets go of the log. */
   suspend(reason: Error): Promise<Ending> {
     if (!this.#isSuspending && this.#result === undefined) {
@@ -183,7 +183,7 @@ export class UploadRun {
     return this.ending
   }
 
-  /** Ends the run for `error`, unless something ended it before. */
+  /** Ends the run for a failure of its own, or of its source; the first one counts. */
   fail(error: unknown): void {
     // Told although the run was suspended: the object is there.
     if (error instanceof CallbackError) this.#callbackFailed = error
@@ -232,20 +232,10 @@ export class UploadRun {
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {
       const error = ending.how === 'suspended' ? ending.reason : ending.error
-      if (isOwn(error, this.#failure)) tellKept(error, this.#circumstances())
+      if (isOwn(error, this.#failure)) this.told(error)
     }
     this.#ended.resolve(ending)
     this.#hasEnded = true
-  }
-
-  #circumstances(): Circumstances {
-    const { settings } = this.#options
-    const log = this.#log
-    return {
-      isKept: settings.isResumable && log?.isResumable === true,
-      hasAnswered: settings.environment.facts.of(settings.store).hasAnswered,
-      isSecond: log?.endedSoBefore === true,
-    }
   }
 
   #endingFor(reason: Error | undefined): Ending {

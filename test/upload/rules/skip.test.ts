@@ -50,6 +50,7 @@ await t.test('skipping wants somebody to vouch for the source', async (t) => {
     await t.rejects(upload.skipUploaded(), {
       code: 'PAWL_SOURCE_ID_REQUIRED',
       resumable: true,
+      transient: false,
     })
     await upload[Symbol.asyncDispose]()
   }
@@ -79,7 +80,8 @@ await t.test(
       upload.on('error', () => undefined)
       const skipped = upload.skipUploaded()
       write(upload)
-      const expected = { code: 'PAWL_INVALID_STATE', resumable: true }
+      const told = { resumable: false, transient: false }
+      const expected = { code: 'PAWL_INVALID_STATE', ...told }
       await t.rejects(skipped, expected, name)
       await t.rejects(upload.result, expected, name)
       t.equal(dev.seen('UploadPart').length, asked, `${name}: nothing was sent`)

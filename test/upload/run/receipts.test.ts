@@ -34,7 +34,12 @@ await t.test('nothing is completed without every part', async (t) => {
   for (const [name, all, count, size, message] of cases) {
     t.throws(
       () => all.inOrder(count, size),
-      { code: 'PAWL_INVALID_STATE', resumable: true, message },
+      {
+        code: 'PAWL_INVALID_STATE',
+        resumable: false,
+        transient: false,
+        message,
+      },
       name,
     )
   }
