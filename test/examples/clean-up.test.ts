@@ -103,6 +103,7 @@ await t.test(
     const directory = await temporaryDirectory(t)
     const earlier = await exampleRunner(t, { directory })
     await unfinished(earlier)
+    await earlier.server.close()
     // The same uploads, seen by a server whose clock is two hours on.
     const run = await exampleRunner(t, { directory, clockOffset: 2 * hour })
     for (const prefix of ['other/', 'backups/']) {
