@@ -126,7 +126,7 @@ export class MovingWatch {
     const { timer, monotonic } = this.#environment
     // Movement is looked for four times, as it says when it was only if looked at.
     const step = watched.phase === 'headers' ? left : watched.limit / 4
-    const ms = Math.min(left, Math.max(1, step), maxTimer)
+    const ms = Math.max(1, Math.min(left, step, maxTimer))
     const due = monotonic() + ms
     this.#timer = timer(ms, () => this.#ring(watched, due))
   }
