@@ -5,9 +5,10 @@
  * - *connect* runs until the request has a connection. A dispatcher that is not
  *   ours may queue requests; waiting there is not connecting (`dispatch-queue`).
  * - *stall* runs while the body goes out, and anew whenever bytes of it have left
- *   this process for the system's buffers, which a full one tells of when a third
- *   of it is free. What a server sends meanwhile is no movement: answers of 1xx
- *   without end would keep a dead upload alive.
+ *   this process for the system's buffers. A full buffer takes more only when a
+ *   third of it is free, so the limit is longer by what the slowest line takes for
+ *   that third, and at most twice as long. What a server sends meanwhile is no
+ *   movement: answers of 1xx without end would keep a dead upload alive.
  * - *headers* runs from the moment the whole body has left this process to the
  *   last byte of the answer. The body may lie in buffers then, of the system or
  *   of a proxy that reads it whole before it passes it on; so the wait is longer
@@ -26,6 +27,9 @@ export type Phase = keyof CallTimeouts
 /** Bytes a second that any line is thought to carry. */
 const slowestLine = 100_000
 
+/** The largest buffer of a socket, in bytes, that systems have by default. */
+const largestBuffer = 4 * 1024 * 1024
+
 /** Timers fire at once beyond this. */
 const maxTimer = 2 ** 31 - 1
 
@@ -38,6 +42,12 @@ export function answerLimit(
   return headers + Math.max(took, (size / slowestLine) * 1000)
 }
 
+/** ms without movement, once `left` bytes have gone into the system's buffers. */
+export function stallLimit(stall: number, left: number): number {
+  const third = Math.min(left, largestBuffer) / 3
+  return stall + Math.min(stall, (third / slowestLine) * 1000)
+}
+
 export interface MovingEvents {
   /** Of the phase that took too long, and its limit in ms. */
   onTimeOut(phase: Phase, limit: number): void
@@ -48,6 +58,8 @@ interface Watched {
   phase: Phase
   /** ms. */
   limit: number
+  /** ms that it may take now, if not the limit. */
+  extended?: () => number
   /** When it began, or something moved last; undefined: it has not begun. */
   since: () => number | undefined
 }
@@ -76,10 +88,12 @@ export class MovingWatch {
   sending(limit: number, left: () => number): void {
     const { monotonic } = this.#environment
     let moved = monotonic()
-    let before = left()
+    const first = left()
+    let before = first
     this.#watch({
       phase: 'stall',
       limit,
+      extended: () => stallLimit(limit, before - first),
       since: () => {
         const now = left()
         if (now !== before) moved = monotonic()
@@ -112,7 +126,7 @@ export class MovingWatch {
     const { timer, monotonic } = this.#environment
     // Movement is looked for four times, as it says when it was only if looked at.
     const step = watched.phase === 'headers' ? left : watched.limit / 4
-    const ms = Math.min(left, Math.max(1, step), maxTimer)
+    const ms = Math.max(1, Math.min(left, step, maxTimer))
     const due = monotonic() + ms
     this.#timer = timer(ms, () => this.#ring(watched, due))
   }
@@ -140,10 +154,10 @@ export class MovingWatch {
   }
 
   /** ms; the whole limit for what has not begun. */
-  #leftOf({ limit, since }: Watched): number {
+  #leftOf({ limit, extended, since }: Watched): number {
     const begun = since()
-    return begun === undefined
-      ? limit
-      : limit - (this.#environment.monotonic() - begun)
+    if (begun === undefined) return limit
+    const most = extended?.() ?? limit
+    return most - (this.#environment.monotonic() - begun)
   }
 }

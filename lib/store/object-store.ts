@@ -43,7 +43,10 @@ export interface StoreLimits {
 export interface CallTimeouts {
   /** Until the connection stands. */
   connect: number
-  /** Without one byte of the body leaving while it is sent. */
+  /**
+   * Without one byte of the body leaving while it is sent. Longer, at most twice
+   * as long, once it fills the system's buffers.
+   */
   stall: number
   /**
    * From the last byte sent to the last byte of the answer. Longer for a body, as

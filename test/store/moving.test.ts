@@ -1,6 +1,6 @@
 import t from 'tap'
 import { DispatchQueue } from '../../lib/store/dispatch-queue.js'
-import { answerLimit, MovingWatch } from '../../lib/store/moving.js'
+import { answerLimit, MovingWatch, stallLimit } from '../../lib/store/moving.js'
 import { handClock } from '../support/hand-clock.js'
 
 function watched() {
@@ -34,7 +34,7 @@ await t.test('one that moves by a byte now and then is not', async (t) => {
   }
   t.strictSame(timedOut, [])
   // Seen within a quarter of the limit after it moved.
-  clock.advance(1250)
+  clock.advance(1251)
   t.strictSame(timedOut, ['stall 1000'])
 })
 
@@ -102,6 +102,32 @@ await t.test('a loop that was blocked begins the limit anew', async (t) => {
   t.strictSame(timedOut, [])
   clock.advance(1)
   t.strictSame(timedOut, ['headers 1000'])
+})
+
+await t.test('how long a body may stand', async (t) => {
+  const cases: [stall: number, left: number, limit: number][] = [
+    [60_000, 0, 60_000],
+    [60_000, 300_000, 61_000],
+    [60_000, 3_000_000, 70_000],
+    [60_000, 8 * 1024 * 1024, 60_000 + (4 * 1024 * 1024) / 300],
+    [1000, 3_000_000, 2000],
+    [0, 3_000_000, 0],
+  ]
+  for (const [stall, left, limit] of cases) {
+    t.equal(stallLimit(stall, left), limit)
+  }
+})
+
+await t.test('a full buffer is given time to drain', async (t) => {
+  const { clock, watch, timedOut } = watched()
+  let left = 0
+  watch.sending(1000, () => left)
+  left = 3_000_000
+  // Seen at the first look, after a quarter of the limit.
+  clock.advance(2249)
+  t.strictSame(timedOut, [])
+  clock.advance(1)
+  t.strictSame(timedOut, ['stall 1000'])
 })
 
 await t.test('how long an answer may take', async (t) => {
