@@ -24,7 +24,7 @@ async function begin(d: Desk, key: string): Promise<void> {
     'db.dump',
     `${d.url}/${key}`,
   ])
-  await child.until(/"event":"part".*\n.*"event":"part"/)
+  await child.until(/"event":"part"[\s\S]*"event":"part"/)
   child.kill('SIGKILL')
   await child.ended
   letGo(d)

@@ -18,7 +18,7 @@ test('killed, then run again', async (t) => {
   holdAfter(d, 2)
   const args = ['put', '--json', ...small, 'db.dump', `${d.url}/k`]
   const first = d.start(args)
-  await first.until(/"event":"part".*\n.*"event":"part"/)
+  await first.until(/"event":"part"[\s\S]*"event":"part"/)
   first.kill('SIGKILL')
   t.match(await first.ended, { code: null, signal: 'SIGKILL' })
   letGo(d)
@@ -82,7 +82,7 @@ test('standard input is uploaded and goes on', async (t) => {
   const size = String(d.bytes.length)
   const args = ['put', '--json', ...small, '--size', size, '-', `${d.url}/k`]
   const first = d.start(args, d.bytes)
-  await first.until(/"event":"part".*\n.*"event":"part"/)
+  await first.until(/"event":"part"[\s\S]*"event":"part"/)
   first.kill('SIGKILL')
   await first.ended
   letGo(d)

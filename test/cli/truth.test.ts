@@ -177,7 +177,7 @@ test('a log goes to the state directory where nothing else can be written', asyn
   const line = `cd /proc && exec pawl put --json ${small.join(' ')} - $URL/k < ${join(d.directory, 'db.dump')}`
   const env = { XDG_STATE_HOME: state }
   const first = d.script(line, env)
-  await first.until(/"event":"part".*\n.*"event":"part"/)
+  await first.until(/"event":"part"[\s\S]*"event":"part"/)
   first.kill('SIGTERM')
   t.equal((await first.ended).code, 143)
   const again = await d.script(line, env).ended
