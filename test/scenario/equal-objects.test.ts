@@ -4,11 +4,11 @@
  */
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
-import { s3Store, type ObjectStore } from '../../lib/index.js'
+import type { ObjectStore } from '../../lib/index.js'
 import { besideEachOther } from '../support/beside.js'
-import { bucket, keys, noise } from '../support/dev-store.js'
+import { noise } from '../support/dev-store.js'
+import { dialects } from '../support/dialects.js'
 import { changed, first, mustBe } from '../support/lost-answers.js'
-import { smallStore } from '../support/small-store.js'
 import {
   key,
   part,
@@ -20,34 +20,6 @@ import {
 import { storeCall } from '../support/store-call.js'
 
 const test = besideEachOther(t)
-
-/** A dev server, spoken to in one of two dialects. */
-interface Dialect {
-  name: string
-  store: (dev: SmallUploads) => ObjectStore
-  /** The header that a mark travels in. */
-  header: string
-}
-
-const dialects: Dialect[] = [
-  { name: 'OSS', store: ({ small }) => small, header: 'x-oss-meta-pawl' },
-  {
-    name: 'S3',
-    store: ({ server }) =>
-      smallStore(
-        s3Store({
-          endpoint: server.endpoint,
-          region: 'us-east-1',
-          bucket,
-          credentials: {
-            accessKeyId: keys.accessKeyId,
-            secretAccessKey: keys.accessKeySecret,
-          },
-        }),
-      ),
-    header: 'x-amz-meta-pawl',
-  },
-]
 
 /** Whose the equal object is: another pawl's, or a client's that sends no mark. */
 const owners = [
