@@ -11,7 +11,7 @@ import type { Check } from './checks.js'
 import { FORMAT } from './format.js'
 import type { GrowthStep } from './growth.js'
 
-/** What shows that a stored part equals local bytes. */
+/** What a stored part is proved equal to local bytes by. */
 export type Proof = 'xxh64' | 'sha256'
 
 /** What the server had confirmed about a part's bytes when it was recorded. */

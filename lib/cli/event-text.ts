@@ -25,7 +25,7 @@ export function eventText<Name extends UploadEventName>(
     const sizes =
       asked === undefined || asked === partSize
         ? ''
-        : `; its parts stay ${formatSize(partSize)}, not the ${formatSize(asked)} that were asked for`
+        : `; its parts are of ${formatSize(partSize)}, not ${formatSize(asked)}`
     return `going on with an earlier upload, ${countOf(parts, 'part')} ${parts === 1 ? 'is' : 'are'} stored${sizes}${newer}`
   }
   if (told.restarted !== undefined) {
@@ -33,7 +33,7 @@ export function eventText<Name extends UploadEventName>(
   }
   if (told.left !== undefined) {
     const { uploadId, error } = told.left
-    return `upload ${plainText(uploadId)}, which is no longer used, is left on the server, where it costs money (${error.code}); pawl abort removes it`
+    return `an earlier upload is left on the server, where it costs money (${plainText(uploadId)}): ${error.code}: ${plainText(error.message)}`
   }
   if (told.retry !== undefined) {
     const { partNumber, attempt, delay, error } = told.retry
@@ -44,14 +44,27 @@ export function eventText<Name extends UploadEventName>(
 }
 
 export function resultText(result: UploadResult, url: string): string {
-  const { size, parts, partsReused, crc64, etag, checkpointLeft } = result
+  const { size, parts, partsReused, crc64, etag } = result
   const how =
     parts === 0
       ? 'one request'
       : `${countOf(parts, 'part')}, ${partsReused} reused`
   const sum = crc64 === undefined ? `etag ${plainText(etag)}` : `crc64 ${crc64}`
-  const left = checkpointLeft ? '; its log could not be removed' : ''
-  return `${plainText(url)} (${formatSize(size)}, ${how}, ${sum})${left}`
+  return `${plainText(url)} (${formatSize(size)}, ${how}, ${sum})${leftText(result)}`
+}
+
+/** What a result leaves behind, and whether it is still what is there. */
+function leftText({
+  checkpointLeft,
+  uploadsLeft = [],
+  current,
+}: UploadResult): string {
+  const newer =
+    current === false ? '; another object that is newer is under the key' : ''
+  if (uploadsLeft.length > 0) {
+    return `; its log is kept: ${countOf(uploadsLeft.length, 'earlier upload')} could not be aborted yet${newer}`
+  }
+  return `${checkpointLeft ? '; its log could not be removed' : ''}${newer}`
 }
 
 function soon(delay: number): string {

@@ -32,11 +32,6 @@ export class ToldFailure extends Error {
   }
 }
 
-/** A source that ended without one byte, which is seldom what it should be. */
-export class EmptySource extends Error {
-  override readonly name = 'EmptySource'
-}
-
 export function exitCodeOf(error: unknown, kind: TaskKind): number {
   if (error instanceof ToldFailure) return error.exitCode
   if (!(error instanceof UploadError)) return exitCodes.failed
@@ -44,21 +39,9 @@ export function exitCodeOf(error: unknown, kind: TaskKind): number {
     return exitCodes.usage
   }
   if (error.code === 'PAWL_CALLBACK_FAILED') return exitCodes.callback
-  return kind !== 'other' && mayRecover(error)
+  return kind !== 'other' && error.transient
     ? exitCodes.resumable
     : exitCodes.failed
-}
-
-/** A command that died may well live the next time; the library cannot know. */
-function mayRecover({
-  code,
-  transient,
-  resumable,
-  cause,
-}: UploadError): boolean {
-  const hasDied =
-    code === 'PAWL_BEFORE_COMPLETE' && !(cause instanceof EmptySource)
-  return transient || (hasDied && resumable)
 }
 
 /** A file, or a log to be read, that the command line names and that cannot be had. */

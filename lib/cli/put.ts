@@ -7,7 +7,6 @@ import {
   uploadFile,
 } from '../index.js'
 import { startChild } from './child-source.js'
-import { EmptySource } from './exit-code.js'
 import { filesOf, type FileSend } from './file-sends.js'
 import { isJob, putMany } from './many.js'
 import type { PutJob } from './put-job.js'
@@ -157,7 +156,7 @@ async function putStream(
 /** A dump that never began looks like one that is empty. */
 function mustNotBeEmpty(name: string): never {
   const source = name === '-' ? 'standard input' : 'the output of the command'
-  throw new EmptySource(
+  throw new Error(
     `${source} was empty; give --allow-empty where that is as it should be`,
   )
 }

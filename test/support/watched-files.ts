@@ -52,7 +52,8 @@ export class WatchedFiles implements SourceFiles {
         await onRead?.(position, length)
         const most = Math.min(length, mostBytes)
         const { bytesRead } = await handle.read(into, offset, most, position)
-        this.reads.push({ position, length: bytesRead })
+        // A look behind the end gives nothing.
+        if (bytesRead > 0) this.reads.push({ position, length: bytesRead })
         onBytes?.(into.subarray(offset, offset + bytesRead), position)
         return { bytesRead }
       },

@@ -96,3 +96,22 @@ export function isOutOfSequence(error: unknown): error is UploadError {
     error instanceof UploadError && error.serverCode === 'PartNotSequential'
   )
 }
+
+/** Whether an answer without an ETag says that the object is stored (OSS, 203). */
+export function saysStored({ status }: Pick<UploadError, 'status'>): boolean {
+  return status === 203
+}
+
+/** Whether AWS wants the upload begun anew: another request won against its Complete. */
+export function wantsNewUpload({
+  serverCode,
+}: Pick<UploadError, 'serverCode'>): boolean {
+  return serverCode === 'ConditionalRequestConflict'
+}
+
+/** Whether OSS keeps the object under a retention rule. */
+export function isRetained({
+  serverCode,
+}: Pick<UploadError, 'serverCode'>): boolean {
+  return serverCode === 'FileImmutable'
+}

@@ -1,11 +1,11 @@
 /** What callers may say. Bytes and milliseconds everywhere. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
+import type { Proof } from '../../checkpoint/record.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { UploadEvents } from './events.js'
 import type { Progress } from './progress.js'
 
-/** What a stored part is proved equal to local bytes by. */
-export type Proof = 'xxh64' | 'sha256'
+export type { Proof }
 
 /** What is compared with the server. */
 export type Verify = 'crc64' | 'md5' | false

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../errors.js'
 import type { StoreErrorKind } from '../../store/store-error.js'
 
 /** What a failure was. */
-export interface Failure {
+export interface FailureFacts {
   code: ErrorCode
   /** Of a call of the store. */
   kind: StoreErrorKind | undefined
@@ -37,7 +37,7 @@ export interface Kept {
   transient: boolean
 }
 
-type Rule = (failure: Failure, circumstances: Circumstances) => Kept
+type Rule = (failure: FailureFacts, circumstances: Circumstances) => Kept
 
 const never: Rule = () => ({ resumable: false, transient: false })
 const kept: Rule = (_failure, { isKept }) => ({
@@ -51,7 +51,9 @@ const again: Rule = (_failure, { isKept }) => ({
 /** The log was not touched: it is as good as it was. */
 const untouched: Rule = () => ({ resumable: true, transient: false })
 
-function keptAnd(isTransient: (f: Failure, c: Circumstances) => boolean): Rule {
+function keptAnd(
+  isTransient: (f: FailureFacts, c: Circumstances) => boolean,
+): Rule {
   return (failure, circumstances) => ({
     resumable: circumstances.isKept,
     transient: isTransient(failure, circumstances),
@@ -131,7 +133,7 @@ const rules: Record<ErrorCode, Rule> = {
   PAWL_RESPONSE: keptAnd((_failure, { hasAnswered }) => hasAnswered),
 }
 
-function mayServerRecover({ kind, status, serverCode }: Failure): boolean {
+function mayServerRecover({ kind, status, serverCode }: FailureFacts): boolean {
   if (/quota/i.test(serverCode ?? '')) return false
   switch (kind) {
     case 'throttled':
@@ -147,7 +149,7 @@ function mayServerRecover({ kind, status, serverCode }: Failure): boolean {
 
 /** What is true of a failure where its run ends. */
 export function keptAfter(
-  failure: Failure,
+  failure: FailureFacts,
   circumstances: Circumstances,
 ): Kept {
   return rules[failure.code](failure, circumstances)

@@ -11,7 +11,6 @@ import { kindOf, Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { canBeOrphan, mayHaveOrphans } from '../rules/orphan.js'
 import type { RunContext } from './context.js'
-import type { CurrentUpload } from './current-upload.js'
 import { contended } from './errors.js'
 import type { UploadLog } from './log.js'
 
@@ -88,7 +87,10 @@ export async function endRivals(context: Means): Promise<void> {
  */
 export async function abortUnlogged(
   settings: UploadSettings,
-  { uploadId, isCompleting }: Pick<CurrentUpload, 'uploadId' | 'isCompleting'>,
+  {
+    uploadId,
+    isCompleting,
+  }: { uploadId: string | undefined; isCompleting: boolean },
 ): Promise<void> {
   if (uploadId === undefined || isCompleting) return
   const { key, store } = settings

@@ -20,7 +20,13 @@ import type {
   ObjectReceipt,
 } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
-import { listAllParts, lookAt } from '../calls/look.js'
+import {
+  isRetained,
+  listAllParts,
+  lookAt,
+  saysStored,
+  wantsNewUpload,
+} from '../calls/look.js'
 import {
   isAmbiguous,
   mayHaveHappened,
@@ -127,7 +133,7 @@ class Completing {
     // An error that does not say what was stored: the object does.
     const { found, is } = await this.#look()
     if (isObject(found) && is === 'ours') return { ...found, callbackFailed }
-    if (callbackFailed.status === 203) return receipt
+    if (saysStored(callbackFailed)) return receipt
     throw this.#unknown(callbackFailed, await this.#list())
   }
 
@@ -292,14 +298,11 @@ function wasAnswered({ status }: StoreError): boolean {
 }
 
 /** No later Complete of the same upload could be answered otherwise. */
-function isFinal({ kind, serverCode }: StoreError): boolean {
-  if (kind === 'conflict') {
-    return (
-      serverCode === 'FileImmutable' ||
-      serverCode === 'ConditionalRequestConflict'
-    )
+function isFinal(error: StoreError): boolean {
+  if (error.kind === 'conflict') {
+    return isRetained(error) || wantsNewUpload(error)
   }
-  return !isAmbiguous(kind) || kind === 'exists'
+  return !isAmbiguous(error.kind) || error.kind === 'exists'
 }
 
 /**
@@ -315,9 +318,7 @@ async function refused(
   const { log, settings, requests, completeSignal } = context
   const { key } = settings
   const fields = { ...answerOf(cause), key, uploadId, attempts }
-  const isGone =
-    cause.kind === 'no-upload' ||
-    cause.serverCode === 'ConditionalRequestConflict'
+  const isGone = cause.kind === 'no-upload' || wantsNewUpload(cause)
   if (isGone) return upload.lose(uploadId, cause)
   if (cause.kind !== 'invalid-part' && cause.kind !== 'too-small') {
     return requests.describe(cause, { what: 'Complete', uploadId }, attempts)

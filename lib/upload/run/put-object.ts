@@ -11,7 +11,7 @@ import type { PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { Call, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
-import { isRefusedLook, lookAt } from '../calls/look.js'
+import { isRefusedLook, lookAt, saysStored } from '../calls/look.js'
 import { kindOf, mayHaveHappened } from '../calls/requests.js'
 import {
   checkObject,
@@ -202,7 +202,8 @@ class Putting {
       const { receipt, check } = found
       return { ...put, receipt: { ...put.receipt, ...receipt }, check }
     }
-    if (callbackFailed?.status === 203 || callbackBody !== undefined) return put
+    const isStored = callbackFailed !== undefined && saysStored(callbackFailed)
+    if (isStored || callbackBody !== undefined) return put
     const { requests } = this.#context
     this.#context.log.hasUnheard()
     throw requests.describe(

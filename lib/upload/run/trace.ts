@@ -19,7 +19,6 @@ import type { Emit, PartEvent, UploadEvents } from '../options/events.js'
 import type { UploadResult } from '../options/result.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Plan } from '../rules/plan.js'
-import type { RunContext } from './context.js'
 import type { UploadLog } from './log.js'
 import type { Piece } from '../source/part-content.js'
 
@@ -211,7 +210,13 @@ export class PartTracing {
   readonly #upload: { readonly uploadId: string | undefined }
 
   constructor(
-    { scope, settings }: Pick<RunContext, 'scope' | 'settings'>,
+    {
+      scope,
+      settings,
+    }: {
+      scope: UploadScope | undefined
+      settings: Pick<UploadSettings, 'key'>
+    },
     upload: { readonly uploadId: string | undefined },
   ) {
     this.#scope = scope

@@ -4,10 +4,13 @@ import { errorCodes, type ErrorCode } from '../../../lib/errors.js'
 import {
   keptAfter,
   type Circumstances,
-  type Failure,
+  type FailureFacts,
 } from '../../../lib/upload/rules/kept.js'
 
-function failure(code: ErrorCode, fields: Partial<Failure> = {}): Failure {
+function failure(
+  code: ErrorCode,
+  fields: Partial<FailureFacts> = {},
+): FailureFacts {
   return {
     code,
     kind: undefined,
@@ -31,7 +34,7 @@ type Told = ['log' | 'yes' | 'no', boolean]
 
 const cases: [
   string,
-  Failure,
+  FailureFacts,
   Partial<Circumstances>,
   resumable: Told[0],
   transient: Told[1],
