@@ -17,7 +17,9 @@ for (const { name, lines } of sources) {
 }
 
 console.log('room       files  lines')
-for (const [room, { files, lines }] of [...rooms].toSorted()) {
+for (const [room, { files, lines }] of [...rooms].toSorted(([a], [b]) =>
+  a < b ? -1 : 1,
+)) {
   console.log(
     `${room.padEnd(9)} ${String(files).padStart(6)} ${String(lines).padStart(6)}`,
   )
