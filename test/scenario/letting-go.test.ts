@@ -4,6 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import {
   memoryCheckpoint,
@@ -138,6 +139,78 @@ for (const hanging of ['append', 'append and close'] as const) {
     t.ok(isClosed, 'it was closed')
     await t.rejects(upload.result, { code: 'PAWL_SUSPENDED' })
   })
+}
+
+for (const hanging of ['open', 'append'] as const) {
+  for (const how of [
+    'destroy',
+    'signal',
+    'discard',
+    'a file’s signal',
+  ] as const) {
+    test(`a log whose first ${hanging} hangs is left in time by ${how}`, async (t) => {
+      const dev = await smallUploads(t)
+      const memory = memoryCheckpoint()
+      const never = new Promise<never>(() => undefined)
+      const hung = new Deferred<void>()
+      const hang = (): Promise<never> => {
+        hung.resolve()
+        return never
+      }
+      const checkpoint: Checkpoint = {
+        ...appendingBy(memory, hang),
+        open: () => (hanging === 'open' ? hang() : memory.open()),
+      }
+      const stop = new AbortController()
+      const bytes = noise(3 * part)
+      if (how === 'a file’s signal') {
+        const path = join(dev.directory, 'source')
+        await writeFile(path, bytes)
+        const { small: store } = dev
+        const { signal } = stop
+        const options = { store, key, partSize: part, checkpoint, signal }
+        const upload = uploadFile(path, options)
+        const ended = t.rejects(upload, { code: 'PAWL_SUSPENDED' })
+        await hung.promise
+        stop.abort()
+        await inTime(ended)
+        return
+      }
+      const upload = dev.upload({ checkpoint, signal: stop.signal })
+      upload.on('error', () => undefined)
+      upload.end(bytes)
+      await hung.promise
+      if (how === 'destroy') upload.destroy()
+      if (how === 'signal') stop.abort()
+      if (how === 'discard') {
+        const discarding = upload.discard()
+        // Was there anything to discard? A log that does not open says nothing.
+        if (hanging === 'append') await inTime(discarding)
+        else {
+          const stuck = { code: 'PAWL_CHECKPOINT_IO' }
+          await inTime(t.rejects(discarding, stuck))
+        }
+      }
+      await settles(upload, 4000)
+      const code = how === 'discard' ? 'PAWL_DISCARDED' : 'PAWL_SUSPENDED'
+      await t.rejects(upload.result, { code, resumable: false })
+      t.same(dev.server.requests, [])
+    })
+  }
+}
+
+/** Twice what is promised. */
+async function inTime(work: Promise<unknown>): Promise<void> {
+  const bound = new AbortController()
+  const late = delay(4000, undefined, { signal: bound.signal }).then(() => {
+    throw new Error('it did not settle')
+  })
+  try {
+    await Promise.race([work, late])
+  } finally {
+    late.catch(() => undefined)
+    bound.abort()
+  }
 }
 
 test("a listener's error comes too late to fail an object", async (t) => {

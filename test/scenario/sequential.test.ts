@@ -96,3 +96,27 @@ await t.test('a file that changed is uploaded anew in one call', async (t) => {
   t.ok(changed.equals(await dev.object(key)))
   t.same(dev.server.openUploads(), [])
 })
+
+await t.test(
+  'a hole that no run of ours has made: the next run begins anew',
+  async (t) => {
+    const dev = await smallUploads(t)
+    // As after another's part behind it.
+    dev.server.setFault(({ partNumber }) =>
+      partNumber === 3 && dev.seen('CreateMultipartUpload').length === 1
+        ? { kind: 'status', status: 400, code: 'PartNotSequential' }
+        : undefined,
+    )
+    t.match(await dev.fail(bytes, { sequential }), {
+      code: 'PAWL_UPLOAD_CONTENDED',
+      partNumber: 3,
+      resumable: false,
+      transient: true,
+    })
+    t.same(dev.server.openUploads(), [], 'it is aborted')
+    const result = await dev.run(bytes, { sequential })
+    t.match(result, { parts: 5, partsReused: 0, resumed: false })
+    t.ok(bytes.equals(await dev.object(key)))
+    t.equal(dev.logExists(), false)
+  },
+)

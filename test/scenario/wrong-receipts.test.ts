@@ -1,11 +1,13 @@
 /** Receipts that are wrong, and answers that hide what the server meant. */
 import t from 'tap'
 import type { Fault, SeenRequest } from '../../lib/dev-server/index.js'
+import type { Body, ObjectStore } from '../../lib/store/object-store.js'
 import { StoreError } from '../../lib/store/store-error.js'
 import { noise } from '../support/dev-store.js'
+import { dialects } from '../support/dialects.js'
 import { first, mustBe, suspendAfter } from '../support/lost-answers.js'
 import { smallStore, wrapStore } from '../support/small-store.js'
-import { part, smallUploads } from '../support/small-upload.js'
+import { key, part, smallUploads } from '../support/small-upload.js'
 
 await t.test('a wrong ETag in a receipt is cured', async (t) => {
   const dev = await smallUploads(t)
@@ -115,4 +117,104 @@ await t.test('a Complete without an ETag: the object says it', async (t) => {
   const result = await dev.run(bytes)
   await mustBe(t, dev, bytes)
   t.match(result, { verified: 'crc64', etag: /^[0-9A-F]{32}-3$/ })
+})
+
+/** Bytes that are damaged on their way, by a part's or a PutObject's body. */
+function damaging(
+  store: ObjectStore,
+  { times, keepsMd5 = false }: { times: number; keepsMd5?: boolean },
+): { store: ObjectStore; sent: () => number; damage: (times: number) => void } {
+  const whole = wrapStore(store)
+  let left = times
+  let sent = 0
+  const damage = <T extends { body: Body; md5?: string | undefined }>(
+    request: T,
+  ): T => {
+    sent++
+    if (left-- <= 0) return request
+    const { body } = request
+    return {
+      ...request,
+      // A server that does not look at it.
+      md5: keepsMd5 ? request.md5 : undefined,
+      body: async function* () {
+        let isFirst = true
+        for await (const view of body()) {
+          const copy = Uint8Array.from(view)
+          if (isFirst) copy[0] = (copy[0] ?? 0) ^ 1
+          isFirst = false
+          yield copy
+        }
+      },
+    }
+  }
+  whole.uploadPart = (request, call) => store.uploadPart(damage(request), call)
+  whole.putObject = (request, call) => store.putObject(damage(request), call)
+  return { store: whole, sent: () => sent, damage: (more) => (left = more) }
+}
+
+const s3 = dialects.find(({ name }) => name === 'S3')
+
+await t.test('damage is seen by the MD5 that a server tells', async (t) => {
+  for (const size of [3 * part, part - 1]) {
+    const dev = await smallUploads(t)
+    const real = s3?.store(dev) ?? dev.small
+    t.teardown(() => real.close())
+    const bytes = noise(size)
+    const once = damaging(real, { times: 1 })
+    const verify = 'md5'
+    t.match(await dev.run(bytes, { store: once.store, verify }), {
+      verified: 'md5',
+    })
+    await mustBe(t, dev, bytes)
+    t.equal(once.sent(), Math.ceil(size / part) + 1, 'one more')
+    // Its ETags are known to be MD5s by now.
+    once.damage(1000)
+    const other = noise(size, 2)
+    t.match(
+      await dev.fail(other, {
+        store: once.store,
+        verify,
+        concurrency: 1,
+        retry: { attempts: 3, baseDelay: 1 },
+      }),
+      { code: 'PAWL_VERIFY_FAILED', transient: false },
+    )
+    t.same(dev.seen('CompleteMultipartUpload').length, size < part ? 0 : 1)
+  }
+})
+
+await t.test('an encrypted part’s ETag is no sign of damage', async (t) => {
+  const dev = await smallUploads(t)
+  const real = s3?.store(dev) ?? dev.small
+  t.teardown(() => real.close())
+  const store = wrapStore(real)
+  store.uploadPart = async (request, call) => ({
+    ...(await real.uploadPart(request, call)),
+    isOpaque: true,
+  })
+  const bytes = noise(3 * part)
+  const result = await dev.run(bytes, { store })
+  t.match(result, { verified: 'none' })
+  await mustBe(t, dev, bytes)
+  t.equal(dev.seen('UploadPart').length, 3)
+})
+
+await t.test('a PutObject that is damaged replaces nothing', async (t) => {
+  for (const { name, store: storeOf } of dialects) {
+    const dev = await smallUploads(t)
+    const real = storeOf(dev)
+    t.teardown(() => real.close())
+    const good = noise(part - 1)
+    await dev.run(good, { store: real })
+    const bytes = noise(part - 1, 2)
+    const always = damaging(real, { times: 1000, keepsMd5: true })
+    const retry = { attempts: 2, baseDelay: 1 }
+    const error = await dev.fail(bytes, { store: always.store, retry })
+    t.match(error, { status: 400, resumable: false }, name)
+    t.ok(good.equals(await dev.object(key)), 'the good object is there')
+    const once = damaging(real, { times: 1, keepsMd5: true })
+    await dev.run(bytes, { store: once.store })
+    await mustBe(t, dev, bytes)
+  }
 })

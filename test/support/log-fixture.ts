@@ -1,5 +1,6 @@
 /** Words for tests of the log: what was written, and what happens to bytes. */
 import type { Checkpoint } from '../../lib/checkpoint/checkpoint.js'
+import type { UploadState } from '../../lib/checkpoint/fold.js'
 import { LineHasher } from '../../lib/checkpoint/line.js'
 import { readLog } from '../../lib/checkpoint/reader.js'
 import type { LogReading, ReadLog } from '../../lib/checkpoint/reader.js'
@@ -62,6 +63,27 @@ export function part(
     crc64: String(number * 7919),
     check: 'crc64',
     run: 1,
+    ...fields,
+  }
+}
+
+/** An upload as the fold of a log has it. */
+export function uploadState(fields: Partial<UploadState> = {}): UploadState {
+  return {
+    uploadId: 'u',
+    partSize: PART,
+    optionsDigest: DIGEST,
+    time: 0,
+    serverDate: undefined,
+    mark: undefined,
+    growth: undefined,
+    etagsDigests: new Set(),
+    voided: undefined,
+    parts: new Map(),
+    drops: new Map(),
+    completing: undefined,
+    done: undefined,
+    isTold: false,
     ...fields,
   }
 }

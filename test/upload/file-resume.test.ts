@@ -86,7 +86,9 @@ await t.test(
     const result = await b.run({}, files)
     t.ok(b.bytes.equals(await b.object(key)))
     t.equal(result.partsReused, 99)
-    t.same(files.reads, [{ position: 56 * smallPart, length: smallPart }])
+    // Besides the looks whether it is longer than it says.
+    const reads = files.reads.filter(({ length }) => length > 0)
+    t.same(reads, [{ position: 56 * smallPart, length: smallPart }])
   },
 )
 

@@ -175,7 +175,7 @@ export function tellKept(
     kind: kindOf(error),
     status,
     serverCode,
-    systemCode: codeOf(cause) ?? codeOf(causeOf(cause)) ?? '',
+    systemCode: systemCodeOf(cause),
     resumable,
     transient: transient || isTransient(cause),
   }
@@ -195,8 +195,11 @@ export function isOwn(error: Error, failure: Error | undefined): boolean {
   return error === failure || error instanceof Suspension
 }
 
-function causeOf(error: unknown): unknown {
-  return error instanceof Error ? error.cause : undefined
+/** The system's own code at the bottom of what our errors stand on. */
+function systemCodeOf(cause: unknown): string {
+  return cause instanceof UploadError
+    ? systemCodeOf(cause.cause)
+    : (codeOf(cause) ?? '')
 }
 
 /** What `beforeComplete` has thrown may say so of itself. */

@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import {
   bareEtag,
+  combinedCrc64,
+  etagsOf,
   isMd5Etag,
   multipartEtag,
   sameEtag,
 } from '../../../lib/upload/rules/proof.js'
+import { part } from '../../support/log-fixture.js'
 
 const md5 = '25f9e794323b453885f5181f1b624d0b'
 const upper = md5.toUpperCase()
@@ -42,4 +45,12 @@ await t.test('the ETag of parts is the MD5 of their MD5s', async (t) => {
     .digest('hex')
   t.equal(multipartEtag([`"${upper}"`, other]), `${expected}-2`)
   t.not(multipartEtag([other, md5]), `${expected}-2`, 'their order counts')
+})
+
+await t.test('ETags and CRC-64s, all or none', async (t) => {
+  const parts = new Map([1, 2].map((number) => [number, part(number)]))
+  t.equal(etagsOf(parts, 2)?.length, 2)
+  t.equal(etagsOf(parts, 3), undefined)
+  t.equal(combinedCrc64('crc64ecma', [{ size: 1 }]), undefined)
+  t.equal(combinedCrc64('crc64ecma', [{ size: 1, crc64: '7' }]), '7')
 })

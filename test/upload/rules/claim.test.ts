@@ -1,0 +1,163 @@
+/** Whether a source is the object that an earlier run's Complete has made. */
+import t from 'tap'
+import type { PartRecord } from '../../../lib/checkpoint/record.js'
+import { Claim } from '../../../lib/upload/rules/claim.js'
+import type { Candidate } from '../../../lib/upload/rules/judge.js'
+import { combinedCrc64, etagsDigest } from '../../../lib/upload/rules/proof.js'
+import { part, PART, uploadState } from '../../support/log-fixture.js'
+
+/** What Complete has named: two whole parts and a short one. */
+const named = [part(1), part(2), part(3, { size: 9 })]
+const size = 2 * PART + 9
+const whole = combinedCrc64('crc64ecma', named)
+const crc = {
+  isWanted: true,
+  variant: 'crc64ecma',
+  isBefore: false,
+} as const
+
+function claim(
+  records: readonly PartRecord[],
+  headCrc64: string | undefined,
+): Claim {
+  const etags = named.map(({ etag }) => etag)
+  return new Claim(
+    {
+      upload: uploadState({
+        parts: new Map(records.map((record) => [record.number, record])),
+      }),
+      completing: {
+        type: 'completing',
+        parts: named.length,
+        size,
+        etagsDigest: etagsDigest(etags),
+      },
+      head: { etag: 'e', size, crc64: headCrc64 },
+    },
+    crc,
+  )
+}
+
+/** The source's parts, by what their bytes are. */
+const same = named.map(({ size: bytes, hash }) => ({ size: bytes, hash }))
+const [first, second, third] = same as [Candidate, Candidate, Candidate]
+const otherHash = { ...second, hash: 'f'.repeat(16) }
+const strong = same.map(({ size: bytes }) => ({
+  size: bytes,
+  hash: 'a'.repeat(64),
+}))
+const without = (number: number): PartRecord[] =>
+  named.filter((record) => record.number !== number)
+const replaced = [part(1), part(2, { etag: '"other"' }), part(3, { size: 9 })]
+
+type Row = [
+  name: string,
+  records: readonly PartRecord[],
+  headCrc64: string | undefined,
+  source: readonly Candidate[],
+  /** Of each part, up to the first that is not the object's. */
+  verdicts: ('crc64' | boolean)[],
+  isWhole: boolean,
+]
+
+const rows: Row[] = [
+  ['all its parts', named, whole, same, [true, true, true], true],
+  ['no CRC-64 to compare', named, undefined, same, [true, true, true], true],
+  ['another object', named, '1', same, [true, true, true], false],
+  ['too few parts', named, whole, [first, second], [true, true], false],
+  ['nothing', named, whole, [], [], false],
+  ['another part', named, whole, [first, otherHash], [true, false], false],
+  [
+    'a part of another size',
+    named,
+    whole,
+    [first, { ...second, size: 5 }],
+    [true, false],
+    false,
+  ],
+  [
+    'a part too many',
+    named,
+    whole,
+    [...same, third],
+    [true, true, true, false],
+    true,
+  ],
+  ['a record lost', without(2), whole, same, [true, 'crc64', true], true],
+  [
+    'a record lost, and the object is another',
+    without(2),
+    '1',
+    same,
+    [true, 'crc64', true],
+    false,
+  ],
+  [
+    'a record lost, and no CRC-64 to compare',
+    without(2),
+    undefined,
+    same,
+    [true, false],
+    false,
+  ],
+  ['every record lost', [], whole, same, ['crc64', 'crc64', 'crc64'], true],
+  [
+    'a record of a later run, no CRC-64 to compare',
+    replaced,
+    undefined,
+    same,
+    [true, true, true],
+    false,
+  ],
+  ['a proof of another kind', named, whole, strong, [false], false],
+  [
+    'a proof of the same strong kind',
+    named.map((record) => ({ ...record, hash: 'a'.repeat(64) })),
+    undefined,
+    strong,
+    [true, true, true],
+    true,
+  ],
+]
+
+await t.test('a source is the object, or ceases to be', async (t) => {
+  for (const [name, records, headCrc64, source, verdicts, isWhole] of rows) {
+    const claimed = claim(records, headCrc64)
+    const found: (typeof verdicts)[number][] = []
+    for (const [at, candidate] of source.entries()) {
+      const verdict = claimed.judge(at + 1, candidate)
+      found.push(verdict)
+      if (verdict === false) break
+      if (verdict !== 'crc64') continue
+      const { size: bytes } = candidate
+      const crc64 = named[at]?.crc64
+      claimed.add({ size: bytes, crc64, check: 'crc64' })
+    }
+    t.same(found, verdicts, name)
+    t.equal(claimed.isWhole(), isWhole, `${name}: whole`)
+    t.equal(claimed.parts, verdicts.filter((one) => one !== false).length)
+  }
+})
+
+await t.test(
+  'what the server had confirmed of the parts is kept',
+  async (t) => {
+    const records = [part(1), part(2, { check: 'md5' })]
+    const claimed = claim(records, whole)
+    claimed.judge(1, first)
+    claimed.judge(2, second)
+    claimed.add({ size: 9 })
+    t.same([...claimed.checks].toSorted(), ['crc64', 'md5', 'none'])
+  },
+)
+
+await t.test(
+  'the CRC-64 of what was found equal and of what follows',
+  async (t) => {
+    const claimed = claim(named, whole)
+    claimed.judge(1, first)
+    claimed.judge(2, second)
+    t.equal(claimed.crc64With({ size: 9, crc64: named[2]?.crc64 }), whole)
+    t.equal(claimed.crc64With({ size: 9, crc64: undefined }), undefined)
+  },
+)
