@@ -133,10 +133,10 @@ function environmentOn(clock: HandClock): UploadEnvironment {
 
 /** Turns the clock on until the work is done; the machine has its turns between. */
 async function turning<T>(clock: HandClock, work: Promise<T>): Promise<T> {
-  let isDone = false
-  const done = (): void => void (isDone = true)
-  work.then(done, done)
-  while (!isDone) {
+  const ended = new Set<string>()
+  const end = (): void => void ended.add('work')
+  work.then(end, end)
+  while (ended.size === 0) {
     for (let turns = 0; turns < 5; turns++) await turn()
     clock.advance(10)
   }
