@@ -136,11 +136,11 @@ async function turning<T>(clock: HandClock, work: Promise<T>): Promise<T> {
   let isDone = false
   const done = (): void => void (isDone = true)
   work.then(done, done)
-  while (!isDone) {
+  for (;;) {
     for (let turns = 0; turns < 5; turns++) await turn()
+    if (isDone) return work
     clock.advance(10)
   }
-  return work
 }
 
 /** Timers of the machine that modules of the library arm while `work` runs. */
