@@ -25,7 +25,7 @@ export function eventText<Name extends UploadEventName>(
     const sizes =
       asked === undefined || asked === partSize
         ? ''
-        : `; its parts are of ${formatSize(partSize)}, not ${formatSize(asked)}`
+        : `; its parts stay ${formatSize(partSize)}, not the ${formatSize(asked)} that were asked for`
     return `going on with an earlier upload, ${countOf(parts, 'part')} ${parts === 1 ? 'is' : 'are'} stored${sizes}${newer}`
   }
   if (told.restarted !== undefined) {
@@ -33,7 +33,7 @@ export function eventText<Name extends UploadEventName>(
   }
   if (told.left !== undefined) {
     const { uploadId, error } = told.left
-    return `an earlier upload is left on the server, where it costs money (${plainText(uploadId)}): ${error.code}: ${plainText(error.message)}`
+    return `upload ${plainText(uploadId)}, which is no longer used, is left on the server, where it costs money (${error.code}); pawl abort removes it`
   }
   if (told.retry !== undefined) {
     const { partNumber, attempt, delay, error } = told.retry

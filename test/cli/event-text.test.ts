@@ -12,7 +12,7 @@ await t.test('an upload that is gone on with', async (t) => {
     [{ parts: 1 }, '1 part is stored'],
     [
       { partSizeAsked: 16 * MiB },
-      '2 parts are stored; its parts are of 8.0 MiB, not 16.0 MiB',
+      '2 parts are stored; its parts stay 8.0 MiB, not the 16.0 MiB that were asked for',
     ],
     [
       { newerObject: true },
@@ -31,7 +31,7 @@ await t.test('an upload that is left cannot steer the terminal', async (t) => {
   const error = new UploadError('PAWL_ACCESS_DENIED', 'no\u001b[2J')
   t.equal(
     eventText('left', { uploadId: 'I\u001bD', error }),
-    'an earlier upload is left on the server, where it costs money (I\\x1bD): PAWL_ACCESS_DENIED: no\\x1b[2J',
+    'upload I\\x1bD, which is no longer used, is left on the server, where it costs money (PAWL_ACCESS_DENIED); pawl abort removes it',
   )
 })
 

@@ -89,7 +89,7 @@ await t.test('a failure says its code and what to do', async (t) => {
         cause: new Error('the command exited with 7'),
       }),
       'stream',
-      3,
+      1,
       'the command exited with 7\nNothing was completed. Run the same command again once the source is whole.',
     ],
     [failure('PAWL_SOURCE_CHANGED', 'it did', begun), 'file', 3, 'it did'],

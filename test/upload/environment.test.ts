@@ -133,14 +133,14 @@ function environmentOn(clock: HandClock): UploadEnvironment {
 
 /** Turns the clock on until the work is done; the machine has its turns between. */
 async function turning<T>(clock: HandClock, work: Promise<T>): Promise<T> {
-  const ended = new Set<string>()
-  const end = (): void => void ended.add('work')
-  work.then(end, end)
-  while (ended.size === 0) {
+  let isDone = false
+  const done = (): void => void (isDone = true)
+  work.then(done, done)
+  for (;;) {
     for (let turns = 0; turns < 5; turns++) await turn()
+    if (isDone) return work
     clock.advance(10)
   }
-  return work
 }
 
 /** Timers of the machine that modules of the library arm while `work` runs. */
