@@ -8,7 +8,8 @@ import type { ObjectStore } from '../../lib/index.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
-import { changed, first, mustBe } from '../support/lost-answers.js'
+import { changed, first, mustBe, putPlain } from '../support/lost-answers.js'
+import { wrapStore } from '../support/small-store.js'
 import {
   key,
   part,
@@ -227,5 +228,44 @@ test('an open upload is discarded, whatever equal object is there', async (t) =>
       t.equal(await mark(), theirs, 'their object is left alone')
       t.ok(bytes.equals(await dev.object(key)))
     }
+  })
+})
+
+test('where another object may take precedence an equal one is told apart', async (t) => {
+  await scenes(t, async ({ name, dev, store }) => {
+    const bytes = noise(3 * part)
+    const superseding: ObjectStore = {
+      ...wrapStore(store, {
+        around: async (call, run) => {
+          const answer = await run()
+          if (call === 'completeUpload') await putPlain(store, bytes)
+          return answer
+        },
+      }),
+      precedence: 'initiate',
+    }
+    const result = await dev.run(bytes, { store: superseding, object })
+    t.match(result, { current: false, etag: /-3$/ }, name)
+  })
+})
+
+test('a PutObject that is refused at once has not made the equal object', async (t) => {
+  await scenes(t, async ({ name, dev, store }) => {
+    const bytes = noise(part - 1)
+    const markless: ObjectStore = {
+      ...wrapStore(store, {
+        around: async (call, run) => {
+          if (call === 'putObject') await putPlain(store, bytes)
+          return run()
+        },
+      }),
+      keepsMetadata: false,
+    }
+    const forbidding = { ...object, forbidOverwrite: true }
+    t.match(
+      await dev.fail(bytes, { store: markless, object: forbidding }),
+      { code: 'PAWL_ALREADY_EXISTS', transient: false },
+      name,
+    )
   })
 })

@@ -5,7 +5,11 @@
 import { writeFile } from 'node:fs/promises'
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
-import { memoryCheckpoint, type UploadStreamOptions } from '../../lib/index.js'
+import {
+  memoryCheckpoint,
+  type ObjectStore,
+  type UploadStreamOptions,
+} from '../../lib/index.js'
 import { StoreError } from '../../lib/store/store-error.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
@@ -14,6 +18,7 @@ import {
   first,
   lost,
   mustBe,
+  putPlain,
   timeoutsFor,
 } from '../support/lost-answers.js'
 import {
@@ -305,6 +310,25 @@ test('a run that ended around Complete', async (t) => {
     tests.push(test)
   }
   await Promise.all(tests)
+})
+
+test('an upload that became an object is no rival, though it is listed still', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(3 * part)
+  await endAt(dev, bytes, completed)
+  const mark = (await dev.small.headObject(key, storeCall()))?.mark
+  await putPlain(dev.small, noise(7), mark)
+  const store: ObjectStore = {
+    ...dev.small,
+    listParts: (request, call) =>
+      dev.small.listParts(request, call).catch((error: unknown) => {
+        const isGone = error instanceof StoreError && error.kind === 'no-upload'
+        if (isGone) return { parts: [] }
+        throw error
+      }),
+  }
+  await dev.run(bytes, { store })
+  await mustBe(t, dev, bytes)
 })
 
 test('a completed upload is never aborted', async (t) => {

@@ -68,6 +68,46 @@ test('who may not look repeats PutObject', async (t) => {
   t.equal(puts, 2)
 })
 
+test('who may not look does not call the own object another’s', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(part - 1)
+  const object = { forbidOverwrite: true }
+  const denied: Fault = { kind: 'status', status: 403, code: 'AccessDenied' }
+  let puts = 0
+  dev.server.setFault(({ operation }) => {
+    if (operation === 'PutObject' && puts++ === 0) return { kind: 'reply-lost' }
+    return operation === 'HeadObject' ? denied : undefined
+  })
+  for (const transient of [true, false]) {
+    t.match(await dev.fail(bytes, { object }), {
+      code: 'PAWL_COMPLETE_UNKNOWN',
+      status: 409,
+      resumable: false,
+      transient,
+    })
+    t.ok(dev.logExists())
+  }
+  dev.server.setFault(undefined)
+  t.match(await dev.run(bytes, { object }), { uploadId: undefined })
+  await mustBe(t, dev, bytes)
+})
+
+test('a PutObject whose answer is not believed is there all the same', async (t) => {
+  const dev = await smallUploads(t)
+  const bytes = noise(part - 1)
+  let puts = 0
+  const store = wrapStore(dev.small, {
+    around: async (call, run) => {
+      if (call !== 'putObject') return run()
+      if (puts++ > 0) throw new StoreError('no', { kind: 'request' })
+      return { ...(await run()), crc64: '1' }
+    },
+  })
+  await dev.run(bytes, { store, object: { forbidOverwrite: true } })
+  await mustBe(t, dev, bytes)
+  t.equal(puts, 2)
+})
+
 test('a PutObject that never happens is an error', async (t) => {
   const dev = await smallUploads(t)
   const bytes = noise(100)

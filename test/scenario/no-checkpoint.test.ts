@@ -66,3 +66,35 @@ await t.test('no failure of a file is resumable', async (t) => {
     resumable: false,
   })
 })
+
+await t.test('what is refused for certain is aborted', async (t) => {
+  const dev = await smallUploads(t)
+  await dev.run(bytes)
+  const forbid = {
+    checkpoint: false as const,
+    object: { forbidOverwrite: true },
+  }
+  dev.server.setFault(({ operation }) =>
+    operation === 'HeadObject'
+      ? { kind: 'status', status: 403, code: 'AccessDenied' }
+      : undefined,
+  )
+  t.match(await dev.fail(bytes, forbid), {
+    code: 'PAWL_ALREADY_EXISTS',
+    resumable: false,
+  })
+  t.same(dev.server.openUploads(), [])
+})
+
+await t.test('what may come to something is left', async (t) => {
+  const dev = await smallUploads(t)
+  dev.server.setFault(({ operation }) =>
+    operation === 'CompleteMultipartUpload'
+      ? { kind: 'status', status: 500 }
+      : undefined,
+  )
+  const error = await dev.fail(bytes, { checkpoint: false })
+  t.match(error, { code: 'PAWL_COMPLETE_UNKNOWN', resumable: false })
+  const ids = dev.server.openUploads().map(({ uploadId }) => uploadId)
+  t.same(ids, [error.uploadId])
+})

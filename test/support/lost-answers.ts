@@ -1,8 +1,9 @@
 /** Answers that are lost or lie, and what must be true of the object after them. */
 import type { Test } from 'tap'
 import type { Fault, Operation } from '../../lib/dev-server/index.js'
-import { type UploadStreamOptions } from '../../lib/index.js'
+import type { ObjectStore, UploadStreamOptions } from '../../lib/index.js'
 import { key, send, type SmallUploads } from './small-upload.js'
+import { storeCall } from './store-call.js'
 
 /** Time-outs that end quickly, and not before a busy machine has answered. */
 const quick = { connect: 5000, stall: 2500, headers: 2500, complete: 2500 }
@@ -75,4 +76,17 @@ export function changed(bytes: Buffer, at: number): Buffer {
   const copy = Buffer.from(bytes)
   copy[at] = (copy[at] ?? 0) ^ 1
   return copy
+}
+
+/** Another client's object, which is of no parts. */
+export async function putPlain(
+  store: ObjectStore,
+  bytes: Buffer,
+  mark?: string,
+): Promise<void> {
+  const { length: size } = bytes
+  const body = async function* () {
+    yield bytes
+  }
+  await store.putObject({ key, body, size, object: {}, mark }, storeCall())
 }

@@ -54,6 +54,11 @@ export async function endRivals(context: Means): Promise<void> {
   const { log, settings, requests } = context
   const { key, store } = settings
   for (const [uploadId, mark] of log.state.rivals) {
+    const seenAsObject = async (): Promise<'object' | undefined> => {
+      const found = await lookAt(requests, settings, brief)
+      const isObject = typeof found === 'object' && mark !== undefined
+      return isObject && found.mark === mark ? 'object' : undefined
+    }
     const by = await requests
       .send({ what: 'Abort', uploadId, ...brief }, (call) =>
         store.abortUpload({ key, uploadId }, call),
@@ -61,13 +66,14 @@ export async function endRivals(context: Means): Promise<void> {
       .then(
         async () => {
           const left = await listAllParts(requests, settings, uploadId)
-          return left === 'gone' || left === 'refused' ? 'abort' : undefined
+          if (left === 'gone' || left === 'refused') return 'abort'
+          // Some servers list completed uploads.
+          return seenAsObject()
         },
         async (error: unknown) => {
           if (!(error instanceof UploadError)) throw error
-          const found = await lookAt(requests, settings, brief)
-          const isObject = typeof found === 'object' && mark !== undefined
-          if (isObject && found.mark === mark) return 'object' as const
+          const by = await seenAsObject()
+          if (by !== undefined) return by
           throw contended(uploadId, error, {
             key,
             isRefused: isRefusedLook(error),

@@ -80,6 +80,8 @@ class Completing {
   readonly #began: number
   /** The object may be there, whatever the next answer says. */
   #isOpen: boolean
+  /** One may take effect still, or has: an answer was lost, or says nothing. */
+  #isUnsure: boolean
   /** Some Complete of this run was answered by the store. */
   #wasHeard = false
   #sent = 0
@@ -92,6 +94,7 @@ class Completing {
     this.#context = context
     this.#input = input
     this.#isOpen = input.wasSent
+    this.#isUnsure = input.wasSent
     const { settings, completeSignal: signal } = context
     this.#request = {
       what: 'Complete',
@@ -143,6 +146,7 @@ class Completing {
     if (wasAnswered(error)) this.#wasHeard = true
     if (kind === 'no-upload') this.#noSuchUpload++
     if (mayHaveHappened(error)) this.#isOpen = true
+    if (this.#isOpen && kind !== 'exists') this.#isUnsure = true
     if (!this.#isOpen) return this.#believe(error)
     const { found, is } = await this.#look()
     if (isObject(found) && is === 'ours') return found
@@ -156,10 +160,16 @@ class Completing {
       if (isObject(found) && is === 'equal') return found
       return this.#findGone(error, found, is)
     }
+    // With its parts still there it was refused, whatever is under the key.
+    const isRefused = kind === 'exists' && typeof listed === 'object'
+    if (isRefused && !this.#isUnsure) this.#input.upload.isCompleting = false
     if (kind === 'exists' && is === 'other' && isObject(found)) {
       throw this.#described(error)
     }
-    if (isFinal(error)) return this.#believe(error)
+    // Neither seen to be another's nor known not to have happened.
+    const isOpen =
+      kind === 'exists' && this.#isUnsure && typeof listed !== 'object'
+    if (isFinal(error) && !isOpen) return this.#believe(error)
     if (await this.#repeats(error)) return 'again'
     throw this.#unknown(error, listed)
   }

@@ -10,7 +10,7 @@
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import type { ObjectReceipt } from '../../store/object-store.js'
+import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import { lookAt } from '../calls/look.js'
 import type { UploadResult } from '../options/result.js'
@@ -23,6 +23,7 @@ import {
   expectedEtag,
   expectedOf,
   hasOtherParts,
+  sameEtag,
   unquoted,
   whose,
 } from '../rules/proof.js'
@@ -140,11 +141,16 @@ async function lookAfter(
   const facts = environment.facts.of(store)
   const found = await lookAt(requests, settings, { signal })
   if (found === 'refused') return { receipt, isOurs: undefined }
-  if (typeof found === 'object' && expected.mark !== undefined) {
+  // Equal bytes without a mark may be another's, which the answer's ETag shows.
+  const isAnother =
+    typeof found === 'object' &&
+    !hasOtherParts(receipt.etag, expected.etag) &&
+    isAnotherThan(receipt, found)
+  if (typeof found === 'object' && expected.mark !== undefined && !isAnother) {
     const isWrong = checkObject(found, expected) === 'wrong'
     if (found.mark === undefined && !isWrong) facts.dropsMarks = true
   }
-  const is = whose(found, expected, facts)
+  const is = isAnother ? 'other' : whose(found, expected, facts)
   if (typeof found !== 'object' || (is !== 'ours' && is !== 'equal')) {
     // Replaced since: what ours was is known where ETags are MD5s.
     const etag = expected.etag?.isBinding === true ? expected.etag.value : ''
@@ -154,6 +160,12 @@ async function lookAfter(
   const { etag, crc64, versionId } = found
   const told = { etag, crc64, versionId, ...definedOf(receipt) }
   return { receipt: told, isOurs: true }
+}
+
+/** Whether an object is not the one that an answer to Complete speaks of. */
+function isAnotherThan(receipt: ObjectReceipt, found: ObjectHead): boolean {
+  const isEmpty = receipt.etag === '' || found.etag === ''
+  return !isEmpty && !sameEtag(receipt.etag, found.etag)
 }
 
 /** What an answer has said; an empty ETag is none. */

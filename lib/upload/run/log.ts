@@ -59,8 +59,10 @@ export class UploadLog {
     this.state = fields.state ?? emptyState(fields.header)
     this.isNew = fields.state === undefined
     this.#durable = new Set(fields.state?.uploadIds)
-    const { upload, lastVoid: voided } = this.state
-    const isUnknown = upload?.completing !== undefined && this.isResumable
+    const { upload, put, lastVoid: voided } = this.state
+    const isUnknown =
+      (upload?.completing !== undefined && this.isResumable) ||
+      put?.completing !== undefined
     this.#before = { voided, isUnknown }
     this.setAside = fields.setAside
     this.header = fields.header

@@ -7,7 +7,7 @@
  * there is success, and a repeated PUT would replace what somebody else has put
  * since, make a second version, or a second callback.
  */
-import type { PartCheck } from '../../checkpoint/record.js'
+import type { CompletingPutRecord, PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { Call, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
@@ -35,6 +35,16 @@ interface Put {
   attempts: number
 }
 
+/** What is under the key, and what that says of the put when it is ours. */
+interface Looked {
+  found: Found
+  put:
+    (Pick<Put, 'receipt' | 'check'> & { mark?: string | undefined }) | undefined
+}
+
+/** Whoever could not look knows as much as who may not. */
+const nothingSeen: Looked = { found: 'refused', put: undefined }
+
 /** `claim`: an earlier run may have put these very bytes; the object is looked for. */
 export async function putWholeObject(
   context: RunContext,
@@ -50,6 +60,8 @@ class Putting {
   readonly #content: PartContent
   /** The object may be there, whatever the next answer says. */
   #isOpen = false
+  /** Not only since an object is there. */
+  #isUnsure = false
 
   constructor(context: RunContext, content: PartContent) {
     this.#context = context
@@ -64,8 +76,11 @@ class Putting {
     const crc64 = crc.isWanted
       ? await this.#content.digest(crc.variant)
       : undefined
-    const mark = settings.mark ? environment.id() : undefined
-    const claimed = await this.#claim(size, md5)
+    const earlier = this.#earlier(size, md5)
+    // The same put by its mark too: the one before may have happened unseen.
+    const mark = settings.mark ? (earlier?.mark ?? environment.id()) : undefined
+    this.#isUnsure = earlier !== undefined
+    const claimed = earlier && (await this.#claim(earlier))
     if (claimed === undefined) {
       const before = await sightBefore(this.#context, mark)
       const fields = { size, crc64, md5, mark, before }
@@ -92,18 +107,23 @@ class Putting {
     return confirmed
   }
 
-  /** The object of an earlier run that put these bytes, unheard. */
-  async #claim(size: number, md5: string): Promise<Put | undefined> {
+  /** What an earlier run has put or not, unheard: these bytes with these options. */
+  #earlier(size: number, md5: string): CompletingPutRecord | undefined {
     const { log, settings } = this.#context
     const { put } = log.state
     const earlier = put?.completing
     if (earlier === undefined || put?.isTold === true) return undefined
     if (earlier.size !== size || earlier.md5 !== md5) return undefined
-    if (earlier.sentDigest !== settings.putDigest) return undefined
+    return earlier.sentDigest === settings.putDigest ? earlier : undefined
+  }
+
+  /** Its object, if it is there. */
+  async #claim(earlier: CompletingPutRecord): Promise<Put | undefined> {
+    const { settings } = this.#context
     // What may not be put again has to be known by its mark and size alone.
     const isBinding = settings.object.forbidOverwrite !== true
-    const found = await this.#lookAgain(expectedPut(earlier, { isBinding }))
-    return found === undefined ? undefined : { ...found, attempts: 0 }
+    const looked = await this.#lookAgain(expectedPut(earlier, { isBinding }))
+    return looked.put === undefined ? undefined : { ...looked.put, attempts: 0 }
   }
 
   async #put(expected: ExpectedObject, mark: string | undefined): Promise<Put> {
@@ -120,15 +140,35 @@ class Putting {
         kindOf(error) === 'exists' && etag !== undefined
           ? { ...expected, etag: { ...etag, isBinding: false } }
           : expected
-      const found = await this.#lookAgain(ours).catch((second: unknown) => {
-        if (second instanceof UploadError) return undefined
-        throw second
-      })
-      if (found !== undefined)
-        return { ...found, attempts: error.attempts ?? 1 }
-      if (kindOf(error) !== 'exists') log.hasUnheard()
-      throw error
+      const { found, put } = await this.#lookAgain(ours).catch(
+        (second: unknown) => {
+          if (second instanceof UploadError) return nothingSeen
+          throw second
+        },
+      )
+      const isExists = kindOf(error) === 'exists'
+      // Refused at once, equal bytes are another's; our mark alone is ours.
+      const isEqual = isExists && !this.#isUnsure && put?.mark === undefined
+      if (put !== undefined && !isEqual) {
+        const { receipt, check } = put
+        return { receipt, check, attempts: error.attempts ?? 1 }
+      }
+      const isCertain = !this.#isUnsure || typeof found === 'object'
+      if (isExists && isCertain) throw error
+      log.hasUnheard()
+      throw isExists ? this.#unknown(error) : error
     }
+  }
+
+  /** Refused for an object that may be the one of an attempt before. */
+  #unknown(cause: UploadError): UploadError {
+    const { key } = this.#context.settings
+    const { status, serverCode, requestId, attempts } = cause
+    return new UploadError(
+      'PAWL_COMPLETE_UNKNOWN',
+      `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; the checkpoint is kept, and the same call looks again`,
+      { status, serverCode, requestId, attempts, key, cause },
+    )
   }
 
   /** PUT, tried again; once it may have happened the object is looked for first. */
@@ -148,9 +188,15 @@ class Putting {
         }
         mustLook = false
         try {
-          return await store.putObject({ ...request, key, object, mark }, call)
+          const put = { ...request, key, object, mark }
+          const receipt = await store.putObject(put, call)
+          // Not what was sent, by its answer, it is put again; and is there.
+          this.#isOpen = true
+          this.#isUnsure = true
+          return receipt
         } catch (error) {
           if (mayHaveHappened(error)) this.#isOpen = true
+          if (this.#isOpen && kindOf(error) !== 'exists') this.#isUnsure = true
           mustLook = this.#isOpen
           throw error
         }
@@ -177,16 +223,16 @@ class Putting {
     }
   }
 
-  /** HEAD, tried again as any other call; undefined when the object is not ours. */
-  async #lookAgain(
-    expected: ExpectedObject,
-  ): Promise<Pick<Put, 'receipt' | 'check'> | undefined> {
+  /** HEAD, tried again as any other call; no `put` when the object is not ours. */
+  async #lookAgain(expected: ExpectedObject): Promise<Looked> {
     const { requests, settings, completeSignal: signal } = this.#context
     const found = await lookAt(requests, settings, { signal })
-    if (typeof found !== 'object') return undefined
-    if (!this.#isOurs(found, expected)) return undefined
+    const isOurs = typeof found === 'object' && this.#isOurs(found, expected)
+    if (!isOurs) return { found, put: undefined }
     const check = checkObject(found, expected)
-    return check === 'wrong' ? undefined : { receipt: found, check }
+    const { mark } = found
+    const put = check === 'wrong' ? undefined : { receipt: found, check, mark }
+    return { found, put }
   }
 
   /**
@@ -197,9 +243,9 @@ class Putting {
   async #confirm(expected: ExpectedObject, put: Put): Promise<Put> {
     const { callbackFailed, callbackBody, etag } = put.receipt
     if (etag !== '') return put
-    const found = await this.#lookAgain(expected)
-    if (found !== undefined) {
-      const { receipt, check } = found
+    const looked = await this.#lookAgain(expected)
+    if (looked.put !== undefined) {
+      const { receipt, check } = looked.put
       return { ...put, receipt: { ...put.receipt, ...receipt }, check }
     }
     const isStored = callbackFailed !== undefined && saysStored(callbackFailed)
