@@ -8,12 +8,25 @@ import type { Writable } from 'node:stream'
 /** Nobody reads any more, which is for the reader to decide. */
 const readerGone = new Set(['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'])
 
+/** What fails after the task has ended is nobody's; once a stream. */
+const ignore = (): void => undefined
+
 export class StandardOutput {
+  readonly #streams: readonly Writable[]
   #failure: Error | undefined
 
   /** Listens for failures, so that they are no uncaught errors. */
   constructor(streams: readonly Writable[]) {
+    this.#streams = streams
     for (const stream of streams) stream.on('error', this.#onError)
+  }
+
+  /** The task has ended; what is still to be written may fail all the same. */
+  forget(): void {
+    for (const stream of this.#streams) {
+      stream.off('error', this.#onError).off('error', ignore)
+      stream.on('error', ignore)
+    }
   }
 
   /** Rejects with what kept something from being written that may be missed. */

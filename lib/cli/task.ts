@@ -104,6 +104,7 @@ export async function runTask(
     }
     return isStopped ? exitCodes[received] : exitCodeOf(error, kind)
   } finally {
+    written.forget()
     interrupts.forget()
   }
 }
