@@ -73,6 +73,43 @@ await t.test('the README lists every error code, and no other', async (t) => {
   t.equal(listed.length, errorCodes.length)
 })
 
+await t.test('the tests that the README names are there', async (t) => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const [, table = ''] = /## What survives what\n(.*?)\n## /s.exec(readme) ?? []
+  const rows = table.split('\n').filter((line) => line.startsWith('| '))
+  const files = readdirSync(join(root, 'test'), { recursive: true })
+    .map(String)
+    .map((name) => name.replace(/(\.(sized|more|long))?(\.test)?\.ts$/, ''))
+  const known = new Set(files)
+  for (const row of rows.slice(2)) {
+    const cell = row.split(' | ').at(-1) ?? ''
+    const named = [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)
+    t.ok(named.length > 0, row)
+    for (const name of named) t.ok(known.has(name), name)
+  }
+  t.ok(rows.length > 15)
+})
+
+await t.test('the README is short', (t) => {
+  const lines = readFileSync(join(root, 'README.md'), 'utf8').split('\n')
+  t.ok(lines.length <= 351, `${lines.length} lines`)
+  t.end()
+})
+
+await t.test('every document is led to', (t) => {
+  const texts = ['README.md', 'CONTRIBUTING.md'].map((name) =>
+    readFileSync(join(root, name), 'utf8'),
+  )
+  const names = readdirSync(join(root, 'docs'))
+  for (const name of names.filter((name) => name.endsWith('.md'))) {
+    t.ok(
+      texts.some((text) => text.includes(`docs/${name}`)),
+      name,
+    )
+  }
+  t.end()
+})
+
 await t.test('files are small', async (t) => {
   for (const name of sources) {
     const lines = readFileSync(join(root, 'lib', name), 'utf8').split('\n')
