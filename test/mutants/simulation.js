@@ -49,8 +49,12 @@ function firstFinding(profile) {
     './test/support/typescript.js',
     '--disable-warning=DEP0205',
     'test/simulation/main.ts',
-    ...['--schedules', `${schedules}`, '--seed', `${seed}`],
-    ...['--profile', profile, '--processes', '1', '--one', '--json'],
+    `--schedules=${schedules}`,
+    `--seed=${seed}`,
+    `--profile=${profile}`,
+    '--processes=1',
+    '--one',
+    '--json',
   ]
   const options = { cwd: directory, maxBuffer: 2 ** 24 }
   return new Promise((resolve, reject) => {

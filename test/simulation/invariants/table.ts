@@ -374,6 +374,14 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
     ({ outcome: other }) =>
       other?.kind === 'success' && other.result.uploadId === top.upload?.id,
   )
+  // Given up by its caller, with its log.
+  if (
+    runs.some(
+      ({ plan: { discards }, ending }) => discards || ending?.how === 'discard',
+    )
+  ) {
+    return undefined
+  }
   // Killed when its log was gone already, it can only have succeeded.
   if (maker?.outcome?.kind === 'killed' && maker.leftLog === undefined) {
     return undefined
@@ -455,6 +463,11 @@ function successIsTrue(
   if (run.plan.verify === false && isMixedByOthers(scene)) return undefined
   const made = madeBy(scene, result)
   const there = scene.truth.current(key)
+  // Without a mark, equal is all that can be known after a put unheard.
+  const isEqual =
+    scene.truth.traits.marks === 'dropped' &&
+    scene.world.happened.has('others-put-equal')
+  if (made.length === 0 && isEqual) return undefined
   if (made.length === 0) {
     return `${run.actor.name} resolves, and its upload has made nothing: ${there === undefined ? 'no object is there' : `what is there was made by ${there.by.name}`}`
   }
