@@ -58,12 +58,6 @@ export const simulationMutants = [
     profile: 'oss',
   },
   {
-    name: 'a lost answer to Complete is as good as a refusal',
-    find: 'if (mayHaveHappened(error)) this.#isOpen = true\n    if (this',
-    replace: "if (kind === 'no-upload') this.#isOpen = true\n    if (this",
-    profile: 'oss',
-  },
-  {
     name: 'an object is claimed whatever the source is',
     find: 'if (!provesEqual(record, { size, hash })) return false',
     replace: '',
@@ -80,11 +74,5 @@ export const simulationMutants = [
     find: 'current: mayBeSuperseded ? isOurs : undefined,',
     replace: 'current: undefined,',
     profile: 's3',
-  },
-  {
-    name: 'an earlier Complete is not dead first',
-    find: 'for (const [uploadId, mark] of log.state.rivals) {',
-    replace: 'for (const [uploadId, mark] of new Map()) {',
-    profile: 'kms',
   },
 ]
