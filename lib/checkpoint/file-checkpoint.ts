@@ -18,7 +18,7 @@ import { nodeFileSystem, systemCode } from './file-system.js'
 import type { FileSystem } from './file-system.js'
 import { noLocker, platformLocker } from './lock.js'
 import type { Locker } from './lock.js'
-import { lstatIfAny, openLogFile } from './open-log-file.js'
+import { asideNames, lstatIfAny, openLogFile } from './open-log-file.js'
 import type { OpenLogFile } from './open-log-file.js'
 import { readWhole } from './read-whole.js'
 
@@ -47,9 +47,6 @@ export function fileCheckpoint(
     lock ? platformLocker() : noLocker,
   )
 }
-
-/** How many damaged logs of one path are kept. */
-const MAX_SET_ASIDE = 1000
 
 export class FileCheckpoint implements Checkpoint {
   readonly name: string
@@ -192,10 +189,9 @@ export class FileCheckpoint implements Checkpoint {
 
   /** Gives the file another name, never one that is taken, instead of its own. */
   async #linkAside(): Promise<string> {
-    for (let count = 1; count <= MAX_SET_ASIDE; count++) {
-      const suffix = count === 1 ? '.damaged' : `.damaged-${count}`
+    for (const aside of asideNames(this.#path)) {
       try {
-        await this.#fs.link(this.#path, this.#path + suffix)
+        await this.#fs.link(this.#path, aside)
       } catch (error) {
         if (systemCode(error) === 'EEXIST') continue
         throw error
@@ -204,13 +200,13 @@ export class FileCheckpoint implements Checkpoint {
         await this.#fs.unlink(this.#path)
       } catch (error) {
         // Two names would make the log unsafe for every later run.
-        await this.#fs.unlink(this.#path + suffix)
+        await this.#fs.unlink(aside)
         throw error
       }
       await this.#fs.syncDirectory(dirname(this.#path))
-      return this.name + suffix
+      return this.name + aside.slice(this.#path.length)
     }
-    throw new Error(`there are ${MAX_SET_ASIDE} damaged logs beside it already`)
+    throw new Error('there are too many damaged logs beside it already')
   }
 
   /** Whether the path names this file no longer. */

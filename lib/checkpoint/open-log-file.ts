@@ -88,9 +88,17 @@ async function lockFile(
 ): Promise<OpenLogFile | undefined> {
   let lock: HeldLock | undefined
   try {
-    const { dev: device, ino: inode } = await checked(handle, name)
+    const found = await handle.stat()
+    checkKind(found, name)
+    const aside = await halfSetAside(found, path, fs)
+    if (aside === undefined) checkHolders(found, name)
+    const { dev: device, ino: inode } = found
     lock = await locker({ fd: handle.fd, device, inode })
     if (lock === undefined) throw fileLocked(name, 'is held by another upload')
+    if (aside !== undefined) {
+      await fs.unlink(aside)
+      checkHolders(await handle.stat(), name)
+    }
     const named = await lstatIfAny(fs, path)
     if (named?.dev === device && named.ino === inode) {
       return { handle, lock, device, inode, isNew }
@@ -125,11 +133,32 @@ async function removeUnused(
   }
 }
 
-async function checked(handle: LogHandle, name: string): Promise<BigIntStats> {
-  const found = await handle.stat()
-  checkKind(found, name)
-  checkHolders(found, name)
-  return found
+/** How many damaged logs may be beside one. */
+const MAX_SET_ASIDE = 1000
+
+/** The names that a damaged log may be given, in order. */
+export function* asideNames(path: string): Generator<string> {
+  yield `${path}.damaged`
+  for (let count = 2; count <= MAX_SET_ASIDE; count++) {
+    yield `${path}.damaged-${count}`
+  }
+}
+
+/**
+ * The second name of a log whose setting aside was cut off between its two steps:
+ * both would make it unsafe for every later run.
+ */
+async function halfSetAside(
+  { nlink, dev, ino }: BigIntStats,
+  path: string,
+  fs: FileSystem,
+): Promise<string | undefined> {
+  if (nlink !== 2n) return undefined
+  for (const name of asideNames(path)) {
+    const found = await lstatIfAny(fs, name)
+    if (found?.dev === dev && found.ino === ino) return name
+  }
+  return undefined
 }
 
 /** Throws for what cannot be a log, before it is opened and again after. */

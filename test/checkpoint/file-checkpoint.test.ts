@@ -376,6 +376,25 @@ await t.test('a damaged log is kept under a name that is free', async (t) => {
   t.equal(readFileSync(`${path}.damaged-2`, 'utf8'), 'damaged')
 })
 
+await t.test(
+  'a log whose setting aside was cut off can be opened',
+  async (t) => {
+    const path = logIn(t, {
+      'log.pawl': 'damaged',
+      'log.pawl.damaged': 'an older one',
+    })
+    chmodSync(path, 0o600)
+    linkSync(path, `${path}.damaged-2`)
+    const checkpoint = fileCheckpoint(path)
+    t.same(await checkpoint.open(), Buffer.from('damaged'))
+    t.equal(statSync(path).nlink, 1)
+    t.equal(await checkpoint.setAside(), `${path}.damaged-2`)
+    await checkpoint.close()
+    t.equal(readFileSync(`${path}.damaged`, 'utf8'), 'an older one')
+    t.equal(readFileSync(`${path}.damaged-2`, 'utf8'), 'damaged')
+  },
+)
+
 await t.test('a log that cannot be set aside stays what it was', async (t) => {
   for (const call of ['link', 'unlink'] as const) {
     const path = logIn(t, { 'log.pawl': 'damaged' })

@@ -1,12 +1,14 @@
 /** Faults that are planted are there to be found. */
 import t from 'tap'
 import { mutants, mutated } from './mutants.js'
+import { simulationMutants } from './simulation-mutants.js'
 import { libFiles } from './sources.js'
 
 await t.test('each fault changes one place of the sources', async (t) => {
   const files = libFiles()
   t.ok(mutants.length >= 10)
-  for (const mutant of mutants) {
+  t.ok(simulationMutants.length >= 10)
+  for (const mutant of [...mutants, ...simulationMutants]) {
     const { name, text } = mutated(mutant, files)
     const before = files.find((file) => file.name === name)
     t.ok(before !== undefined && before.text !== text, mutant.name)

@@ -14,15 +14,27 @@ export interface Campaign {
   profile?: ProfileName
   /** Names of invariants that are not looked at. */
   except: readonly string[]
+  /** Ends with the first that is found. */
+  isOneEnough?: boolean
 }
 
 export interface Finding {
+  /** The how manieth schedule it was. */
+  number: number
   seed: number
   violation: Violation
 }
 
 export async function playAll(
-  { seed, first, step, schedules, profile, except }: Campaign,
+  {
+    seed,
+    first,
+    step,
+    schedules,
+    profile,
+    except,
+    isOneEnough = false,
+  }: Campaign,
   onPlayed: (index: number) => void = () => undefined,
 ): Promise<Finding[]> {
   const found: Finding[] = []
@@ -30,7 +42,9 @@ export async function playAll(
     const own = schedules === 1 ? seed : seedOf(seed, index)
     const played = await playSchedule(own, planOf(own, profile), { except })
     if (played.violation !== undefined) {
-      found.push({ seed: own, violation: played.violation })
+      const { violation } = played
+      found.push({ number: index + 1, seed: own, violation })
+      if (isOneEnough) break
     }
     onPlayed(index)
   }

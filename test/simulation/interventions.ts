@@ -106,9 +106,8 @@ export const interventions: readonly Intervention[] = [
     name: 'others-copy-mark',
     weight: 3,
     story: 'a tool rewrites the object with other bytes and keeps its metadata',
-    act(scene, run, random) {
-      const { truth } = scene
-      const model = truth.current(key) ?? oursIn(scene)
+    act({ truth }, run, random) {
+      const model = truth.current(key)
       if (model?.mark === undefined) return false
       const { options: same, mark } = model
       truth.place(other, key, othersBytes(run, random), { options: same, mark })

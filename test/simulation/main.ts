@@ -1,6 +1,6 @@
 /**
  * `npm run simulate -- --schedules N --seed S [--profile P] [--processes 2]
- * [--stories 3] [--except 'an invariant']`: plays schedules, and tells of what
+ * [--stories 3] [--except 'an invariant'] [--one]`: plays schedules, and tells of what
  * was found as stories, each with the command that tells it again.
  */
 import { fork } from 'node:child_process'
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     except: { type: 'string', multiple: true, default: [] },
     whole: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    one: { type: 'boolean', default: false },
   },
 })
 const profile = profileNames.find((name) => name === values.profile)
@@ -34,6 +35,7 @@ const base: Omit<Campaign, 'first' | 'step'> = {
   seed: Number(values.seed),
   schedules: Number(values.schedules),
   except: values.except,
+  isOneEnough: values.one,
   ...(profile === undefined ? {} : { profile }),
 }
 

@@ -83,6 +83,12 @@ export class Run {
     return this.#upload?.uploadId
   }
 
+  /** The upload that its failure names. */
+  get uploadIdTold(): string | undefined {
+    if (this.outcome?.kind !== 'failure') return undefined
+    return (this.outcome.error as { uploadId?: string }).uploadId
+  }
+
   start(store: StoreModel): void {
     const { plan } = this
     const common: UploadOptions = {

@@ -7,6 +7,7 @@ import { key, logPath } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
 import type { World } from '../world.js'
+import type { Traits } from '../store/profiles.js'
 import type { Actor, StoredObject, StoredUpload } from '../store/truth.js'
 import { logOn, openUploadIn } from './log.js'
 
@@ -116,7 +117,18 @@ export const afterRun: readonly Check<[Run]>[] = [
       const isShown = ownObjects(scene, run, result).some((object) =>
         truth.wasOnTop(key, object, run.startedAt, world.now),
       )
-      return isShown ? undefined : 'its object was never on top of the key'
+      // Without a look, or an ETag to compare, it cannot say what has precedence.
+      const mayNotLook =
+        truth.traits.order === 'initiate' &&
+        happened(world, ['denied', 'right-lost', 'empty-etag'])
+      // Without a mark, equal is all that can be known of an older log's object.
+      const isEqual =
+        truth.traits.marks === 'dropped' &&
+        happened(world, ['second-machine', 'log-restored'])
+      const isExcused = mayNotLook || isEqual || isRewritten(scene, run, result)
+      return isShown || isExcused || scene.denied.has('headObject')
+        ? undefined
+        : 'its object was never on top of the key'
     }),
   },
   {
@@ -251,20 +263,7 @@ export const atTheEnd: readonly Check<[]>[] = [
     name: 'a finished object stays as it is',
     says: 'Nothing that we do later changes an object that was told of.',
     of(scene) {
-      // Where a completed upload takes parts, a late one or a copied log breaks it.
-      if (
-        scene.truth.traits.completedUpload === 'listed' &&
-        happened(scene.world, [
-          'second-machine',
-          'log-restored',
-          'kill',
-          'power-loss',
-          'late-effect',
-          'late-effect-cut',
-        ])
-      ) {
-        return undefined
-      }
+      if (mayBreakLater(scene) || isMixedByOthers(scene)) return undefined
       for (const run of scene.runs) {
         if (run.outcome?.kind !== 'success') continue
         const { result } = run.outcome
@@ -298,8 +297,8 @@ function isDamagedUnseen(
   // The store could have refused it, had it been told its MD5.
   if (isPut) return !traits.comparesMd5
   if (plan.verify === false || traits.digest === 'none') return true
-  const isCrc = traits.digest !== 'md5' && plan.verify !== 'md5'
-  return !isCrc && !traits.comparesMd5 && traits.etags !== 'md5'
+  const isByCrc = traits.digest !== 'md5' && plan.verify !== 'md5'
+  return !isByCrc && !traits.comparesMd5 && traits.etags !== 'md5'
 }
 
 /** Where ETags are not looked at, a part that comes late is in the object. */
@@ -307,6 +306,19 @@ function isMixedByOthers({ world, truth }: Scene): boolean {
   const late = ['kill', 'power-loss', 'late-effect', 'late-effect-cut']
   const mixing = [...late, 'second-machine', 'others-send-part', 'twice']
   return !truth.traits.comparesEtags && happened(world, mixing)
+}
+
+/** Where a completed upload takes parts, a late one or a copied log breaks it. */
+function mayBreakLater({ world, truth }: Scene): boolean {
+  const breaking = [
+    'second-machine',
+    'log-restored',
+    'kill',
+    'power-loss',
+    'late-effect',
+    'late-effect-cut',
+  ]
+  return truth.traits.completedUpload === 'listed' && happened(world, breaking)
 }
 
 /** What can make a log another than the last run has left. */
@@ -355,21 +367,43 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
     top.options === run.options
   if (code !== 'PAWL_ALREADY_EXISTS' || !isOurs || !plan.log) return undefined
   const maker = runs.find(({ number }) => number === top.by.run)
+  // The condition goes with Complete and PutObject: with it, it is another call.
+  const { forbidOverwrite } = plan.object
+  if (maker?.plan.object.forbidOverwrite !== forbidOverwrite) return undefined
   const isTold = runs.some(
     ({ outcome: other }) =>
       other?.kind === 'success' && other.result.uploadId === top.upload?.id,
   )
+  // Given up by its caller, with its log.
+  if (
+    runs.some(
+      ({ plan: { discards }, ending }) => discards || ending?.how === 'discard',
+    )
+  ) {
+    return undefined
+  }
+  // Killed when its log was gone already, it can only have succeeded.
+  if (maker?.outcome?.kind === 'killed' && maker.leftLog === undefined) {
+    return undefined
+  }
+  // What is not as it was sent, by an answer, was told of as that.
+  if (errorOf(maker?.outcome).completed === true) return undefined
   const canBeSeen =
     traits.marks === 'kept' &&
     traits.headLag === 0 &&
     !denied.has('headObject') &&
-    !happened(world, [...unknownLogs, 'power-loss', 'right-lost'])
-  return canBeSeen && !isTold && maker?.plan.log === true
+    !happened(world, [...unknownLogs, 'power-loss', 'right-lost', 'denied'])
+  return canBeSeen && !isTold && maker.plan.log
     ? `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
     : undefined
 }
 
+function errorOf(outcome: Run['outcome']): Failure {
+  return outcome?.kind === 'failure' ? (outcome.error as Failure) : {}
+}
+
 interface Failure {
+  completed?: boolean
   code?: string
   uploadId?: string
   resumable?: boolean
@@ -383,6 +417,10 @@ function ifSuccess(
     run.outcome?.kind === 'success'
       ? of(scene, run, run.outcome.result)
       : undefined
+}
+
+function isCrc(digest: Traits['digest']): boolean {
+  return digest === 'crc64ecma' || digest === 'crc64nvme'
 }
 
 function isOneOf(bytes: Uint8Array, sources: readonly Uint8Array[]): boolean {
@@ -418,12 +456,25 @@ function successIsTrue(
   if (isDamagedUnseen(scene, run, result.uploadId === undefined)) {
     return undefined
   }
+  const isListed = scene.truth.traits.completedUpload === 'listed'
+  const secondWriter = ['second-machine', 'log-restored']
+  if (isListed && happened(scene.world, secondWriter)) return undefined
+  // Where nobody compares, what others have sent to the upload is not seen.
+  if (run.plan.verify === false && isMixedByOthers(scene)) return undefined
   const made = madeBy(scene, result)
   const there = scene.truth.current(key)
+  // Without a mark, equal is all that can be known after a put unheard.
+  const isEqual =
+    scene.truth.traits.marks === 'dropped' &&
+    scene.world.happened.has('others-put-equal')
+  if (made.length === 0 && isEqual) return undefined
   if (made.length === 0) {
     return `${run.actor.name} resolves, and its upload has made nothing: ${there === undefined ? 'no object is there' : `what is there was made by ${there.by.name}`}`
   }
   const ofBytes = made.filter(({ bytes }) => isOneOf(bytes, run.sources))
+  // HEAD does not show what goes with Complete.
+  const isOthers = ofBytes.some(({ by }) => by.run === undefined)
+  if (isOthers && scene.truth.traits.dialect === 'oss') return undefined
   return ofBytes.length === 0
     ? `${run.actor.name} resolves, and its upload has made an object of other bytes`
     : `${run.actor.name} resolves with options ${ofBytes[0]?.options}, it asked for ${run.options}`
@@ -440,7 +491,15 @@ function resultIsTrue(
   const right = objects.filter(
     (object) => object.etag.toLowerCase() === etag.toLowerCase(),
   )
-  if (right.length === 0 && !(etag === '' && isUntold(scene, objects))) {
+  if (right.length === 0 && isRewritten(scene, run, result)) return undefined
+  // An equal object of others, where the answer to Complete had no ETag.
+  const isOthers =
+    scene.world.happened.has('empty-etag') &&
+    scene.world.happened.has('others-put-equal')
+  if (right.length === 0 && isOthers && isCrc(scene.truth.traits.digest)) {
+    return undefined
+  }
+  if (right.length === 0 && !(etag === '' && isUntold(scene, run, objects))) {
     return `ETag ${etag}, the object's is ${objects[0]?.etag}`
   }
   const [object] = right.length === 0 ? objects : right
@@ -450,10 +509,10 @@ function resultIsTrue(
     return `version ${versionId}, the object's is ${object.versionId}`
   }
   const { digest } = scene.truth.traits
-  const isCrc = digest === 'crc64ecma' || digest === 'crc64nvme'
+  const hasCrc = isCrc(digest)
   // Where nobody compares it, the server's word is all there is.
   const isCompared = run.plan.verify === undefined
-  if (crc64 !== undefined && isCrc && isCompared) {
+  if (crc64 !== undefined && hasCrc && isCompared) {
     const said = scene.truth.crcOf(object)
     if (said !== crc64) return `CRC-64 ${crc64}, the object's is ${said}`
   }
@@ -472,24 +531,56 @@ function resultIsTrue(
   if (partsReused + sent.size < parts) {
     return `${partsReused} of ${parts} parts reused, ${sent.size} were sent`
   }
-  if (verified === 'crc64' && !isCrc) return `verified by a CRC-64 of nobody`
+  if (verified === 'crc64' && !hasCrc) return `verified by a CRC-64 of nobody`
   if (verified === 'md5' && scene.truth.traits.etags !== 'md5') {
     return 'verified by MD5, where no ETag is one'
   }
   return undefined
 }
 
+/**
+ * What is told of is what a tool has made of the object, with its mark and its
+ * size, where these are all that can be compared.
+ */
+function isRewritten(
+  { truth, world }: Scene,
+  { plan }: Run,
+  { etag, size, uploadId }: UploadResult,
+): boolean {
+  const { digest, etags } = truth.traits
+  const isMd5 = digest === 'md5' && etags === 'md5'
+  // A put that may not be repeated is known by its mark and size alone.
+  const isPut = uploadId === undefined && plan.object.forbidOverwrite
+  const isCompared =
+    plan.verify !== false && ((isMd5 && !isPut) || isCrc(digest))
+  if (isCompared || !world.happened.has('others-copy-mark')) return false
+  return truth.objects.some(
+    (object) =>
+      object.by.run === undefined &&
+      object.mark !== undefined &&
+      object.bytes.length === size &&
+      object.etag === etag,
+  )
+}
+
 /** The answer had no ETag, and the object could not be asked for it. */
 function isUntold(
   { truth, world, denied }: Scene,
+  { plan }: Run,
   objects: readonly StoredObject[],
 ): boolean {
-  const { completeEtag, headLag } = truth.traits
+  const { completeEtag, headLag, marks, digest, etags } = truth.traits
   const isEmpty = completeEtag === 'empty' || world.happened.has('empty-etag')
   const top = truth.current(key, headLag)
   const mayNotLook =
     denied.has('headObject') || world.happened.has('denied') || headLag > 0
-  return isEmpty && (mayNotLook || top === undefined || !objects.includes(top))
+  // Without a mark and without digests it cannot be known for ours.
+  const isCompared = isCrc(digest) || (etags === 'md5' && plan.verify !== false)
+  const isUnknown = marks === 'dropped' && !isCompared
+  return (
+    isEmpty &&
+    (mayNotLook || isUnknown || top === undefined || !objects.includes(top))
+  )
 }
 
 /** Uploads of ours that nobody has ended. */
@@ -529,7 +620,12 @@ function leftBehind(scene: Scene): string | undefined {
     const run = runs.find(({ number }) => number === by.run)
     const hadLog = run?.plan.log !== false
     if (isKnown || !isHeard) continue
-    if (!hadLog && truth.completesSent.has(id)) continue
+    // Its Complete may still come to something, or it could not be aborted.
+    const isExcused =
+      truth.abortsFailed.has(id) ||
+      (truth.completesUnsure.has(id) &&
+        (run?.uploadIdTold === id || run?.ending !== undefined))
+    if (!hadLog && isExcused) continue
     return `${id} of ${by.name} is open, and ${hadLog ? 'no log names it' : 'it had no log'}`
   }
   return undefined

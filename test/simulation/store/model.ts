@@ -135,21 +135,38 @@ export class StoreModel implements Model {
     )
   }
 
-  completeUpload(
+  async completeUpload(
     request: CompleteUploadRequest,
     call: Call,
   ): Promise<ObjectAnswer> {
-    const what = `Complete of ${request.uploadId}`
-    return this.#exchange({ name: 'completeUpload', what, call }, (by) =>
-      this.#around.truth.completeUpload(by, request),
-    )
+    const { truth } = this.#around
+    const { uploadId } = request
+    const what = `Complete of ${uploadId}`
+    try {
+      return await this.#exchange(
+        { name: 'completeUpload', what, call },
+        (by) => truth.completeUpload(by, request),
+      )
+    } catch (error) {
+      if (!isCertain(error)) truth.completesUnsure.add(uploadId)
+      throw error
+    }
   }
 
-  abortUpload({ uploadId }: AbortUploadRequest, call: Call): Promise<void> {
+  async abortUpload(
+    { uploadId }: AbortUploadRequest,
+    call: Call,
+  ): Promise<void> {
+    const { truth } = this.#around
     const what = `Abort of ${uploadId}`
-    return this.#exchange({ name: 'abortUpload', what, call }, (by) =>
-      this.#around.truth.abortUpload(by, uploadId),
-    )
+    try {
+      await this.#exchange({ name: 'abortUpload', what, call }, (by) =>
+        truth.abortUpload(by, uploadId),
+      )
+    } catch (error) {
+      truth.abortsFailed.add(uploadId)
+      throw error
+    }
   }
 
   listUploads(request: ListUploadsRequest, call: Call): Promise<UploadPage> {
@@ -319,6 +336,16 @@ export class StoreModel implements Model {
     const spoilt = spoil(outcome.value as object, random) as A
     return { ok: true, value: spoilt }
   }
+}
+
+/** Nothing can come of a request that was refused so. */
+function isCertain(error: unknown): boolean {
+  if (!(error instanceof StoreError)) return false
+  const { kind, cause } = error
+  const isUnsent =
+    (cause as { code?: string } | undefined)?.code === 'ECONNREFUSED'
+  const unsure = ['network', 'timeout', 'server', 'response', 'no-upload']
+  return isUnsent || ![...unsure, 'conflict'].includes(kind)
 }
 
 type Chosen = Fault & { random: Random }

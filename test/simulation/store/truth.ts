@@ -129,8 +129,10 @@ export class StoreTruth {
     uploadId: string
     partNumber: number
   })[] = []
-  /** Uploads whose Complete has arrived, whatever came of it. */
-  readonly completesSent = new Set<string>()
+  /** Uploads whose Complete was sent, and not answered for certain. */
+  readonly completesUnsure = new Set<string>()
+  /** Uploads whose Abort was sent, and has failed for all that its client knows. */
+  readonly abortsFailed = new Set<string>()
   /** Hears of each object that is made, and of what was on top before. */
   onMade: (made: StoredObject, before: StoredObject | undefined) => void = () =>
     undefined
@@ -270,7 +272,6 @@ export class StoreTruth {
     },
   ): ObjectAnswer {
     const { traits } = this
-    this.completesSent.add(uploadId)
     const upload = this.uploads.get(uploadId)
     if (upload === undefined || upload.state === 'aborted') {
       throw problem(
@@ -290,7 +291,8 @@ export class StoreTruth {
       }
     }
     this.#mustNotExist(traits.completeCondition, upload.key, object)
-    const bytes = this.#named(upload, parts)
+    const named = this.#named(upload, parts)
+    const bytes = Buffer.concat(named.map((part) => part.bytes))
     if (
       expected !== undefined &&
       traits.digest === 'crc64nvme' &&
@@ -306,7 +308,7 @@ export class StoreTruth {
         traits.dialect === 's3' ? acl : (object.acl ?? ''),
       ),
       mark: upload.mark,
-      etag: this.#objectEtag(bytes, parts),
+      etag: this.#objectEtag(bytes, named),
       at: this.#world.now,
       lastModified: traits.dates === 'initiate' ? upload.initiated : this.clock,
       versionId: this.#version(),
@@ -433,14 +435,14 @@ export class StoreTruth {
     }
   }
 
-  #named(upload: StoredUpload, parts: readonly CompletedPart[]): Uint8Array {
+  #named(upload: StoredUpload, parts: readonly CompletedPart[]): StoredPart[] {
     const { comparesEtags, unnamedParts } = this.traits
     const isAllNamed = upload.parts.size === parts.length
     if (parts.length === 0 || (unnamedParts === 'refused' && !isAllNamed)) {
       throw problem(problems.invalidPart)
     }
     let last = 0
-    const pieces = parts.map(({ partNumber, etag }) => {
+    return parts.map(({ partNumber, etag }) => {
       const part = upload.parts.get(partNumber)
       const isRight =
         part !== undefined &&
@@ -448,9 +450,8 @@ export class StoreTruth {
         (!comparesEtags || bare(part.etag) === bare(etag))
       if (!isRight) throw problem(problems.invalidPart)
       last = partNumber
-      return part.bytes
+      return part
     })
-    return Buffer.concat(pieces)
   }
 
   #mustNotExist(
@@ -504,7 +505,7 @@ export class StoreTruth {
     }
   }
 
-  #objectEtag(bytes: Uint8Array, parts: readonly CompletedPart[]): string {
+  #objectEtag(bytes: Uint8Array, parts: readonly StoredPart[]): string {
     const { etags, dialect } = this.traits
     if (etags !== 'md5') {
       const hash = md5(bytes).toString('hex')

@@ -1,0 +1,78 @@
+/**
+ * Faults of what is believed and in which order it is done, each with the sort of
+ * store on which the simulator has to find it.
+ */
+export const simulationMutants = [
+  {
+    name: "an object with another's mark is ours",
+    find: 'if (mark !== undefined && found.mark === mark) {',
+    replace: 'if (mark !== undefined) {',
+    profile: 'oss',
+  },
+  {
+    name: 'an equal object without our mark is ours',
+    find: "  if (mark !== undefined && !dropsMarks) return 'other'\n",
+    replace: '',
+    profile: 'oss',
+  },
+  {
+    name: 'what contradicts the mark is not looked at',
+    find: "if (verdict === 'wrong' || isOtherMaking(found, expected)) return 'other'",
+    replace: '',
+    profile: 's3',
+  },
+  {
+    name: 'the log of a first run that failed is removed with an upload in it',
+    find: 'if (!this.isNew || uploadIds.size > 0) return true',
+    replace: 'if (!this.isNew) return true',
+    profile: 'oss',
+  },
+  {
+    name: 'the log does not say that the result was handed out',
+    find: "await quietly(context, () => log.append({ type: 'told' }))",
+    replace: '',
+    profile: 'oss',
+  },
+  {
+    name: 'an object with the options of another call is ours',
+    find: 'if (!isAsAsked) {',
+    replace: 'if (!isAsAsked && found.size < 0) {',
+    profile: 'oss',
+  },
+  {
+    name: 'Complete is repeated without a look',
+    find: "const { found, is } = await this.#look()\n    if (isObject(found) && is === 'ours') return found\n    // Some",
+    replace: "const found = 'absent'\n    const is = 'other'\n    // Some",
+    profile: 'oss',
+  },
+  {
+    name: 'a part is proved by its size',
+    find: 'return record.size === candidate.size && record.hash === candidate.hash',
+    replace: 'return record.size === candidate.size',
+    profile: 'oss',
+  },
+  {
+    name: 'Complete is sent before the log says so',
+    find: 'await log.append(completing)',
+    replace: 'void log.append(completing)',
+    profile: 'oss',
+  },
+  {
+    name: 'an object is claimed whatever the source is',
+    find: 'if (!provesEqual(record, { size, hash })) return false',
+    replace: '',
+    profile: 'oss',
+  },
+  {
+    name: 'where the store ignores the condition nobody looks before Complete',
+    find: 'if (settings.object.forbidOverwrite === true) await this.#mustNotExist()',
+    replace: '',
+    profile: 'ceph',
+  },
+  {
+    name: 'an object that another has superseded is not told',
+    find: 'current: mayBeSuperseded ? isOurs : undefined,',
+    replace: 'current: undefined,',
+    profile: 's3',
+  },
+]
