@@ -77,9 +77,9 @@ export const mutants = [
     near: ['test/store/retry.test.ts'],
   },
   {
-    name: 'scripts hear that an upload cannot be gone on with',
-    find: 'return isKept ? exitCodes.resumable : exitCodes.failed',
-    replace: 'return exitCodes.failed',
+    name: 'scripts do not hear that the same command may succeed',
+    find: '    ? exitCodes.resumable\n    : exitCodes.failed\n}',
+    replace: '    ? exitCodes.failed\n    : exitCodes.failed\n}',
     near: ['test/cli'],
   },
 ]

@@ -49,12 +49,7 @@ const rights: Rights[] = [
       'ListMultipartUploads',
     ],
     lost: {
-      OSS: [
-        'PAWL_COMPLETE_UNKNOWN',
-        'PAWL_UPLOAD_GONE',
-        'PAWL_UPLOAD_CONTENDED',
-        'PAWL_UPLOAD_CONTENDED',
-      ],
+      OSS: ['PAWL_COMPLETE_UNKNOWN', 'PAWL_UPLOAD_GONE'],
     },
   },
   {
@@ -247,14 +242,17 @@ for (const { name, without } of rights) {
 test('where a Complete may be under way, the right that is missing is named', async (t) => {
   const dev = await smallUploads(t)
   const without: Operation[] = ['HeadObject', 'AbortMultipartUpload']
-  takeAway(dev, without, losesAnswer())
+  takeAway(dev, without, ({ operation }) =>
+    operation === 'CompleteMultipartUpload' ? { kind: 'silence' } : undefined,
+  )
   t.match(await dev.fail(bytes, { timeout }), {
     code: 'PAWL_COMPLETE_UNKNOWN',
     transient: true,
   })
   const before = dev.server.requests.length
-  const error = await dev.fail(bytes, { timeout })
-  t.match(error, {
+  // Another object: the upload that is still listed has to be ended first.
+  const object = { contentType: 'text/plain' }
+  t.match(await dev.fail(bytes, { timeout, object }), {
     code: 'PAWL_UPLOAD_CONTENDED',
     message: /AbortMultipartUpload is needed/,
     transient: false,

@@ -74,6 +74,9 @@ export async function endRivals(context: Means): Promise<void> {
           if (!(error instanceof UploadError)) throw error
           const by = await seenAsObject()
           if (by !== undefined) return by
+          // Not even its Complete can find it any more.
+          const left = await listAllParts(requests, settings, uploadId)
+          if (left === 'gone') return 'gone'
           throw contended(uploadId, error, {
             key,
             isRefused: isRefusedLook(error),
@@ -181,14 +184,13 @@ const mostRefusals = 4
 /**
  * Aborts uploads that the log has given up, once each. What cannot be aborted now
  * stays in the log for the next time; what was refused in four runs in a row is
- * let go, and told.
+ * let go, and told. `seenGone`: the server has just said that it has no such
+ * upload, which stands where this caller may not abort it.
  */
-export async function closeOldUploads({
-  settings,
-  log,
-  requests,
-  emit,
-}: Means & Pick<RunContext, 'emit'>): Promise<void> {
+export async function closeOldUploads(
+  { settings, log, requests, emit }: Means & Pick<RunContext, 'emit'>,
+  seenGone?: string,
+): Promise<void> {
   const { store, key } = settings
   for (const uploadId of log.state.unclosed) {
     const failure = await requests
@@ -208,6 +210,10 @@ export async function closeOldUploads({
     }
     const since = log.state.voidedIn.get(uploadId) ?? log.run
     const isRefused = kindOf(failure) === 'denied'
+    if (isRefused && uploadId === seenGone) {
+      await log.append({ type: 'closed', uploadId, by: 'gone' })
+      continue
+    }
     if (!isRefused || log.run - since < mostRefusals - 1) continue
     await log.append({ type: 'closed', uploadId, by: 'nobody' })
     emit('left', { uploadId, error: failure })

@@ -284,7 +284,7 @@ export class CurrentUpload {
   /** The server's word that it is gone is not the last: it is aborted as well. */
   async #voidGone(uploadId: string): Promise<void> {
     await this.#context.log.append(...givenUp(uploadId, 'upload-gone'))
-    await closeOldUploads(this.#context)
+    await closeOldUploads(this.#context, uploadId)
   }
 }
 
