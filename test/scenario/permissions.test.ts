@@ -242,7 +242,7 @@ for (const { name, without } of rights) {
 test('where a Complete may be under way, the right that is missing is named', async (t) => {
   const dev = await smallUploads(t)
   const without: Operation[] = ['HeadObject', 'AbortMultipartUpload']
-  takeAway(dev, without, ({ operation }) =>
+  takeAway(dev, without, (operation) =>
     operation === 'CompleteMultipartUpload' ? { kind: 'silence' } : undefined,
   )
   t.match(await dev.fail(bytes, { timeout }), {
