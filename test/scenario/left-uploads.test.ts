@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
 import {
+  readCheckpoint,
   uploadFile,
   type CompleteUploadRequest,
   type UploadEvents,
@@ -287,4 +288,30 @@ test('without a log an Abort that fails is not waited for long', async (t) => {
   const upload = await suspendAfter(dev, bytes, 2, { checkpoint: false })
   t.match(await failureOf(upload), { code: 'PAWL_SUSPENDED' })
   t.equal(dev.seen('AbortMultipartUpload').length, 2)
+})
+
+test('an upload that lost against another request stays in the log while it may not be aborted', async (t) => {
+  const dev = await smallUploads(t)
+  dev.server.setFault(({ operation }) => {
+    if (operation === 'AbortMultipartUpload') {
+      return { kind: 'status', status: 403, code: 'AccessDenied' }
+    }
+    return operation === 'CompleteMultipartUpload'
+      ? {
+          kind: 'status',
+          status: 409,
+          code: 'ConditionalRequestConflict',
+        }
+      : undefined
+  })
+  t.match(await dev.fail(noise(2 * part)), {
+    code: 'PAWL_UPLOAD_GONE',
+    resumable: false,
+  })
+  const { unclosed } = await readCheckpoint(dev.log)
+  t.same(
+    unclosed,
+    dev.server.openUploads().map(({ uploadId }) => uploadId),
+  )
+  t.equal(unclosed.length, 1)
 })

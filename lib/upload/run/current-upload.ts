@@ -275,16 +275,18 @@ export class CurrentUpload {
   /** The server has no such upload, and no other can be begun: the run's failure. */
   async lose(uploadId: string, cause: unknown): Promise<UploadError> {
     this.#over = 'upload-gone'
-    await this.#voidGone(uploadId)
+    // After a conflict it may well be there.
+    await this.#voidGone(uploadId, kindOf(cause) === 'no-upload')
     const { key } = this.#context.settings
     const answer = cause instanceof StoreError ? answerOf(cause) : { cause }
     return uploadGone({ ...answer, key, uploadId })
   }
 
   /** The server's word that it is gone is not the last: it is aborted as well. */
-  async #voidGone(uploadId: string): Promise<void> {
+  async #voidGone(uploadId: string, isGone = true): Promise<void> {
     await this.#context.log.append(...givenUp(uploadId, 'upload-gone'))
-    await closeOldUploads(this.#context, uploadId)
+    const seenGone = isGone ? uploadId : undefined
+    await closeOldUploads(this.#context, seenGone)
   }
 }
 
