@@ -189,7 +189,7 @@ const mostRefusals = 4
  */
 export async function closeOldUploads(
   { settings, log, requests, emit }: Means & Pick<RunContext, 'emit'>,
-  seenGone?: string | undefined,
+  seenGone?: string,
 ): Promise<void> {
   const { store, key } = settings
   for (const uploadId of log.state.unclosed) {
