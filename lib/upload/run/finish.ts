@@ -100,14 +100,16 @@ export async function finishUpload(
   const mayBeSuperseded = settings.store.precedence === 'initiate'
   // A server that replays an earlier Complete of the same upload, with other parts.
   const isReplay = hasOtherParts(receipt.etag, expected.etag)
-  let isOurs: boolean | undefined = true
+  let isOurs: boolean | 'other-parts' | undefined = true
   if (receipt.etag === '' || mayBeSuperseded || isReplay) {
     const looked = await lookAfter(context, receipt, expected)
     receipt = looked.receipt
     isOurs = looked.isOurs
   }
   const objectCheck =
-    isReplay && isOurs === false ? 'wrong' : checkObject(receipt, expected)
+    isOurs === 'other-parts' || (isReplay && isOurs === false)
+      ? 'wrong'
+      : checkObject(receipt, expected)
   if (objectCheck === 'wrong') {
     await log.append(...givenUp(uploadId, 'object-damaged', 'object'))
     throw new UploadError(
@@ -123,7 +125,8 @@ export async function finishUpload(
     parts: parts.length,
     reuse,
     verified: weakest([objectCheck, ...parts.map(({ check }) => check)]),
-    current: mayBeSuperseded ? isOurs : undefined,
+    current:
+      mayBeSuperseded && isOurs !== undefined ? isOurs === true : undefined,
   })
 }
 
@@ -136,7 +139,10 @@ async function lookAfter(
   { requests, settings, completeSignal: signal }: RunContext,
   receipt: ObjectReceipt,
   expected: ExpectedObject,
-): Promise<{ receipt: ObjectReceipt; isOurs: boolean | undefined }> {
+): Promise<{
+  receipt: ObjectReceipt
+  isOurs: boolean | 'other-parts' | undefined
+}> {
   const { environment, store } = settings
   const facts = environment.facts.of(store)
   const found = await lookAt(requests, settings, { signal })
@@ -155,7 +161,12 @@ async function lookAfter(
     // Replaced since: what ours was is known where ETags are MD5s.
     const etag = expected.etag?.isBinding === true ? expected.etag.value : ''
     const told = { ...receipt, etag: receipt.etag === '' ? etag : receipt.etag }
-    return { receipt: told, isOurs: false }
+    // The object of this very upload, with other parts: another run completed it.
+    const isOtherRun =
+      typeof found === 'object' &&
+      expected.mark !== undefined &&
+      found.mark === expected.mark
+    return { receipt: told, isOurs: isOtherRun ? 'other-parts' : false }
   }
   const { etag, crc64, versionId } = found
   const told = { etag, crc64, versionId, ...definedOf(receipt) }
