@@ -100,14 +100,14 @@ export async function finishUpload(
   const mayBeSuperseded = settings.store.precedence === 'initiate'
   // A server that replays an earlier Complete of the same upload, with other parts.
   const isReplay = hasOtherParts(receipt.etag, expected.etag)
-  let isOurs: boolean | 'other-parts' | undefined = true
+  let there: Afterwards = 'ours'
   if (receipt.etag === '' || mayBeSuperseded || isReplay) {
     const looked = await lookAfter(context, receipt, expected)
     receipt = looked.receipt
-    isOurs = looked.isOurs
+    there = looked.there
   }
   const objectCheck =
-    isOurs === 'other-parts' || (isReplay && isOurs === false)
+    there === 'other-parts' || (isReplay && there === 'replaced')
       ? 'wrong'
       : checkObject(receipt, expected)
   if (objectCheck === 'wrong') {
@@ -126,14 +126,20 @@ export async function finishUpload(
     reuse,
     verified: weakest([objectCheck, ...parts.map(({ check }) => check)]),
     current:
-      mayBeSuperseded && isOurs !== undefined ? isOurs === true : undefined,
+      mayBeSuperseded && there !== 'unknown' ? there === 'ours' : undefined,
   })
 }
 
 /**
+ * What is under the key after a certain 200: our object; another's in its place;
+ * the object of this very upload, which another run completed with other parts; or
+ * nobody knows, since this caller may not look.
+ */
+type Afterwards = 'ours' | 'replaced' | 'other-parts' | 'unknown'
+
+/**
  * HEAD after a certain 200: its answer had no ETag, or the store orders by
- * Initiate, and another object may have taken precedence. `isOurs`: undefined when
- * this caller may not look.
+ * Initiate, and another object may have taken precedence.
  */
 async function lookAfter(
   { requests, settings, completeSignal: signal }: RunContext,
@@ -141,12 +147,12 @@ async function lookAfter(
   expected: ExpectedObject,
 ): Promise<{
   receipt: ObjectReceipt
-  isOurs: boolean | 'other-parts' | undefined
+  there: Afterwards
 }> {
   const { environment, store } = settings
   const facts = environment.facts.of(store)
   const found = await lookAt(requests, settings, { signal })
-  if (found === 'refused') return { receipt, isOurs: undefined }
+  if (found === 'refused') return { receipt, there: 'unknown' }
   // Equal bytes without a mark may be another's, which the answer's ETag shows.
   const isAnother =
     typeof found === 'object' &&
@@ -166,11 +172,11 @@ async function lookAfter(
       typeof found === 'object' &&
       expected.mark !== undefined &&
       found.mark === expected.mark
-    return { receipt: told, isOurs: isOtherRun ? 'other-parts' : false }
+    return { receipt: told, there: isOtherRun ? 'other-parts' : 'replaced' }
   }
   const { etag, crc64, versionId } = found
   const told = { etag, crc64, versionId, ...definedOf(receipt) }
-  return { receipt: told, isOurs: true }
+  return { receipt: told, there: 'ours' }
 }
 
 /** Whether an object is not the one that an answer to Complete speaks of. */

@@ -45,7 +45,7 @@ interface Looked {
 /** Whoever could not look knows as much as who may not. */
 const nothingSeen: Looked = { found: 'refused', put: undefined }
 
-/** `claim`: an earlier run may have put these very bytes; the object is looked for. */
+/** First the object of an earlier run is looked for that may have put these very bytes. */
 export async function putWholeObject(
   context: RunContext,
   content: PartContent,
