@@ -71,8 +71,8 @@ export const simulationMutants = [
   },
   {
     name: 'an object that another has superseded is not told',
-    find: 'current: mayBeSuperseded ? isOurs : undefined,',
-    replace: 'current: undefined,',
+    find: "mayBeSuperseded && there !== 'unknown' ? there === 'ours' : undefined,",
+    replace: 'undefined,',
     profile: 's3',
   },
 ]
