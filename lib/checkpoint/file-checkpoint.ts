@@ -13,6 +13,7 @@
 import { dirname, resolve } from 'node:path'
 import { systemCode } from '../realm.js'
 import { UploadError, invalidOption } from '../errors.js'
+import { checkKnownOptions } from '../known-options.js'
 import type { Checkpoint } from './checkpoint.js'
 import { fileFailed, fileLocked, fileLost, fileUnsafe } from './file-errors.js'
 import { nodeFileSystem } from './file-system.js'
@@ -39,8 +40,10 @@ export interface FileCheckpointOptions {
  */
 export function fileCheckpoint(
   path: string,
-  { lock = true }: FileCheckpointOptions = {},
+  options: FileCheckpointOptions = {},
 ): Checkpoint {
+  checkKnownOptions(options, { of: 'fileCheckpoint', names: ['lock'] })
+  const { lock = true } = options
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     invalidOption('fileCheckpoint(path): the path of a file is required')
   }
