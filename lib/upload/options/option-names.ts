@@ -33,6 +33,7 @@ const common: NamesOf<UploadOptions> = {
   store: true,
   timeout: true,
   trafficLimit: true,
+  trustLog: true,
   verify: true,
 }
 

@@ -49,6 +49,8 @@ export interface UploadSettings extends RequestSettings {
   readonly isVerifyAsked: boolean
   readonly crc: CrcSettings
   readonly sequential: boolean
+  /** Owner and mode of the log's file are not looked at. */
+  readonly isLogTrusted: boolean
   readonly signal: AbortSignal | undefined
   /** SHA-256 of `sourceId`. */
   readonly sourceDigest: string | undefined
@@ -130,6 +132,7 @@ export function readSettings(
       isBefore: store.digest === 'crc64nvme',
     },
     sequential: options.sequential === true,
+    isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     ...readRequestSettings(options, environment),
     signal: optional(options.signal, aSignal),
     sourceDigest: optional(options.sourceId, (id) =>
