@@ -116,7 +116,9 @@ await t.test(
     const [command, args] = bareNode(
       `--import=${compiledFixture('no-md5')}`,
       compiledFixture('fips-child'),
-      ...[server.endpoint, directory, file],
+      server.endpoint,
+      directory,
+      file,
     )
     const { stdout } = await execute(command, args)
     const found = stdout
