@@ -26,6 +26,7 @@ import { sizeMismatch, tooManyParts } from './errors.js'
 import { Proving } from './proving.js'
 import { Reuse } from './reuse.js'
 import { Sending } from './sending.js'
+import { bounds, type Deadline } from './suspension.js'
 import { inScope, PartTracing } from './trace.js'
 
 /** Hears how its open run ends, unless it has ended it itself. */
@@ -184,6 +185,16 @@ export class OpenRun {
   /** Resolves when no part is under way, however that went. */
   async settled(): Promise<void> {
     await Promise.all(this.#tasks)
+  }
+
+  /** Lets parts end that are nearly stored, where a later run has use for them. */
+  async leaveWire(clock: Deadline): Promise<void> {
+    const { settings, sender } = this.#context
+    const { wire } = sender
+    const isOfUse = settings.isResumable && this.upload.over === undefined
+    const wait = isOfUse ? wire.lastParts(bounds.parts) : 0
+    if (wait > 0) await clock.until(wait, wire.settled())
+    wire.cut()
   }
 
   /** The end of the source: makes the object. */
