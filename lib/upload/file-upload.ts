@@ -7,12 +7,13 @@
  * ends the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
 import { needsDigests, type UploadSettings } from './options/settings.js'
 import type { Ending } from './run/context.js'
-import { followSignal, suspended } from './run/errors.js'
+import { suspended } from './run/errors.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'

@@ -105,6 +105,12 @@ export interface UploadOptions {
   requestPayer?: 'requester'
   /** OSS: parts in order, one at a time. Default false. */
   sequential?: boolean
+  /**
+   * A log given by its path, or at its default place, may be owned or written by
+   * others, all of whom are trusted: for volumes that set owners and modes.
+   * Default false: `PAWL_CHECKPOINT_UNSAFE`.
+   */
+  trustLog?: boolean
   /** How failed requests are tried again. */
   retry?: RetryOptions
   /** How long a request may take. */

@@ -10,11 +10,13 @@ import type { Crc64Variant } from '../../hash/crc64.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { UploadEnvironment } from './environment.js'
+import { checkStreamOptions } from './option-names.js'
 import type {
   Proof,
   RetryOptions,
   TimeoutOptions,
   UploadOptions,
+  UploadStreamOptions,
   Verify,
 } from './options.js'
 
@@ -47,6 +49,8 @@ export interface UploadSettings extends RequestSettings {
   readonly isVerifyAsked: boolean
   readonly crc: CrcSettings
   readonly sequential: boolean
+  /** Owner and mode of the log's file are not looked at. */
+  readonly isLogTrusted: boolean
   readonly signal: AbortSignal | undefined
   /** SHA-256 of `sourceId`. */
   readonly sourceDigest: string | undefined
@@ -66,6 +70,15 @@ const MiB = 1024 * 1024
 
 /** Part sizes that are worked out are whole multiples of this. */
 const partSizeStep = MiB
+
+/** Those of a stream; names that nobody reads are refused. */
+export function readStreamSettings(
+  options: UploadStreamOptions,
+  environment: UploadEnvironment,
+): UploadSettings {
+  checkStreamOptions(options)
+  return readSettings(options, environment)
+}
 
 export function readSettings(
   options: UploadOptions & {
@@ -119,12 +132,9 @@ export function readSettings(
       isBefore: store.digest === 'crc64nvme',
     },
     sequential: options.sequential === true,
+    isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     ...readRequestSettings(options, environment),
-    signal: optional(options.signal, (signal) =>
-      isAbortSignal(signal)
-        ? signal
-        : invalidOption('signal must be an AbortSignal'),
-    ),
+    signal: optional(options.signal, aSignal),
     sourceDigest: optional(options.sourceId, (id) =>
       typeof id === 'string' && id !== ''
         ? sha256(id)
@@ -214,6 +224,13 @@ export function optional<T, R>(
   read: (value: T) => R,
 ): R | undefined {
   return value === undefined ? undefined : read(value)
+}
+
+/** Of whichever realm. */
+export function aSignal(value: unknown): AbortSignal {
+  return isAbortSignal(value)
+    ? value
+    : invalidOption('signal must be an AbortSignal')
 }
 
 /** A function, whatever its signature: types hold that for typed callers. */
