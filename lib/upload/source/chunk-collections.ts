@@ -1,5 +1,5 @@
 /**
- * Has V8 free the chunks of all sources of the process while that is cheap.
+ * Has V8 free the chunks of sources while that is cheap.
  *
  * A chunk is memory beside the heap and is free when V8 has collected. A young
  * collection would do, and costs next to nothing; one comes when the young heap
@@ -52,5 +52,24 @@ function youngHeapLeft(): number {
   return young.space_available_size
 }
 
-/** There is one heap, and so one of these. */
-export const chunkCollections = new ChunkCollections()
+/** The most that is asked for at once, and the least that V8 looks up for. */
+const mostUrged = 256 * MiB
+const leastUrged = 64 * MiB
+
+/**
+ * Has V8 collect, for so many bytes of memory that it does not count: by as many
+ * that it does count, which are never touched and so take none.
+ */
+export function urgeCollection(bytes: number): void {
+  try {
+    counted(Math.min(Math.max(bytes, leastUrged), mostUrged))
+  } catch (error) {
+    // Where memory is so scarce, V8 collects anyway.
+    if (!(error instanceof RangeError)) throw error
+  }
+}
+
+/** In a function of its own, so that nothing holds it afterwards. */
+function counted(bytes: number): number {
+  return new ArrayBuffer(bytes).byteLength
+}
