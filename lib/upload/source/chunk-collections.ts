@@ -14,6 +14,7 @@
  * memory. Figures: bench/README.md.
  */
 import { getHeapSpaceStatistics } from 'node:v8'
+import { isError } from '../../realm.js'
 
 const MiB = 1024 ** 2
 /** Bytes of chunks between two collections. */
@@ -65,7 +66,7 @@ export function urgeCollection(bytes: number): void {
     counted(Math.min(Math.max(bytes, leastUrged), mostUrged))
   } catch (error) {
     // Where memory is so scarce, V8 collects anyway.
-    if (!(error instanceof RangeError)) throw error
+    if (!isError(error) || error.name !== 'RangeError') throw error
   }
 }
 

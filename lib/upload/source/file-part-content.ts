@@ -15,6 +15,7 @@
 import type { RunningDigest } from '../../hash/crc64.js'
 import type { DigestBeside, Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
+import { isSharedArrayBuffer } from '../../realm.js'
 import type { Body } from '../../store/object-store.js'
 import type { FileSource } from './file-source.js'
 import type { ContentDigest, PartContent } from './part-content.js'
@@ -149,9 +150,7 @@ export class FilePartContent implements PartContent {
 
   #makeHashers(): Promise<Hasher[]> {
     const { digests, buffers, size } = this.#options
-    const isShared = buffers.every(
-      ({ buffer }) => buffer instanceof SharedArrayBuffer,
-    )
+    const isShared = buffers.every(({ buffer }) => isSharedArrayBuffer(buffer))
     return Promise.all(
       [...this.#kinds].map(async (kind): Promise<Hasher> => {
         if (isShared && kind !== 'xxh64') {

@@ -14,6 +14,7 @@
  * any more when it comes back.
  */
 import type { Environment } from '../../environment.js'
+import { isSharedArrayBuffer } from '../../realm.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -99,7 +100,7 @@ export class MemoryPool {
   /** A block that was taken; nothing may look at it any more. */
   giveBack({ buffer: memory }: Uint8Array): void {
     const { byteLength } = memory
-    const shelf = this.#shelf(byteLength, memory instanceof SharedArrayBuffer)
+    const shelf = this.#shelf(byteLength, isSharedArrayBuffer(memory))
     this.#bytesInUse -= byteLength
     this.#bytesKept += byteLength
     shelf.kept.push({ memory, since: this.#environment.monotonic() })
