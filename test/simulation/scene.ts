@@ -75,6 +75,7 @@ export class Scene implements Surroundings {
   readonly #processes: Process[] = []
   readonly #waiting: RunPlan[]
   readonly #except: ReadonlySet<string>
+  #isSecondUsed = false
 
   constructor(
     seed: number,
@@ -177,14 +178,10 @@ export class Scene implements Surroundings {
 
   startOnSecondMachine({ process, plan }: Run, random: Random): boolean {
     const [from, to] = this.machines
-    if (
-      process.machine !== from ||
-      this.runs.some((r) => r.process.machine === to)
-    ) {
-      return false
-    }
+    if (process.machine !== from || this.#isSecondUsed) return false
     const log = from.disk.read(logPath)
     if (log === undefined) return false
+    this.#isSecondUsed = true
     to.disk.put(logPath, log)
     this.world.in(random.spread(1, 60_000), undefined, () =>
       this.#start(this.#next() ?? plan, to),

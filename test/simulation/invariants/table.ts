@@ -2,6 +2,7 @@
  * What must be true, each as a sentence and as a look at the truth: never at
  * what the library or the store says of itself, unless that is what is judged.
  */
+import type { LogState } from '../../../lib/checkpoint/fold.js'
 import type { UploadResult } from '../../../lib/upload/options/result.js'
 import { key, logPath } from '../places.js'
 import type { Run } from '../run.js'
@@ -269,10 +270,11 @@ export const atTheEnd: readonly Check<[]>[] = [
         const { result } = run.outcome
         const { uploadId } = result
         const broken = scene.truth.objects.find(
-          ({ upload, bytes }) =>
+          ({ upload, bytes, by }) =>
             uploadId !== undefined &&
             upload?.id === uploadId &&
             !isOneOf(bytes, run.sources) &&
+            !isLateVersion(scene, by, run) &&
             !isDamagedUnseen(scene, run, false),
         )
         if (broken !== undefined) return `the object of ${uploadId} has changed`
@@ -319,6 +321,15 @@ function mayBreakLater({ world, truth }: Scene): boolean {
     'late-effect-cut',
   ]
   return truth.traits.completedUpload === 'listed' && happened(world, breaking)
+}
+
+/** Where every Complete makes a version, an earlier run's makes one when it lands. */
+function isLateVersion(
+  { truth: { traits } }: Scene,
+  by: Actor,
+  { number }: Run,
+): boolean {
+  return traits.completeAgain === 'another-version' && by.run !== number
 }
 
 /** What can make a log another than the last run has left. */
@@ -382,8 +393,8 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   ) {
     return undefined
   }
-  // Killed when its log was gone already, it can only have succeeded.
-  if (maker?.outcome?.kind === 'killed' && maker.leftLog === undefined) {
+  // Killed when its log was gone or said so already, it can only have succeeded.
+  if (maker?.outcome?.kind === 'killed' && isOver(maker.leftLog)) {
     return undefined
   }
   // What is not as it was sent, by an answer, was told of as that.
@@ -396,6 +407,11 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   return canBeSeen && !isTold && maker.plan.log
     ? `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
     : undefined
+}
+
+/** Nothing is left to do for the next run. */
+function isOver(log: LogState | undefined): boolean {
+  return log === undefined || (log.put ?? log.upload)?.isTold === true
 }
 
 function errorOf(outcome: Run['outcome']): Failure {
@@ -463,10 +479,10 @@ function successIsTrue(
   if (run.plan.verify === false && isMixedByOthers(scene)) return undefined
   const made = madeBy(scene, result)
   const there = scene.truth.current(key)
-  // Without a mark, equal is all that can be known after a put unheard.
+  // Without a mark, equal is all that can be known of an object.
   const isEqual =
     scene.truth.traits.marks === 'dropped' &&
-    scene.world.happened.has('others-put-equal')
+    happened(scene.world, ['others-put-equal', 'second-machine'])
   if (made.length === 0 && isEqual) return undefined
   if (made.length === 0) {
     return `${run.actor.name} resolves, and its upload has made nothing: ${there === undefined ? 'no object is there' : `what is there was made by ${there.by.name}`}`
@@ -569,14 +585,15 @@ function isUntold(
   { plan }: Run,
   objects: readonly StoredObject[],
 ): boolean {
-  const { completeEtag, headLag, marks, digest, etags } = truth.traits
+  const { completeEtag, headLag, digest, etags } = truth.traits
   const isEmpty = completeEtag === 'empty' || world.happened.has('empty-etag')
   const top = truth.current(key, headLag)
   const mayNotLook =
     denied.has('headObject') || world.happened.has('denied') || headLag > 0
   // Without a mark and without digests it cannot be known for ours.
   const isCompared = isCrc(digest) || (etags === 'md5' && plan.verify !== false)
-  const isUnknown = marks === 'dropped' && !isCompared
+  const isMarked = objects.every(({ mark }) => mark !== undefined)
+  const isUnknown = !isMarked && !isCompared
   return (
     isEmpty &&
     (mayNotLook || isUnknown || top === undefined || !objects.includes(top))
@@ -676,7 +693,8 @@ function sentAgain(scene: Scene, run: Run): string | undefined {
         partNumber === number &&
         at <= run.startedAt,
     )
-    const own = source?.subarray(offset, offset + size)
+    // A short part is as it was only while it is the last.
+    const own = source?.subarray(offset, offset + (upload?.partSize ?? size))
     if (stored === undefined || !isOneOf(stored.bytes, own ? [own] : [])) {
       continue
     }
