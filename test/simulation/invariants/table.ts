@@ -124,7 +124,7 @@ export const afterRun: readonly Check<[Run]>[] = [
         happened(world, ['denied', 'right-lost', 'empty-etag'])
       // Without a mark, equal is all that can be known of an older log's object.
       const isEqual =
-        truth.traits.marks === 'dropped' &&
+        truth.current(key)?.mark === undefined &&
         happened(world, ['second-machine', 'log-restored'])
       const isExcused = mayNotLook || isEqual || isRewritten(scene, run, result)
       return isShown || isExcused || scene.denied.has('headObject')
@@ -320,7 +320,10 @@ function mayBreakLater({ world, truth }: Scene): boolean {
     'late-effect',
     'late-effect-cut',
   ]
-  return truth.traits.completedUpload === 'listed' && happened(world, breaking)
+  const { completedUpload, marks } = truth.traits
+  // Without a mark nothing shows what a log has missed.
+  const isUnseen = marks === 'dropped' && happened(world, unknownLogs)
+  return completedUpload === 'listed' && (isUnseen || happened(world, breaking))
 }
 
 /** Where every Complete makes a version, an earlier run's makes one when it lands. */
@@ -381,6 +384,9 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   // The condition goes with Complete and PutObject: with it, it is another call.
   const { forbidOverwrite } = plan.object
   if (maker?.plan.object.forbidOverwrite !== forbidOverwrite) return undefined
+  // What was proved by less than this call's proof is not known for its bytes.
+  const isStronger = plan.proof === 'sha256' && maker.plan.proof !== 'sha256'
+  if (isStronger && top.upload !== undefined) return undefined
   const isTold = runs.some(
     ({ outcome: other }) =>
       other?.kind === 'success' && other.result.uploadId === top.upload?.id,
@@ -508,6 +514,8 @@ function resultIsTrue(
     (object) => object.etag.toLowerCase() === etag.toLowerCase(),
   )
   if (right.length === 0 && isRewritten(scene, run, result)) return undefined
+  const isPut = result.uploadId === undefined
+  if (right.length === 0 && isDamagedUnseen(scene, run, isPut)) return undefined
   // An equal object of others, where the answer to Complete had no ETag.
   const isOthers =
     scene.world.happened.has('empty-etag') &&
@@ -561,14 +569,11 @@ function resultIsTrue(
 function isRewritten(
   { truth, world }: Scene,
   { plan }: Run,
-  { etag, size, uploadId }: UploadResult,
+  { etag, size }: UploadResult,
 ): boolean {
   const { digest, etags } = truth.traits
   const isMd5 = digest === 'md5' && etags === 'md5'
-  // A put that may not be repeated is known by its mark and size alone.
-  const isPut = uploadId === undefined && plan.object.forbidOverwrite
-  const isCompared =
-    plan.verify !== false && ((isMd5 && !isPut) || isCrc(digest))
+  const isCompared = plan.verify !== false && (isMd5 || isCrc(digest))
   if (isCompared || !world.happened.has('others-copy-mark')) return false
   return truth.objects.some(
     (object) =>
