@@ -27,6 +27,11 @@ import {
   type UploadEnvironment,
 } from './options/environment.js'
 import type { Emit, UploadEvents } from './options/events.js'
+import {
+  type MemorySettings,
+  mustHaveRoom,
+  partsInHand,
+} from './options/memory.js'
 import type { UploadStreamOptions } from './options/options.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
@@ -53,7 +58,7 @@ import type { Ending } from './run/context.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
-import { PartBuffers } from './source/part-buffers.js'
+import { PartBuffers, pooled } from './source/part-buffers.js'
 import { PartCutter } from './source/part-cutter.js'
 
 /**
@@ -117,6 +122,7 @@ export class ResumableUploadStream extends Writable {
     environment: UploadEnvironment = realUploadEnvironment,
   ) {
     const settings = readStreamSettings(options, environment)
+    mustHaveRoom(settings.partSize, settings)
     checkCheckpoint(options.checkpoint)
     super({
       ...(options.highWaterMark === undefined
@@ -426,18 +432,20 @@ export function writtenTooEarly(
 export function cutterOf(
   run: OpenRun,
   xxh64: Xxh64,
-  {
-    concurrency,
-    environment,
-  }: Pick<UploadSettings, 'concurrency' | 'environment'>,
+  settings: MemorySettings & Pick<UploadSettings, 'environment'>,
   onError: (error: Error) => void,
 ): PartCutter {
+  const { pool, collections } = settings.environment
+  const { partSize } = run
   return new PartCutter({
-    buffers: new PartBuffers(run.partSize, concurrency + 1, {
-      spares: environment.spares,
-    }),
+    buffers: new PartBuffers(
+      partSize,
+      partsInHand(partSize, settings),
+      pooled(pool, true),
+      { isShortFirst: true },
+    ),
     xxh64,
-    collections: environment.collections,
+    collections,
     firstPartNumber: run.partsTaken + 1,
     onPart: (part, next) => {
       run.take(part)

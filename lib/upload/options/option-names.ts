@@ -22,6 +22,7 @@ const common: NamesOf<UploadOptions> = {
   concurrency: true,
   key: true,
   mark: true,
+  memory: true,
   object: true,
   onSourceChange: true,
   partSize: true,

@@ -11,6 +11,7 @@ import { hasMd5 } from '../../hash/md5.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { UploadEnvironment } from './environment.js'
+import type { MemorySettings } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
 import type {
   Proof,
@@ -22,7 +23,7 @@ import type {
 } from './options.js'
 
 /** Options with every default filled in. */
-export interface UploadSettings extends RequestSettings {
+export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly environment: UploadEnvironment
   readonly store: ObjectStore
   /** There is a log that outlives the run. */
@@ -32,7 +33,6 @@ export interface UploadSettings extends RequestSettings {
   /** What the caller asked for. */
   readonly wantedPartSize: number | undefined
   readonly size: number | undefined
-  readonly concurrency: number
   readonly proof: Proof
   readonly onSourceChange: 'reupload' | 'fail'
   readonly beforeComplete: UploadOptions['beforeComplete']
@@ -109,6 +109,8 @@ export function readSettings(
       options.sequential === true
         ? 1
         : wholeNumber('concurrency', options.concurrency ?? 4, 1, 256),
+    isConcurrencyFixed: options.concurrency !== undefined,
+    memory: optional(options.memory, (n) => wholeNumber('memory', n, 1)),
     proof: oneOf('proof', options.proof ?? 'xxh64', ['xxh64', 'sha256']),
     onSourceChange: oneOf(
       'onSourceChange',
@@ -224,6 +226,11 @@ export function partSizeToFit(
 /** Whether every part is hashed by more than xxh64, in a worker where that pays. */
 export function needsDigests({ verify, proof }: UploadSettings): boolean {
   return verify !== false || proof !== 'xxh64'
+}
+
+/** Whether a digest goes into a header of a part, and so before its bytes. */
+export function isDigestFirst({ verify, crc }: UploadSettings): boolean {
+  return verify === 'md5' || (crc.isWanted && crc.isBefore)
 }
 
 export function optional<T, R>(
