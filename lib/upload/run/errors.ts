@@ -251,6 +251,15 @@ export function alreadyComplete(key: string): UploadError {
   )
 }
 
+/** What ends with a caller's signal, and its one listener for all of it. */
+interface Followers {
+  readonly ends: Set<() => void>
+  readonly listener: () => void
+}
+
+/** Uploads often share a signal: more than ten listeners would be warned of. */
+const followers = new WeakMap<AbortSignal, Followers>()
+
 /**
  * Calls `end` once when it is aborted; returns how to let go of it. For one that
  * was aborted before, a tick later: from Node 24 on `pipeline` refuses a stream
@@ -262,9 +271,30 @@ export function followSignal(
 ): () => void {
   if (signal === undefined) return () => undefined
   const onAbort = (): void => end(signal.reason)
-  if (signal.aborted) process.nextTick(onAbort)
-  else signal.addEventListener('abort', onAbort, { once: true })
-  return () => signal.removeEventListener('abort', onAbort)
+  if (signal.aborted) {
+    process.nextTick(onAbort)
+    return () => undefined
+  }
+  const { ends, listener } = followersOf(signal)
+  ends.add(onAbort)
+  return () => {
+    if (!ends.delete(onAbort) || ends.size > 0) return
+    signal.removeEventListener('abort', listener)
+    followers.delete(signal)
+  }
+}
+
+function followersOf(signal: AbortSignal): Followers {
+  const known = followers.get(signal)
+  if (known !== undefined) return known
+  const ends = new Set<() => void>()
+  const listener = (): void => {
+    for (const end of ends) end()
+  }
+  signal.addEventListener('abort', listener, { once: true })
+  const found = { ends, listener }
+  followers.set(signal, found)
+  return found
 }
 
 /** For an end that the caller asked for by name; `result` says it too. */
