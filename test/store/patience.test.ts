@@ -1,4 +1,5 @@
 /** Which outages are waited out, on a clock that is turned by hand. */
+import { setMaxListeners } from 'node:events'
 import t from 'tap'
 import { delay } from '../../lib/environment.js'
 import { mayBeMisspelt, Patience } from '../../lib/store/patience.js'
@@ -51,6 +52,7 @@ async function upload({
   const patience = new Patience(limits, { ...clock, random })
   const gate = new ProbeGate()
   const ending = new AbortController()
+  setMaxListeners(0, ending.signal)
   const attempts: Attempt[] = []
   let next = 1
   const send = async (part: number): Promise<void> => {
@@ -202,6 +204,87 @@ await t.test('damage is no outage', async (t) => {
   t.equal(attempts.length, 4)
 })
 
+await t.test('nor is what is not understood, however often', async (t) => {
+  const tries = new Patience(limits, {
+    ...handClock(),
+    random: () => 0.5,
+  }).begin()
+  const portal = failure('response')
+  for (let attempt = 1; attempt <= 4; attempt++) {
+    t.equal(tries.fail(portal).retry, attempt < 4)
+    tries.forget()
+  }
+})
+
+await t.test('a failure that was made good is no outage', async (t) => {
+  const clock = handClock()
+  const patience = new Patience(limits, { ...clock, random: () => 0.5 })
+  const list = patience.begin()
+  list.fail(refused)
+  const head = patience.begin()
+  head.fail(refused)
+  clock.advance(second)
+  list.succeed()
+  list.end()
+  t.equal(patience.failingFor, second, 'another call is failing still')
+  head.succeed()
+  t.equal(patience.failingSince, undefined)
+  // Hours later the store is away for a while.
+  clock.advance(3600 * second)
+  const part = patience.begin()
+  for (let i = 0; i < 10; i++) t.ok(part.fail(refused).retry)
+})
+
+await t.test('what was given up counts until the next success', async (t) => {
+  const clock = handClock()
+  const patience = new Patience(limits, { ...clock, random: () => 0.5 })
+  const abort = patience.begin({ attempts: 1 })
+  t.notOk(abort.fail(refused).retry)
+  abort.end()
+  clock.advance(119 * second)
+  const head = patience.begin()
+  for (let i = 0; i < 4; i++) t.ok(head.fail(refused).retry)
+  clock.advance(second)
+  t.notOk(head.fail(refused).retry, 'away for as long as the patience')
+  head.end()
+  const list = patience.begin()
+  list.succeed()
+  t.equal(patience.failingSince, undefined)
+})
+
+await t.test('an attempt that moved for long was no outage', async (t) => {
+  const silence = 250 * second
+  for (const [kind, took, isAnew] of [
+    ['network', 119 * second, false],
+    ['network', 200 * second, true],
+    ['timeout', 200 * second, false],
+    ['timeout', 300 * second, true],
+    ['server', 200 * second, false],
+  ] as const) {
+    const clock = handClock()
+    const patience = new Patience(limits, { ...clock, random: () => 0.5 })
+    const tries = patience.begin()
+    for (let i = 0; i < 4; i++) tries.fail(refused)
+    clock.advance(took)
+    patience.attempted(failure(kind), took, silence)
+    t.equal(patience.failingFor === 0, isAnew, `${kind} after ${took} ms`)
+  }
+})
+
+await t.test('but a part that is cut off each time is given up', async (t) => {
+  const cut = failure('network', { code: 'ECONNRESET' })
+  const clock = handClock()
+  const patience = new Patience(limits, { ...clock, random: () => 0.5 })
+  const tries = patience.begin()
+  let attempts = 0
+  do {
+    attempts++
+    clock.advance(200 * second)
+    patience.attempted(cut, 200 * second, 250 * second)
+  } while (tries.fail(cut).retry)
+  t.equal(attempts, 8)
+})
+
 for (const [name, error] of [
   ['a name', failure('network', { code: 'ENOTFOUND', isStranger: true })],
   ['a port', failure('network', { code: 'ECONNREFUSED', isStranger: true })],
@@ -282,6 +365,16 @@ await t.test('the pause grows, within its bounds', async (t) => {
   t.equal(tries.fail(asked).delay, 30_000)
   const long = new StoreError('x', { kind: 'throttled', retryAfter: 1e12 })
   t.equal(tries.fail(long).delay, 300_000)
+})
+
+await t.test('after sleep a call has its own time anew as well', async (t) => {
+  const clock = handClock()
+  const patience = new Patience(limits, { ...clock, random: () => 0.5 })
+  const tries = patience.begin()
+  for (let i = 0; i < 8; i++) t.ok(tries.fail(refused).retry)
+  clock.advance(3600 * second)
+  patience.waited(1000, 3600 * second)
+  t.ok(tries.fail(refused).retry)
 })
 
 await t.test('sleep begins the patience anew', async (t) => {

@@ -163,11 +163,11 @@ class Putting {
   /** Refused for an object that may be the one of an attempt before. */
   #unknown(cause: UploadError): UploadError {
     const { key } = this.#context.settings
-    const { status, serverCode, requestId, attempts } = cause
+    const { status, serverCode, requestId, attempts, elapsed } = cause
     return new UploadError(
       'PAWL_COMPLETE_UNKNOWN',
       `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; the checkpoint is kept, and the same call looks again`,
-      { status, serverCode, requestId, attempts, key, cause },
+      { status, serverCode, requestId, attempts, elapsed, key, cause },
     )
   }
 
@@ -255,7 +255,7 @@ class Putting {
     throw requests.describe(
       callbackFailed ?? noEtag,
       { what: 'PutObject' },
-      put.attempts,
+      { attempts: put.attempts },
     )
   }
 }
