@@ -12,7 +12,7 @@ import {
   type CompleteUploadRequest,
   type UploadEvents,
 } from '../../lib/index.js'
-import { besideEachOther } from '../support/beside.js'
+import { all, besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import {
   changed,
@@ -186,8 +186,8 @@ test('where it cannot be aborted nothing is sent', async (t) => {
     ['500', { kind: 'status', status: 500 }, true],
     ['a reset', { kind: 'refuse' }, true],
   ]
-  for (const [name, fault, transient] of cases) {
-    for (const source of [bytes, bytes.subarray(0, 10)]) {
+  await all(cases, async ([name, fault, transient]) => {
+    await all([bytes, bytes.subarray(0, 10)], async (source) => {
       const dev = await smallUploads(t)
       const { uploadId, completeLate } = await killedInComplete(dev)
       first(dev, 'AbortMultipartUpload', fault, 99)
@@ -206,8 +206,8 @@ test('where it cannot be aborted nothing is sent', async (t) => {
       await completeLate()
       await dev.run(source, { object: other })
       t.ok(source.equals(await dev.object(key)))
-    }
-  }
+    })
+  })
 })
 
 test('without a log nothing is left of an upload that ends early', async (t) => {
