@@ -187,38 +187,44 @@ export class Tries {
       return { retry: true, delay: 0, countsAttempt: false }
     }
     this.#failures += 1
-    const retry = isWorthRetrying(error, previous) && !this.#isFinal(error)
-    return { retry, delay: retry ? this.#delay(error) : 0, countsAttempt: true }
+    const final = { retry: false, delay: 0, countsAttempt: true }
+    if (!isWorthRetrying(error, previous)) return final
+    const left = this.#patienceWith(error)
+    if (this.#isFinal(error, left)) return final
+    return { retry: true, delay: this.#delay(error, left), countsAttempt: true }
   }
 
-  #isFinal(error: StoreError): boolean {
-    const { patience, attempts } = this.#limits
+  /** ms that are left of it. */
+  #patienceWith(error: StoreError): number {
+    const { patience } = this.#limits
     const now = this.#environment.monotonic()
     const since = this.#patience.fail(this)
     this.#since ??= now
-    if (attempts !== undefined) {
-      if (this.#failures >= attempts) return true
-    }
-    if (this.#failures < leastAttempts) return false
-    if (error.kind === 'digest' || error.kind === 'response') return true
     const bound = mayBeMisspelt(error)
       ? Math.min(patience, patienceWithStrangers)
       : patience
-    if (now - since >= bound) return true
+    return bound - (now - since)
+  }
+
+  #isFinal({ kind }: StoreError, left: number): boolean {
+    const { patience, attempts } = this.#limits
+    if (attempts !== undefined && this.#failures >= attempts) return true
+    if (this.#failures < leastAttempts) return false
+    if (kind === 'digest' || kind === 'response' || left <= 0) return true
+    const now = this.#environment.monotonic()
     return (
-      error.kind !== 'throttled' &&
+      kind !== 'throttled' &&
       this.#failures >= attemptsAmongOthers &&
-      now - this.#since >= patience
+      now - (this.#since ?? now) >= patience
     )
   }
 
-  #delay({ retryAfter = 0 }: StoreError): number {
-    const jitter = retryDelay(
-      this.#failures,
-      this.#environment.random,
-      this.#limits,
-    )
-    return Math.max(jitter, Math.min(retryAfter, maxRetryAfter))
+  #delay({ retryAfter = 0 }: StoreError, left: number): number {
+    const { random } = this.#environment
+    const jitter = retryDelay(this.#failures, random, this.#limits)
+    // The last attempt is at the end of the patience, not somewhere behind it.
+    const wait = left > 0 ? Math.min(jitter, left) : jitter
+    return Math.max(wait, Math.min(retryAfter, maxRetryAfter))
   }
 }
 
