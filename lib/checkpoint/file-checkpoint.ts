@@ -11,10 +11,11 @@
  * other is left exactly as it was found until the first append.
  */
 import { dirname, resolve } from 'node:path'
+import { systemCode } from '../realm.js'
 import { UploadError, invalidOption } from '../errors.js'
 import type { Checkpoint } from './checkpoint.js'
 import { fileFailed, fileLocked, fileLost, fileUnsafe } from './file-errors.js'
-import { nodeFileSystem, systemCode } from './file-system.js'
+import { nodeFileSystem } from './file-system.js'
 import type { FileSystem } from './file-system.js'
 import { noLocker, platformLocker } from './lock.js'
 import type { Locker } from './lock.js'
@@ -71,7 +72,9 @@ export class FileCheckpoint implements Checkpoint {
   }
 
   async open(): Promise<Uint8Array> {
-    const locker = await this.#locker()
+    const locker = await this.#locker().catch((error: unknown) => {
+      throw fileFailed(this.name, 'locked', error)
+    })
     if (this.#file !== undefined) {
       throw fileLocked(this.name, 'is held by another upload')
     }

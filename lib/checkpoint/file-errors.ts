@@ -1,6 +1,6 @@
 /** What is said when a log file cannot be used. */
+import { isError, systemCode } from '../realm.js'
 import { UploadError } from '../errors.js'
-import { systemCode } from './file-system.js'
 
 export function fileLocked(name: string, why: string): UploadError {
   return new UploadError(
@@ -39,7 +39,7 @@ export function fileFailed(
 ): UploadError {
   if (cause instanceof UploadError) return cause
   const code = systemCode(cause)
-  const why = code !== '' ? code : cause instanceof Error ? cause.message : ''
+  const why = code !== '' ? code : isError(cause) ? cause.message : ''
   return new UploadError(
     'PAWL_CHECKPOINT_IO',
     `${name} could not be ${doing}${why === '' ? '' : `: ${why}`}${hint(code, doing)}`,

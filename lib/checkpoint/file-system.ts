@@ -5,6 +5,7 @@
 import { constants } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
 import { link, lstat, open, stat, unlink } from 'node:fs/promises'
+import { systemCode } from '../realm.js'
 
 /** An open log file. */
 export interface LogHandle {
@@ -83,13 +84,4 @@ export const nodeFileSystem: FileSystem = {
       if (!cannotSync.has(systemCode(error))) throw error
     }
   },
-}
-
-/** The system's own code of a failed call, such as `ENOENT`; empty if none. */
-export function systemCode(error: unknown): string {
-  return error instanceof Error &&
-    'code' in error &&
-    typeof error.code === 'string'
-    ? error.code
-    : ''
 }

@@ -6,8 +6,8 @@
  * compared afterwards, and opening begins anew when they differ.
  */
 import type { BigIntStats } from 'node:fs'
+import { systemCode } from '../realm.js'
 import { fileFailed, fileLocked, fileUnsafe } from './file-errors.js'
-import { systemCode } from './file-system.js'
 import type { FileSystem, LogHandle } from './file-system.js'
 import { MAX_LOG_BYTES } from './format.js'
 import type { HeldLock, Locker } from './lock.js'

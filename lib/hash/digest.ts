@@ -4,15 +4,16 @@
  * One worker a process, started at the first digest that pays, does the work
  * over shared memory, so that nothing is copied and the event loop stays free.
  * While it starts, on a single core, for small parts and for memory that cannot
- * be shared, the work is done here, in slices. A worker that fails is never
- * used again; its open jobs are done here. It is referenced only while jobs are
- * open, so it never keeps a process alive.
+ * be shared, the work is done here, in slices. So it is where no worker starts:
+ * in a bundle without its file, under the permission model, at a limit of threads.
+ * One that fails is never used again; its open jobs are done here. It is
+ * referenced only while jobs are open, so it never keeps a process alive.
  */
 import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { extname } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { isSharedArrayBuffer } from '../realm.js'
 import { Crc64Hashers, type Crc64Variant, type RunningDigest } from './crc64.js'
 
 /** CRC-64s come as unsigned decimals, `md5` as base64, `sha256` as hex. */
@@ -40,11 +41,16 @@ const slice = 1024 * 1024
 export class Digests {
   readonly #hashers = new Crc64Hashers()
   readonly #canThread: boolean
+  readonly #start: () => Worker
   #worker: DigestWorker | 'failed' | undefined
 
   /** `canThread`: whether a worker may be started where that pays. */
-  constructor({ canThread = availableParallelism() > 1 } = {}) {
+  constructor({
+    canThread = availableParallelism() > 1,
+    start = startWorker,
+  } = {}) {
     this.#canThread = canThread
+    this.#start = start
   }
 
   /** The digest of some bytes. They must not change until it is there. */
@@ -83,21 +89,49 @@ export class Digests {
   /** The worker when it is ready; starts it when there is none yet. */
   #startedWorker(): DigestWorker | undefined {
     if (!this.#canThread || this.#worker === 'failed') return undefined
-    this.#worker ??= new DigestWorker((open) => {
+    this.#worker ??= this.#newWorker()
+    return this.#worker !== 'failed' && this.#worker.isReady
+      ? this.#worker
+      : undefined
+  }
+
+  #newWorker(): DigestWorker | 'failed' {
+    let worker: Worker
+    try {
+      worker = this.#start()
+    } catch {
+      // A host that lets no worker start: the work is done here.
+      return 'failed'
+    }
+    return new DigestWorker(worker, (open) => {
       this.#worker = 'failed'
       for (const { kind, data, resolve, reject } of open) {
         this.here(kind, data).then(resolve, reject)
       }
     })
-    return this.#worker.isReady ? this.#worker : undefined
   }
 }
 
 function pays(data: Uint8Array): boolean {
   return (
-    data.byteLength >= smallestForWorker &&
-    data.buffer instanceof SharedArrayBuffer
+    data.byteLength >= smallestForWorker && isSharedArrayBuffer(data.buffer)
   )
+}
+
+/** Throws where there can be none. */
+function startWorker(): Worker {
+  const here: string | undefined = import.meta.url
+  // A bundle of CommonJS does not know where it is, nor has it the file.
+  if (here === undefined) throw new Error('no place to find the worker at')
+  // A source needs the loader that the process was started with.
+  if (here.endsWith('.ts')) {
+    return new Worker(new URL('./digest-worker.ts', here))
+  }
+  // Nothing else that it was started with, nor `NODE_OPTIONS`, is for this worker.
+  return new Worker(new URL('./digest-worker.js', here), {
+    execArgv: [],
+    env: {},
+  })
 }
 
 interface Job extends Omit<DigestJob, 'memory'> {
@@ -114,12 +148,9 @@ class DigestWorker {
   isReady = false
 
   /** `onFailed` gets the jobs that it has left open; it is not to be used again. */
-  constructor(onFailed: (open: readonly Job[]) => void) {
+  constructor(worker: Worker, onFailed: (open: readonly Job[]) => void) {
     this.#onFailed = onFailed
-    // The same kind of file as this one: compiled, or a source under a loader.
-    this.#worker = new Worker(
-      new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url),
-    )
+    this.#worker = worker
     this.#worker.unref()
     this.#worker.on('message', (reply: DigestReply | 'ready') => {
       if (reply === 'ready') {
@@ -137,7 +168,7 @@ class DigestWorker {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId
       const { buffer, byteOffset: offset, byteLength: size } = data
-      if (!(buffer instanceof SharedArrayBuffer)) {
+      if (!isSharedArrayBuffer(buffer)) {
         throw new TypeError('a digest worker needs shared memory')
       }
       this.#jobs.set(id, { id, kind, data, offset, size, resolve, reject })

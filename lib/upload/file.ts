@@ -1,4 +1,5 @@
 /** `uploadFile`: the same upload as the stream's, from a file. */
+import mime from 'mime'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { asError, invalidOption } from '../errors.js'
 import type { ObjectOptions } from '../store/object-store.js'
@@ -96,7 +97,7 @@ async function upload(
     const settings = readSettings(
       {
         ...options,
-        object: await withContentType(options, path),
+        object: withContentType(options, path),
         size: source.size,
       },
       environment,
@@ -155,17 +156,15 @@ function readThreshold(
 }
 
 /** The content type that the name of the file, or else of the object, says. */
-async function withContentType(
+function withContentType(
   { object = {}, key }: UploadFileOptions,
   path: string,
-): Promise<ObjectOptions> {
+): ObjectOptions {
   const headers = Object.keys(object.headers ?? {})
   const isGiven =
     object.contentType !== undefined ||
     headers.some((name) => name.toLowerCase() === 'content-type')
   if (isGiven) return object
-  // Large tables: streams, which have no file name, do without them.
-  const { default: mime } = await import('mime')
   const contentType = mime.getType(path) ?? mime.getType(key)
   return contentType === null ? object : { ...object, contentType }
 }

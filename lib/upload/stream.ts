@@ -11,6 +11,7 @@
  * - `result` settles last, when the lock is free.
  */
 import { Writable } from 'node:stream'
+import { isError } from '../realm.js'
 import type { PartRecord } from '../checkpoint/record.js'
 import { asError, UploadError } from '../errors.js'
 import { loadXxh64, type Xxh64 } from '../hash/xxh64.js'
@@ -339,7 +340,7 @@ export class ResumableUploadStream extends Writable {
   /** A destroyed upload always has an error, and ours say whether it can go on. */
   #reasonFor(given: unknown): Error {
     const { key, signal, isResumable: isLogged } = this.#settings
-    const isOurs = given instanceof Error && given !== signal?.reason
+    const isOurs = isError(given) && given !== signal?.reason
     if (isOurs && !this.#isDiscarding) return given
     const fields = { key, uploadId: this.uploadId, cause: given ?? undefined }
     return this.#isDiscarding

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { Crc64Hashers, type Crc64Variant } from '../../lib/hash/crc64.js'
 import { Digests, type DigestKind } from '../../lib/hash/digest.js'
@@ -51,4 +52,51 @@ await t.test('views of shared memory are hashed where they are', async (t) => {
   )
   const value = await crc64('crc64ecma', bytes.subarray(1000, 525_288))
   t.same(await Promise.all(copies), Array(8).fill(value))
+})
+
+await t.test('where no worker starts the work is done here', async (t) => {
+  let starts = 0
+  const alone = new Digests({
+    canThread: true,
+    start: () => {
+      starts += 1
+      throw Object.assign(new Error('no'), { code: 'ERR_ACCESS_DENIED' })
+    },
+  })
+  alone.warmUp()
+  for (const kind of kinds) {
+    t.equal(await alone.digest(kind, shared), await expected(kind, bytes))
+  }
+  t.equal(starts, 1, 'and none is tried again')
+})
+
+await t.test('what a worker leaves undone is done here', async (t) => {
+  const ends = {
+    'at once': 'process.exit(1)',
+    'by an error': 'throw new Error("no such file")',
+    'with a job in hand': `
+      const { parentPort } = require('node:worker_threads')
+      parentPort.postMessage('ready')
+      parentPort.once('message', () => process.exit(1))`,
+  }
+  const value = await crc64('crc64ecma', bytes)
+  for (const [how, text] of Object.entries(ends)) {
+    const workers: Worker[] = []
+    const failing = new Digests({
+      canThread: true,
+      start: () => {
+        const worker = new Worker(text, { eval: true, execArgv: [] })
+        workers.push(worker)
+        return worker
+      },
+    })
+    failing.warmUp()
+    // Until it is gone, and once more.
+    for (let threadId = 0; threadId !== -1;) {
+      threadId = workers[0]?.threadId ?? -1
+      t.equal(await failing.digest('crc64ecma', shared), value, how)
+      await nextTurn()
+    }
+    t.equal(workers.length, 1, 'and none is started again')
+  }
 })

@@ -110,7 +110,7 @@ for (const [away, inFlight] of [
     let mended: Promise<void> | undefined
     const cut = async (): Promise<void> => {
       await line.cut()
-      mended = delay(away * second).then(line.mend)
+      mended = delay(away * second).then(() => line.mend())
     }
     const told = await uploadWhile(store, bytes, cut, { concurrency: inFlight })
     await mended

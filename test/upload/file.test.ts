@@ -150,6 +150,37 @@ await t.test('progress and events tell what happens', async (t) => {
   })
 })
 
+await t.test('what is done grows within parts, and never falls', async (t) => {
+  const [mib, views] = [1024 * 1024, 4]
+  const b = await fileBench(t, {
+    size: 3 * views * mib,
+    mode: { partSize: views * mib, concurrency: 1 },
+  })
+  const failed = new Set<number>()
+  // The first attempt at each part breaks behind its first half.
+  b.server.setFault(({ operation, partNumber = 0 }) => {
+    if (operation !== 'UploadPart' || failed.has(partNumber)) return undefined
+    failed.add(partNumber)
+    return { kind: 'reset-body', afterBytes: (views / 2) * mib }
+  })
+  const seen: Progress[] = []
+  await b.run({ onProgress: (counts) => void seen.push(counts) })
+  t.equal(failed.size, 3)
+  for (const [i, { bytesDone, bytesStored, bytesRead }] of seen.entries()) {
+    const before = seen[i - 1]?.bytesDone ?? 0
+    t.ok(bytesDone >= before && bytesDone >= bytesStored, `${bytesDone}`)
+    t.ok(bytesDone <= bytesRead, 'no more is done than was read')
+  }
+  t.ok(
+    seen.some(({ bytesDone, bytesStored }) => bytesDone > bytesStored),
+    'it runs ahead of the parts that are stored',
+  )
+  t.match(seen.at(-1), {
+    bytesDone: b.bytes.length,
+    bytesStored: b.bytes.length,
+  })
+})
+
 await t.test('a listener that throws ends the upload', async (t) => {
   const b = await fileBench(t, { size: 6 * smallPart })
   const on = {

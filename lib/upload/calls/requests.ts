@@ -8,6 +8,7 @@
  * stores, and none waits for the probe of another, whose patience may be longer.
  */
 import { delay, type Environment } from '../../environment.js'
+import { isError } from '../../realm.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import { codeOf } from '../../store/cause.js'
 import type {
@@ -60,7 +61,7 @@ export function mayHaveHappened(error: unknown): boolean {
   const kind = kindOf(error)
   if (!isAmbiguous(kind)) return false
   const failure = error instanceof FailedCall ? error.cause : error
-  const cause = failure instanceof Error ? failure.cause : undefined
+  const cause = isError(failure) ? failure.cause : undefined
   return kind !== 'network' || !neverConnected.has(codeOf(cause) ?? '')
 }
 

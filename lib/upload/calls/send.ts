@@ -96,24 +96,29 @@ export class PartSender {
     const crcOf = async (): Promise<string | undefined> =>
       crc.isWanted ? content.digest(crc.variant) : undefined
     if (crc.isWanted && !crc.isBefore) content.expect(crc.variant)
+    const flight = this.#progress.flight(content.size)
+    const body = content.body(this.#pace, (bytes) => flight.sent(bytes))
     const request = {
       size: content.size,
-      body: content.body(this.#pace, (bytes) => this.#progress.sent(bytes)),
+      body: () => {
+        flight.attempt()
+        return body()
+      },
       md5,
       crc64: crc.isBefore ? await crcOf() : undefined,
       trafficLimit,
     }
     const compareMd5 = this.#md5Comparison(md5)
     let isMd5Equal = false
-    const { answer, attempts } = await this.#requests.send(
-      { ...context, bodySize: content.size, isStoring: true },
-      async (call) => {
+    const sending = { ...context, bodySize: content.size, isStoring: true }
+    const { answer, attempts } = await this.#requests
+      .send(sending, async (call) => {
         const receipt = await put(request, call)
         checkCrc64(receipt.crc64, await crcOf(), context)
         isMd5Equal = compareMd5(receipt, context)
         return receipt
-      },
-    )
+      })
+      .finally(() => flight.end())
     const crc64 = await crcOf()
     return {
       receipt: answer,

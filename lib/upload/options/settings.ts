@@ -3,6 +3,7 @@
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
 import { createHash } from 'node:crypto'
+import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
@@ -121,7 +122,7 @@ export function readSettings(
     sequential: options.sequential === true,
     ...readRequestSettings(options, environment),
     signal: optional(options.signal, (signal) =>
-      signal instanceof AbortSignal
+      isAbortSignal(signal)
         ? signal
         : invalidOption('signal must be an AbortSignal'),
     ),

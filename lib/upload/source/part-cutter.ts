@@ -17,6 +17,7 @@
  */
 import type { PassThrough } from 'node:stream'
 import StreamChopper from 'stream-chopper'
+import { isSharedArrayBuffer } from '../../realm.js'
 import { hex64, type Xxh64, type Xxh64Stream } from '../../hash/xxh64.js'
 import type { ChunkCollections } from './chunk-collections.js'
 import type { PartBuffers } from './part-buffers.js'
@@ -142,7 +143,7 @@ export class PartCutter {
    * thread might write into shared memory in between: the copy is hashed then.
    */
   #hashHot(chunk: Uint8Array): void {
-    const isPrivate = chunk.buffer instanceof ArrayBuffer
+    const isPrivate = !isSharedArrayBuffer(chunk.buffer)
     if (this.#hashed !== this.#written || !isPrivate) return
     if (chunk.byteLength < largeChunk) return
     this.#hash ??= this.#options.xxh64.create()

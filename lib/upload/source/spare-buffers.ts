@@ -10,6 +10,7 @@
  * writes any more. All are let go as soon as one is asked for that none of them
  * can be: nobody holds what he does not use beside what he has to make.
  */
+import { isSharedArrayBuffer } from '../../realm.js'
 import { realEnvironment, type Environment } from '../../environment.js'
 
 const MiB = 1024 * 1024
@@ -37,8 +38,7 @@ export class SpareBuffers {
   /** A buffer of `size` bytes, at the start of memory that may be larger. */
   take(size: number, isShared: boolean): Uint8Array | undefined {
     const fits = ({ buffer }: Uint8Array): boolean =>
-      buffer.byteLength >= size &&
-      buffer instanceof SharedArrayBuffer === isShared
+      buffer.byteLength >= size && isSharedArrayBuffer(buffer) === isShared
     // The last one in was used last.
     const index = this.#spares.findLastIndex(fits)
     const [spare] = index < 0 ? [] : this.#spares.splice(index, 1)
