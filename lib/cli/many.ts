@@ -165,7 +165,10 @@ class Many {
       }
     }
     if (flags.ifChanged !== true) return undefined
-    const head = await headOf(store, file.key, interrupts.signal)
+    const head = await headOf(store, file.key, {
+      signal: interrupts.signal,
+      ...given({ object: uploadOptionsOf(flags).object }),
+    })
     if (head === undefined || head.size !== file.size) return undefined
     if (!(await hasBytesOf(file.path, head, how))) return undefined
     this.#log?.add(file, { etag: head.etag, crc64: head.crc64 })
