@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { messageOf } from '../realm.js'
 import { UploadError, uploadFile } from '../index.js'
 import { hasBytesOf } from '../job/equal.js'
 import type { Found, JobFile, Unneeded } from '../job/job-file.js'
@@ -312,7 +313,7 @@ async function openLog(job: PutJob): Promise<JobLog | undefined> {
     })
   } catch (error) {
     if (error instanceof UploadError) throw error
-    const why = error instanceof Error ? error.message : String(error)
+    const why = messageOf(error)
     log.write(
       `No log of what is sent can be kept (${why}): begun again, all of it is sent again.\n`,
     )

@@ -19,7 +19,7 @@ import {
   type UploadEnvironment,
 } from '../../lib/upload/options/environment.js'
 import { uploadFileOn } from '../../lib/upload/file.js'
-import { SpareBuffers } from '../../lib/upload/source/spare-buffers.js'
+import { MemoryPool } from '../../lib/upload/source/memory-pool.js'
 import { ResumableUploadStream } from '../../lib/upload/stream.js'
 import { noise, temporaryDirectory } from '../support/dev-store.js'
 import { handClock, type HandClock } from '../support/hand-clock.js'
@@ -133,7 +133,7 @@ function environmentOn(clock: HandClock): UploadEnvironment {
     random: () => 0.999,
     id: () => (++ids).toString(16).padStart(32, '0'),
     facts: new LearnedFacts(),
-    spares: new SpareBuffers(clock),
+    pool: new MemoryPool(clock, () => undefined),
     collections: { took: () => false },
   }
 }

@@ -19,7 +19,7 @@ import {
   type Piece,
   type TakenPart,
 } from '../source/part-content.js'
-import type { Part } from '../source/part.js'
+import type { CutPart } from '../source/part.js'
 import type { RunContext, Stage } from './context.js'
 import { CurrentUpload } from './current-upload.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
@@ -125,10 +125,10 @@ export class OpenRun {
   }
 
   /** Takes the next part of a stream; a short first one is all there is. */
-  take(part: Part): void {
-    const { partNumber, offset, size, data, xxh64 } = part
+  take(part: CutPart): void {
+    const { partNumber, offset, size, pieces, xxh64 } = part
     const { digests } = this.#context.settings.environment
-    const content = new MemoryContent(data, xxh64, digests)
+    const content = new MemoryContent(pieces, xxh64, digests)
     const release = (): void => part.release()
     const taken = { partNumber, offset, size, content, release }
     if (partNumber === 1 && size < this.partSize) this.takeWhole(taken)
