@@ -140,24 +140,28 @@ async function contendersIn(directory, { port }) {
       `host_base = ${host}\nhost_bucket = ${host}/%(bucket)\n` +
       'use_https = False\nsignature_v2 = False\n',
   )
+  const words = (text) => text.split(' ')
   const copy = ['/usr/bin/rclone', '--config', rclone, 'copy']
+  const aws = ['/usr/bin/aws', '--endpoint-url', endpoint]
+  const s3cmd = ['/usr/bin/s3cmd', '-c', s3cfg]
   return [
     {
       name: 'pawl put -r',
       command: (path, prefix) => [
         process.execPath,
         pawl,
-        ...['put', '-r', path, `s3://${bucket}/${prefix}/`],
-        ...['--endpoint', endpoint],
+        ...words(`put -r --endpoint ${endpoint}`),
+        path,
+        `s3://${bucket}/${prefix}/`,
       ],
     },
     {
       name: 'aws s3 cp --recursive',
       command: (path, prefix) => [
-        '/usr/bin/aws',
-        ...['--endpoint-url', endpoint, 's3', 'cp', '--recursive'],
-        ...['--no-progress', '--only-show-errors'],
-        ...[path, `s3://${bucket}/${prefix}/`],
+        ...aws,
+        ...words('s3 cp --recursive --no-progress --only-show-errors'),
+        path,
+        `s3://${bucket}/${prefix}/`,
       ],
     },
     {
@@ -168,16 +172,18 @@ async function contendersIn(directory, { port }) {
       name: 'rclone copy --transfers 16',
       command: (path, prefix) => [
         ...copy,
-        ...['--transfers', '16'],
-        ...[path, `dev:${bucket}/${prefix}`],
+        ...words('--transfers 16'),
+        path,
+        `dev:${bucket}/${prefix}`,
       ],
     },
     {
       name: 's3cmd put -r',
       command: (path, prefix) => [
-        '/usr/bin/s3cmd',
-        ...['-c', s3cfg, '--no-progress', '--quiet', 'put', '-r'],
-        ...[`${path}/`, `s3://${bucket}/${prefix}/`],
+        ...s3cmd,
+        ...words('--no-progress --quiet put -r'),
+        `${path}/`,
+        `s3://${bucket}/${prefix}/`,
       ],
     },
   ]
