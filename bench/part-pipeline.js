@@ -4,7 +4,7 @@
  */
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createPartStream } from '../dist/upload/part-stream.js'
+import { createPartStream } from '../dist/upload/source/part-stream.js'
 import { loadXxh64 } from '../dist/hash/xxh64.js'
 import { gigabytesPerSecond, median, spread } from './support/report.js'
 

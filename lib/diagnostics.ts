@@ -15,6 +15,7 @@
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
 import { performance } from 'node:perf_hooks'
 import { debuglog } from 'node:util'
+import { isError } from './realm.js'
 import { UploadError } from './errors.js'
 
 const log = debuglog('pawl')
@@ -101,7 +102,7 @@ export function failureText(error: unknown): string {
   if (error instanceof UploadError) {
     return `${error.code}: ${oneLine(error.message)}`
   }
-  if (!(error instanceof Error)) return typeof error
+  if (!isError(error)) return typeof error
   const code = 'code' in error ? error.code : undefined
   return typeof code === 'string' ? `${error.name} ${code}` : error.name
 }

@@ -7,6 +7,8 @@
  * was made on this machine (file system, socket).
  */
 
+import { hasBrand, isError } from './realm.js'
+
 /** Every code that an {@link UploadError} can have. */
 export const errorCodes = [
   // The caller's arguments and calls.
@@ -97,8 +99,22 @@ export interface UploadErrorFields {
   completed?: boolean | undefined
 }
 
+const brand = Symbol.for('pawl.UploadError')
+
 /** The base of every error; `code` says which. Fields are absent when unknown. */
 export class UploadError extends Error {
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === UploadError
+      ? hasBrand(value, brand)
+      : Function.prototype[Symbol.hasInstance].call(this, value)
+  }
+
+  /** @internal */
+  get [brand](): true {
+    return true
+  }
+
   /** The class's name. */
   override readonly name: string = 'UploadError'
   /** What went wrong; compare this, never texts. */
@@ -171,5 +187,5 @@ export function invalidOption(message: string): never {
 
 /** What was thrown, as an error. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
+  return isError(thrown) ? thrown : new Error(String(thrown))
 }

@@ -15,10 +15,13 @@ const allowed: Record<string, readonly string[]> = {
   errors: [],
   environment: [],
   'known-options': ['errors'],
+  'own-require': [],
+  /** Which every layer may use. */
+  realm: [],
   diagnostics: ['errors'],
   hash: ['errors'],
   store: ['diagnostics', 'environment', 'errors', 'hash', 'known-options'],
-  checkpoint: ['environment', 'errors', 'hash'],
+  checkpoint: ['environment', 'errors', 'hash', 'known-options', 'own-require'],
   upload: [
     'checkpoint',
     'store',
@@ -28,7 +31,7 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'known-options',
   ],
-  credentials: ['store', 'errors'],
+  credentials: ['store', 'errors', 'own-require'],
   job: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
   index: ['upload', 'credentials', 'checkpoint', 'store', 'hash', 'errors'],
   'dev-server': ['errors'],
@@ -56,7 +59,7 @@ await t.test('imports point one way', async (t) => {
     for (const target of importsOf(name)) {
       const other = layerOf(target.replace(/\.js$/, '.ts'))
       t.ok(
-        other === layer || allowed[layer]?.includes(other),
+        other === layer || other === 'realm' || allowed[layer]?.includes(other),
         `${name} imports ${target}`,
       )
     }
@@ -123,3 +126,23 @@ await t.test('stores need no MD5, which FIPS does not have', async (t) => {
     t.notMatch(text, /createHash\(['"](md5|sha1)/, name)
   }
 })
+
+await t.test(
+  'what every realm has of its own is not asked for by class',
+  (t) => {
+    const classes =
+      /instanceof (\w*Error|Date|\w*Array\w*|\w*Signal|EventTarget)\b/g
+    const own = new Set(['realm.ts'])
+    for (const name of sources.filter((name) => !own.has(name))) {
+      const text = readFileSync(join(root, 'lib', name), 'utf8')
+      for (const [found, made = ''] of text.matchAll(classes)) {
+        // Of this package, which has them once, or knows them by a brand.
+        const isOurs = new RegExp(`(?:class|import \\{[^}]*) ?${made}\\b`).test(
+          text,
+        )
+        t.ok(isOurs, `${name}: ${found}`)
+      }
+    }
+    t.end()
+  },
+)

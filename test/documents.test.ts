@@ -1,6 +1,9 @@
-/** The cookbook shows its examples as they are, and all of them. */
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+/**
+ * The cookbook shows its examples as they are, and all of them; what the benchmarks
+ * import is there.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
@@ -52,4 +55,30 @@ await t.test('what the cookbook shows imports nothing but pawl', async (t) => {
       t.match(from, /^(node:|pawl$|pawl\/dev-server$|\.\/)/, file)
     }
   }
+})
+
+await t.test('what the benchmarks and the scripts load is there', async (t) => {
+  let count = 0
+  for (const folder of ['bench', 'test', 'docs']) {
+    const names = readdirSync(join(root, folder), {
+      encoding: 'utf8',
+      recursive: true,
+    })
+    for (const name of names) {
+      const path = join(root, folder, name)
+      if (!path.endsWith('.js') || path.includes('node_modules')) continue
+      const text = readFileSync(path, 'utf8')
+      for (const [, to = ''] of text.matchAll(
+        /(?:from|import\() ?'(\.[^']*\.js)'/g,
+      )) {
+        count += 1
+        const built = join(dirname(path), to)
+        const source = built
+          .replace(join(root, 'dist/'), join(root, 'lib/'))
+          .replace(/\.js$/, '.ts')
+        t.ok(existsSync(source) || existsSync(built), `${name}: ${to}`)
+      }
+    }
+  }
+  t.ok(count > 50)
 })

@@ -8,8 +8,10 @@
  *     node test/run.js test/cli/put.test.ts --bail     options are tap's
  *
  * Which file is in which tier is in its name, see `support/tier-files.js`. The last
- * line counts. tap's own way to a file, `npx tap run test/cli/put.test.ts`, works as
- * well; of a folder it finds nothing, since it does not look for TypeScript.
+ * line counts. What is run are the compiled files (`support/compiled.js`); with an
+ * option it is `tap run`, which takes half as long again. tap's own way to a file,
+ * `npx tap run test/cli/put.test.ts`, works as well; of a folder it finds nothing,
+ * since it does not look for TypeScript.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -25,20 +27,24 @@ import {
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { compiledSources } from './support/compiled.js'
 import { countsIn } from './support/tap-counts.js'
 import { testsOf, tiers } from './support/tier-files.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tap = join(root, 'node_modules/tap/dist/esm/run.mjs')
+const tapFiles = join(root, 'test/support/tap-files.js')
 const built = join(root, 'node_modules/.cache/pawl-tap-built')
 
-/** Seconds for one file; tests of the last tier have hours, and say so. */
-const timeouts = { fast: [], more: ['--timeout=840'], long: ['--timeout=0'] }
+/** Seconds for one file; tests of the last tier have hours, and say so: 0 is no limit. */
+const timeouts = { fast: 400, more: 840, long: 0 }
 
 /** What is under way, which a signal ends with its own. */
-let running
+const running = new Set()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, () => running?.kill(signal))
+  process.on(signal, () => {
+    for (const child of running) child.kill(signal)
+  })
 }
 
 try {
@@ -78,7 +84,9 @@ async function buildTap() {
     .digest('hex')
   if (existsSync(built) && readFileSync(built, 'utf8') === made) return
   console.log('# first run: building tap with the plugins of .taprc')
-  const [code] = await start(['build'], { stdio: ['ignore', 'ignore', 2] })
+  const [code] = await ended(
+    start([tap, 'build'], { stdio: ['ignore', 'ignore', 2] }),
+  )
   if (code !== 0) throw new Error('tap could not be built, see above')
   mkdirSync(join(root, 'node_modules/.cache'), { recursive: true })
   writeFileSync(built, made)
@@ -87,12 +95,8 @@ async function buildTap() {
 /** Resolves to the exit code. */
 async function runTests(tier, files, options) {
   const begin = performance.now()
-  const jobs = `--jobs=${availableParallelism()}`
-  const args = ['run', jobs, ...timeouts[tier], ...options, ...files]
   const env = { ...process.env, PAWL_TIER: tier }
-  const { code, output } = process.stdout.isTTY
-    ? await inTerminal(args, env)
-    : await inPipe(args, env)
+  const { code, output } = await runFiles(tier, files, options, env)
   const counts = countsIn(output)
   if (counts === undefined) {
     console.log(`\n${tier}: the run did not come to its end`)
@@ -107,31 +111,63 @@ async function runTests(tier, files, options) {
   return code
 }
 
+async function runFiles(tier, files, options, env) {
+  const jobs = availableParallelism()
+  const seconds = timeouts[tier]
+  if (options.length > 0) {
+    const limits = [`--jobs=${jobs}`, `--timeout=${seconds}`]
+    const args = [tap, 'run', ...limits, ...options, ...files]
+    return process.stdout.isTTY
+      ? inTerminal(args, env)
+      : inPipe(start(args, { stdio: ['ignore', 'pipe', 'inherit'], env }))
+  }
+  compiledSources()
+  const wanted = JSON.stringify({ jobs, seconds, files })
+  const tests = start([tapFiles, wanted], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+  })
+  if (!process.stdout.isTTY) return inPipe(tests)
+  const drawn = start([tap, 'run', '-'], { stdio: ['pipe', 'inherit', 2] })
+  const { code, output } = await inPipe(tests, drawn.stdin)
+  drawn.stdin.end()
+  await ended(drawn)
+  return { code, output }
+}
+
 /** tap draws; what it says is in a file as well. */
 async function inTerminal(args, env) {
   const directory = mkdtempSync(join(tmpdir(), 'pawl-run-'))
   const file = join(directory, 'output.tap')
   try {
     const given = [...args, `--output-file=${file}`]
-    const [code] = await start(given, { stdio: 'inherit', env })
+    const [code] = await ended(start(given, { stdio: 'inherit', env }))
     return { code: code ?? 1, output: readFileSync(file, 'utf8') }
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
-async function inPipe(args, env) {
-  const ended = start(args, { stdio: ['ignore', 'pipe', 'inherit'], env })
+async function inPipe(child, to = process.stdout) {
   let output = ''
-  running.stdout.setEncoding('utf8').on('data', (text) => {
+  child.stdout.setEncoding('utf8').on('data', (text) => {
     output += text
-    process.stdout.write(text)
+    to.write(text)
   })
-  const [code] = await ended
+  const [code] = await ended(child)
   return { code: code ?? 1, output }
 }
 
 function start(args, options) {
-  running = spawn(process.execPath, [tap, ...args], { cwd: root, ...options })
-  return once(running, 'close')
+  const child = spawn(process.execPath, args, { cwd: root, ...options })
+  running.add(child)
+  return child
+}
+
+async function ended(child) {
+  try {
+    return await once(child, 'close')
+  } finally {
+    running.delete(child)
+  }
 }

@@ -13,8 +13,8 @@ export async function uploadWithPawl(
     checkpoint,
     partSize: 1024 * 1024,
     concurrency: 4,
-    onProgress: ({ bytesStored, bytesTotal = 0 }) =>
-      console.log(`${Math.round((100 * bytesStored) / bytesTotal)} %`),
+    onProgress: ({ bytesDone, bytesTotal = 0 }) =>
+      console.log(`${Math.round((100 * bytesDone) / bytesTotal)} %`),
   })
   // #endregion
 }

@@ -22,7 +22,7 @@ export async function uploadWithPawl(
     concurrency: 4,
     signal,
   })
-  upload.on('progress', ({ bytesStored }) => console.log(bytesStored))
+  upload.on('progress', ({ bytesDone }) => console.log(bytesDone))
   await pipeline(source, upload)
   // #endregion
 }

@@ -1,6 +1,6 @@
 /** What is said when a log file cannot be used. */
+import { isError, systemCode } from '../realm.js'
 import { UploadError } from '../errors.js'
-import { systemCode } from './file-system.js'
 
 export function fileLocked(name: string, why: string): UploadError {
   return new UploadError(
@@ -15,6 +15,16 @@ export function fileUnsafe(name: string, why: string): UploadError {
     'PAWL_CHECKPOINT_UNSAFE',
     `${name} ${why}. A log must be a regular file with one name, owned by you ` +
       'and writable by you alone; put it right, or name another file',
+  )
+}
+
+/** For a file that somebody else owns or may write. */
+export function fileOfOthers(name: string, why: string): UploadError {
+  return new UploadError(
+    'PAWL_CHECKPOINT_UNSAFE',
+    `${name} ${why}: others may write it. Put its mode or place right; or, on a ` +
+      'volume that sets owners and modes, trust whoever may write there: ' +
+      'trustLog: true, fileCheckpoint(path, { trusted: true }), --trust-log',
   )
 }
 
@@ -39,7 +49,7 @@ export function fileFailed(
 ): UploadError {
   if (cause instanceof UploadError) return cause
   const code = systemCode(cause)
-  const why = code !== '' ? code : cause instanceof Error ? cause.message : ''
+  const why = code !== '' ? code : isError(cause) ? cause.message : ''
   return new UploadError(
     'PAWL_CHECKPOINT_IO',
     `${name} could not be ${doing}${why === '' ? '' : `: ${why}`}${hint(code, doing)}`,

@@ -5,6 +5,7 @@
 import { constants } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
 import { link, lstat, open, stat, unlink } from 'node:fs/promises'
+import { systemCode } from '../realm.js'
 
 /** An open log file. */
 export interface LogHandle {
@@ -14,6 +15,8 @@ export interface LogHandle {
   read(into: Uint8Array, position: number): Promise<number>
   /** One write at the end of the file; resolves to the bytes written. */
   write(bytes: Uint8Array): Promise<number>
+  /** Of this very file, whatever its path names by now. */
+  chmod(mode: number): Promise<void>
   datasync(): Promise<void>
   close(): Promise<void>
 }
@@ -62,6 +65,7 @@ export const nodeFileSystem: FileSystem = {
         const { bytesWritten } = await handle.write(bytes)
         return bytesWritten
       },
+      chmod: (mode) => handle.chmod(mode),
       datasync: () => handle.datasync(),
       close: () => handle.close(),
     }
@@ -83,13 +87,4 @@ export const nodeFileSystem: FileSystem = {
       if (!cannotSync.has(systemCode(error))) throw error
     }
   },
-}
-
-/** The system's own code of a failed call, such as `ENOENT`; empty if none. */
-export function systemCode(error: unknown): string {
-  return error instanceof Error &&
-    'code' in error &&
-    typeof error.code === 'string'
-    ? error.code
-    : ''
 }

@@ -3,13 +3,18 @@
  * to a second descriptor of this one, free the moment its holder dies.
  *
  * The native lock belongs to the open file itself. Where its binary cannot be
- * loaded, the name of a socket or pipe stands for the file; both go with their
- * process as well, but a socket's name is seen within one network namespace
- * only, so that containers that share a directory do not see each other's.
+ * loaded (musl, `--no-addons`, the permission model, a bundle), the name of a
+ * socket or pipe stands for the file; both go with their process. Who has the
+ * native lock takes the name as well, so that a process with the binary and one
+ * without never hold a log beside each other. A socket's name is seen within one
+ * network namespace only: two containers that share a directory see each other's
+ * native locks, and no names.
  */
 import { createServer } from 'node:net'
 import type { Server } from 'node:net'
+import { isError, systemCode } from '../realm.js'
 import { UploadError } from '../errors.js'
+import { ownRequire } from '../own-require.js'
 
 /** An open file, as a lock needs it. */
 export interface Lockable {
@@ -29,38 +34,111 @@ export type Locker = (file: Lockable) => Promise<HeldLock | undefined>
 /** One byte, where no log ever reaches: locks are mandatory on Windows. */
 const LOCK_OFFSET = 2 ** 40
 
+const noLock: HeldLock = { release: async () => {} }
+
 /** For those who asked for no lock. */
-export const noLocker: Locker = async () => ({ release: async () => {} })
+export const noLocker: Locker = async () => noLock
 
 /** Spelled out: users' compilers see no types of the package that has it. */
-interface NativeLocks {
+export interface NativeLocks {
   tryLock: (fd: number, offset: number, length: number) => boolean
 }
 
-/** The best locker that this platform has; `load` is for tests. */
-export async function platformLocker(
-  platform: NodeJS.Platform = process.platform,
-  load: () => Promise<NativeLocks> = () => import('fs-native-extensions'),
-): Promise<Locker> {
-  let cause: unknown
-  try {
-    return nativeLocker(await load())
-  } catch (error) {
-    cause = error
-  }
-  if (platform === 'linux') return nameLocker('\0')
-  if (platform === 'win32') return nameLocker('\\\\.\\pipe\\')
-  throw unsupported(`on ${platform} without its native binary`, cause)
+/** There is none, for as long as the process lives. */
+interface NoLocks {
+  cause: unknown
 }
 
-function nativeLocker(native: NativeLocks): Locker {
-  return async ({ fd }) => {
+/**
+ * Loads the binary when it is made, and remembers whether there is one. What
+ * failed only then, for want of file descriptors or memory, is tried again, and
+ * is no reason to lock in another way.
+ */
+export class NativeBinary {
+  readonly #load: () => NativeLocks
+  #found: NativeLocks | NoLocks | undefined
+
+  constructor(load: () => NativeLocks = loadNativeLocks) {
+    this.#load = load
     try {
-      if (!native.tryLock(fd, LOCK_OFFSET, 1)) return undefined
+      this.find()
+    } catch {
+      // Told to whoever needs it, if it still is so by then.
+    }
+  }
+
+  /** Throws what the system said, when it may say something else later. */
+  find(): NativeLocks | NoLocks {
+    this.#found ??= this.#tryLoad()
+    return this.#found
+  }
+
+  #tryLoad(): NativeLocks | NoLocks {
+    try {
+      return this.#load()
+    } catch (cause) {
+      if (isShortage(cause)) throw cause
+      return { cause }
+    }
+  }
+}
+
+function loadNativeLocks(): NativeLocks {
+  const loaded = ownRequire('fs-native-extensions')
+  // The package has no types of its own.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return loaded as NativeLocks
+}
+
+/** With this module, so that no run has to open files for it. */
+const ownBinary = new NativeBinary()
+
+/** What a process or a machine may have again in a moment. */
+const shortages = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EAGAIN'])
+
+/** The loader of binaries says it in words alone. */
+const shortageText = /too many open files|cannot allocate memory/i
+
+function isShortage(error: unknown): boolean {
+  if (shortages.has(systemCode(error))) return true
+  if (!isError(error)) return false
+  return shortageText.test(error.message) || isShortage(error.cause)
+}
+
+/** The best locker that this platform has; the binary is another in tests. */
+export async function platformLocker(
+  platform: NodeJS.Platform = process.platform,
+  binary = ownBinary,
+): Promise<Locker> {
+  const space = nameSpaces[platform]
+  const byName = space === undefined ? undefined : nameLocker(space)
+  const native = binary.find()
+  if ('tryLock' in native) return nativeLocker(native, byName)
+  if (byName !== undefined) return byName
+  throw unsupported(`on ${platform} without its native binary`, native.cause)
+}
+
+/** Where names of sockets and pipes go with the process that has them. */
+const nameSpaces: Partial<Record<NodeJS.Platform, string>> = {
+  linux: '\0',
+  win32: '\\\\.\\pipe\\',
+}
+
+function nativeLocker(native: NativeLocks, byName: Locker | undefined): Locker {
+  return async (file) => {
+    try {
+      if (!native.tryLock(file.fd, LOCK_OFFSET, 1)) return undefined
     } catch (error) {
       throw unsupported('by this file system', error)
     }
-    return { release: async () => {} }
+    try {
+      // Closing the descriptor lets go of the native lock.
+      return byName === undefined ? noLock : await byName(file)
+    } catch (error) {
+      // Where this process can have no name, none beside it can hold one.
+      if (isUnsupported(error)) return noLock
+      throw error
+    }
   }
 }
 
@@ -76,8 +154,9 @@ function nameLocker(space: string): Locker {
 
 function listen(server: Server, path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(false)
+    server.once('error', (error) => {
+      if (systemCode(error) === 'EADDRINUSE') resolve(false)
+      else if (isShortage(error)) reject(error)
       else reject(unsupported('by a name either', error))
     })
     // Without `exclusive` the workers of a cluster would share the name.
@@ -89,6 +168,10 @@ function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve())
   })
+}
+
+function isUnsupported(error: unknown): boolean {
+  return systemCode(error) === 'PAWL_LOCK_UNSUPPORTED'
 }
 
 function unsupported(where: string, cause: unknown): UploadError {

@@ -14,6 +14,7 @@
  * are the records whose loss would cost more than themselves. A blank line keeps
  * the copies apart, so that no damaged byte can make one line of them.
  */
+import { messageOf } from '../realm.js'
 import { UploadError } from '../errors.js'
 import type { Xxh64 } from '../hash/xxh64.js'
 import type { Checkpoint } from './checkpoint.js'
@@ -152,7 +153,7 @@ export class LogWriter {
 }
 
 function refused(name: string, cause: unknown): UploadError {
-  const why = cause instanceof Error ? cause.message : String(cause)
+  const why = messageOf(cause)
   return new UploadError(
     'PAWL_CHECKPOINT_IO',
     `${name} cannot hold a record: ${why}`,

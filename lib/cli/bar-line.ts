@@ -16,8 +16,8 @@ const narrowestBar = 6
 const leastName = 8
 
 /** What the figures are told in, and what goes first when there is no room. */
-const order = ['stored', 'rate', 'left', 'reused'] as const
-const importance = ['left', 'stored', 'rate', 'reused'] as const
+const order = ['done', 'rate', 'left', 'reused'] as const
+const importance = ['left', 'done', 'rate', 'reused'] as const
 
 /** At most `columns - 1` wide. */
 export function barLine(figures: BarFigures, columns: number): string {

@@ -1,4 +1,4 @@
-/** For terminals: a bar with stored bytes, rate, time left and parts reused. */
+/** For terminals: a bar with bytes done, rate, time left and parts reused. */
 import { SingleBar } from 'cli-progress'
 import type { Progress, UploadEvents, UploadResult } from '../index.js'
 import { barLine, type BarFigures } from './bar-line.js'
@@ -77,16 +77,16 @@ export class BarReporter implements Reporter {
 
   #show(progress: Progress): void {
     this.#latest = progress
-    const { bytesTotal = 0, bytesStored } = progress
+    const { bytesTotal = 0, bytesDone } = progress
     this.#figures = {
       name: this.#name,
       ...this.#text.figures(progress, this.#now()),
     }
     if (this.#bar === undefined) {
       this.#bar = this.#create()
-      this.#bar.start(bytesTotal, bytesStored)
+      this.#bar.start(bytesTotal, bytesDone)
     } else {
-      this.#bar.update(bytesStored)
+      this.#bar.update(bytesDone)
     }
   }
 

@@ -11,6 +11,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import process from 'node:process'
 import type { Readable } from 'node:stream'
+import { systemCode } from '../realm.js'
 import { UploadError } from '../index.js'
 import { descendantsOf } from './process-tree.js'
 
@@ -125,7 +126,7 @@ function end(pid: number): void {
   try {
     process.kill(pid, 'SIGTERM')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : ''
+    const code = systemCode(error)
     // It ended meanwhile, or is another user's (sudo): then its terminal, or
     // its output, which nobody reads any more, ends it.
     if (code !== 'ESRCH' && code !== 'EPERM') throw error

@@ -1,4 +1,5 @@
 /** What the command's exit says to scripts. */
+import { systemCode } from '../realm.js'
 import { UploadError } from '../index.js'
 
 /** What was asked for: an upload that can be gone on with, or something else. */
@@ -56,7 +57,3 @@ function isMissing(
 }
 
 const missing = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP'])
-
-function systemCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
-}

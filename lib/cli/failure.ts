@@ -2,6 +2,7 @@
  * What a failed command says: a line with the code, and one with what to do
  * where the first does not say it. No stack.
  */
+import { isError } from '../realm.js'
 import { UploadError, type ErrorCode } from '../index.js'
 import { adviceFor } from './advice.js'
 import type { TaskKind } from './exit-code.js'
@@ -37,7 +38,7 @@ export const namedOptions = [
 
 /** Without the last line end. */
 export function failureText(error: unknown, kind: TaskKind): string {
-  if (!(error instanceof Error)) return `pawl: ${plainText(String(error))}`
+  if (!isError(error)) return `pawl: ${plainText(String(error))}`
   if (!(error instanceof UploadError)) return `pawl: ${oneLine(error.message)}`
   const text = `pawl: ${error.code}: ${oneLine(messageOf(error))}`
   const next = whatNext(error, kind)
@@ -81,7 +82,7 @@ export function serverText(error: unknown): string {
 
 /** In the words of the command line. */
 export function messageOf({ code, message, cause }: UploadError): string {
-  if (code === 'PAWL_BEFORE_COMPLETE' && cause instanceof Error) {
+  if (code === 'PAWL_BEFORE_COMPLETE' && isError(cause)) {
     return cause.message
   }
   const names = namedOptions.join('|')

@@ -4,6 +4,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { systemCode } from '../realm.js'
 import { UploadError } from '../index.js'
 import { plainText } from './plain-text.js'
 
@@ -70,8 +71,8 @@ function mustBeFolder(
 /** Rejects for anything but a regular file. */
 async function sizeOf(path: string): Promise<number> {
   const stats = await stat(path).catch((cause: unknown) => {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : cause
-    const why = code === 'ENOENT' ? 'there is no such file' : String(code)
+    const code = systemCode(cause) || String(cause)
+    const why = code === 'ENOENT' ? 'there is no such file' : code
     throw new UploadError('PAWL_SOURCE_IO', `${plainText(path)}: ${why}`, {
       cause,
     })

@@ -1,12 +1,14 @@
 /** What becomes of many files, told as a whole: totals, failures, a summary. */
 import { SingleBar } from 'cli-progress'
-import type { UploadEvents, UploadResult } from '../index.js'
+import type { Progress, UploadEvents, UploadResult } from '../index.js'
 import type { JobFile, Unneeded } from '../job/job-file.js'
+import { barLine, type BarFigures } from './bar-line.js'
 import { eventText, resultText } from './event-text.js'
 import { failureText, serverText } from './failure.js'
 import type { Interruption } from './interrupts.js'
 import { errorFields, eventFields } from './json-reporter.js'
 import { plainText } from './plain-text.js'
+import { figuresOf } from './progress-text.js'
 import { Rate } from './rate.js'
 import type { Output, UploadReporter } from './reporter.js'
 import { countOf, formatDuration, formatSize } from './units.js'
@@ -19,7 +21,16 @@ export interface JobEnding {
   isWhole: boolean
 }
 
+/** All that a job has to look at, found beside its work. */
+export interface JobTotal {
+  files: number
+  bytes: number
+}
+
 export interface JobReporter {
+  /** Somebody looks on and wants to know how much there is. */
+  readonly isWatched: boolean
+  expect(total: JobTotal): void
   begin(file: JobFile, url: string): UploadReporter
   unneeded(file: JobFile, url: string, why: Unneeded): void
   wouldSend(file: JobFile, url: string): void
@@ -55,11 +66,16 @@ function noTotals(): Totals {
 
 /** For programs: a line for what happens to each file, and one for all. */
 export class JsonJobReporter implements JobReporter {
+  readonly isWatched = false
   readonly #out: Output
   readonly #totals = noTotals()
 
   constructor(out: Output) {
     this.#out = out
+  }
+
+  expect(): void {
+    // Who reads it has a line for each file.
   }
 
   begin({ path: source, size }: JobFile, url: string): UploadReporter {
@@ -146,8 +162,18 @@ export class TextJobReporter implements JobReporter {
   readonly #started: number
   readonly #rate = new Rate()
   readonly #totals = noTotals()
-  /** Bytes of uploads under way. */
-  readonly #under = new Map<string, number>()
+  /** Uploads under way, by their files. */
+  readonly #under = new Map<string, UnderWay>()
+  #total: JobTotal | undefined
+  /** Bytes of files that are there: sent, or sent before. */
+  #there = 0
+  /** Of those, bytes that this run has brought. */
+  #brought = 0
+  /** Bytes of files that failed: nobody waits for them. */
+  #given = 0
+  /** Never falls. */
+  #done = 0
+  #moved = 0
   #last: number
   #bar: SingleBar | undefined
 
@@ -169,15 +195,25 @@ export class TextJobReporter implements JobReporter {
     this.#last = this.#started
   }
 
+  get isWatched(): boolean {
+    return this.#screen !== undefined
+  }
+
+  expect(total: JobTotal): void {
+    this.#total = total
+    this.#show()
+  }
+
   begin(file: JobFile, url: string): UploadReporter {
-    const { path } = file
-    this.#under.set(path, 0)
+    const { path, size } = file
+    const under: UnderWay = { size, done: 0, brought: 0 }
+    this.#under.set(path, under)
     return {
       event: (name, event) => {
         const told: Partial<UploadEvents> = { [name]: event }
         if (told.progress !== undefined) {
-          this.#under.set(path, told.progress.bytesStored)
-          this.#moved()
+          moveOn(under, told.progress)
+          this.#show()
           return
         }
         const line = eventText(name, event)
@@ -191,21 +227,24 @@ export class TextJobReporter implements JobReporter {
       done: (result) => {
         this.#under.delete(path)
         count(this.#totals, result)
+        this.#there += result.size
+        this.#brought += result.size - result.bytesReused
         if (this.#options.verbose) this.#result(resultText(result, url))
-        this.#moved()
+        this.#show()
       },
     }
   }
 
-  unneeded({ path }: JobFile, url: string, why: Unneeded): void {
+  unneeded({ path, size }: JobFile, url: string, why: Unneeded): void {
     this.#totals[why === 'sent-before' ? 'sentBefore' : 'sameThere'] += 1
+    this.#there += size
     const words = {
       'sent-before': 'sent before',
       'same-there': 'the same is there',
     }
     if (this.#options.verbose)
       this.#result(`${plainText(path)} = ${plainText(url)} (${words[why]})`)
-    this.#moved()
+    this.#show()
   }
 
   wouldSend({ path, size }: JobFile, url: string): void {
@@ -221,6 +260,7 @@ export class TextJobReporter implements JobReporter {
   }
 
   failed(path: string, error: unknown): void {
+    this.#given += this.#under.get(path)?.size ?? 0
     this.#under.delete(path)
     this.#totals.failed += 1
     this.#pause()
@@ -276,24 +316,33 @@ export class TextJobReporter implements JobReporter {
     this.end()
   }
 
-  #moved(): void {
+  #show(): void {
     if (this.#options.quiet) return
     const now = this.#now()
-    this.#rate.add(this.#bytes(), now)
+    let [done, moved] = [this.#there, this.#brought]
+    for (const under of this.#under.values()) {
+      done += under.done
+      moved += under.brought
+    }
+    this.#done = Math.max(this.#done, done)
+    this.#moved = Math.max(this.#moved, moved)
+    this.#rate.add(this.#moved, now)
     if (this.#screen !== undefined) {
       this.#bar ??= this.#open(this.#screen)
-      this.#bar.update(this.#totals.sent)
+      this.#bar.update(this.#done)
     } else if (now - this.#last >= interval) {
       this.#last = now
-      this.#log.write(`${this.#line()}\n`)
+      const { name, percent, done, rate, left, reused } = this.#figures()
+      const share = percent === undefined ? '' : `${percent}%`
+      const told = [name, share, done, rate, left, reused]
+      this.#log.write(`${told.filter((text) => text !== '').join(', ')}\n`)
     }
   }
 
   #open(stream: NodeJS.WriteStream): SingleBar {
     const bar = new SingleBar({
       stream,
-      format: (_, { maxWidth }) =>
-        this.#line().slice(0, Math.max(0, maxWidth - 1)),
+      format: (_, { maxWidth }) => barLine(this.#figures(), maxWidth),
       hideCursor: true,
       clearOnComplete: false,
       emptyOnZero: true,
@@ -304,27 +353,38 @@ export class TextJobReporter implements JobReporter {
     return bar
   }
 
-  #bytes(): number {
-    let bytes = this.#totals.bytes
-    for (const under of this.#under.values()) bytes += under
-    return bytes
-  }
-
-  #line(): string {
+  #figures(): BarFigures {
     const { sent, sentBefore, sameThere, failed } = this.#totals
-    const perSecond = this.#rate.perSecond
-    return [
-      countOf(sent, 'file'),
-      formatSize(this.#bytes()),
-      perSecond === undefined ? '' : `${formatSize(perSecond)}/s`,
-      sentBefore + sameThere === 0
-        ? ''
-        : `${sentBefore + sameThere} there already`,
+    const there = sentBefore + sameThere
+    const seen = sent + there + failed
+    const total = this.#total
+    // Files that were made since it was counted are sent too.
+    const bytes = total && Math.max(this.#done, total.bytes - this.#given)
+    const notes = [
+      there === 0 ? '' : `${there} there already`,
       failed === 0 ? '' : `${failed} failed`,
     ]
-      .filter((text) => text !== '')
-      .join(', ')
+    return {
+      name: total
+        ? `${seen} of ${countOf(Math.max(seen, total.files), 'file')}`
+        : countOf(seen, 'file'),
+      ...figuresOf(this.#done, bytes, this.#rate),
+      reused: notes.filter((note) => note !== '').join(', '),
+    }
   }
+}
+
+interface UnderWay {
+  /** Bytes of the file. */
+  readonly size: number
+  done: number
+  /** By this run. */
+  brought: number
+}
+
+function moveOn(under: UnderWay, { bytesDone, bytesReused }: Progress): void {
+  under.done = bytesDone
+  under.brought = bytesDone - bytesReused
 }
 
 /** Nothing that is zero, but for what was sent. */

@@ -1,4 +1,5 @@
 /** For programs: one event a line, as JSON. */
+import { isError } from '../realm.js'
 import { UploadError, type UploadEvents } from '../index.js'
 import type {
   Output,
@@ -50,7 +51,7 @@ export function eventFields<Name extends UploadEventName>(
 
 /** What is known of an error, without its cause and stack. */
 export function errorFields(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { message: String(error) }
+  if (!isError(error)) return { message: String(error) }
   if (!(error instanceof UploadError)) return { message: error.message }
   const { code, message, resumable, transient, key, uploadId, partNumber } =
     error

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { messageOf } from '../realm.js'
 import { UploadError, uploadFile } from '../index.js'
 import { hasBytesOf } from '../job/equal.js'
 import type { Found, JobFile, Unneeded } from '../job/job-file.js'
@@ -45,8 +46,15 @@ export async function putMany(
   const files = await sourceOf(job)
   const log = flags.dryRun === true ? undefined : await openLog(job)
   const many = new Many(job, reporter, log)
+  const over = new AbortController()
+  let counted: Promise<void> | undefined
   try {
     await many.check()
+    if (reporter.isWatched) {
+      counted = tellTotal(files(), reporter, over.signal)
+      // What cannot be looked at is told where it is to be sent.
+      counted.catch(() => undefined)
+    }
     const { isWhole, stopped } = await runJob(
       files(),
       {
@@ -63,8 +71,26 @@ export async function putMany(
     if (received !== undefined) throw new ToldFailure(exitCodes[received])
     if (!isDone) throw new ToldFailure(many.exitCode)
   } finally {
+    over.abort()
+    await counted?.catch(() => undefined)
     reporter.end()
   }
+}
+
+/** Counts beside the work, which looks at files only when it has room for them. */
+async function tellTotal(
+  files: AsyncIterable<Found>,
+  reporter: JobReporter,
+  over: AbortSignal,
+): Promise<void> {
+  const total = { files: 0, bytes: 0 }
+  for await (const found of files) {
+    if (over.aborted) return
+    if ('skipped' in found) continue
+    total.files += 1
+    if ('file' in found) total.bytes += found.file.size
+  }
+  reporter.expect(total)
 }
 
 /** What is sent, and how it is told. */
@@ -284,7 +310,7 @@ async function openLog(job: PutJob): Promise<JobLog | undefined> {
     })
   } catch (error) {
     if (error instanceof UploadError) throw error
-    const why = error instanceof Error ? error.message : String(error)
+    const why = messageOf(error)
     log.write(
       `No log of what is sent can be kept (${why}): begun again, all of it is sent again.\n`,
     )

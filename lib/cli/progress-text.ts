@@ -1,10 +1,10 @@
-/** The figures of an upload in words: stored, rate, time left, what was reused. */
+/** The figures of an upload in words: done, rate, time left, what was reused. */
 import type { Progress } from '../index.js'
 import { Rate } from './rate.js'
 import { countOf, formatDuration, formatSize } from './units.js'
 
 export interface ProgressFigures {
-  stored: string
+  done: string
   rate: string
   left: string
   reused: string
@@ -13,8 +13,11 @@ export interface ProgressFigures {
 }
 
 export class ProgressText {
-  readonly #sent = new Rate()
+  readonly #rate = new Rate()
   #partsReused = 0
+  /** Bytes that this run has brought, whatever became of their upload. */
+  #brought = 0
+  #before = 0
 
   /** A part was there already. */
   countReused(): void {
@@ -28,36 +31,50 @@ export class ProgressText {
 
   /** `time` in ms, from any clock that only goes forward. */
   figures(progress: Progress, time: number): ProgressFigures {
-    const { bytesStored, bytesTotal, bytesSent } = progress
-    this.#sent.add(bytesSent, time)
-    const perSecond = this.#sent.perSecond
-    const rest = bytesTotal === undefined ? undefined : bytesTotal - bytesStored
-    const left = rest === undefined ? undefined : this.#sent.timeFor(rest)
+    const { bytesDone, bytesTotal, bytesReused } = progress
+    const own = bytesDone - bytesReused
+    this.#brought += Math.max(0, own - this.#before)
+    this.#before = own
+    this.#rate.add(this.#brought, time)
     const parts = this.#partsReused
     return {
-      stored:
-        bytesTotal === undefined
-          ? formatSize(bytesStored)
-          : `${formatSize(bytesStored)} of ${formatSize(bytesTotal)}`,
-      rate: perSecond === undefined ? '' : `${formatSize(perSecond)}/s`,
-      left: left === undefined ? '' : `${formatDuration(left)} left`,
+      ...figuresOf(bytesDone, bytesTotal, this.#rate),
       reused: parts === 0 ? '' : `${countOf(parts, 'part')} reused`,
-      percent:
-        bytesTotal === undefined
-          ? undefined
-          : bytesTotal === 0
-            ? 100
-            : Math.floor((bytesStored / bytesTotal) * 100),
     }
   }
 
   /** One line of them. */
   line(progress: Progress, time: number): string {
     const figures = this.figures(progress, time)
-    const { percent, stored, rate, left, reused } = figures
+    const { percent, done, rate, left, reused } = figures
     const share = percent === undefined ? '' : `${percent}%`
-    return [share, stored, rate, left, reused]
+    return [share, done, rate, left, reused]
       .filter((text) => text !== '')
       .join(', ')
+  }
+}
+
+/** All of them but what was reused. */
+export function figuresOf(
+  bytes: number,
+  total: number | undefined,
+  rate: Rate,
+): Omit<ProgressFigures, 'reused'> {
+  const { perSecond } = rate
+  const rest = total === undefined ? 0 : total - bytes
+  const left = rest > 0 ? rate.timeFor(rest) : undefined
+  return {
+    done:
+      total === undefined
+        ? formatSize(bytes)
+        : `${formatSize(bytes)} of ${formatSize(total)}`,
+    rate: perSecond === undefined ? '' : `${formatSize(perSecond)}/s`,
+    left: left === undefined ? '' : `${formatDuration(left)} left`,
+    percent:
+      total === undefined
+        ? undefined
+        : total === 0
+          ? 100
+          : Math.floor((bytes / total) * 100),
   }
 }

@@ -7,6 +7,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { EnvHttpProxyAgent, type Dispatcher } from 'undici'
+import { systemCode } from '../realm.js'
 import { UploadError } from '../index.js'
 import type { Environment } from './state-directory.js'
 
@@ -79,10 +80,8 @@ function proxyUrl(text: string, from: string): string {
 
 async function certificates(path: string): Promise<string> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : cause
-    return refuse(
-      `the file of authorities ${path} cannot be read: ${String(code)}`,
-    )
+    const code = systemCode(cause) || String(cause)
+    return refuse(`the file of authorities ${path} cannot be read: ${code}`)
   })
   if (text.includes('-----BEGIN CERTIFICATE-----')) return text
   return refuse(`${path} holds no certificate in PEM form`)

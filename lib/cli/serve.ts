@@ -1,5 +1,6 @@
 /** `pawl serve`: the dev server on a directory, until Ctrl-C. */
 import { once } from 'node:events'
+import { systemCode } from '../realm.js'
 import type { DevServerCredentials } from '../dev-server/index.js'
 import { UploadError } from '../index.js'
 import { plainText } from './plain-text.js'
@@ -76,8 +77,7 @@ function explain(
   directory: string,
   { port = 0, host = '127.0.0.1' }: Pick<ServeFlags, 'port' | 'host'>,
 ): never {
-  const code =
-    error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = systemCode(error)
   const words: Partial<Record<string, string>> = {
     EADDRINUSE: `port ${port} is in use; give another --port, or none for a free one`,
     EADDRNOTAVAIL: `${host} is not an address of this machine; give another --host`,

@@ -3,6 +3,7 @@
  * told. Resolves to an exit code, whatever happens.
  */
 import process from 'node:process'
+import { isError } from '../realm.js'
 import { UploadError } from '../index.js'
 import { BarReporter } from './bar-reporter.js'
 import {
@@ -99,7 +100,7 @@ export async function runTask(
       const said = verbose ? serverText(error) : ''
       if (said !== '') log.write(`${said}\n`)
     }
-    if (flags.debug === true && error instanceof Error) {
+    if (flags.debug === true && isError(error)) {
       log.write(`${error.stack ?? error.message}\n`)
     }
     return isStopped ? exitCodes[received] : exitCodeOf(error, kind)

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
+import { isError, systemCode } from '../realm.js'
 import { UploadError } from '../errors.js'
 import { askProcess } from './credential-process.js'
 import type {
@@ -82,7 +83,7 @@ export async function credentialsFor<Name extends Service>(
   const key = await credentials.get().catch((error: unknown) => {
     if (error instanceof UploadError) throw error
     // The text of another's error may hold what it is there to protect.
-    const name = error instanceof Error ? ` (${error.name})` : ''
+    const name = isError(error) ? ` (${error.name})` : ''
     const { from, isGuess = false } = credentials
     const text = isGuess
       ? `${ways[service]}; ${from} found none either${name}`
@@ -123,11 +124,11 @@ async function readIfAny(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : ''
+    const code = systemCode(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw new UploadError(
       'PAWL_CREDENTIALS',
-      `${path} cannot be read: ${String(code)}.`,
+      `${path} cannot be read: ${code}.`,
     )
   }
 }

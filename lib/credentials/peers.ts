@@ -3,6 +3,8 @@
  * for tokens. They are large, so pawl does not bring them: they are used where
  * they are installed beside it.
  */
+import { ownRequire } from '../own-require.js'
+import { systemCode } from '../realm.js'
 import type { FoundKey } from './defaults.js'
 
 export const awsPackage = '@aws-sdk/credential-provider-node'
@@ -83,11 +85,23 @@ function constructorIn(loaded: object): AlibabaClient | undefined {
 
 async function load(name: string): Promise<object | undefined> {
   try {
-    const loaded: unknown = await import(name)
+    const loaded = await requireOrImport(name)
     return typeof loaded === 'object' && loaded !== null ? loaded : undefined
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : ''
-    if (code === 'ERR_MODULE_NOT_FOUND') return undefined
+    const code = systemCode(error)
+    if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
+      return undefined
+    }
     throw error
+  }
+}
+
+/** `require` first: a package that could not be read for a moment is found later. */
+async function requireOrImport(name: string): Promise<unknown> {
+  try {
+    return ownRequire(name)
+  } catch (error) {
+    if (systemCode(error) !== 'ERR_REQUIRE_ESM') throw error
+    return import(name)
   }
 }

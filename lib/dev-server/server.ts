@@ -9,6 +9,7 @@ import {
 } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { isError } from '../realm.js'
 import { dialectOf } from './auth/authenticate.js'
 import { Throttle } from './body/throttle.js'
 import { Exchange, type Arrival } from './exchange.js'
@@ -107,7 +108,7 @@ export async function startDevServer(
       }
       const running = new Exchange(state, arrival).run().catch((error) => {
         // A mistake of ours, or of the disk, while answering.
-        response.destroy(error instanceof Error ? error : undefined)
+        response.destroy(isError(error) ? error : undefined)
       })
       open.add(running)
       void running.finally(() => open.delete(running))

@@ -21,7 +21,17 @@ const blockSize = 128 * 1024
 let loading: Promise<Xxh64> | undefined
 
 export function loadXxh64(): Promise<Xxh64> {
-  loading ??= xxhash().then((api) => ({
+  loading ??= instantiate().catch((error: unknown) => {
+    // There may be memory for it at the next call.
+    loading = undefined
+    throw error
+  })
+  return loading
+}
+
+async function instantiate(): Promise<Xxh64> {
+  const api = await xxhash()
+  return {
     hexOf: (text: string) => api.h64ToString(text),
     create() {
       const hash = api.create64()
@@ -35,8 +45,7 @@ export function loadXxh64(): Promise<Xxh64> {
         digest: () => hash.digest(),
       }
     },
-  }))
-  return loading
+  }
 }
 
 /** Sixteen lower-case hex digits. */

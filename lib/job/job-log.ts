@@ -79,9 +79,10 @@ export class JobLog {
   ): Promise<JobLog> {
     const xxh64 = await loadXxh64()
     const descriptor = openSync(path, 'a+', 0o600)
+    let lock: HeldLock | undefined
     try {
       const { dev, ino } = fstatSync(descriptor, { bigint: true })
-      const lock = await (
+      lock = await (
         await platformLocker()
       )({ fd: descriptor, device: dev, inode: ino })
       if (lock === undefined) throw locked(path)
@@ -89,6 +90,7 @@ export class JobLog {
       log.#read(target, options)
       return log
     } catch (error) {
+      await lock?.release()
       closeSync(descriptor)
       throw error
     }

@@ -6,6 +6,7 @@
 import { constants, type BigIntStats } from 'node:fs'
 import { access, lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemCode } from '../realm.js'
 import { UploadError } from '../errors.js'
 import { identityOf } from '../upload/source/file-identity.js'
 import type { Found, JobFile } from './job-file.js'
@@ -134,8 +135,8 @@ function isLog(name: string, all: ReadonlySet<string>): boolean {
 }
 
 function failure(path: string, cause: unknown): UploadError {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : cause
-  const why = code === 'ENOENT' ? 'there is no such file' : String(code)
+  const code = systemCode(cause) || String(cause)
+  const why = code === 'ENOENT' ? 'there is no such file' : code
   return new UploadError('PAWL_SOURCE_IO', `${path}: ${why}`, { cause })
 }
 

@@ -29,7 +29,9 @@ export function codeOf(error: unknown): string | undefined {
 
 /** Happy eyeballs report several refused addresses as one AggregateError. */
 function firstOf(error: unknown): unknown {
-  return error instanceof AggregateError ? error.errors[0] : undefined
+  if (typeof error !== 'object' || error === null) return undefined
+  const errors: unknown = Reflect.get(error, 'errors')
+  return Array.isArray(errors) ? errors[0] : undefined
 }
 
 function text(value: unknown, name: string, max: number): string | undefined {

@@ -4,6 +4,7 @@
  * and asked for anew when the server refused it. Requests that need it at the
  * same time, or fail with it at the same time, cause one question.
  */
+import { isDate } from '../realm.js'
 import { UploadError } from '../errors.js'
 import { reduceToName } from './cause.js'
 import { StoreError } from './store-error.js'
@@ -149,7 +150,7 @@ function printable(value: unknown, name: string): string {
 function instant(value: unknown): number | undefined {
   if (value === undefined) return undefined
   const time =
-    value instanceof Date || typeof value === 'string'
+    isDate(value) || typeof value === 'string'
       ? new Date(value).getTime()
       : value
   if (typeof time === 'number' && Number.isFinite(time)) return time

@@ -61,6 +61,8 @@ export interface Dialect {
   /** Of the service's own headers. */
   readonly prefix: 'x-oss-' | 'x-amz-'
   readonly origin: string
+  /** The host is a domain of the caller's, which leads to whatever bucket it does. */
+  readonly isOwnDomain: boolean
   readonly errorHeaders: ErrorHeaders
   readonly initiateQuery: Query
   readonly listPartsQuery: Query

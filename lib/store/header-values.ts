@@ -1,4 +1,5 @@
 /** Headers that callers can choose, kept from doing more than they say. */
+import { isDate } from '../realm.js'
 import { UploadError, invalidOption } from '../errors.js'
 import type { ObjectOptions } from './object-store.js'
 import { percentEncode } from './percent-encode.js'
@@ -122,7 +123,7 @@ export function unsupportedOption(option: string, service: string): never {
 }
 
 function httpDate(value: string | Date | undefined): string | undefined {
-  if (!(value instanceof Date)) return value
+  if (!isDate(value)) return value
   if (Number.isNaN(value.getTime())) {
     invalidOption('object.expires: not a valid date.')
   }

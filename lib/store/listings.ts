@@ -3,6 +3,7 @@ import { parseDate } from './clock.js'
 import { readEtag, readNumber, readUploadId } from './fields.js'
 import type { ListedPart, PartPage, UploadPage } from './object-store.js'
 import { StoreError } from './store-error.js'
+import type { ToldPlace } from './told-place.js'
 import {
   childrenOf,
   parseXml,
@@ -17,9 +18,17 @@ export interface CrcReader {
   readCrc(text: string | undefined): string | undefined
 }
 
-export function readUploadIdAnswer(body: Uint8Array): string {
+export interface BegunUpload extends ToldPlace {
+  uploadId: string
+}
+
+export function readBegunUpload(body: Uint8Array): BegunUpload {
   const { element } = parseXml(body, ['InitiateMultipartUploadResult'])
-  return readUploadId(trimmedText(element, 'UploadId'))
+  return {
+    uploadId: readUploadId(trimmedText(element, 'UploadId')),
+    bucket: rawText(element, 'Bucket'),
+    key: rawText(element, 'Key'),
+  }
 }
 
 /**

@@ -10,7 +10,12 @@ import {
   readVersionId,
   unquotedEtag,
 } from './fields.js'
-import { readPartPage, readUploadIdAnswer, readUploadPage } from './listings.js'
+import {
+  readBegunUpload,
+  readPartPage,
+  readUploadPage,
+  type BegunUpload,
+} from './listings.js'
 import { fitsMark, markHeaders, markName, readMark } from './metadata.js'
 import { checkKey } from './names.js'
 import type {
@@ -43,7 +48,11 @@ import {
 } from './session.js'
 import { isErrorDocument } from './server-error.js'
 import { StoreError } from './store-error.js'
+import { isPlace } from './told-place.js'
 import { parseXml, trimmedText } from './xml.js'
+
+/** Characters of a server's name for something, in a text. */
+const longestName = 256
 
 export class RestStore implements ObjectStore {
   readonly identity: string
@@ -96,10 +105,37 @@ export class RestStore implements ObjectStore {
       content: Buffer.alloc(0),
       fields: { key },
     })
-    return this.#read(operation, call, ({ body, headers }) => ({
-      uploadId: readUploadIdAnswer(body),
-      date: parseDate(headers['date']),
-    }))
+    const { begun, date } = await this.#read(
+      operation,
+      call,
+      ({ body, headers }) => ({
+        begun: readBegunUpload(body),
+        date: parseDate(headers['date']),
+      }),
+    )
+    const { isOwnDomain } = this.#dialect
+    const meant = { bucket: this.bucket, key, isOwnDomain }
+    if (!isPlace(begun, meant)) throw await this.#elsewhere(begun, key, call)
+    return { uploadId: begun.uploadId, date }
+  }
+
+  /** Nothing is sent to an upload of another object, and none is left there. */
+  async #elsewhere(
+    { uploadId, ...told }: BegunUpload,
+    key: string,
+    call: Call,
+  ): Promise<StoreError> {
+    const left = await this.abortUpload({ key, uploadId }, call).then(
+      () => '',
+      () =>
+        ` The upload ${uploadId} that was begun there could not be aborted.`,
+    )
+    const name = (text: string | undefined): string =>
+      text === undefined ? 'one that it does not name' : quoted(text)
+    return new StoreError(
+      `the server takes this for the key ${name(told.key)} in the bucket ${name(told.bucket)}, expected ${quoted(key)} in ${quoted(this.bucket)}: it looks for the bucket in another place of the URL. Give addressing 'path' or 'virtual', whichever it was not.${left}`,
+      { kind: 'no-bucket', key, uploadId },
+    )
   }
 
   async uploadPart(
@@ -393,4 +429,11 @@ export class RestStore implements ObjectStore {
         }
       : { ...receipt, callbackBody: body.toString('utf8') }
   }
+}
+
+/** In one line. */
+function quoted(text: string): string {
+  const characters = Array.from(text)
+  const start = characters.slice(0, longestName).join('')
+  return JSON.stringify(characters.length > longestName ? `${start}…` : start)
 }

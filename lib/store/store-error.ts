@@ -2,6 +2,7 @@
  * What one failed attempt of a store looks like to the uploader. `kind` is what
  * decisions are made on; `code` and the text are for people and callers.
  */
+import { hasBrand } from '../realm.js'
 import {
   UploadError,
   type ErrorCode,
@@ -98,8 +99,22 @@ export function answerOf(cause: StoreError): UploadErrorFields {
   }
 }
 
+const brand = Symbol.for('pawl.StoreError')
+
 /** One failed attempt of a store's call. */
 export class StoreError extends UploadError {
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === StoreError
+      ? hasBrand(value, brand)
+      : super[Symbol.hasInstance](value)
+  }
+
+  /** @internal */
+  get [brand](): true {
+    return true
+  }
+
   /** The class's name. */
   override readonly name = 'StoreError'
   /** What decisions are made on; `code` follows from it. */

@@ -1,4 +1,5 @@
 /** `uploadFile`: the same upload as the stream's, from a file. */
+import mime from 'mime'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { asError, invalidOption } from '../errors.js'
 import type { ObjectOptions } from '../store/object-store.js'
@@ -13,6 +14,7 @@ import {
   type UploadEnvironment,
 } from './options/environment.js'
 import type { Emit } from './options/events.js'
+import { checkFileOptions } from './options/option-names.js'
 import type { UploadFileOptions } from './options/options.js'
 import type { UploadResult } from './options/result.js'
 import {
@@ -58,6 +60,7 @@ export async function uploadFileOn(
   options: UploadFileOptions,
   environment: UploadEnvironment = realUploadEnvironment,
 ): Promise<UploadResult> {
+  checkFileOptions(options)
   const emit = readListeners(options)
   const prove = oneOf('prove', options.prove ?? 'identity', [
     'identity',
@@ -96,7 +99,7 @@ async function upload(
     const settings = readSettings(
       {
         ...options,
-        object: await withContentType(options, path),
+        object: withContentType(options, path),
         size: source.size,
       },
       environment,
@@ -125,6 +128,7 @@ export async function discardFileUpload(
   path: string,
   options: UploadFileOptions,
 ): Promise<void> {
+  checkFileOptions(options)
   checkPath(path)
   checkFileCheckpoint(options)
   const settings = readSettings(options, realUploadEnvironment)
@@ -155,17 +159,15 @@ function readThreshold(
 }
 
 /** The content type that the name of the file, or else of the object, says. */
-async function withContentType(
+function withContentType(
   { object = {}, key }: UploadFileOptions,
   path: string,
-): Promise<ObjectOptions> {
+): ObjectOptions {
   const headers = Object.keys(object.headers ?? {})
   const isGiven =
     object.contentType !== undefined ||
     headers.some((name) => name.toLowerCase() === 'content-type')
   if (isGiven) return object
-  // Large tables: streams, which have no file name, do without them.
-  const { default: mime } = await import('mime')
   const contentType = mime.getType(path) ?? mime.getType(key)
   return contentType === null ? object : { ...object, contentType }
 }

@@ -11,9 +11,12 @@
  * - `result` settles last, when the lock is free.
  */
 import { Writable } from 'node:stream'
+import { isError } from '../realm.js'
 import type { PartRecord } from '../checkpoint/record.js'
 import { asError, UploadError } from '../errors.js'
+import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64, type Xxh64 } from '../hash/xxh64.js'
+import { followSignal } from './calls/follow-signal.js'
 import { discardUpload } from './discard.js'
 import {
   checkCheckpoint,
@@ -24,12 +27,17 @@ import {
   type UploadEnvironment,
 } from './options/environment.js'
 import type { Emit, UploadEvents } from './options/events.js'
+import {
+  type MemorySettings,
+  mustHaveRoom,
+  partsInHand,
+} from './options/memory.js'
 import type { UploadStreamOptions } from './options/options.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
 import {
   needsDigests,
-  readSettings,
+  readStreamSettings,
   type UploadSettings,
 } from './options/settings.js'
 import {
@@ -44,14 +52,13 @@ import {
   CallbackError,
   discarded,
   logStuck,
-  followSignal,
   suspended,
 } from './run/errors.js'
 import type { Ending } from './run/context.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
-import { PartBuffers } from './source/part-buffers.js'
+import { PartBuffers, pooled } from './source/part-buffers.js'
 import { PartCutter } from './source/part-cutter.js'
 
 /**
@@ -114,7 +121,8 @@ export class ResumableUploadStream extends Writable {
     options: UploadStreamOptions,
     environment: UploadEnvironment = realUploadEnvironment,
   ) {
-    const settings = readSettings(options, environment)
+    const settings = readStreamSettings(options, environment)
+    mustHaveRoom(settings.partSize, settings)
     checkCheckpoint(options.checkpoint)
     super({
       ...(options.highWaterMark === undefined
@@ -167,9 +175,13 @@ export class ResumableUploadStream extends Writable {
    * `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`. So
    * too, and the upload suspends, when anything is written before it resolves.
    */
-  async skipUploaded({
-    trustSource = false,
-  }: SkipOptions = {}): Promise<number> {
+  async skipUploaded(options: SkipOptions = {}): Promise<number> {
+    checkKnownOptions(options, {
+      of: 'skipUploaded',
+      names: ['trustSource'],
+      elsewhere: { sourceId: 'sourceId, an option of the stream' },
+    })
+    const { trustSource = false } = options
     if (this.#isSkipped || this.#isBegun()) throw skipTooLate(this.#settings)
     this.#isSkipped = true
     const run = await this.#opened.promise
@@ -339,7 +351,7 @@ export class ResumableUploadStream extends Writable {
   /** A destroyed upload always has an error, and ours say whether it can go on. */
   #reasonFor(given: unknown): Error {
     const { key, signal, isResumable: isLogged } = this.#settings
-    const isOurs = given instanceof Error && given !== signal?.reason
+    const isOurs = isError(given) && given !== signal?.reason
     if (isOurs && !this.#isDiscarding) return given
     const fields = { key, uploadId: this.uploadId, cause: given ?? undefined }
     return this.#isDiscarding
@@ -420,18 +432,20 @@ export function writtenTooEarly(
 export function cutterOf(
   run: OpenRun,
   xxh64: Xxh64,
-  {
-    concurrency,
-    environment,
-  }: Pick<UploadSettings, 'concurrency' | 'environment'>,
+  settings: MemorySettings & Pick<UploadSettings, 'environment'>,
   onError: (error: Error) => void,
 ): PartCutter {
+  const { pool, collections } = settings.environment
+  const { partSize } = run
   return new PartCutter({
-    buffers: new PartBuffers(run.partSize, concurrency + 1, {
-      spares: environment.spares,
-    }),
+    buffers: new PartBuffers(
+      partSize,
+      partsInHand(partSize, settings),
+      pooled(pool, true),
+      { isShortFirst: true },
+    ),
     xxh64,
-    collections: environment.collections,
+    collections,
     firstPartNumber: run.partsTaken + 1,
     onPart: (part, next) => {
       run.take(part)

@@ -11,24 +11,26 @@ import {
   fileCheckpoint,
 } from '../../lib/checkpoint/file-checkpoint.js'
 import { nodeFileSystem } from '../../lib/checkpoint/file-system.js'
-import { platformLocker } from '../../lib/checkpoint/lock.js'
+import { NativeBinary, platformLocker } from '../../lib/checkpoint/lock.js'
 import type { Lockable, Locker } from '../../lib/checkpoint/lock.js'
 import { bareNode } from '../support/bare-node.js'
 import { compiledFixture } from '../support/compiled.js'
 import { TestDisk } from '../support/test-disk.js'
 
 const locked = { code: 'PAWL_CHECKPOINT_LOCKED', resumable: true }
-const noBinary = async () => {
+const noBinary = new NativeBinary(() => {
   throw Object.assign(new Error('no prebuild'), { code: 'ADDON_NOT_FOUND' })
-}
+})
 
 async function child(
   t: Test,
   path: string,
+  ...flags: string[]
 ): Promise<{ process: ChildProcess; said: unknown }> {
-  const process = spawn(...bareNode(compiledFixture('hold-log'), path), {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  })
+  const process = spawn(
+    ...bareNode(...flags, compiledFixture('hold-log'), path),
+    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+  )
   t.teardown(() => process.kill('SIGKILL'))
   const [said] = await once(process, 'message')
   return { process, said }
@@ -176,6 +178,77 @@ await t.test(
   },
 )
 
+await t.test(
+  'who has the binary and who has none never hold one log',
+  { skip: process.platform !== 'linux' },
+  async (t) => {
+    const path = logIn(t)
+    const native = () => fileCheckpoint(path)
+    const byName = () =>
+      new FileCheckpoint(path, () => platformLocker('linux', noBinary))
+    for (const [first, second] of [
+      [native(), byName()],
+      [byName(), native()],
+    ] as const) {
+      await first.open()
+      await t.rejects(second.open(), locked)
+      await first.close()
+      await second.open()
+      await second.close()
+    }
+    const flags = ['--no-addons']
+    const first = native()
+    await first.open()
+    t.equal((await child(t, path, ...flags)).said, 'PAWL_CHECKPOINT_LOCKED')
+    await first.close()
+    const holder = await child(t, path, ...flags)
+    t.equal(holder.said, 'held')
+    await t.rejects(native().open(), locked)
+    holder.process.kill('SIGKILL')
+    await once(holder.process, 'exit')
+    await first.open()
+    await first.close()
+  },
+)
+
+await t.test(
+  'a moment without descriptors is no reason to lock by name',
+  async (t) => {
+    const path = logIn(t)
+    const shortages = [
+      Object.assign(new Error('too many'), { code: 'EMFILE' }),
+      Object.assign(new Error('Cannot load addon'), {
+        code: 'CANNOT_LOAD',
+        cause: Object.assign(
+          new Error(
+            'x.node: cannot open shared object file: Too many open files',
+          ),
+          { code: 'ERR_DLOPEN_FAILED' },
+        ),
+      }),
+    ]
+    for (const shortage of shortages) {
+      // When it is made, and at the first lock after that.
+      const failures = [shortage, shortage]
+      const binary = new NativeBinary(() => {
+        const failure = failures.shift()
+        if (failure !== undefined) throw failure
+        return { tryLock: () => true }
+      })
+      const checkpoint = new FileCheckpoint(path, () =>
+        platformLocker('linux', binary),
+      )
+      await t.rejects(checkpoint.open(), {
+        code: 'PAWL_CHECKPOINT_IO',
+        cause: shortage,
+      })
+      t.notOk(existsSync(path))
+      await checkpoint.open()
+      await checkpoint.close()
+    }
+  },
+)
+
 await t.test('where there is neither, that is said', async (t) => {
   const checkpoint = new FileCheckpoint(logIn(t), () =>
     platformLocker('freebsd', noBinary),
@@ -193,11 +266,14 @@ await t.test(
   async (t) => {
     const path = logIn(t)
     const checkpoint = new FileCheckpoint(path, () =>
-      platformLocker('linux', async () => ({
-        tryLock() {
-          throw Object.assign(new Error('no locks'), { code: 'ENOLCK' })
-        },
-      })),
+      platformLocker(
+        'linux',
+        new NativeBinary(() => ({
+          tryLock() {
+            throw Object.assign(new Error('no locks'), { code: 'ENOLCK' })
+          },
+        })),
+      ),
     )
     await t.rejects(checkpoint.open(), { code: 'PAWL_LOCK_UNSUPPORTED' })
     t.notOk(existsSync(path))
@@ -212,9 +288,12 @@ await t.test('the native lock is on one byte far beyond any log', async (t) => {
   const path = logIn(t)
   const handle = await nodeFileSystem.open(path, 'new')
   const asked: unknown[] = []
-  const locker = await platformLocker('linux', async () => ({
-    tryLock: (...args: unknown[]) => asked.push(args) > 0,
-  }))
+  const locker = await platformLocker(
+    'linux',
+    new NativeBinary(() => ({
+      tryLock: (...args: unknown[]) => asked.push(args) > 0,
+    })),
+  )
   const file: Lockable = { fd: handle.fd, device: 1n, inode: 2n }
   const held = await locker(file)
   await held?.release()

@@ -4,7 +4,7 @@ import { barLine, type BarFigures } from '../../lib/cli/bar-line.js'
 const figures: BarFigures = {
   name: 'db.dump',
   percent: 44,
-  stored: '128 MiB of 286 MiB',
+  done: '128 MiB of 286 MiB',
   rate: '33.9 MiB/s',
   left: '5s left',
   reused: '16 parts reused',
@@ -60,7 +60,7 @@ await t.test('without a total there is neither bar nor share', async (t) => {
   const unknown = {
     ...figures,
     percent: undefined,
-    stored: '128 MiB',
+    done: '128 MiB',
     left: '',
   }
   t.equal(barLine(unknown, 80), 'db.dump  128 MiB  33.9 MiB/s  16 parts reused')

@@ -283,7 +283,10 @@ test('--quiet, --verbose, and a line of totals in a terminal', async (t) => {
   t.equal(verbose.out.split('\n').length, 7)
   t.match(verbose.out, /\/b\/c\.txt \(1 B, one request, crc64 \d+\)/)
   const seen = await d.scriptInTerminal('pawl put -r tree $URL/').ended
-  t.match(seen.out, /\d files?, \d B[\s\S]*5 files sent \(4 B\)/)
+  t.match(
+    seen.out,
+    /of 5 files \[=* *\] \d+%  \d B of 4 B[\s\S]*5 files sent \(4 B\)/,
+  )
   t.notMatch(seen.out, /a\.txt/)
 })
 

@@ -2,13 +2,19 @@ import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { eventText } from '../../lib/cli/event-text.js'
+import { TextJobReporter } from '../../lib/cli/job-reporter.js'
 import { JsonReporter } from '../../lib/cli/json-reporter.js'
 import { LineReporter } from '../../lib/cli/line-reporter.js'
 import { ProgressText } from '../../lib/cli/progress-text.js'
 import { Rate } from '../../lib/cli/rate.js'
 import { statusText } from '../../lib/cli/status.js'
 import { openTarget } from '../../lib/cli/target.js'
-import { UploadError, type Progress } from '../../lib/index.js'
+import {
+  UploadError,
+  type Progress,
+  type UploadResult,
+} from '../../lib/index.js'
+import type { JobFile } from '../../lib/job/job-file.js'
 
 const MiB = 1024 * 1024
 
@@ -18,6 +24,7 @@ function progress(bytesStored: number, bytesTotal?: number): Progress {
     bytesSent: bytesStored,
     bytesStored,
     bytesReused: 0,
+    bytesDone: bytesStored,
     bytesTotal,
   }
 }
@@ -73,6 +80,67 @@ await t.test('lines come every five seconds', async (t) => {
     'g: skipped, it is a log\n',
   ])
 })
+
+await t.test(
+  'many files are told as one total, which never falls',
+  async (t) => {
+    const lines: string[] = []
+    let now = 0
+    const sink = { write: (line: string) => lines.push(line.trimEnd()) }
+    const reporter = new TextJobReporter(
+      { out: sink, log: sink },
+      { verbose: false, quiet: false, now: () => now },
+    )
+    const url = 'oss://b/k'
+    const file = (path: string, size: number): JobFile => ({
+      path,
+      key: path,
+      size,
+      time: 0,
+      identity: { device: '1', inode: '1', size, mtime: '1', ctime: '1' },
+    })
+    const line = (work: () => void): string | undefined => {
+      now += 5000
+      work()
+      return lines.at(-1)
+    }
+    const big = file('big', 8 * MiB)
+    const upload = reporter.begin(big, url)
+    t.equal(
+      line(() => upload.event('progress', progress(MiB, 8 * MiB))),
+      '0 files, 1.0 MiB',
+      'a part of a file is something already',
+    )
+    t.equal(
+      line(() => reporter.expect({ files: 4, bytes: 20 * MiB })),
+      '0 of 4 files, 5%, 1.0 MiB of 20.0 MiB, 0 B/s',
+    )
+    t.equal(
+      line(() => reporter.unneeded(file('old', 4 * MiB), url, 'sent-before')),
+      '1 of 4 files, 25%, 5.0 MiB of 20.0 MiB, 0 B/s, 1 there already',
+      'what was there already does not count for the rate',
+    )
+    const bad = reporter.begin(file('bad', 4 * MiB), url)
+    bad.event('progress', progress(2 * MiB, 4 * MiB))
+    t.equal(
+      line(() => reporter.failed('bad', new UploadError('PAWL_SERVER', 'no'))),
+      'pawl: bad: PAWL_SERVER: no',
+    )
+    t.equal(
+      line(() => upload.event('progress', progress(MiB, 8 * MiB))),
+      '2 of 4 files, 43%, 7.0 MiB of 16.0 MiB, 0 B/s, 1 there already, 1 failed',
+      'nobody waits for what failed, and what was done stays',
+    )
+    upload.event('progress', progress(8 * MiB, 8 * MiB))
+    const result = { size: 8 * MiB, bytesReused: 0 } as UploadResult
+    t.match(
+      line(() => upload.done(result)),
+      /^3 of 4 files, 75%, 12.0 MiB of 16.0 MiB, .*s left, 1 there/,
+    )
+    reporter.ended({ stopped: undefined, received: undefined, isWhole: true })
+    t.match(lines.at(-2), /^1 file sent \(8\.0 MiB\), 1 sent before, 1 failed/)
+  },
+)
 
 await t.test('events that are worth a line', async (t) => {
   const error = new UploadError('PAWL_ACCESS_DENIED', 'no')

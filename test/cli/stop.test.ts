@@ -114,6 +114,9 @@ test('in a terminal there is a bar', async (t) => {
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]
   const first = d.terminal(args)
   await first.until(/db\.dump \[=+ +\] [1-9]\d?% .*MiB {2}.*\/s/)
+  while (!d.seen('UploadPart').some(({ applied }) => applied)) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
   first.type('\u0003')
   const suspended = await first.ended
   letGo(d)
@@ -126,6 +129,21 @@ test('in a terminal there is a bar', async (t) => {
   t.match(again.out, /\/k \(1\.2 MiB, 12 parts, [1-9]\d* reused, crc64 \d+\)/)
   t.ok(again.out.includes('\u001b[?25h'), 'the cursor is back')
   t.ok(d.bytes.equals(await d.object('k')))
+})
+
+test('the bar moves before the first part is stored', async (t) => {
+  const d = await cliDesk(t)
+  d.server.setFault(({ operation }) =>
+    operation === 'UploadPart' ? { kind: 'silence' } : undefined,
+  )
+  const child = d.terminal(['put', ...small, 'db.dump', `${d.url}/k`])
+  await child.until(/db\.dump \[=+ +\] [1-9]\d?% {2}[1-9]\d* KiB of 1\.2 MiB/)
+  t.same(
+    d.seen('UploadPart').filter(({ applied }) => applied),
+    [],
+  )
+  child.type('\u0003')
+  t.equal((await child.ended).code, 130)
 })
 
 test('in a narrow terminal no line is too long', async (t) => {
@@ -170,6 +188,9 @@ test('in a terminal, killed and run again', async (t) => {
   const args = ['put', ...small, 'db.dump', `${d.url}/k`]
   const first = d.terminal(args)
   await first.until(/[1-9]\d?% /)
+  while (!d.seen('UploadPart').some(({ applied }) => applied)) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
   first.kill('SIGKILL')
   await first.ended
   letGo(d)

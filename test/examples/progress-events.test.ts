@@ -63,7 +63,7 @@ await t.test('clients come and go, and the upload goes on', async (t) => {
   t.match(events.at(-1), { name: 'done', data: { key, size: bytes.length } })
   t.match(
     events.findLast(({ name }) => name === 'progress')?.data,
-    { bytesStored: bytes.length },
+    { bytesDone: bytes.length },
     'the last progress is the whole',
   )
   t.ok(bytes.equals(await run.object(key)))

@@ -5,7 +5,7 @@
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
 import type { ObjectStore } from '../../lib/index.js'
-import { besideEachOther } from '../support/beside.js'
+import { all, besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
 import { changed, first, mustBe, putPlain } from '../support/lost-answers.js'
@@ -40,32 +40,33 @@ interface Scene {
   sent: (operation: 'CreateMultipartUpload' | 'PutObject') => unknown[]
 }
 
-/** Each dialect with each owner. */
+/** Each dialect with each owner, beside each other. */
 async function scenes(
   t: Parameters<Parameters<typeof test>[1]>[0],
   play: (scene: Scene) => Promise<void>,
 ): Promise<void> {
-  for (const { name, store: storeOf, header } of dialects) {
-    for (const { owner, mark } of owners) {
-      const dev = await smallUploads(t)
-      const store = storeOf(dev)
-      t.teardown(() => store.close())
-      const object = { contentType: 'application/x-theirs' }
-      await play({
-        name: `${name}, ${owner}`,
-        dev,
-        store,
-        putTheirs: (bytes) =>
-          dev.run(bytes, { store, checkpoint: false, mark, object }),
-        mark: async () => (await store.headObject(key, storeCall()))?.mark,
-        sent: (operation) =>
-          dev
-            .seen(operation)
-            .filter(({ headers }) => headers['content-type'] === ours)
-            .map(({ headers }) => headers[header]),
-      })
-    }
-  }
+  const pairs = dialects.flatMap((dialect) =>
+    owners.map((owner) => ({ ...dialect, ...owner })),
+  )
+  await all(pairs, async ({ name, store: storeOf, header, owner, mark }) => {
+    const dev = await smallUploads(t)
+    const store = storeOf(dev)
+    t.teardown(() => store.close())
+    const object = { contentType: 'application/x-theirs' }
+    await play({
+      name: `${name}, ${owner}`,
+      dev,
+      store,
+      putTheirs: (bytes) =>
+        dev.run(bytes, { store, checkpoint: false, mark, object }),
+      mark: async () => (await store.headObject(key, storeCall()))?.mark,
+      sent: (operation) =>
+        dev
+          .seen(operation)
+          .filter(({ headers }) => headers['content-type'] === ours)
+          .map(({ headers }) => headers[header]),
+    })
+  })
 }
 
 const ours = 'application/x-ours'
@@ -103,12 +104,13 @@ test('a Complete that failed before any effect is made good, whatever equal obje
 
 test('a run that died before its Complete left goes on, whatever equal object is there', async (t) => {
   const bytes = noise(3 * part + 1)
-  for (const [change, source, partsReused] of [
+  const changes = [
     ['nothing', bytes, 4],
     ['the first part', changed(bytes, 5), 3],
     ['the last part', changed(bytes, 3 * part), 3],
     ['the length', bytes.subarray(0, 2 * part), 2],
-  ] as const) {
+  ] as const
+  await all(changes, async ([change, source, partsReused]) => {
     await scenes(t, async ({ name, dev, store, putTheirs, mark, sent }) => {
       await putTheirs(bytes)
       first(dev, 'CompleteMultipartUpload', { kind: 'silence' }, 99)
@@ -131,7 +133,7 @@ test('a run that died before its Complete left goes on, whatever equal object is
       t.equal(sent('CreateMultipartUpload').length, 1)
       t.same(dev.server.openUploads(), [], 'nothing is left open')
     })
-  }
+  })
 })
 
 test('a PutObject that failed before any effect is sent again, whatever equal object is there', async (t) => {

@@ -8,11 +8,12 @@ import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
 import {
   readCheckpoint,
+  StoreError,
   uploadFile,
   type CompleteUploadRequest,
   type UploadEvents,
 } from '../../lib/index.js'
-import { besideEachOther } from '../support/beside.js'
+import { all, besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import {
   changed,
@@ -113,6 +114,40 @@ test('a suspension while it cleans up leaves the rest to a later run', async (t)
   t.same(dev.server.openUploads(), [])
 })
 
+test('an Abort that is refused is not asked for again in the same run', async (t) => {
+  const dev = await smallUploads(t)
+  await abandoned(dev)
+  first(dev, 'AbortMultipartUpload', denied, 99)
+  for (const runs of [1, 2]) {
+    await dev.run(bytes, { object: other })
+    t.equal(dev.seen('AbortMultipartUpload').length, runs)
+  }
+})
+
+test('what may not be aborted is gone only when it is not listed', async (t) => {
+  for (const isLie of [true, false]) {
+    const dev = await smallUploads(t)
+    const store = wrapStore(dev.small)
+    store.uploadPart = async (request, call) => {
+      if (request.partNumber === 4) {
+        if (!isLie) await dev.small.abortUpload(request, storeCall())
+        throw new StoreError('gone', { kind: 'no-upload', status: 404 })
+      }
+      return dev.small.uploadPart(request, call)
+    }
+    store.abortUpload = async () => {
+      throw new StoreError('denied', { kind: 'denied', status: 403 })
+    }
+    const upload = dev.upload({ store, concurrency: 1 })
+    await send(upload, bytes).catch(() => undefined)
+    t.match(await failureOf(upload), { code: 'PAWL_UPLOAD_GONE' })
+    const { unclosed } = await readCheckpoint(dev.log)
+    const left = dev.server.openUploads().map(({ uploadId }) => uploadId)
+    t.same(unclosed, left)
+    t.equal(left.length, isLie ? 1 : 0)
+  }
+})
+
 test('an Abort that is refused in four runs in a row is let go, and told', async (t) => {
   const dev = await smallUploads(t)
   const uploadId = await abandoned(dev)
@@ -186,8 +221,8 @@ test('where it cannot be aborted nothing is sent', async (t) => {
     ['500', { kind: 'status', status: 500 }, true],
     ['a reset', { kind: 'refuse' }, true],
   ]
-  for (const [name, fault, transient] of cases) {
-    for (const source of [bytes, bytes.subarray(0, 10)]) {
+  await all(cases, async ([name, fault, transient]) => {
+    await all([bytes, bytes.subarray(0, 10)], async (source) => {
       const dev = await smallUploads(t)
       const { uploadId, completeLate } = await killedInComplete(dev)
       first(dev, 'AbortMultipartUpload', fault, 99)
@@ -206,8 +241,8 @@ test('where it cannot be aborted nothing is sent', async (t) => {
       await completeLate()
       await dev.run(source, { object: other })
       t.ok(source.equals(await dev.object(key)))
-    }
-  }
+    })
+  })
 })
 
 test('without a log nothing is left of an upload that ends early', async (t) => {

@@ -11,7 +11,7 @@ import {
   type UploadStreamOptions,
 } from '../../lib/index.js'
 import { StoreError } from '../../lib/store/store-error.js'
-import { besideEachOther } from '../support/beside.js'
+import { all, besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import {
   changed,
@@ -81,7 +81,7 @@ test('a Complete that did not happen is repeated', async (t) => {
     ['200 and nothing', { kind: 'status', status: 200, body: '' }],
     ['200 and HTML', { kind: 'status', status: 200, body: '<html></html>' }],
   ]
-  for (const [name, fault] of cases) {
+  await all(cases, async ([name, fault]) => {
     const dev = await smallUploads(t)
     const bytes = noise(3 * part)
     first(dev, 'CompleteMultipartUpload', fault, 2)
@@ -89,7 +89,7 @@ test('a Complete that did not happen is repeated', async (t) => {
     await dev.run(bytes, timeoutsFor(fault))
     await mustBe(t, dev, bytes, name)
     t.equal(dev.seen('CompleteMultipartUpload').length, 3, name)
-  }
+  })
 })
 
 test('a Complete that never happens keeps the log, and the next run goes on', async (t) => {
@@ -133,15 +133,15 @@ test('an object of the same size proves nothing', async (t) => {
 
 test('where overwriting is forbidden, our own object is told from others', async (t) => {
   const object = { forbidOverwrite: true }
-  for (const size of [5 * part, 100, 0]) {
+  await all([5 * part, 100, 0], async (size) => {
     const operation = size < part ? 'PutObject' : 'CompleteMultipartUpload'
     const bytes = noise(size, size + 1)
-    for (const [name, fault] of lost) {
+    await all(lost, async ([name, fault]) => {
       const dev = await smallUploads(t)
       first(dev, operation, fault)
       await dev.run(bytes, { object, ...timeoutsFor(fault) })
       await mustBe(t, dev, bytes, `${operation}: ${name}`)
-    }
+    })
     const dev = await smallUploads(t)
     const other = noise(size + 1, 99)
     await dev.run(other)
@@ -159,7 +159,7 @@ test('where overwriting is forbidden, our own object is told from others', async
     )
     t.ok(other.equals(await dev.object(key)), 'and is left alone')
     t.notOk(dev.logExists())
-  }
+  })
 })
 
 /** Ends the run at a moment around Complete, as a kill would. */

@@ -12,7 +12,7 @@ import {
   type ObjectReceipt,
   type ObjectStore,
 } from '../../lib/index.js'
-import { besideEachOther } from '../support/beside.js'
+import { all, besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
 import {
@@ -68,8 +68,8 @@ test('an object that was made with other options is not this call’s', async (t
     ['metadata', { metadata: { a: '1' } }, { metadata: { a: '2' } }],
     ['acl', { acl: 'public-read' }, { acl: 'private' }],
   ]
-  for (const [name, before, now] of changes) {
-    for (const source of [bytes, bytes.subarray(0, 10)]) {
+  await all(changes, async ([name, before, now]) => {
+    await all([bytes, bytes.subarray(0, 10)], async (source) => {
       const isPut = source.length < part
       const dev = await smallUploads(t)
       await endUnheard(dev, source, before)
@@ -87,13 +87,13 @@ test('an object that was made with other options is not this call’s', async (t
       t.equal(asked.filter((one) => one === 'UploadPart').length, isPut ? 0 : 7)
       t.equal(asked.filter((one) => one === 'PutObject').length, isPut ? 1 : 0)
       t.notOk(asked.includes('AbortMultipartUpload'), 'it is complete')
-    }
-  }
+    })
+  })
 })
 
 test('an object that was made with the same options is', async (t) => {
   const object = { acl: 'private', metadata: { a: '1' } } as const
-  for (const source of [bytes, bytes.subarray(0, 10)]) {
+  await all([bytes, bytes.subarray(0, 10)], async (source) => {
     const dev = await smallUploads(t)
     await endUnheard(dev, source, object)
     const since = dev.server.requests.length
@@ -103,7 +103,7 @@ test('an object that was made with the same options is', async (t) => {
       dev.server.requests.slice(since).map(({ operation }) => operation),
       ['HeadObject'],
     )
-  }
+  })
 })
 
 /** Answers that would be believed, had no earlier one been lost. */

@@ -12,3 +12,11 @@ export function besideEachOther(t: Test, jobs = 4) {
     void t.test(name, { buffered: true }, test)
   }
 }
+
+/** Plays the rows of a table beside each other: for what mostly waits, too. */
+export async function all<Row>(
+  rows: readonly Row[],
+  play: (row: Row) => Promise<unknown>,
+): Promise<void> {
+  await Promise.all(rows.map((row) => play(row)))
+}

@@ -1,14 +1,19 @@
 /**
- * The sources as plain JavaScript, for tests that start processes: without a loader
- * a child is up in a fifth of a second. They are kept below `node_modules/.cache`;
- * what has not changed is not made again.
+ * The sources and the tests as plain JavaScript: without a loader a test file is up
+ * in half the time, and a child of one in a fifth of a second. They are kept below
+ * `node_modules/.cache`; what has not changed is not made again.
+ *
+ * To the tests and the examples `import.meta.url` is where their source is, so that
+ * they find what lies beside it.
  *
  * The directory is a package named `pawl` whose exports are the sources, so that
  * what imports `pawl` by its name, as the examples do, gets them. What the sources
  * import is found in the `node_modules` that it is in.
  */
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -19,48 +24,70 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { asJavaScript, namesIn, sourcesIn } from './typescript.js'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { asJavaScript, namesIn } from './typescript.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const directory = join(root, 'node_modules/.cache/pawl-compiled')
 
 const manifest = {
   name: 'pawl',
+  // What was made in another way is made again.
+  madeBy: wayDigest(),
   type: 'module',
   exports: {
     '.': './lib/index.js',
     './dev-server': './lib/dev-server/index.js',
   },
 }
-const folders = ['lib', 'docs/examples', 'test/fixtures', 'test/support']
+const folders = ['lib', 'docs/examples', 'test']
 
 /** The directory; a file of it has the name of its source, ending in `.js`. */
 export function compiledSources() {
+  const text = JSON.stringify(manifest)
+  const isCurrent = textOf(join(directory, 'package.json')) === text
   const wanted = new Set(['package.json'])
   for (const folder of folders) {
-    for (const name of sourcesIn(join(root, folder))) {
+    for (const name of namesIn(join(root, folder))) {
+      if (!isCompiled(folder, name)) continue
       const from = join(root, folder, name)
       const to = join(folder, name.replace(/\.ts$/, '.js'))
       wanted.add(to)
       const { mtime } = statSync(from)
-      if (isMade(join(directory, to), mtime)) continue
-      const text = asJavaScript(readFileSync(from, 'utf8'), from)
-      write(join(directory, to), text, mtime)
+      if (isCurrent && isMade(join(directory, to), mtime)) continue
+      write(join(directory, to), compiled(folder, from), mtime)
     }
-  }
-  const text = JSON.stringify(manifest)
-  if (!isMade(join(directory, 'package.json'))) {
-    write(join(directory, 'package.json'), text)
   }
   removeOthers(wanted)
   linkCommand()
+  if (!isCurrent) write(join(directory, 'package.json'), text)
   return directory
+}
+
+function isCompiled(folder, name) {
+  if (name.endsWith('.ts')) return !name.endsWith('.d.ts')
+  return folder === 'test' && name.endsWith('.js')
+}
+
+function compiled(folder, from) {
+  const source = readFileSync(from, 'utf8')
+  const text = from.endsWith('.ts') ? asJavaScript(source, from) : source
+  return folder === 'lib' ? text : atHome(text, from)
 }
 
 /** The program that `test/fixtures/<name>.ts` is. */
 export function compiledFixture(name) {
   return join(compiledSources(), 'test/fixtures', `${name}.js`)
+}
+
+/** The JavaScript of the test of that path, relative to the root. */
+export function compiledTest(path) {
+  return join(directory, path.replace(/\.ts$/, '.js'))
+}
+
+function atHome(text, from) {
+  const url = JSON.stringify(pathToFileURL(from).href)
+  return text.replaceAll(/\bimport\.meta\.url\b/g, () => url)
 }
 
 /** As an installation does: `pawl` in a folder of commands, `bin`. */
@@ -79,8 +106,19 @@ function linkCommand() {
 /** With the time of its source, which any change of that moves. */
 function isMade(path, mtime) {
   const made = statSync(path, { throwIfNoEntry: false })
-  if (made === undefined) return false
-  return mtime === undefined || made.mtime.getTime() === mtime.getTime()
+  return made?.mtime.getTime() === mtime.getTime()
+}
+
+function textOf(path) {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
+
+function wayDigest() {
+  const digest = createHash('sha256')
+  for (const name of ['compiled.js', 'typescript.js']) {
+    digest.update(readFileSync(join(root, 'test/support', name)))
+  }
+  return digest.digest('hex')
 }
 
 /** Whole or not at all: another process may do, or load, the same. */

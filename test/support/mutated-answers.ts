@@ -33,7 +33,7 @@ export const honestAnswers = {
     http(
       '200 OK',
       [],
-      `${xml}<InitiateMultipartUploadResult><EncodingType>url</EncodingType><Bucket>b</Bucket><Key>k</Key><UploadId>0004B9894A22E5B1888A1E29F823FAKE</UploadId></InitiateMultipartUploadResult>`,
+      `${xml}<InitiateMultipartUploadResult><EncodingType>url</EncodingType><Bucket>examplebucket</Bucket><Key>k</Key><UploadId>0004B9894A22E5B1888A1E29F823FAKE</UploadId></InitiateMultipartUploadResult>`,
     ),
   ],
   uploadPart: [

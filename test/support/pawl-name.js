@@ -1,4 +1,7 @@
-/** A module hook: `pawl`, as its users import it, is the sources. */
+/**
+ * A module hook: `pawl`, as its users import it, is the sources. What is compiled
+ * already is in a package of that name, see `compiled.js`.
+ */
 const names = {
   pawl: new URL('../../lib/index.ts', import.meta.url).href,
   'pawl/dev-server': new URL('../../lib/dev-server/index.ts', import.meta.url)
@@ -6,5 +9,6 @@ const names = {
 }
 
 export function resolve(specifier, context, next) {
-  return next(names[specifier] ?? specifier, context)
+  const isSource = context.parentURL?.endsWith('.ts') === true
+  return next((isSource ? names[specifier] : undefined) ?? specifier, context)
 }

@@ -15,7 +15,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createRequire, register } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { dirname } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
 
 const kept = new URL('../../node_modules/.cache/pawl-sources/', import.meta.url)
@@ -37,10 +38,13 @@ export function sourcesIn(folder) {
   )
 }
 
-/** What a text of TypeScript is in JavaScript, with its source map. */
+/**
+ * What a text of TypeScript is in JavaScript, with its source map, which names the
+ * file wherever the JavaScript is.
+ */
 export function asJavaScript(source, fileName) {
   const digest = createHash('sha256')
-    .update(JSON.stringify([version, fileName, source]))
+    .update(JSON.stringify([version, wayOf(fileName), fileName, source]))
     .digest('hex')
   const place = new URL(`${digest}.js`, kept)
   if (existsSync(place)) return readFileSync(place, 'utf8')
@@ -55,17 +59,24 @@ export function asJavaScript(source, fileName) {
 
 function transpile(source, fileName) {
   const ts = require('typescript')
+  const { options } = ts.convertCompilerOptionsFromJson(wayOf(fileName), '/')
   const { outputText } = ts.transpileModule(source, {
-    compilerOptions: {
-      module: ts.ModuleKind.ESNext,
-      target: ts.ScriptTarget.ES2023,
-      verbatimModuleSyntax: true,
-      inlineSourceMap: true,
-      inlineSources: true,
-    },
+    compilerOptions: options,
     fileName,
   })
   return outputText
+}
+
+/** Compiler options, as in a tsconfig.json. */
+function wayOf(fileName) {
+  return {
+    module: 'esnext',
+    target: 'es2023',
+    verbatimModuleSyntax: true,
+    inlineSourceMap: true,
+    inlineSources: true,
+    sourceRoot: pathToFileURL(`${dirname(fileName)}/`).href,
+  }
 }
 
 export function resolve(specifier, context, next) {

@@ -30,8 +30,15 @@ export interface UploadChild {
   kill(): void
 }
 
-export function startUpload(job: UploadChildJob): UploadChild {
-  return startChild(compiledFixture('upload-child'), job)
+/** `flags` and `environment` are Node's. */
+export function startUpload(
+  job: UploadChildJob,
+  {
+    flags = [],
+    environment = {},
+  }: { flags?: string[]; environment?: Record<string, string> } = {},
+): UploadChild {
+  return startChild(compiledFixture('upload-child'), job, environment, flags)
 }
 
 /** Any program that takes its job so, and says what happens so. */
@@ -39,8 +46,9 @@ export function startChild(
   path: string,
   job: object,
   environment: Record<string, string> = {},
+  flags: string[] = [],
 ): UploadChild {
-  const child = spawn(...bareNode(path, JSON.stringify(job)), {
+  const child = spawn(...bareNode(...flags, path, JSON.stringify(job)), {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...environment },
   })

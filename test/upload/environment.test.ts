@@ -19,7 +19,7 @@ import {
   type UploadEnvironment,
 } from '../../lib/upload/options/environment.js'
 import { uploadFileOn } from '../../lib/upload/file.js'
-import { SpareBuffers } from '../../lib/upload/source/spare-buffers.js'
+import { MemoryPool } from '../../lib/upload/source/memory-pool.js'
 import { ResumableUploadStream } from '../../lib/upload/stream.js'
 import { noise, temporaryDirectory } from '../support/dev-store.js'
 import { handClock, type HandClock } from '../support/hand-clock.js'
@@ -28,18 +28,23 @@ import { chunksOf } from '../support/small-upload.js'
 const key = 'k'
 const part = 1000
 const bytes = noise(3 * part + 7)
+type Instead = (
+  store: () => Promise<{ etag: string }>,
+  signal: AbortSignal,
+) => Promise<{ etag: string }>
+
 /** Objects and parts in memory, without a clock of its own. */
 function storeInMemory(): {
   store: ObjectStore
   objects: Map<string, Buffer>
   /** Happens to the next part, in place of storing it. */
-  instead: (happens: () => Promise<never>) => void
+  instead: (happens: Instead) => void
 } {
   const objects = new Map<string, Buffer>()
   const uploads = new Map<string, Map<number, Buffer>>()
   const marks = new Map<string, string | undefined>()
   const marked = new Map<string, string | undefined>()
-  let next: (() => Promise<never>) | undefined
+  let next: Instead | undefined
   const read = async (body: () => AsyncIterable<Uint8Array>) => {
     const views: Uint8Array[] = []
     // Views are of memory that is used again.
@@ -69,12 +74,14 @@ function storeInMemory(): {
       marks.set(uploadId, mark)
       return { uploadId }
     },
-    async uploadPart({ uploadId, partNumber, body }) {
+    async uploadPart({ uploadId, partNumber, body }, { signal }) {
       const instead = next
       next = undefined
-      if (instead !== undefined) return instead()
-      partsOf(uploadId).set(partNumber, await read(body))
-      return { etag: `part-${partNumber}` }
+      const stored = async () => {
+        partsOf(uploadId).set(partNumber, await read(body))
+        return { etag: `part-${partNumber}` }
+      }
+      return instead === undefined ? stored() : instead(stored, signal)
     },
     async listParts({ uploadId }) {
       const parts = [...partsOf(uploadId)].map(([partNumber, { length }]) => ({
@@ -126,7 +133,7 @@ function environmentOn(clock: HandClock): UploadEnvironment {
     random: () => 0.999,
     id: () => (++ids).toString(16).padStart(32, '0'),
     facts: new LearnedFacts(),
-    spares: new SpareBuffers(clock),
+    pool: new MemoryPool(clock, () => undefined),
     collections: { took: () => false },
   }
 }
@@ -284,5 +291,57 @@ for (const [name, uploadOf] of sources) {
     })
     t.same(armed, [])
     t.ok(bytes.equals(objects.get(key) ?? Buffer.alloc(0)))
+  })
+
+  await t.test(`${name}: a part that is nearly there may end`, async (t) => {
+    const clock = handClock()
+    const { store, instead } = storeInMemory()
+    const directory = await temporaryDirectory(t)
+    const upload = await uploadOf(directory, environmentOn(clock))
+    const stop = new AbortController()
+    instead(async (stored, signal) => {
+      const answer = await stored()
+      clock.advance(5000)
+      stop.abort()
+      await turn()
+      t.notOk(signal.aborted, 'its request is not cut off')
+      return answer
+    })
+    await t.rejects(turning(clock, upload({ store, signal: stop.signal })), {
+      code: 'PAWL_SUSPENDED',
+      resumable: true,
+    })
+    const result = await turning(clock, upload({ store }))
+    t.match(result, { parts: 4, partsReused: 1 })
+  })
+
+  await t.test(`${name}: one that takes too long is cut off`, async (t) => {
+    const clock = handClock()
+    const { store, instead } = storeInMemory()
+    const directory = await temporaryDirectory(t)
+    const upload = await uploadOf(directory, environmentOn(clock))
+    for (const ms of [60_000, 100]) {
+      let [waited, patience] = [Infinity, 0]
+      const stop = new AbortController()
+      instead(async (stored, signal) => {
+        const began = clock.monotonic()
+        await stored()
+        clock.advance(ms)
+        const stopped = clock.monotonic()
+        patience = Math.min(1200, stopped - began)
+        stop.abort()
+        return new Promise((_, reject) => {
+          signal.addEventListener('abort', () => {
+            waited = clock.monotonic() - stopped
+            reject(signal.reason)
+          })
+        })
+      })
+      await t.rejects(turning(clock, upload({ store, signal: stop.signal })), {
+        code: 'PAWL_SUSPENDED',
+      })
+      const late = waited - patience
+      t.ok(late >= 0 && late < 100, `${waited} ms, after ${ms}`)
+    }
   })
 }

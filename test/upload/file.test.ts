@@ -8,9 +8,10 @@ import {
   type UploadFileOptions,
 } from '../../lib/index.js'
 import { smallPart } from '../support/dev-store.js'
-import { fileBench, key, modes } from '../support/file-bench.js'
+import { allModes, fileBench, key } from '../support/file-bench.js'
 
-for (const [name, mode] of Object.entries(modes)) {
+for (const [name, mode] of Object.entries(allModes)) {
+  const verified = mode.verify ?? 'crc64'
   const { partSize } = mode
 
   await t.test(`${name}: an object is exactly the file`, async (t) => {
@@ -32,7 +33,7 @@ for (const [name, mode] of Object.entries(modes)) {
         parts: size < partSize ? 0 : Math.ceil(size / partSize),
         partsReused: 0,
         resumed: false,
-        verified: 'crc64',
+        verified,
         checkpointLeft: false,
       })
       t.same(await b.logs(), [], 'the log is gone')
@@ -72,8 +73,11 @@ await t.test(
 await t.test('a large file is put without holding it', async (t) => {
   const size = 20 * 1024 * 1024
   const b = await fileBench(t, { size })
-  const result = await b.run({ multipartThreshold: size + 1 })
+  const options = { multipartThreshold: size + 1, memory: size - 1 }
+  const result = await b.run(options)
   t.match(result, { parts: 0, verified: 'crc64' })
+  const read = b.files.reads.filter(({ length }) => length > 0)
+  t.ok(read.every(({ length }) => length <= 4 * 1024 * 1024))
   t.ok(b.bytes.equals(await b.object(key)))
 })
 
@@ -147,6 +151,37 @@ await t.test('progress and events tell what happens', async (t) => {
     bytesReused: result.bytesReused,
     bytesTotal: b.bytes.length,
     bytesSent: b.bytes.length - result.bytesReused,
+  })
+})
+
+await t.test('what is done grows within parts, and never falls', async (t) => {
+  const [mib, views] = [1024 * 1024, 4]
+  const b = await fileBench(t, {
+    size: 3 * views * mib,
+    mode: { partSize: views * mib, concurrency: 1 },
+  })
+  const failed = new Set<number>()
+  // The first attempt at each part breaks behind its first half.
+  b.server.setFault(({ operation, partNumber = 0 }) => {
+    if (operation !== 'UploadPart' || failed.has(partNumber)) return undefined
+    failed.add(partNumber)
+    return { kind: 'reset-body', afterBytes: (views / 2) * mib }
+  })
+  const seen: Progress[] = []
+  await b.run({ onProgress: (counts) => void seen.push(counts) })
+  t.equal(failed.size, 3)
+  for (const [i, { bytesDone, bytesStored, bytesRead }] of seen.entries()) {
+    const before = seen[i - 1]?.bytesDone ?? 0
+    t.ok(bytesDone >= before && bytesDone >= bytesStored, `${bytesDone}`)
+    t.ok(bytesDone <= bytesRead, 'no more is done than was read')
+  }
+  t.ok(
+    seen.some(({ bytesDone, bytesStored }) => bytesDone > bytesStored),
+    'it runs ahead of the parts that are stored',
+  )
+  t.match(seen.at(-1), {
+    bytesDone: b.bytes.length,
+    bytesStored: b.bytes.length,
   })
 })
 

@@ -116,6 +116,7 @@ await t.test(
       bytesSent: bytes.length - bytesReused,
       bytesStored: bytes.length,
       bytesReused,
+      bytesDone: bytes.length,
       bytesTotal: bytes.length,
     })
   },

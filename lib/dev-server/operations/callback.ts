@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { messageOf } from '../../realm.js'
 import { hexToDecimal } from '../body/digests.js'
 import { isLoopback } from '../loopback.js'
 import type { ObjectRecord } from '../storage/records.js'
@@ -87,7 +88,7 @@ export async function answerCallback(
         body: json,
       }
     } catch (error) {
-      reason = error instanceof Error ? error.message : String(error)
+      reason = messageOf(error)
     }
   }
   return apiError('CallbackFailed', { message: reason })

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { messageOf } from '../../realm.js'
 import { invalidOption } from '../../errors.js'
 
 const lockName = 'lock'
@@ -32,7 +33,7 @@ export async function holdDirectory(
     const { tryLock } = await load()
     isOurs = tryLock(fd, 0, 1)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     warn(
       `${root} cannot be locked; start no second server on it (${reason.split('\n')[0]})`,
     )

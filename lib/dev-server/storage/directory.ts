@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { isError, systemCode } from '../../realm.js'
 import { invalidOption } from '../../errors.js'
 import { isRecord } from '../wire/read-xml.js'
 
@@ -133,14 +134,14 @@ export function readJson<T>(
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
     return isValid(value) ? value : undefined
   } catch (error) {
-    if (error instanceof SyntaxError || isNoFile(error)) return undefined
+    if ((isError(error) && error.name === 'SyntaxError') || isNoFile(error))
+      return undefined
     throw error
   }
 }
 
 function isNoFile(error: unknown): boolean {
-  const code =
-    error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = systemCode(error)
   return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(code)
 }
 

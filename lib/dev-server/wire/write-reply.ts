@@ -2,6 +2,7 @@ import { createReadStream, openSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import { finished, pipeline } from 'node:stream/promises'
+import { systemCode } from '../../realm.js'
 import type { Reply } from './reply.js'
 
 /** Writes an answer; resolves when it is sent or its connection is gone. */
@@ -102,8 +103,7 @@ async function untilGone(writing: Promise<void>): Promise<void> {
   try {
     await writing
   } catch (error) {
-    const code =
-      error instanceof Error && 'code' in error ? String(error.code) : ''
+    const code = systemCode(error)
     const isGone = [
       'ERR_STREAM_PREMATURE_CLOSE',
       'ERR_STREAM_DESTROYED',

@@ -183,6 +183,7 @@ function ossDialect(endpoint: OssEndpoint, options: OssStoreOptions): Dialect {
     metadataRules: ossMetadata,
     prefix: 'x-oss-',
     origin: endpoint.origin,
+    isOwnDomain: options.addressing === 'cname',
     errorHeaders: ossErrorHeaders,
     initiateQuery: [['encoding-type', 'url']],
     listPartsQuery: [['encoding-type', 'url']],

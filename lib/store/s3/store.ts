@@ -143,7 +143,12 @@ export function s3Store(
   if (typeof equalParts !== 'boolean') {
     invalidOption('equalParts: expected true or false.')
   }
-  const dialect = s3Dialect(endpoint, { region, checksum, equalParts })
+  const dialect = s3Dialect(endpoint, {
+    region,
+    checksum,
+    equalParts,
+    addressing: options.addressing,
+  })
   const session = new Session({
     dialect,
     connections: new Connections({
@@ -173,10 +178,12 @@ function s3Dialect(
     region,
     checksum,
     equalParts,
+    addressing,
   }: {
     region: string
     checksum: S3StoreOptions['checksum']
     equalParts: boolean
+    addressing: Addressing | undefined
   },
 ): Dialect {
   const withCrc = checksum === 'crc64nvme'
@@ -203,6 +210,7 @@ function s3Dialect(
     metadataRules: s3Metadata,
     prefix: 'x-amz-',
     origin: endpoint.origin,
+    isOwnDomain: addressing === 'cname',
     errorHeaders: s3ErrorHeaders,
     initiateQuery: [],
     listPartsQuery: [],

@@ -6,6 +6,7 @@
  * between parts; what parts share is a budget, so that a server that fails for
  * good is not asked `attempts` times for each of thousands of parts.
  */
+import { isError } from '../../realm.js'
 import { delay } from '../../environment.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import { codeOf } from '../../store/cause.js'
@@ -58,7 +59,7 @@ export function mayHaveHappened(error: unknown): boolean {
   const kind = kindOf(error)
   if (!isAmbiguous(kind)) return false
   const failure = error instanceof FailedCall ? error.cause : error
-  const cause = failure instanceof Error ? failure.cause : undefined
+  const cause = isError(failure) ? failure.cause : undefined
   return kind !== 'network' || !neverConnected.has(codeOf(cause) ?? '')
 }
 

@@ -13,6 +13,13 @@ export interface Progress {
   bytesStored: number
   /** Of the object, on the server before this run. */
   bytesReused: number
+  /**
+   * Of the object: stored, and what has left of parts on their way. For bars: it
+   * moves within parts, never goes back unless the upload begins anew, and is
+   * `bytesStored` at the end. What left for an attempt that failed stays in it,
+   * and the next attempt counts for the rest of its part.
+   */
+  bytesDone: number
   /** Of the object, if known. */
   bytesTotal: number | undefined
 }
@@ -24,6 +31,8 @@ export class ProgressCounter {
   readonly #now: () => number
   readonly #counts: Progress
   #last = Number.NEGATIVE_INFINITY
+  /** Of all flights. */
+  #flying = 0
 
   constructor(
     total: number | undefined,
@@ -37,6 +46,7 @@ export class ProgressCounter {
       bytesSent: 0,
       bytesStored: 0,
       bytesReused: 0,
+      bytesDone: 0,
       bytesTotal: total,
     }
   }
@@ -50,9 +60,14 @@ export class ProgressCounter {
     this.#speak()
   }
 
-  sent(bytes: number): void {
-    this.#counts.bytesSent += bytes
-    this.#speak()
+  /** Of bytes that are about to be sent, as often as it takes. */
+  flight(size: number): Flight {
+    return new Flight(size, (bytes, grown) => {
+      this.#flying += grown
+      if (bytes === 0) return
+      this.#counts.bytesSent += bytes
+      this.#speak()
+    })
   }
 
   stored(bytes: number): void {
@@ -68,6 +83,7 @@ export class ProgressCounter {
 
   /** What was stored counts no more: a new upload was begun. */
   startOver(): void {
+    this.#counts.bytesDone = 0
     this.#counts.bytesStored = 0
     this.#counts.bytesReused = 0
     this.#counts.bytesRead = 0
@@ -79,9 +95,58 @@ export class ProgressCounter {
   }
 
   #speak(): void {
+    const counts = this.#counts
+    const done = counts.bytesStored + this.#flying
+    // Between the end of a flight and its receipt the bytes are in neither.
+    counts.bytesDone = Math.max(
+      counts.bytesDone,
+      Math.min(done, counts.bytesTotal ?? done),
+    )
     const now = this.#now()
     if (now - this.#last < interval) return
     this.#last = now
-    this.#emit({ ...this.#counts })
+    this.#emit({ ...counts })
+  }
+}
+
+/**
+ * What has left of some bytes that are sent until a server has them. An attempt
+ * begins where the one before had come to, and counts for what is left.
+ */
+export class Flight {
+  readonly #size: number
+  readonly #moved: (bytes: number, grown: number) => void
+  /** What earlier attempts count for. */
+  #base = 0
+  #left = 0
+  #counted = 0
+
+  /** `moved` hears of bytes that left, and of how many more or less count. */
+  constructor(size: number, moved: (bytes: number, grown: number) => void) {
+    this.#size = size
+    this.#moved = moved
+  }
+
+  /** The first byte goes out, once more. */
+  attempt(): void {
+    this.#base = this.#counted
+    this.#left = 0
+  }
+
+  sent(bytes: number): void {
+    this.#left += bytes
+    const share = Math.min(1, this.#left / this.#size)
+    const rest = this.#size - this.#base
+    const counted = this.#base + Math.floor(share * rest)
+    const grown = counted - this.#counted
+    this.#counted = counted
+    this.#moved(bytes, grown)
+  }
+
+  /** Sent, or given up. */
+  end(): void {
+    const grown = -this.#counted
+    this.#counted = 0
+    this.#moved(0, grown)
   }
 }

@@ -3,6 +3,7 @@
  * given up for it: a clean end is not a whole source. The caller is asked once a
  * run, the source each time.
  */
+import { messageOf } from '../../realm.js'
 import { asError, UploadError } from '../../errors.js'
 import type { CompleteCandidate } from '../options/options.js'
 import type { UploadSettings } from '../options/settings.js'
@@ -50,7 +51,7 @@ export class BeforeComplete {
       signal.throwIfAborted()
       throw new UploadError(
         'PAWL_BEFORE_COMPLETE',
-        `beforeComplete did not agree, so nothing was completed: ${cause instanceof Error ? cause.message : String(cause)}`,
+        `beforeComplete did not agree, so nothing was completed: ${messageOf(cause)}`,
         { cause, key },
       )
     } finally {

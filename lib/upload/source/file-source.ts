@@ -6,6 +6,7 @@
  * rejects: a file that ends early has changed.
  */
 import type { BigIntStats } from 'node:fs'
+import { messageOf } from '../../realm.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import type { RunningDigest } from '../../hash/crc64.js'
 import {
@@ -194,7 +195,7 @@ export class FileSource {
 }
 
 function fail(path: string, what: string, cause: unknown): never {
-  const why = cause instanceof Error ? cause.message : String(cause)
+  const why = messageOf(cause)
   throw new UploadError('PAWL_SOURCE_IO', `${path} cannot be ${what}: ${why}`, {
     cause,
   })

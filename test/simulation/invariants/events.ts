@@ -39,12 +39,14 @@ function progressIsTrue({
     'bytesSent',
     'bytesStored',
     'bytesReused',
+    'bytesDone',
   ] as const
   for (const [index, now] of progress.entries()) {
     const before = progress[index - 1]
     const total = Math.max(...sources.map(({ length }) => length))
-    if (now.bytesStored > total) {
-      return `${now.bytesStored} bytes stored of ${total}`
+    const { bytesStored, bytesDone } = now
+    if (bytesStored > bytesDone || bytesDone > total) {
+      return `${bytesStored} bytes stored, ${bytesDone} done of ${total}`
     }
     if (before === undefined || restarts.includes(index)) continue
     const fallen = counters.find((counter) => now[counter] < before[counter])

@@ -103,6 +103,7 @@ export const ofObjectsAtTheEnd: readonly Check<[]>[] = [
             uploadId !== undefined &&
             object.upload?.id === uploadId &&
             !isOneOf(object.bytes, run.sources) &&
+            !isLateVersion(scene, object, run) &&
             !isDamagedUnseen(scene, run, false) &&
             !isMixedUnseen(scene, object, run) &&
             !isChangedUnseen(scene, object),
@@ -113,6 +114,15 @@ export const ofObjectsAtTheEnd: readonly Check<[]>[] = [
     },
   },
 ]
+
+/** Where every Complete makes a version, an earlier run's makes one when it lands. */
+function isLateVersion(
+  { truth: { traits } }: Scene,
+  { by }: StoredObject,
+  { number }: Run,
+): boolean {
+  return traits.completeAgain === 'another-version' && by.run !== number
+}
 
 /**
  * The rule: it is looked before the first byte, and again before `completing`.

@@ -1,4 +1,5 @@
 /** What must be true when a run rejects: what it says of the object and the source. */
+import type { LogState } from '../../../lib/checkpoint/fold.js'
 import { key } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
@@ -111,6 +112,9 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   // The condition goes with Complete and PutObject: with it, it is another call.
   const { forbidOverwrite } = plan.object
   if (maker.plan.object.forbidOverwrite !== forbidOverwrite) return undefined
+  // What was proved by less than this call's proof is not known for its bytes.
+  const isStronger = plan.proof === 'sha256' && maker.plan.proof !== 'sha256'
+  if (isStronger && top.upload !== undefined) return undefined
   const isTold = runs.some(
     ({ outcome: other }) =>
       other?.kind === 'success' &&
@@ -124,6 +128,11 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
     return undefined
   }
   return `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
+}
+
+/** Nothing is left to do for the next run. */
+function isOver(log: LogState | undefined): boolean {
+  return log === undefined || (log.put ?? log.upload)?.isTold === true
 }
 
 /** The log that this run began with knows nothing of the object, and need not. */
@@ -149,9 +158,8 @@ function hasForgotten(
   const isDiscarded = between.some(
     ({ plan: { discards }, ending }) => discards || ending?.how === 'discard',
   )
-  // Killed when its log was gone already, it can only have succeeded.
-  const hasSucceeded =
-    maker.outcome?.kind === 'killed' && maker.leftLog === undefined
+  // Killed when its log was gone or said so already, it can only have succeeded.
+  const hasSucceeded = maker.outcome?.kind === 'killed' && isOver(maker.leftLog)
   return (
     isDiscarded ||
     hasSucceeded ||

@@ -152,6 +152,8 @@ function resultIsTrue(
     (object) => object.etag.toLowerCase() === etag.toLowerCase(),
   )
   if (right.length === 0 && isRewritten(scene, run, result)) return undefined
+  const isPut = result.uploadId === undefined
+  if (right.length === 0 && isDamagedUnseen(scene, run, isPut)) return undefined
   if (right.length === 0 && isEqualOfOthers(scene, run, result)) {
     return undefined
   }
@@ -216,14 +218,11 @@ function isEqualOfOthers(
 function isRewritten(
   { truth, world }: Scene,
   { plan }: Run,
-  { etag, size, uploadId }: UploadResult,
+  { etag, size }: UploadResult,
 ): boolean {
   const { digest, etags } = truth.traits
   const isMd5 = digest === 'md5' && etags === 'md5'
-  // A put that may not be repeated is known by its mark and size alone.
-  const isPut = uploadId === undefined && plan.object.forbidOverwrite
-  const isCompared =
-    plan.verify !== false && ((isMd5 && !isPut) || isCrc(digest))
+  const isCompared = plan.verify !== false && (isMd5 || isCrc(digest))
   if (isCompared || !world.hasHappened(['others-copy-mark'])) return false
   return truth.objects.some(
     (object) =>
@@ -251,6 +250,7 @@ function isUntold(
   // Without a mark and without digests it cannot be known for ours.
   const isCompared =
     isCrc(digest) || (etags === 'md5' && run.plan.verify !== false)
-  const isUnknown = hasNoMark(scene, run) && !isCompared
+  const isMarked = objects.every(({ mark }) => mark !== undefined)
+  const isUnknown = !isMarked && !isCompared
   return isEmpty && (mayNotLook || headLag > 0 || isUnknown || !isSeen)
 }

@@ -129,7 +129,8 @@ function sentAgain(scene: Scene, run: Run): string | undefined {
         partNumber === number &&
         at <= run.startedAt,
     )
-    const own = source?.subarray(offset, offset + size)
+    // A short part is as it was only while it is the last.
+    const own = source?.subarray(offset, offset + (upload?.partSize ?? size))
     if (stored === undefined || !isOneOf(stored.bytes, own ? [own] : [])) {
       continue
     }

@@ -20,17 +20,20 @@ await t.test('it speaks at most every 100 ms, and at the end', async (t) => {
   progress.read(1)
   progress.read(2)
   clock.now = 99
-  progress.sent(3)
+  const flight = progress.flight(7)
+  flight.attempt()
+  flight.sent(3)
   t.equal(said.length, 1)
   clock.now = 100
-  progress.sent(4)
+  flight.sent(4)
   t.equal(said.length, 2)
-  progress.stored(5)
+  flight.end()
+  progress.stored(7)
   progress.end()
   t.same(said, [
     zero({ bytesRead: 1 }),
-    zero({ bytesRead: 3, bytesSent: 7 }),
-    zero({ bytesRead: 3, bytesSent: 7, bytesStored: 5 }),
+    zero({ bytesRead: 3, bytesSent: 7, bytesDone: 7 }),
+    zero({ bytesRead: 3, bytesSent: 7, bytesStored: 7, bytesDone: 7 }),
   ])
 })
 
@@ -40,6 +43,7 @@ function zero(counts: Partial<Progress>): Progress {
     bytesSent: 0,
     bytesStored: 0,
     bytesReused: 0,
+    bytesDone: 0,
     bytesTotal: 50,
     ...counts,
   }
@@ -66,7 +70,10 @@ await t.test('what is said does not change later', async (t) => {
 await t.test('starting over forgets all but what was sent', async (t) => {
   const { progress } = counter()
   progress.read(4)
-  progress.sent(3)
+  const flight = progress.flight(9)
+  flight.attempt()
+  flight.sent(3)
+  flight.end()
   progress.reused(2)
   progress.startOver()
   t.match(progress.counts, {
@@ -74,5 +81,56 @@ await t.test('starting over forgets all but what was sent', async (t) => {
     bytesSent: 3,
     bytesStored: 0,
     bytesReused: 0,
+    bytesDone: 0,
   })
+})
+
+await t.test(
+  'what is done moves within parts, and never goes back',
+  async (t) => {
+    const { said, clock, progress } = counter(30)
+    const done = (): number => {
+      clock.now += 100
+      progress.read(0)
+      return said.at(-1)?.bytesDone ?? -1
+    }
+    const [one, two] = [progress.flight(10), progress.flight(20)]
+    one.attempt()
+    two.attempt()
+    one.sent(4)
+    two.sent(6)
+    t.equal(done(), 10)
+    two.sent(14)
+    t.equal(done(), 24)
+    two.attempt()
+    t.equal(done(), 24, 'an attempt fails after its last byte')
+    two.sent(20)
+    t.equal(done(), 24, 'and counts for no more than there is')
+    one.attempt()
+    one.sent(5)
+    t.equal(done(), 27, 'another attempt counts for what is left of the part')
+    one.sent(5)
+    one.end()
+    t.equal(done(), 30, 'between its end and its receipt a part stays done')
+    progress.stored(10)
+    t.equal(done(), 30)
+    two.end()
+    progress.stored(20)
+    progress.end()
+    t.match(said.at(-1), { bytesDone: 30, bytesStored: 30, bytesSent: 54 })
+  },
+)
+
+await t.test('what is sent twice in one attempt is done once', async (t) => {
+  const { said, progress } = counter()
+  const flight = progress.flight(10)
+  flight.attempt()
+  flight.sent(10)
+  flight.sent(10)
+  progress.end()
+  t.match(said.at(-1), { bytesDone: 10, bytesSent: 20 })
+  flight.end()
+  flight.end()
+  progress.end()
+  t.equal(said.at(-1)?.bytesDone, 10)
 })

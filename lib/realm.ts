@@ -1,0 +1,52 @@
+/**
+ * What a value is, whichever realm made it. Test runners such as Jest give their
+ * code a context with an Error, an ArrayBuffer and an AbortSignal of its own, and
+ * two copies of this package may be loaded: `instanceof` says no to both.
+ */
+import { isDate, isNativeError, isSharedArrayBuffer } from 'node:util/types'
+
+export { isDate, isSharedArrayBuffer }
+
+export function isError(value: unknown): value is Error {
+  return isNativeError(value) || value instanceof Error || isDomException(value)
+}
+
+/** What `abort()` without a reason gives; no native error before Node 24. */
+function isDomException(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object DOMException]'
+}
+
+/** The system's own code of a failed call, such as `ENOENT`; empty if none. */
+export function systemCode(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return ''
+  const code: unknown = Reflect.get(error, 'code')
+  return typeof code === 'string' ? code : ''
+}
+
+/** What an error says of itself; anything else that was thrown, as text. */
+export function messageOf(thrown: unknown): string {
+  return isError(thrown) ? thrown.message : String(thrown)
+}
+
+/** Whether it can be waited for as a signal of a caller's: Node's, a test's, a polyfill's. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof Reflect.get(value, 'aborted') === 'boolean' &&
+    typeof Reflect.get(value, 'addEventListener') === 'function' &&
+    typeof Reflect.get(value, 'removeEventListener') === 'function'
+  )
+}
+
+/**
+ * Whether it is of a class that carries this brand, in whichever copy of the
+ * package: a store or a checkpoint of a caller's may come with one of its own.
+ */
+export function hasBrand(value: unknown, brand: symbol): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Reflect.get(value, brand) === true
+  )
+}

@@ -1,0 +1,30 @@
+/**
+ * Runs compiled files of tests, each in its own process, and prints TAP:
+ * `node tap-files.js '{"jobs":2,"seconds":400,"files":["test/cli/put.test.ts"]}'`.
+ *
+ * It is what `tap run` does but for the module loaders, which take longer than most
+ * tests: one for TypeScript, and one that follows which files were loaded.
+ */
+import t from 'tap'
+import { compiledTest } from './compiled.js'
+
+const { jobs, seconds, files } = JSON.parse(process.argv[2])
+
+t.setTimeout(0)
+t.jobs = jobs
+for (const file of files) {
+  void t.spawn(
+    process.execPath,
+    ['--enable-source-maps', compiledTest(file)],
+    {
+      // Its place in this file says nothing.
+      at: null,
+      stack: '',
+      buffered: jobs > 1,
+      timeout: seconds * 1000,
+      stdio: 'pipe',
+      env: { ...process.env, TAP_TIMEOUT: String(seconds) },
+    },
+    file,
+  )
+}
