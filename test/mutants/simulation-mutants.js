@@ -35,8 +35,8 @@ export const simulationMutants = [
   },
   {
     name: 'an object with the options of another call is ours',
-    find: 'if (!isAsAsked) {',
-    replace: 'if (!isAsAsked && found.size < 0) {',
+    find: 'if (upload.optionsDigest !== optionsDigest || sent !== sentDigest) {',
+    replace: "if (sent === '') {",
     profile: 'oss',
   },
   {
