@@ -136,8 +136,9 @@ export class PartSender {
     }
     const compareMd5 = this.#md5Comparison(md5)
     let isMd5Equal = false
+    const sending = { ...context, bodySize: content.size, isStoring: true }
     const { answer, attempts } = await this.#requests
-      .send({ ...context, bodySize: content.size }, async (call) => {
+      .send(sending, async (call) => {
         const receipt = await put(request, call)
         checkCrc64(receipt.crc64, await crcOf(), context)
         isMd5Equal = compareMd5(receipt, context)
@@ -214,7 +215,7 @@ export class PartSender {
           if (answer instanceof StoreError && isFinal(answer)) {
             throw answer.kind === 'no-upload'
               ? answer
-              : this.#requests.describe(answer, context, 1)
+              : this.#requests.describe(answer, context, { attempts: 1 })
           }
         })
     }

@@ -9,6 +9,7 @@ import { invalidOption, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
+import type { PatienceLimits } from '../../store/patience.js'
 import type { UploadEnvironment } from './environment.js'
 import type { MemorySettings } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
@@ -276,10 +277,16 @@ export function oneOf<const T>(
   )
 }
 
+/** ms. */
+export interface Timeouts extends Required<TimeoutOptions> {
+  /** As `headers`, of a call without a body: there is nothing to wait for. */
+  readonly question: number
+}
+
 export interface RequestSettings {
   readonly environment: Environment
-  readonly retry: Required<RetryOptions>
-  readonly timeout: Required<TimeoutOptions>
+  readonly retry: PatienceLimits
+  readonly timeout: Timeouts
   readonly requestPayer: 'requester' | undefined
   /** Bits a second, of each request with a body. */
   readonly trafficLimit: number | undefined
@@ -301,7 +308,10 @@ export function readRequestSettings<E extends Environment>(
   return {
     environment,
     retry: {
-      attempts: wholeNumber('retry.attempts', retry.attempts ?? 5, 1, 1000),
+      patience: read('patience', 120_000, 0),
+      attempts: optional(retry.attempts, (n) =>
+        wholeNumber('retry.attempts', n, 1, 1000),
+      ),
       baseDelay: read('baseDelay', 200, 0),
       maxDelay: read('maxDelay', 20_000, 0),
     },
@@ -315,15 +325,14 @@ export function readRequestSettings<E extends Environment>(
   }
 }
 
-function readTimeout({
-  timeout = {},
-}: RequestOptions): Required<TimeoutOptions> {
+function readTimeout({ timeout = {} }: RequestOptions): Timeouts {
   const read = (name: keyof TimeoutOptions, fallback: number) =>
     wholeNumber(`timeout.${name}`, timeout[name] ?? fallback, 1)
   return {
     connect: read('connect', 10_000),
     stall: read('stall', 60_000),
     headers: read('headers', 120_000),
+    question: read('headers', 30_000),
     complete: read('complete', 600_000),
   }
 }

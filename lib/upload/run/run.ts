@@ -18,6 +18,7 @@
  * The first failure wins, stops the run, and aborts `signal` with itself. A
  * failed part is never left out: no Complete without a receipt for every part.
  */
+import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { asError } from '../../errors.js'
 import { Requests } from '../calls/requests.js'
@@ -54,6 +55,8 @@ export class UploadRun {
 
   constructor(options: UploadRunOptions) {
     this.#options = options
+    // They end all calls of the upload: many listeners are no leak.
+    setMaxListeners(0, this.#stop.signal, this.#stopComplete.signal)
   }
 
   /** Aborted, with the reason, when the run has stopped. */
