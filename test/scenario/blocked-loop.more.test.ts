@@ -7,7 +7,7 @@ import {
   ossStore,
   type UploadEvents,
 } from '../../lib/index.js'
-import { cliDesk } from '../support/cli-desk.js'
+import { cliDesk, endpointOf } from '../support/cli-desk.js'
 import { bucket, keys, noise, smallPart } from '../support/dev-store.js'
 
 /** As work that does not let the event loop turn. */
@@ -19,10 +19,8 @@ await t.test('a loop that is blocked sends no part twice', async (t) => {
   const d = await cliDesk(t)
   const server = d.start(['serve', 'objects', '--port', '0'])
   t.teardown(() => server.kill('SIGKILL'))
-  await server.until(/Try: .*\n/)
-  const [endpoint = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(server.said()) ?? []
   const store = ossStore({
-    endpoint,
+    endpoint: await endpointOf(server),
     region: 'cn-hangzhou',
     bucket,
     credentials: keys,
