@@ -54,6 +54,7 @@ export interface PutFlags {
   header?: Record<string, string>
   /** False: the object carries none. */
   mark?: boolean
+  trustLog?: boolean
 }
 
 export function addPutFlags(command: Command): Command {
@@ -83,6 +84,7 @@ export function addPutFlags(command: Command): Command {
     .option('--checkpoint <path>', 'the log: a file or a directory')
     .option('--no-checkpoint', 'no log; what is stored cannot be gone on with')
     .option('--checkpoint-dir <dir>', 'a directory for logs')
+    .option('--trust-log', 'the log may be owned or written by others')
     .addOption(
       choice('--prove <how>', 'stored parts of a file: how they are proved', [
         'identity',
@@ -215,6 +217,7 @@ export function uploadOptionsOf(
     timeout: stall === undefined ? undefined : { stall },
     object: objectOf(flags),
     mark: flags.mark === false ? false : undefined,
+    trustLog: flags.trustLog,
   })
 }
 

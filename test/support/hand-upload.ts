@@ -6,7 +6,7 @@ import {
   realUploadEnvironment,
   type UploadEnvironment,
 } from '../../lib/upload/options/environment.js'
-import { SpareBuffers } from '../../lib/upload/source/spare-buffers.js'
+import { MemoryPool } from '../../lib/upload/source/memory-pool.js'
 import type { HandClock } from './hand-clock.js'
 
 export const key = 'k'
@@ -23,13 +23,18 @@ export interface Asked {
   signal: AbortSignal
 }
 
+type Instead = (
+  store: () => Promise<{ etag: string }>,
+  signal: AbortSignal,
+) => Promise<{ etag: string }>
+
 export interface StoreInMemory {
   store: ObjectStore
   objects: Map<string, Buffer>
   /** Waited for by every request that takes effect then, and may fail it. */
   before: (asked: Asked) => Promise<void> | void
   /** Happens to the next part, in place of storing it. */
-  instead: (happens: () => Promise<never>) => void
+  instead: (happens: Instead) => void
 }
 
 /** Objects and parts in memory, without a clock of its own. */
@@ -38,7 +43,7 @@ export function storeInMemory(): StoreInMemory {
   const uploads = new Map<string, Map<number, Buffer>>()
   const marks = new Map<string, string | undefined>()
   const marked = new Map<string, string | undefined>()
-  let next: (() => Promise<never>) | undefined
+  let next: Instead | undefined
   const read = async (body: () => AsyncIterable<Uint8Array>) => {
     const views: Uint8Array[] = []
     // Views are of memory that is used again.
@@ -73,9 +78,11 @@ export function storeInMemory(): StoreInMemory {
       await memory.before({ call: 'uploadPart', partNumber, signal })
       const instead = next
       next = undefined
-      if (instead !== undefined) return instead()
-      partsOf(uploadId).set(partNumber, await read(body))
-      return { etag: `part-${partNumber}` }
+      const stored = async () => {
+        partsOf(uploadId).set(partNumber, await read(body))
+        return { etag: `part-${partNumber}` }
+      }
+      return instead === undefined ? stored() : instead(stored, signal)
     },
     async listParts({ uploadId }, { signal }) {
       await memory.before({ call: 'listParts', signal })
@@ -139,7 +146,7 @@ export function environmentOn(
     random,
     id: () => (++ids).toString(16).padStart(32, '0'),
     facts: new LearnedFacts(),
-    spares: new SpareBuffers(clock),
+    pool: new MemoryPool(clock, () => undefined),
     collections: { took: () => false },
   }
 }

@@ -3,6 +3,7 @@
  * arms no timer of the machine.
  */
 import { writeFile } from 'node:fs/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -172,5 +173,57 @@ for (const [name, uploadOf] of sources) {
     })
     t.same(armed, [])
     t.ok(bytes.equals(objects.get(key) ?? Buffer.alloc(0)))
+  })
+
+  await t.test(`${name}: a part that is nearly there may end`, async (t) => {
+    const clock = handClock()
+    const { store, instead } = storeInMemory()
+    const directory = await temporaryDirectory(t)
+    const upload = await uploadOf(directory, environmentOn(clock))
+    const stop = new AbortController()
+    instead(async (stored, signal) => {
+      const answer = await stored()
+      clock.advance(5000)
+      stop.abort()
+      await turn()
+      t.notOk(signal.aborted, 'its request is not cut off')
+      return answer
+    })
+    await t.rejects(turning(clock, upload({ store, signal: stop.signal })), {
+      code: 'PAWL_SUSPENDED',
+      resumable: true,
+    })
+    const result = await turning(clock, upload({ store }))
+    t.match(result, { parts: 4, partsReused: 1 })
+  })
+
+  await t.test(`${name}: one that takes too long is cut off`, async (t) => {
+    const clock = handClock()
+    const { store, instead } = storeInMemory()
+    const directory = await temporaryDirectory(t)
+    const upload = await uploadOf(directory, environmentOn(clock))
+    for (const ms of [60_000, 100]) {
+      let [waited, patience] = [Infinity, 0]
+      const stop = new AbortController()
+      instead(async (stored, signal) => {
+        const began = clock.monotonic()
+        await stored()
+        clock.advance(ms)
+        const stopped = clock.monotonic()
+        patience = Math.min(1200, stopped - began)
+        stop.abort()
+        return new Promise((_, reject) => {
+          signal.addEventListener('abort', () => {
+            waited = clock.monotonic() - stopped
+            reject(signal.reason)
+          })
+        })
+      })
+      await t.rejects(turning(clock, upload({ store, signal: stop.signal })), {
+        code: 'PAWL_SUSPENDED',
+      })
+      const late = waited - patience
+      t.ok(late >= 0 && late < 100, `${waited} ms, after ${ms}`)
+    }
   })
 }

@@ -184,8 +184,9 @@ const mostRefusals = 4
 /**
  * Aborts uploads that the log has given up, once each. What cannot be aborted now
  * stays in the log for the next time; what was refused in four runs in a row is
- * let go, and told. `seenGone`: the server has just said that it has no such
- * upload, which stands where this caller may not abort it.
+ * let go, and told. A refused Abort is not asked for again in the same run.
+ * `seenGone`: the server has just said that it has no such upload. Where this
+ * caller may not abort it, that stands unless it is listed.
  */
 export async function closeOldUploads(
   { settings, log, requests, emit }: Means & Pick<RunContext, 'emit'>,
@@ -193,6 +194,7 @@ export async function closeOldUploads(
 ): Promise<void> {
   const { store, key } = settings
   for (const uploadId of log.state.unclosed) {
+    if (log.mayNotAbort.has(uploadId)) continue
     const failure = await requests
       .send({ what: 'Abort', uploadId, ...brief }, (call) =>
         store.abortUpload({ key, uploadId }, call),
@@ -210,9 +212,13 @@ export async function closeOldUploads(
     }
     const since = log.state.voidedIn.get(uploadId) ?? log.run
     const isRefused = kindOf(failure) === 'denied'
+    if (isRefused) log.mayNotAbort.add(uploadId)
     if (isRefused && uploadId === seenGone) {
-      await log.append({ type: 'closed', uploadId, by: 'gone' })
-      continue
+      const listed = await listAllParts(requests, settings, uploadId)
+      if (typeof listed === 'string') {
+        await log.append({ type: 'closed', uploadId, by: 'gone' })
+        continue
+      }
     }
     if (!isRefused || log.run - since < mostRefusals - 1) continue
     await log.append({ type: 'closed', uploadId, by: 'nobody' })

@@ -45,6 +45,7 @@ import {
 } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
+import { whatNext } from './errors.js'
 
 /** ms between looks for an object that is not there, at first and at most. */
 const firstPause = 3400
@@ -168,12 +169,12 @@ class Completing {
       if (isObject(found) && is === 'equal') return found
       return this.#findGone(error, found, is)
     }
-    // With its parts still there it was refused, whatever is under the key.
-    const isRefused = kind === 'exists' && typeof listed === 'object'
+    const isOthers = kind === 'exists' && is === 'other' && isObject(found)
+    // With its parts still there, or another's object, it was refused.
+    const isRefused =
+      isOthers || (kind === 'exists' && typeof listed === 'object')
     if (isRefused && !this.#isUnsure) this.#input.upload.isCompleting = false
-    if (kind === 'exists' && is === 'other' && isObject(found)) {
-      throw this.#described(error)
-    }
+    if (isOthers) throw this.#described(error)
     // Neither seen to be another's nor known not to have happened.
     const isOpen =
       kind === 'exists' && this.#isUnsure && typeof listed !== 'object'
@@ -274,16 +275,17 @@ class Completing {
 
   /** `listed`: its parts, at the last look. */
   #unknown(cause: StoreError, listed: Listed | 'gone'): UploadError {
-    const { key } = this.#context.settings
+    const { key, isResumable } = this.#context.settings
     return new UploadError(
       'PAWL_COMPLETE_UNKNOWN',
-      `it is not known whether the object was completed: the last answer was "${cause.message}", ${whereabouts(listed)}, and what is under the key is not provably this upload's; the checkpoint is kept, and the same call looks again`,
+      `it is not known whether the object was completed: the last answer was "${cause.message}", ${whereabouts(listed)}, and what is under the key is not provably this upload's; ${whatNext(isResumable)}`,
       {
         ...answerOf(cause),
         key,
         uploadId: this.#input.uploadId,
         ...this.#trial.effort,
         resumable: typeof listed === 'object',
+        transient: true,
       },
     )
   }

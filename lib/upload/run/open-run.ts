@@ -19,13 +19,14 @@ import {
   type Piece,
   type TakenPart,
 } from '../source/part-content.js'
-import type { Part } from '../source/part.js'
+import type { CutPart } from '../source/part.js'
 import type { RunContext, Stage } from './context.js'
 import { CurrentUpload } from './current-upload.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
 import { Proving } from './proving.js'
 import { Reuse } from './reuse.js'
 import { Sending } from './sending.js'
+import { bounds, type Deadline } from './suspension.js'
 import { inScope, PartTracing } from './trace.js'
 
 /** Hears how its open run ends, unless it has ended it itself. */
@@ -58,7 +59,9 @@ export class OpenRun {
     this.#owner = owner
     this.#plan = plan
     this.partSize =
-      plan.mode === 'create' ? context.settings.partSize : plan.upload.partSize
+      plan.mode === 'create'
+        ? (plan.unheard?.partSize ?? context.settings.partSize)
+        : plan.upload.partSize
     this.#reuse = new Reuse(context, plan.mode !== 'create')
     this.upload = new CurrentUpload(context, plan, this.partSize)
     this.#tracing = new PartTracing(context, this.upload)
@@ -99,6 +102,11 @@ export class OpenRun {
     return this.#plan.mode !== 'create'
   }
 
+  /** An earlier run has put as many bytes, which may not be overwritten. */
+  mayHavePut(size: number): boolean {
+    return this.#plan.mode === 'create' && this.#plan.unheard?.size === size
+  }
+
   /** An object that is there already is held against the source, part by part. */
   get isProving(): boolean {
     return this.#stage instanceof Proving
@@ -124,10 +132,10 @@ export class OpenRun {
   }
 
   /** Takes the next part of a stream; a short first one is all there is. */
-  take(part: Part): void {
-    const { partNumber, offset, size, data, xxh64 } = part
+  take(part: CutPart): void {
+    const { partNumber, offset, size, pieces, xxh64 } = part
     const { digests } = this.#context.settings.environment
-    const content = new MemoryContent(data, xxh64, digests)
+    const content = new MemoryContent(pieces, xxh64, digests)
     const release = (): void => part.release()
     const taken = { partNumber, offset, size, content, release }
     if (partNumber === 1 && size < this.partSize) this.takeWhole(taken)
@@ -184,6 +192,16 @@ export class OpenRun {
   /** Resolves when no part is under way, however that went. */
   async settled(): Promise<void> {
     await Promise.all(this.#tasks)
+  }
+
+  /** Lets parts end that are nearly stored, where a later run has use for them. */
+  async leaveWire(clock: Deadline): Promise<void> {
+    const { settings, sender } = this.#context
+    const { wire } = sender
+    const isOfUse = settings.isResumable && this.upload.over === undefined
+    const wait = isOfUse ? wire.lastParts(bounds.parts) : 0
+    if (wait > 0) await clock.until(wait, wire.settled())
+    wire.cut()
   }
 
   /** The end of the source: makes the object. */
