@@ -9,10 +9,10 @@ export async function headOf(
   key: string,
   signal: AbortSignal,
 ): Promise<ObjectHead | undefined> {
+  const { requests, told } = requestsFor(store, { signal })
   try {
-    const { answer } = await requestsFor({ signal }).send(
-      { what: 'HeadObject' },
-      (call) => store.headObject(key, call),
+    const { answer } = await requests.send({ what: 'HeadObject' }, (call) =>
+      store.headObject(key, call),
     )
     return answer
   } catch (error) {
@@ -21,6 +21,6 @@ export async function headOf(
       error.code === 'PAWL_ACCESS_DENIED' &&
       error.serverCode !== 'SignatureDoesNotMatch'
     if (isRefused) return undefined
-    throw error
+    throw told(error)
   }
 }

@@ -1,6 +1,5 @@
 /** Unfinished uploads, all pages of them. What is stored of them costs money. */
-import { realEnvironment } from '../environment.js'
-import { UploadError } from '../errors.js'
+import { asError, UploadError } from '../errors.js'
 import type {
   ListedPart,
   ListedUpload,
@@ -8,12 +7,14 @@ import type {
 } from '../store/object-store.js'
 import { listAllParts } from './calls/look.js'
 import { Requests } from './calls/requests.js'
+import { realUploadEnvironment } from './options/environment.js'
 import {
   checkStore,
   readRequestSettings,
   type RequestOptions,
   wholeNumber,
 } from './options/settings.js'
+import { tellKept } from './run/errors.js'
 
 /** Requests at once. */
 const askedAhead = 4
@@ -67,8 +68,19 @@ export async function* listUploads(
   options: ListUploadsOptions = {},
 ): AsyncGenerator<UnfinishedUpload, void, undefined> {
   checkStore(store)
-  const { prefix, sizes = true } = options
-  const requests = requestsFor(options)
+  const { requests, told } = requestsFor(store, options)
+  try {
+    yield* allUploads(store, options, requests)
+  } catch (error) {
+    throw told(error)
+  }
+}
+
+async function* allUploads(
+  store: ObjectStore,
+  { prefix, sizes = true }: ListUploadsOptions,
+  requests: Requests,
+): AsyncGenerator<UnfinishedUpload, void, undefined> {
   let markers: { keyMarker?: string; uploadIdMarker?: string } = {}
   for (;;) {
     const { answer } = await requests.send(
@@ -88,7 +100,7 @@ export async function* listUploads(
         key,
         uploadId,
         initiated,
-        age: (date ?? realEnvironment.now()) - initiated,
+        age: (date ?? realUploadEnvironment.now()) - initiated,
         parts: stored?.length,
         size: stored?.reduce((sum, { size }) => sum + size, 0),
         // Without the server's clock nothing says how old its parts are.
@@ -128,16 +140,31 @@ async function* ahead<T, U>(
   }
 }
 
-/** Calls of the store for what belongs to no upload of this process. */
-export function requestsFor({
-  signal = new AbortController().signal,
-  ...options
-}: ListUploadsOptions): Requests {
-  return new Requests(
-    readRequestSettings(options, realEnvironment),
-    signal,
-    () => undefined,
-  )
+/** Calls of a store for what belongs to no upload of this process. */
+export interface StoreQuestions {
+  requests: Requests
+  /** What they failed with, once it says whether to repeat them. */
+  told: (error: unknown) => Error
+}
+
+export function requestsFor(
+  store: ObjectStore,
+  { signal = new AbortController().signal, ...options }: ListUploadsOptions,
+): StoreQuestions {
+  const environment = realUploadEnvironment
+  const settings = readRequestSettings(options, environment)
+  const requests = new Requests(settings, signal, () => undefined)
+  let hasAnswered = false
+  requests.onAnswer = () => {
+    environment.facts.of(store).hasAnswered = true
+    hasAnswered = true
+  }
+  const told = (thrown: unknown): Error => {
+    const error = asError(thrown)
+    tellKept(error, { isResumable: false, environment, store }, { hasAnswered })
+    return error
+  }
+  return { requests, told }
 }
 
 /** When something of it was last stored; undefined when nobody can tell. */
@@ -196,14 +223,16 @@ export async function abortUploads(
   { olderThan, ...options }: AbortUploadsOptions,
 ): Promise<UnfinishedUpload[]> {
   wholeNumber('olderThan', olderThan, 0)
-  const requests = requestsFor(options)
+  const { requests, told } = requestsFor(store, options)
   const aborted: UnfinishedUpload[] = []
   for await (const upload of listUploads(store, options)) {
     const { key, uploadId, idle } = upload
     if (idle === undefined || idle <= olderThan) continue
-    await requests.send({ what: 'Abort', uploadId }, (call) =>
-      store.abortUpload({ key, uploadId }, call),
-    )
+    await requests
+      .send({ what: 'Abort', uploadId }, (call) =>
+        store.abortUpload({ key, uploadId }, call),
+      )
+      .catch((error: unknown) => Promise.reject(told(error)))
     aborted.push(upload)
   }
   return aborted

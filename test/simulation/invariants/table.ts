@@ -125,7 +125,7 @@ export const afterRun: readonly Check<[Run]>[] = [
       // Without a mark, equal is all that can be known of an older log's object.
       const isEqual =
         truth.current(key)?.mark === undefined &&
-        happened(world, ['second-machine', 'log-restored'])
+        happened(world, ['second-machine', 'log-restored', 'others-put-equal'])
       const isExcused = mayNotLook || isEqual || isRewritten(scene, run, result)
       return isShown || isExcused || scene.denied.has('headObject')
         ? undefined
@@ -629,7 +629,7 @@ const forgetting = [
 ]
 
 function leftBehind(scene: Scene): string | undefined {
-  const { world, machines, runs, truth } = scene
+  const { world, machines, runs, truth, denied } = scene
   if (forgetting.some((name) => world.happened.has(name))) return undefined
   // A run that is still going on has not written down everything yet.
   if (runs.some(({ outcome }) => outcome === undefined)) return undefined
@@ -648,6 +648,10 @@ function leftBehind(scene: Scene): string | undefined {
       (truth.completesUnsure.has(id) &&
         (run?.uploadIdTold === id || run?.ending !== undefined))
     if (!hadLog && isExcused) continue
+    // A wrong NoSuchUpload, and no right to find out or to abort it.
+    const isUnseen = denied.has('listParts') || happened(world, ['denied'])
+    const isLie = happened(world, ['aborted-by-nobody']) && isUnseen
+    if (isLie && truth.abortsFailed.has(id)) continue
     return `${id} of ${by.name} is open, and ${hadLog ? 'no log names it' : 'it had no log'}`
   }
   return undefined
