@@ -29,6 +29,7 @@ const all = [
   'compress',
   'log',
   'scale',
+  'memory',
 ]
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

@@ -64,6 +64,54 @@ await t.test('no module reaches the outside by itself', async (t) => {
   for (const name of real) t.not(reachesOf(name).length, 0, name)
 })
 
+/** Things made once that hold nothing of a run. */
+const stateless = new Set(['Set', 'Tracer', 'StoreError'])
+
+/** What a module keeps between two uploads, as written. */
+function stateOf(name: string): string[] {
+  const text = readFileSync(join(lib, name), 'utf8')
+  const file = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true)
+  return file.statements.filter(ts.isVariableStatement).flatMap((statement) => {
+    const { declarations, flags } = statement.declarationList
+    const isConstant = (flags & ts.NodeFlags.Const) !== 0
+    return declarations
+      .filter(({ initializer }) => !isConstant || isState(initializer))
+      .map(({ name }) => name.getText())
+  })
+}
+
+function isState(value: ts.Expression | undefined): boolean {
+  if (value === undefined) return false
+  if (ts.isArrayLiteralExpression(value)) return value.elements.length === 0
+  if (ts.isObjectLiteralExpression(value)) {
+    return (
+      value.properties.length === 0 ||
+      value.properties.some(
+        (property) =>
+          ts.isPropertyAssignment(property) && isState(property.initializer),
+      )
+    )
+  }
+  if (!ts.isNewExpression(value)) return false
+  // A set without members is there to be filled.
+  const isFilled = (value.arguments?.length ?? 0) > 0
+  return !stateless.has(value.expression.getText()) || !isFilled
+}
+
+await t.test('no module of an upload keeps anything for the next', (t) => {
+  const uploads = sources.filter((name) => name.startsWith('upload/'))
+  for (const name of uploads) {
+    const expected =
+      name === 'upload/options/environment.ts' ? ['realUploadEnvironment'] : []
+    t.same(stateOf(name), expected, name)
+  }
+  t.ok(uploads.length > 30)
+  // That it sees what is there: a socket in use, and who is asked next.
+  t.same(stateOf('store/attempt.ts'), ['used'])
+  t.same(stateOf('store/request-socket.ts').includes('claim'), true)
+  t.end()
+})
+
 await t.test('a delay ends with its time or with the signal', async (t) => {
   const stop = new AbortController()
   await delay(realEnvironment, 1, stop.signal)

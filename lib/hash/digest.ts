@@ -6,8 +6,9 @@
  * While it starts, on a single core, for small parts and for memory that cannot
  * be shared, the work is done here, in slices. So it is where no worker starts:
  * in a bundle without its file, under the permission model, at a limit of threads.
- * One that fails is never used again; its open jobs are done here. It is
- * referenced only while jobs are open, so it never keeps a process alive.
+ * One that fails is never used again; its open jobs are done here, or said to be
+ * lost where the bytes are no longer at hand. It is referenced only while jobs are
+ * open, so it never keeps a process alive.
  */
 import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
@@ -19,21 +20,45 @@ import { Crc64Hashers, type Crc64Variant, type RunningDigest } from './crc64.js'
 /** CRC-64s come as unsigned decimals, `md5` as base64, `sha256` as hex. */
 export type DigestKind = Crc64Variant | 'md5' | 'sha256'
 
-export interface DigestJob {
-  id: number
-  kind: DigestKind
+/** Bytes in shared memory. */
+export interface SharedPiece {
   memory: SharedArrayBuffer
   offset: number
   size: number
 }
 
+/** More bytes of one digest. */
+export interface DigestJob {
+  id: number
+  /** Another number for each digest. */
+  of: number
+  kind: DigestKind
+  pieces: SharedPiece[]
+  /** They are the last. */
+  isLast: boolean
+}
+
 export interface DigestReply {
   id: number
-  value: string
+  /** After the last bytes. */
+  value: string | undefined
+}
+
+/** A digest over bytes that come one after the other, beside other work. */
+export interface DigestBeside {
+  /** Resolves when the bytes are not looked at any more; never rejects. */
+  update(data: Uint8Array): Promise<void>
+  /**
+   * Undefined when it was lost with the worker: all bytes are needed once more.
+   * Called once, also by who has no use for it any more. Never rejects.
+   */
+  digest(): Promise<string | undefined>
 }
 
 /** Below this a message to the worker costs more than it saves. */
 const smallestForWorker = 256 * 1024
+/** From this size on the bytes of a digest wait for a worker that is starting. */
+const worthWaiting = 16 * 1024 * 1024
 /** How much is hashed before other work gets its turn. */
 const slice = 1024 * 1024
 
@@ -53,10 +78,32 @@ export class Digests {
     this.#start = start
   }
 
-  /** The digest of some bytes. They must not change until it is there. */
-  digest(kind: DigestKind, data: Uint8Array): Promise<string> {
-    const worker = pays(data) ? this.#startedWorker() : undefined
-    return worker === undefined ? this.here(kind, data) : worker.run(kind, data)
+  /** The digest of some bytes, in order. They must not change until it is there. */
+  digest(kind: DigestKind, ...pieces: Uint8Array[]): Promise<string> {
+    const shared = sharedPieces(pieces)
+    const worker = pays(shared) ? this.#readyWorker() : undefined
+    return worker === undefined || shared === undefined
+      ? this.here(kind, ...pieces)
+      : worker.run(kind, shared, () => this.here(kind, ...pieces))
+  }
+
+  /**
+   * A digest over about `size` bytes of shared memory that come one after the
+   * other: in the worker where that pays.
+   */
+  async beside(kind: DigestKind, size: number): Promise<DigestBeside> {
+    const worker =
+      size >= worthWaiting
+        ? this.#startedWorker()
+        : size >= smallestForWorker
+          ? this.#readyWorker()
+          : undefined
+    if (worker !== undefined) return worker.begin(kind)
+    const hash = await this.create(kind)
+    return {
+      update: async (data) => hash.update(data),
+      digest: async () => hash.digest(),
+    }
   }
 
   /** Makes the worker start now, so that it is ready when the first part is. */
@@ -65,11 +112,15 @@ export class Digests {
   }
 
   /** The same digest on this thread. */
-  async here(kind: DigestKind, data: Uint8Array): Promise<string> {
+  async here(kind: DigestKind, ...pieces: Uint8Array[]): Promise<string> {
     const hasher = await this.create(kind)
-    for (let start = 0; start < data.byteLength; start += slice) {
-      if (start > 0) await nextTurn()
-      hasher.update(data.subarray(start, start + slice))
+    let isBegun = false
+    for (const data of pieces) {
+      for (let start = 0; start < data.byteLength; start += slice) {
+        if (isBegun) await nextTurn()
+        isBegun = true
+        hasher.update(data.subarray(start, start + slice))
+      }
     }
     return hasher.digest()
   }
@@ -87,12 +138,16 @@ export class Digests {
   }
 
   /** The worker when it is ready; starts it when there is none yet. */
+  #readyWorker(): DigestWorker | undefined {
+    const worker = this.#startedWorker()
+    return worker?.isReady === true ? worker : undefined
+  }
+
+  /** The worker, which may still be starting. */
   #startedWorker(): DigestWorker | undefined {
     if (!this.#canThread || this.#worker === 'failed') return undefined
     this.#worker ??= this.#newWorker()
-    return this.#worker !== 'failed' && this.#worker.isReady
-      ? this.#worker
-      : undefined
+    return this.#worker === 'failed' ? undefined : this.#worker
   }
 
   #newWorker(): DigestWorker | 'failed' {
@@ -103,19 +158,26 @@ export class Digests {
       // A host that lets no worker start: the work is done here.
       return 'failed'
     }
-    return new DigestWorker(worker, (open) => {
+    return new DigestWorker(worker, () => {
       this.#worker = 'failed'
-      for (const { kind, data, resolve, reject } of open) {
-        this.here(kind, data).then(resolve, reject)
-      }
     })
   }
 }
 
-function pays(data: Uint8Array): boolean {
-  return (
-    data.byteLength >= smallestForWorker && isSharedArrayBuffer(data.buffer)
-  )
+/** Undefined when some of the memory is not shared. */
+function sharedPieces(
+  pieces: readonly Uint8Array[],
+): SharedPiece[] | undefined {
+  const shared: SharedPiece[] = []
+  for (const { buffer: memory, byteOffset: offset, byteLength } of pieces) {
+    if (!isSharedArrayBuffer(memory)) return undefined
+    shared.push({ memory, offset, size: byteLength })
+  }
+  return shared
+}
+
+function pays(pieces: readonly SharedPiece[] = []): boolean {
+  return pieces.reduce((sum, { size }) => sum + size, 0) >= smallestForWorker
 }
 
 /** Throws where there can be none. */
@@ -134,21 +196,22 @@ function startWorker(): Worker {
   })
 }
 
-interface Job extends Omit<DigestJob, 'memory'> {
-  data: Uint8Array
-  resolve: (value: string) => void
-  reject: (error: unknown) => void
+interface Job {
+  settle: (value: string | undefined) => void
+  /** The worker has failed. */
+  lose: () => void
 }
 
 class DigestWorker {
   readonly #jobs = new Map<number, Job>()
   readonly #worker: Worker
   #lastId = 0
-  readonly #onFailed: (open: readonly Job[]) => void
+  readonly #onFailed: () => void
+  #hasFailed = false
   isReady = false
 
-  /** `onFailed` gets the jobs that it has left open; it is not to be used again. */
-  constructor(worker: Worker, onFailed: (open: readonly Job[]) => void) {
+  /** `onFailed`: it is not to be used again. */
+  constructor(worker: Worker, onFailed: () => void) {
     this.#onFailed = onFailed
     this.#worker = worker
     this.#worker.unref()
@@ -156,7 +219,7 @@ class DigestWorker {
       if (reply === 'ready') {
         this.isReady = true
         // A worker that starts refers to itself again once it runs.
-        this.#worker.unref()
+        if (this.#jobs.size === 0) this.#worker.unref()
       } else this.#settle(reply)
     })
     // Node tells of an error before the exit that it leads to.
@@ -164,31 +227,70 @@ class DigestWorker {
     this.#worker.once('exit', () => this.#giveUp())
   }
 
-  run(kind: DigestKind, data: Uint8Array): Promise<string> {
+  /** `instead` is done when the worker fails. */
+  run(
+    kind: DigestKind,
+    pieces: SharedPiece[],
+    instead: () => Promise<string>,
+  ): Promise<string> {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId
-      const { buffer, byteOffset: offset, byteLength: size } = data
-      if (!isSharedArrayBuffer(buffer)) {
-        throw new TypeError('a digest worker needs shared memory')
-      }
-      this.#jobs.set(id, { id, kind, data, offset, size, resolve, reject })
-      if (this.#jobs.size === 1) this.#worker.ref()
-      const job: DigestJob = { id, kind, memory: buffer, offset, size }
-      this.#worker.postMessage(job)
+      const lose = (): void => void instead().then(resolve, reject)
+      this.#post(
+        { id, of: id, kind, pieces, isLast: true },
+        {
+          settle: (value) => (value === undefined ? lose() : resolve(value)),
+          lose,
+        },
+      )
     })
+  }
+
+  begin(kind: DigestKind): DigestBeside {
+    const of = ++this.#lastId
+    const more = (
+      pieces: SharedPiece[],
+      isLast: boolean,
+    ): Promise<string | undefined> =>
+      new Promise((resolve) => {
+        const id = ++this.#lastId
+        this.#post(
+          { id, of, kind, pieces, isLast },
+          { settle: resolve, lose: () => resolve(undefined) },
+        )
+      })
+    return {
+      async update(data) {
+        const pieces = sharedPieces([data])
+        if (pieces === undefined) {
+          throw new TypeError('a digest worker needs shared memory')
+        }
+        await more(pieces, false)
+      },
+      digest: () => more([], true),
+    }
+  }
+
+  #post(message: DigestJob, job: Job): void {
+    if (this.#hasFailed) return job.lose()
+    this.#jobs.set(message.id, job)
+    if (this.#jobs.size === 1) this.#worker.ref()
+    this.#worker.postMessage(message)
   }
 
   #settle({ id, value }: DigestReply): void {
     const job = this.#jobs.get(id)
     this.#jobs.delete(id)
     if (this.#jobs.size === 0) this.#worker.unref()
-    job?.resolve(value)
+    job?.settle(value)
   }
 
   #giveUp(): void {
+    this.#hasFailed = true
+    this.#onFailed()
     const open = [...this.#jobs.values()]
     this.#jobs.clear()
-    this.#onFailed(open)
+    for (const job of open) job.lose()
   }
 }
 

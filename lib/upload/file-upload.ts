@@ -7,16 +7,22 @@
  * ends the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
+import { heldMemory } from './options/memory.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
-import { needsDigests, type UploadSettings } from './options/settings.js'
+import {
+  isDigestFirst,
+  needsDigests,
+  type UploadSettings,
+} from './options/settings.js'
 import type { Ending } from './run/context.js'
-import { followSignal, suspended } from './run/errors.js'
+import { suspended } from './run/errors.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
-import { createHasher } from './source/file-part-content.js'
+import { createHash } from './source/file-part-content.js'
 import { FileParts, piecesOf } from './source/file-parts.js'
 import type { FileSource } from './source/file-source.js'
 
@@ -111,7 +117,7 @@ export class FileUpload {
     if (!source.isTouched) return
     const { digests } = settings.environment
     await source.prove(await run.takenParts(), (kind) =>
-      createHasher(kind, digests),
+      createHash(kind, digests),
     )
   }
 
@@ -131,19 +137,19 @@ export class FileUpload {
       {
         largest: isWhole ? size : Math.min(size, run.partSize),
         concurrency: isWhole ? 1 : settings.concurrency,
+        isConcurrencyFixed: settings.isConcurrencyFixed,
+        memory: heldMemory(settings),
         needsDigests: needsDigests(settings),
+        // PutObject has the MD5 of what it carries.
+        isDigestFirst: isWhole || isDigestFirst(settings),
       },
       settings.environment,
       (bytes) => progress.read(bytes),
     )
-    try {
-      if (isWhole) {
-        const whole = { partNumber: 1, offset: 0, size }
-        run.takeWhole(await parts.take(whole, signal))
-      } else await this.#feedParts(run, parts, signal)
-    } finally {
-      parts.close()
-    }
+    if (isWhole) {
+      const whole = { partNumber: 1, offset: 0, size }
+      run.takeWhole(await parts.take(whole, signal))
+    } else await this.#feedParts(run, parts, signal)
   }
 
   async #feedParts(

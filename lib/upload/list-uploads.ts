@@ -1,15 +1,20 @@
 /** Unfinished uploads, all pages of them. What is stored of them costs money. */
 import { asError, UploadError } from '../errors.js'
+import { checkKnownOptions } from '../known-options.js'
 import type {
   ListedPart,
   ListedUpload,
   ObjectStore,
 } from '../store/object-store.js'
+import { ownSignal } from './calls/follow-signal.js'
 import { listAllParts } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import { realUploadEnvironment } from './options/environment.js'
+import { checkRequestOptions } from './options/option-names.js'
 import {
+  aSignal,
   checkStore,
+  optional,
   readRequestSettings,
   type RequestOptions,
   wholeNumber,
@@ -63,20 +68,32 @@ export interface ListUploadsOptions extends Pick<
  *   console.log(key, size, age)
  * }
  */
-export async function* listUploads(
+export function listUploads(
   store: ObjectStore,
   options: ListUploadsOptions = {},
 ): AsyncGenerator<UnfinishedUpload, void, undefined> {
   checkStore(store)
-  const { requests, told } = requestsFor(store, options)
+  checkListOptions('listUploads', options, ['sizes'])
+  return listUntil(store, options)
+}
+
+/** Until the caller's signal is aborted, if it is. */
+async function* listUntil(
+  store: ObjectStore,
+  options: ListUploadsOptions,
+): AsyncGenerator<UnfinishedUpload, void, undefined> {
+  const { signal, letGo } = ownSignal(options.signal)
+  const { requests, told } = requestsFor(store, { ...options, signal })
   try {
-    yield* allUploads(store, options, requests)
+    yield* listAll(store, options, requests)
   } catch (error) {
     throw told(error)
+  } finally {
+    letGo()
   }
 }
 
-async function* allUploads(
+async function* listAll(
   store: ObjectStore,
   { prefix, sizes = true }: ListUploadsOptions,
   requests: Requests,
@@ -140,11 +157,23 @@ async function* ahead<T, U>(
   }
 }
 
+function checkListOptions(
+  of: string,
+  options: ListUploadsOptions,
+  own: readonly string[],
+): void {
+  const common = ['prefix', 'retry', 'timeout', 'requestPayer', 'signal']
+  checkKnownOptions(options, { of, names: [...common, ...own] })
+  checkRequestOptions(options)
+  readRequestSettings(options, realUploadEnvironment)
+  optional(options.signal, aSignal)
+}
+
 /** Calls of a store for what belongs to no upload of this process. */
 export interface StoreQuestions {
   requests: Requests
   /** What they failed with, once it says whether to repeat them. */
-  told: (error: unknown) => Error
+  told: (thrown: unknown) => Error
 }
 
 export function requestsFor(
@@ -220,20 +249,28 @@ export interface AbortUploadsOptions extends Omit<ListUploadsOptions, 'sizes'> {
  */
 export async function abortUploads(
   store: ObjectStore,
-  { olderThan, ...options }: AbortUploadsOptions,
+  given: AbortUploadsOptions,
 ): Promise<UnfinishedUpload[]> {
+  checkStore(store)
+  checkListOptions('abortUploads', given, ['olderThan'])
+  const { olderThan, ...options } = given
   wholeNumber('olderThan', olderThan, 0)
-  const { requests, told } = requestsFor(store, options)
+  const { signal, letGo } = ownSignal(options.signal)
+  const { requests, told } = requestsFor(store, { ...options, signal })
   const aborted: UnfinishedUpload[] = []
-  for await (const upload of listUploads(store, options)) {
-    const { key, uploadId, idle } = upload
-    if (idle === undefined || idle <= olderThan) continue
-    await requests
-      .send({ what: 'Abort', uploadId }, (call) =>
+  try {
+    for await (const upload of listAll(store, options, requests)) {
+      const { key, uploadId, idle } = upload
+      if (idle === undefined || idle <= olderThan) continue
+      await requests.send({ what: 'Abort', uploadId }, (call) =>
         store.abortUpload({ key, uploadId }, call),
       )
-      .catch((error: unknown) => Promise.reject(told(error)))
-    aborted.push(upload)
+      aborted.push(upload)
+    }
+  } catch (error) {
+    throw told(error)
+  } finally {
+    letGo()
   }
   return aborted
 }

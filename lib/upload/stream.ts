@@ -14,7 +14,9 @@ import { Writable } from 'node:stream'
 import { isError } from '../realm.js'
 import type { PartRecord } from '../checkpoint/record.js'
 import { asError, UploadError } from '../errors.js'
+import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64, type Xxh64 } from '../hash/xxh64.js'
+import { followSignal } from './calls/follow-signal.js'
 import { discardUpload } from './discard.js'
 import {
   checkCheckpoint,
@@ -25,12 +27,17 @@ import {
   type UploadEnvironment,
 } from './options/environment.js'
 import type { Emit, UploadEvents } from './options/events.js'
+import {
+  type MemorySettings,
+  mustHaveRoom,
+  partsInHand,
+} from './options/memory.js'
 import type { UploadStreamOptions } from './options/options.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
 import {
   needsDigests,
-  readSettings,
+  readStreamSettings,
   type UploadSettings,
 } from './options/settings.js'
 import {
@@ -45,14 +52,13 @@ import {
   CallbackError,
   discarded,
   logStuck,
-  followSignal,
   suspended,
 } from './run/errors.js'
 import type { Ending } from './run/context.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
-import { PartBuffers } from './source/part-buffers.js'
+import { PartBuffers, pooled } from './source/part-buffers.js'
 import { PartCutter } from './source/part-cutter.js'
 
 /**
@@ -115,7 +121,8 @@ export class ResumableUploadStream extends Writable {
     options: UploadStreamOptions,
     environment: UploadEnvironment = realUploadEnvironment,
   ) {
-    const settings = readSettings(options, environment)
+    const settings = readStreamSettings(options, environment)
+    mustHaveRoom(settings.partSize, settings)
     checkCheckpoint(options.checkpoint)
     super({
       ...(options.highWaterMark === undefined
@@ -168,9 +175,13 @@ export class ResumableUploadStream extends Writable {
    * `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`. So
    * too, and the upload suspends, when anything is written before it resolves.
    */
-  async skipUploaded({
-    trustSource = false,
-  }: SkipOptions = {}): Promise<number> {
+  async skipUploaded(options: SkipOptions = {}): Promise<number> {
+    checkKnownOptions(options, {
+      of: 'skipUploaded',
+      names: ['trustSource'],
+      elsewhere: { sourceId: 'sourceId, an option of the stream' },
+    })
+    const { trustSource = false } = options
     if (this.#isSkipped || this.#isBegun()) throw skipTooLate(this.#settings)
     this.#isSkipped = true
     const run = await this.#opened.promise
@@ -421,18 +432,20 @@ export function writtenTooEarly(
 export function cutterOf(
   run: OpenRun,
   xxh64: Xxh64,
-  {
-    concurrency,
-    environment,
-  }: Pick<UploadSettings, 'concurrency' | 'environment'>,
+  settings: MemorySettings & Pick<UploadSettings, 'environment'>,
   onError: (error: Error) => void,
 ): PartCutter {
+  const { pool, collections } = settings.environment
+  const { partSize } = run
   return new PartCutter({
-    buffers: new PartBuffers(run.partSize, concurrency + 1, {
-      spares: environment.spares,
-    }),
+    buffers: new PartBuffers(
+      partSize,
+      partsInHand(partSize, settings),
+      pooled(pool, true),
+      { isShortFirst: true },
+    ),
     xxh64,
-    collections: environment.collections,
+    collections,
     firstPartNumber: run.partsTaken + 1,
     onPart: (part, next) => {
       run.take(part)

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import t from 'tap'
@@ -52,6 +53,59 @@ await t.test('views of shared memory are hashed where they are', async (t) => {
   )
   const value = await crc64('crc64ecma', bytes.subarray(1000, 525_288))
   t.same(await Promise.all(copies), Array(8).fill(value))
+})
+
+/** Over 20 views, all of one memory in turn, as a file is read. */
+async function passed(
+  by: Digests,
+  kind: DigestKind,
+  size: number,
+): Promise<string | undefined> {
+  const view = new Uint8Array(new SharedArrayBuffer(bytes.length / 20 + 1))
+  const digest = await by.beside(kind, size)
+  for (let at = 0; at < bytes.length; at += view.length) {
+    const piece = bytes.subarray(at, at + view.length)
+    view.set(piece)
+    await digest.update(view.subarray(0, piece.length))
+  }
+  return digest.digest()
+}
+
+for (const kind of kinds) {
+  await t.test(`${kind} of bytes that come one after the other`, async (t) => {
+    const value = await expected(kind, bytes)
+    const here = new Digests({ canThread: false })
+    t.equal(await passed(here, kind, bytes.length), value, 'here')
+    t.equal(await passed(digests, kind, 1), value, 'a little')
+    digests.warmUp()
+    const all = Array.from({ length: 3 }, () => passed(digests, kind, 1e9))
+    t.same(await Promise.all(all), [value, value, value], 'in the worker')
+  })
+}
+
+await t.test('pieces are hashed in order', async (t) => {
+  const pieces = [shared.subarray(0, 1000), shared.subarray(1000)]
+  for (const kind of kinds) {
+    const value = await expected(kind, bytes)
+    t.equal(await digests.digest(kind, ...pieces), value)
+    t.equal(await digests.here(kind, ...pieces), value)
+    t.equal(await digests.digest(kind), await expected(kind, new Uint8Array(0)))
+  }
+})
+
+await t.test('what a worker that ends had begun', async (t) => {
+  const workers = once(process, 'worker')
+  const own = new Digests({ canThread: true })
+  const digest = await own.beside('sha256', 1e9)
+  const [worker] = (await workers) as [Worker]
+  await digest.update(shared.subarray(0, 1000))
+  const whole = own.digest('sha256', shared)
+  const more = digest.update(shared)
+  await worker.terminate()
+  await more
+  t.equal(await whole, await expected('sha256', bytes), 'is done here')
+  t.equal(await digest.digest(), undefined, 'or said to be lost')
+  t.equal(await passed(own, 'sha256', 1e9), await expected('sha256', bytes))
 })
 
 await t.test('where no worker starts the work is done here', async (t) => {

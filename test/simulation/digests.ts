@@ -28,15 +28,24 @@ function digest(kind: DigestKind, bytes: Uint8Array): string {
   return hash.digest(kind === 'md5' ? 'base64' : 'hex')
 }
 
+function create(kind: DigestKind): RunningDigest {
+  const gathered: Uint8Array[] = []
+  return {
+    update: (data) => void gathered.push(Uint8Array.from(data)),
+    digest: () => digest(kind, Buffer.concat(gathered)),
+  }
+}
+
 /** What uploads in a schedule work their digests out with. */
 export const digests: UploadEnvironment['digests'] = {
-  digest: async (kind, data) => digest(kind, data),
-  async create(kind): Promise<RunningDigest> {
-    const gathered: Uint8Array[] = []
+  digest: async (kind, ...pieces) => digest(kind, Buffer.concat(pieces)),
+  beside: async (kind) => {
+    const running = create(kind)
     return {
-      update: (data) => void gathered.push(Uint8Array.from(data)),
-      digest: () => digest(kind, Buffer.concat(gathered)),
+      update: async (data) => running.update(data),
+      digest: async () => running.digest(),
     }
   },
+  create: async (kind) => create(kind),
   warmUp: () => undefined,
 }

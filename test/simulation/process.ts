@@ -2,7 +2,7 @@
  * One process on one machine, and the outside that it hands its uploads: its
  * timers stop with it, and what it has open is let go of.
  */
-import { SpareBuffers } from '../../lib/upload/source/spare-buffers.js'
+import { MemoryPool } from '../../lib/upload/source/memory-pool.js'
 import {
   LearnedFacts,
   type UploadEnvironment,
@@ -19,6 +19,12 @@ export interface Machine {
   readonly disk: DiskModel
   readonly sources: SourceDisk
 }
+
+/** Whose memory it is shows in no schedule, and the engine does not count it. */
+const pool = new MemoryPool(
+  { timer: () => ({ cancel: () => undefined }), monotonic: () => 0 },
+  () => undefined,
+)
 
 export class Process implements Owner {
   readonly name: string
@@ -39,7 +45,6 @@ export class Process implements Owner {
     this.name = name
     this.label = name
     this.machine = machine
-    const idle = { timer: () => ({ cancel: () => undefined }) }
     this.environment = {
       now: () => epoch + Math.floor(world.now),
       monotonic: () => world.now,
@@ -68,7 +73,7 @@ export class Process implements Owner {
       logFiles: machine.disk.filesFor(this),
       locker: async () => machine.disk.lockerFor(this),
       facts: new LearnedFacts(),
-      spares: new SpareBuffers(idle),
+      pool,
       collections: { took: () => false },
     }
   }

@@ -8,6 +8,7 @@ import {
   UploadError,
   type UploadFileOptions,
   type UploadResult,
+  type Verify,
 } from '../../lib/index.js'
 import { uploadFileOn } from '../../lib/upload/file.js'
 import { realUploadEnvironment } from '../../lib/upload/options/environment.js'
@@ -16,11 +17,24 @@ import { WatchedFiles } from './watched-files.js'
 
 export const key = 'backups/db.dump'
 
-/** Parts held in memory, and parts read as they are sent. */
+interface Mode {
+  partSize: number
+  concurrency: number
+  verify?: Verify
+  memory?: number
+}
+
+/** Parts held for a digest that goes before them, and parts read as they are sent. */
 export const modes = {
-  held: { partSize: smallPart, concurrency: 3 },
+  held: { partSize: smallPart, concurrency: 3, verify: 'md5' },
   streamed: { partSize: 3 * smallPart, concurrency: 256 },
-} as const
+} as const satisfies Record<string, Mode>
+
+/** The same, and parts that are read twice for the sake of memory. */
+export const allModes: Record<string, Mode> = {
+  ...modes,
+  twice: { ...modes.held, memory: 1 },
+}
 
 export interface FileBench extends DevStore {
   path: string
@@ -48,11 +62,11 @@ export async function fileBench(
   t: Test,
   {
     size,
-    mode = modes.held,
+    mode = { partSize: smallPart, concurrency: 3 },
     ...server
   }: DevServerOptions & {
     size: number
-    mode?: { partSize: number; concurrency: number }
+    mode?: Mode
   },
 ): Promise<FileBench> {
   const dev = await devStore(t, server)
@@ -63,7 +77,7 @@ export async function fileBench(
   const options: UploadFileOptions = {
     store: dev.store,
     key,
-    retry: { baseDelay: 1, maxDelay: 5 },
+    retry: { attempts: 5, baseDelay: 1, maxDelay: 5 },
     ...mode,
   }
   const run: FileBench['run'] = async (more = {}, on = files) => {

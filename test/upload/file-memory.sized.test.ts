@@ -8,7 +8,7 @@ import type {
   LargeFileReport,
 } from '../fixtures/large-file-child.js'
 import { uploadFile } from '../../lib/index.js'
-import { isHeld, viewsOf } from '../../lib/upload/source/file-parts.js'
+import { heldAtOnce, viewsOf } from '../../lib/upload/source/file-parts.js'
 import { bareNode } from '../support/bare-node.js'
 import { compiledFixture } from '../support/compiled.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
@@ -17,29 +17,52 @@ import { sized, tier } from '../support/tier.js'
 const MiB = 1024 * 1024
 const GiB = 1024 * MiB
 
-await t.test('what is held is never more than 64 MiB', async (t) => {
-  const rows: [number, number, boolean][] = [
-    [8 * MiB, 4, true],
-    [16 * MiB, 4, true],
-    [16 * MiB, 5, false],
-    [16 * MiB + 1, 1, false],
-    [smallPart, 256, true],
-    [MiB, 64, true],
-    [MiB, 65, false],
-    [5 * GiB, 4, false],
+await t.test('parts that are held fit into the memory', async (t) => {
+  const rows: [
+    partSize: number,
+    memory: number,
+    concurrency: number,
+    whenFixed: number,
+    otherwise: number,
+  ][] = [
+    [8 * MiB, 96 * MiB, 4, 4, 4],
+    [24 * MiB, 96 * MiB, 4, 4, 4],
+    [24 * MiB + 1, 96 * MiB, 4, 0, 3],
+    [48 * MiB, 96 * MiB, 4, 0, 2],
+    [48 * MiB + 1, 96 * MiB, 4, 0, 0],
+    [96 * MiB, 96 * MiB, 1, 1, 1],
+    [96 * MiB + 1, 96 * MiB, 1, 0, 0],
+    [8 * MiB, 8 * MiB, 4, 0, 0],
+    [0, 1, 1, 1, 1],
+    [5 * GiB, 96 * MiB, 4, 0, 0],
   ]
-  for (const [partSize, concurrency, held] of rows) {
-    t.equal(isHeld(partSize, concurrency), held, `${partSize} ${concurrency}`)
+  for (const [size, memory, concurrency, whenFixed, otherwise] of rows) {
+    for (const [isConcurrencyFixed, held] of [
+      [true, whenFixed],
+      [false, otherwise],
+    ] as const) {
+      const share = { memory, concurrency, isConcurrencyFixed }
+      t.equal(
+        heldAtOnce(size, share),
+        held,
+        `${size} bytes, ${concurrency} in ${memory}`,
+      )
+    }
   }
-  const views: [number, number, number][] = [
+})
+
+await t.test('views are never more than 32 MiB', async (t) => {
+  const rows: [concurrency: number, count: number, size: number][] = [
     [1, 2, 4 * MiB],
     [2, 1, 4 * MiB],
-    [4, 1, 4 * MiB],
-    [5, 1, 51 * 64 * 1024],
-    [16, 1, MiB],
+    [8, 1, 4 * MiB],
+    [9, 1, MiB],
+    [32, 1, MiB],
+    [33, 1, 256 * 1024],
+    [129, 1, 64 * 1024],
     [256, 1, 64 * 1024],
   ]
-  for (const [concurrency, count, size] of views) {
+  for (const [concurrency, count, size] of rows) {
     t.same(viewsOf(concurrency), { count, size }, `${concurrency} at once`)
   }
 })

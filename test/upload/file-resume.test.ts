@@ -93,7 +93,8 @@ await t.test(
     t.equal(result.partsReused, 99)
     // Besides the looks whether it is longer than it says.
     const reads = files.reads.filter(({ length }) => length > 0)
-    t.same(reads, [{ position: 56 * smallPart, length: smallPart }])
+    t.ok(reads.every(({ position }) => position >= 56 * smallPart))
+    t.equal(files.bytesRead, smallPart)
   },
 )
 

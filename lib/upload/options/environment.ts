@@ -6,11 +6,11 @@ import { realEnvironment, type Environment } from '../../environment.js'
 import { processDigests, type Digests } from '../../hash/digest.js'
 import type { ObjectStore } from '../../store/object-store.js'
 import {
-  chunkCollections,
-  type ChunkCollections,
+  ChunkCollections,
+  urgeCollection,
 } from '../source/chunk-collections.js'
+import { MemoryPool } from '../source/memory-pool.js'
 import { nodeSourceFiles, type SourceFiles } from '../source/source-files.js'
-import { spareBuffers, type SpareBuffers } from '../source/spare-buffers.js'
 
 /** What is known of a store only once it has answered. */
 export interface StoreFacts {
@@ -40,7 +40,7 @@ export class LearnedFacts {
 }
 
 export interface UploadEnvironment extends Environment {
-  readonly digests: Pick<Digests, 'digest' | 'create' | 'warmUp'>
+  readonly digests: Pick<Digests, 'digest' | 'create' | 'beside' | 'warmUp'>
   /** Where files to be uploaded are read. */
   readonly sourceFiles: SourceFiles
   /** Where logs given by a path are kept. */
@@ -49,8 +49,8 @@ export interface UploadEnvironment extends Environment {
   readonly locker: () => Promise<Locker>
   /** What is known of stores. */
   readonly facts: LearnedFacts
-  /** Memory that passes from one upload to the next. */
-  readonly spares: SpareBuffers
+  /** The memory of all uploads. */
+  readonly pool: MemoryPool
   /** Hears of the chunks that sources allocate. */
   readonly collections: Pick<ChunkCollections, 'took'>
 }
@@ -63,6 +63,6 @@ export const realUploadEnvironment: UploadEnvironment = {
   logFiles: nodeFileSystem,
   locker: () => platformLocker(),
   facts: new LearnedFacts(),
-  spares: spareBuffers,
-  collections: chunkCollections,
+  pool: new MemoryPool(realEnvironment, urgeCollection),
+  collections: new ChunkCollections(),
 }

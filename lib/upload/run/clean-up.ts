@@ -16,7 +16,7 @@ import type { UploadLog } from './log.js'
 
 type Means = Pick<RunContext, 'settings' | 'log' | 'requests'>
 
-/** What a call that only cleans up may take: attempts, and ms each. */
+/** What a call may take on whose success nothing depends: attempts, and ms each. */
 const brief = { attempts: 2, headersTimeout: 10_000 }
 
 const mostRounds = 5
@@ -55,12 +55,12 @@ export async function endRivals(context: Means): Promise<void> {
   const { key, store } = settings
   for (const [uploadId, mark] of log.state.rivals) {
     const seenAsObject = async (): Promise<'object' | undefined> => {
-      const found = await lookAt(requests, settings, brief)
+      const found = await lookAt(requests, settings)
       const isObject = typeof found === 'object' && mark !== undefined
       return isObject && found.mark === mark ? 'object' : undefined
     }
     const abort = () =>
-      requests.send({ what: 'Abort', uploadId, ...brief }, (call) =>
+      requests.send({ what: 'Abort', uploadId }, (call) =>
         store.abortUpload({ key, uploadId }, call),
       )
     const by = await abort().then(
@@ -136,7 +136,7 @@ export async function abortOrphans({
       log.state,
       requests,
     )) {
-      const listed = await listAllParts(requests, settings, uploadId)
+      const listed = await listAllParts(requests, settings, uploadId, brief)
       if (listed === 'gone' || listed === 'refused' || listed.size > 0) continue
       await requests.send({ what: 'Abort', uploadId, ...brief }, (call) =>
         store.abortUpload({ key, uploadId }, call),

@@ -297,22 +297,6 @@ export function alreadyComplete(key: string): UploadError {
   )
 }
 
-/**
- * Calls `end` once when it is aborted; returns how to let go of it. For one that
- * was aborted before, a tick later: from Node 24 on `pipeline` refuses a stream
- * that is destroyed, and then nobody listens to its error, which is thrown.
- */
-export function followSignal(
-  signal: AbortSignal | undefined,
-  end: (reason: unknown) => void,
-): () => void {
-  if (signal === undefined) return () => undefined
-  const onAbort = (): void => end(signal.reason)
-  if (signal.aborted) process.nextTick(onAbort)
-  else signal.addEventListener('abort', onAbort, { once: true })
-  return () => signal.removeEventListener('abort', onAbort)
-}
-
 /** For an end that the caller asked for by name; `result` says it too. */
 export function beQuiet(stream: EventEmitter): void {
   // Once: it may be asked for again and again.

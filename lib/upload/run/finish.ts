@@ -384,8 +384,7 @@ export async function putInstead(
 ): Promise<UploadResult> {
   const { settings } = context
   const { digests } = settings.environment
-  const content =
-    whole ?? new MemoryContent(new Uint8Array(0), hashOfNothing, digests)
+  const content = whole ?? new MemoryContent([], hashOfNothing, digests)
   const { uploadId } = upload
   if (settings.onSourceChange === 'fail') {
     const stored = claimed?.parts.get(1) ?? upload.recordOf(1)

@@ -19,13 +19,14 @@ import {
   type Piece,
   type TakenPart,
 } from '../source/part-content.js'
-import type { Part } from '../source/part.js'
+import type { CutPart } from '../source/part.js'
 import type { RunContext, Stage } from './context.js'
 import { CurrentUpload } from './current-upload.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
 import { Proving } from './proving.js'
 import { Reuse } from './reuse.js'
 import { Sending } from './sending.js'
+import { bounds, type Deadline } from './suspension.js'
 import { inScope, PartTracing } from './trace.js'
 
 /** Hears how its open run ends, unless it has ended it itself. */
@@ -131,10 +132,10 @@ export class OpenRun {
   }
 
   /** Takes the next part of a stream; a short first one is all there is. */
-  take(part: Part): void {
-    const { partNumber, offset, size, data, xxh64 } = part
+  take(part: CutPart): void {
+    const { partNumber, offset, size, pieces, xxh64 } = part
     const { digests } = this.#context.settings.environment
-    const content = new MemoryContent(data, xxh64, digests)
+    const content = new MemoryContent(pieces, xxh64, digests)
     const release = (): void => part.release()
     const taken = { partNumber, offset, size, content, release }
     if (partNumber === 1 && size < this.partSize) this.takeWhole(taken)
@@ -191,6 +192,16 @@ export class OpenRun {
   /** Resolves when no part is under way, however that went. */
   async settled(): Promise<void> {
     await Promise.all(this.#tasks)
+  }
+
+  /** Lets parts end that are nearly stored, where a later run has use for them. */
+  async leaveWire(clock: Deadline): Promise<void> {
+    const { settings, sender } = this.#context
+    const { wire } = sender
+    const isOfUse = settings.isResumable && this.upload.over === undefined
+    const wait = isOfUse ? wire.lastParts(bounds.parts) : 0
+    if (wait > 0) await clock.until(wait, wire.settled())
+    wire.cut()
   }
 
   /** The end of the source: makes the object. */

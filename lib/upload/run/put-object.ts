@@ -180,7 +180,7 @@ class Putting {
   /** Refused for an object that may be the one of an attempt before. */
   #unknown(cause: UploadError): UploadError {
     const { key, isResumable } = this.#context.settings
-    const { status, serverCode, requestId, attempts } = cause
+    const { status, serverCode, requestId, attempts, elapsed } = cause
     return new UploadError(
       'PAWL_COMPLETE_UNKNOWN',
       `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; ${whatNext(isResumable)}`,
@@ -189,6 +189,7 @@ class Putting {
         serverCode,
         requestId,
         attempts,
+        elapsed,
         key,
         cause,
         transient: true,
@@ -203,7 +204,12 @@ class Putting {
     return new UploadError(
       'PAWL_COMPLETE_UNKNOWN',
       `it is not known whether the object under the key is the one that was put: it has this upload's mark and size, but its ETag ${etag} is not the MD5 of these bytes, and nothing shows whether this store's ETags are MD5s; where they are none, verify: false takes it by its mark, otherwise it was rewritten since`,
-      { key, attempts: cause?.attempts, cause },
+      {
+        key,
+        attempts: cause?.attempts,
+        elapsed: cause?.elapsed,
+        cause,
+      },
     )
   }
 
@@ -299,7 +305,7 @@ class Putting {
     throw requests.describe(
       callbackFailed ?? noEtag,
       { what: 'PutObject' },
-      put.attempts,
+      { attempts: put.attempts },
     )
   }
 }

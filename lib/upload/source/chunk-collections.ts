@@ -1,5 +1,5 @@
 /**
- * Has V8 free the chunks of all sources of the process while that is cheap.
+ * Has V8 free the chunks of sources while that is cheap.
  *
  * A chunk is memory beside the heap and is free when V8 has collected. A young
  * collection would do, and costs next to nothing; one comes when the young heap
@@ -14,6 +14,7 @@
  * memory. Figures: bench/README.md.
  */
 import { getHeapSpaceStatistics } from 'node:v8'
+import { isError } from '../../realm.js'
 
 const MiB = 1024 ** 2
 /** Bytes of chunks between two collections. */
@@ -52,5 +53,24 @@ function youngHeapLeft(): number {
   return young.space_available_size
 }
 
-/** There is one heap, and so one of these. */
-export const chunkCollections = new ChunkCollections()
+/** The most that is asked for at once, and the least that V8 looks up for. */
+const mostUrged = 256 * MiB
+const leastUrged = 64 * MiB
+
+/**
+ * Has V8 collect, for so many bytes of memory that it does not count: by as many
+ * that it does count, which are never touched and so take none.
+ */
+export function urgeCollection(bytes: number): void {
+  try {
+    counted(Math.min(Math.max(bytes, leastUrged), mostUrged))
+  } catch (error) {
+    // Where memory is so scarce, V8 collects anyway.
+    if (!isError(error) || error.name !== 'RangeError') throw error
+  }
+}
+
+/** In a function of its own, so that nothing holds it afterwards. */
+function counted(bytes: number): number {
+  return new ArrayBuffer(bytes).byteLength
+}

@@ -1,6 +1,7 @@
 /**
  * A part of a file that is not held: read in views, hashed as it goes by, read
- * again for each attempt.
+ * again for each attempt. Of shared memory a worker works the digests out, but for
+ * xxh64, beside the sending; a view is then read into only when it has done so.
  *
  * With one buffer a view is valid until the next one is asked for, and other
  * parts use the time. With two, the next one is read while a view is on its way
@@ -11,17 +12,18 @@
  * not have been written to; else `PAWL_SOURCE_CHANGED`, before the last view is
  * handed out, so that no complete body of mixed bytes ever reaches a server.
  */
-import type { Digests } from '../../hash/digest.js'
+import type { RunningDigest } from '../../hash/crc64.js'
+import type { DigestBeside, Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
+import { isSharedArrayBuffer } from '../../realm.js'
 import type { Body } from '../../store/object-store.js'
 import type { FileSource } from './file-source.js'
 import type { ContentDigest, PartContent } from './part-content.js'
 import type { ViewPace } from './view-pace.js'
 
-interface Hasher {
+/** One digest of one pass. */
+interface Hasher extends DigestBeside {
   kind: ContentDigest
-  update(data: Uint8Array): void
-  digest(): string
 }
 
 export interface FilePartOptions {
@@ -31,7 +33,7 @@ export interface FilePartOptions {
   size: number
   /** The memory for views: one, or two in turn, of the same length. */
   buffers: readonly Uint8Array[]
-  digests: Pick<Digests, 'create'>
+  digests: Pick<Digests, 'create' | 'beside'>
   /** Hears of bytes read for the first time. */
   onRead: (bytes: number) => void
 }
@@ -42,7 +44,11 @@ export class FilePartContent implements PartContent {
   readonly #kinds = new Set<ContentDigest>()
   readonly #known = new Map<ContentDigest, string>()
   #pass: Promise<unknown> | undefined
+  /** What still looks at the bytes of a view, or works out a digest. */
+  readonly #hashing = new Set<Promise<unknown>>()
   #read = 0
+  /** A pass has come to its end. */
+  #isRead = false
 
   constructor(options: FilePartOptions) {
     this.size = options.size
@@ -67,17 +73,20 @@ export class FilePartContent implements PartContent {
   }
 
   async digest(kind: ContentDigest): Promise<string> {
+    // A pass that has come to its end may have it in a moment.
+    await Promise.allSettled(this.#hashing)
     const known = this.#known.get(kind)
     if (known !== undefined) return known
     this.expect(kind)
     const pass = this.#readAll()
     this.#pass = pass
     await pass
-    return this.#known.get(kind) ?? this.digest(kind)
+    return this.digest(kind)
   }
 
   async settled(): Promise<void> {
     await Promise.allSettled([this.#pass])
+    await Promise.allSettled(this.#hashing)
   }
 
   async #readAll(): Promise<void> {
@@ -91,56 +100,100 @@ export class FilePartContent implements PartContent {
   async *#views(
     wanted: () => number,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { source, buffers, size, offset, digests } = this.#options
-    const hashers = await Promise.all(
-      [...this.#kinds].map((kind) => createHasher(kind, digests)),
-    )
+    const { source, buffers, size, offset } = this.#options
+    const hashers = await this.#makeHashers()
+    /** What still looks at each buffer. */
+    const looking = new Map<Uint8Array, Promise<unknown>>()
     let read = 0
     let turn = 0
-    const readNext = async (): Promise<Uint8Array> => {
+    const readNext = async (): Promise<{
+      buffer: Uint8Array
+      view: Uint8Array
+    }> => {
       const buffer = buffers[turn++ % buffers.length]
       if (buffer === undefined) throw new Error('a part without memory')
+      await looking.get(buffer)
       const start = read
       const view = buffer.subarray(0, Math.min(wanted(), size - start))
       read += view.byteLength
       await source.read(view, offset + start)
-      return view
+      return { buffer, view }
     }
-    let ahead: Promise<Uint8Array> | undefined
-    // No view comes of an empty part, and it has its digests all the same.
-    if (size === 0) await this.#end(hashers)
+    let ahead: ReturnType<typeof readNext> | undefined
+    let isEnded = false
+    const atEnd = async (): Promise<void> => {
+      await source.mustBeUnchanged()
+      isEnded = true
+      await this.#learn(hashers)
+    }
     try {
+      // No view comes of an empty part, and it has its digests all the same.
+      if (size === 0) await atEnd()
       for (let end = 0; end < size;) {
-        const view: Uint8Array = await (ahead ?? readNext())
+        const { buffer, view } = await (ahead ?? readNext())
         end += view.byteLength
+        const hashing = hashers.map((hasher) => hasher.update(view))
+        looking.set(buffer, this.#holdUntil(Promise.all(hashing)))
         ahead = buffers.length > 1 && end < size ? readNext() : undefined
         // Its failure is told when its turn comes.
         ahead?.catch(() => undefined)
-        for (const hasher of hashers) hasher.update(view)
         this.#tellRead(end)
-        if (end === size) await this.#end(hashers)
+        if (end === size) await atEnd()
         yield view
       }
     } finally {
       // Nothing may be written into the buffers after this.
       await ahead?.catch(() => undefined)
+      if (!isEnded) for (const hasher of hashers) void hasher.digest()
     }
   }
 
-  async #end(hashers: readonly Hasher[]): Promise<void> {
+  #makeHashers(): Promise<Hasher[]> {
+    const { digests, buffers, size } = this.#options
+    const isShared = buffers.every(({ buffer }) => isSharedArrayBuffer(buffer))
+    return Promise.all(
+      [...this.#kinds].map(async (kind): Promise<Hasher> => {
+        if (isShared && kind !== 'xxh64') {
+          return { kind, ...(await digests.beside(kind, size)) }
+        }
+        const hash = await createHash(kind, digests)
+        return {
+          kind,
+          update: async (data) => hash.update(data),
+          digest: async () => hash.digest(),
+        }
+      }),
+    )
+  }
+
+  /** The memory is not given back before it has settled. */
+  #holdUntil(work: Promise<unknown>): Promise<unknown> {
+    this.#hashing.add(work)
+    const done = (): void => void this.#hashing.delete(work)
+    work.then(done, done)
+    return work
+  }
+
+  /** Of the first pass they are there in a moment; of any other they must be the same. */
+  async #learn(hashers: readonly Hasher[]): Promise<void> {
+    const isFirst = !this.#isRead
+    this.#isRead = true
+    const learning = hashers.map(async (hasher) => {
+      const value = await hasher.digest()
+      if (value === undefined) return
+      const before = this.#known.get(hasher.kind)
+      if (before !== undefined && before !== value) throw this.#changed()
+      this.#known.set(hasher.kind, value)
+    })
+    const all = this.#holdUntil(Promise.all(learning))
+    if (!isFirst) await all
+  }
+
+  #changed(): Error {
     const { source, offset } = this.#options
-    await source.mustBeUnchanged()
-    for (const hasher of hashers) {
-      const { kind } = hasher
-      const value = hasher.digest()
-      const before = this.#known.get(kind)
-      if (before !== undefined && before !== value) {
-        throw source.changed(
-          `the ${this.size} bytes from ${offset} on are not the same when read again`,
-        )
-      }
-      this.#known.set(kind, value)
-    }
+    return source.changed(
+      `the ${this.size} bytes from ${offset} on are not the same when read again`,
+    )
   }
 
   #tellRead(end: number): void {
@@ -150,21 +203,14 @@ export class FilePartContent implements PartContent {
   }
 }
 
-export async function createHasher(
+/** A digest that is worked out on this thread. */
+export async function createHash(
   kind: ContentDigest,
   digests: Pick<Digests, 'create'>,
-): Promise<Hasher> {
-  if (kind !== 'xxh64') {
-    const hash = await digests.create(kind)
-    return {
-      kind,
-      update: (data) => hash.update(data),
-      digest: () => hash.digest(),
-    }
-  }
+): Promise<RunningDigest> {
+  if (kind !== 'xxh64') return digests.create(kind)
   const xxh64 = (await loadXxh64()).create()
   return {
-    kind,
     update: (data) => xxh64.update(data),
     digest: () => hex64(xxh64.digest()),
   }

@@ -2,75 +2,83 @@
  * The parts of a file, read or to be read, each with the memory it needs.
  *
  * A part is read as it is sent, through a buffer for a view, or two when no other
- * part is in flight to use the time. Parts that need more digests than xxh64 are
- * read whole into one of `concurrency` part buffers, where a worker hashes them
- * beside that, unless it would take too much memory. Either way there are never
- * more buffers than parts in flight, and they are used again.
+ * part is in flight to use the time. Where a digest has to be there before the
+ * bytes go out, a part is read whole into memory, so that it is read once, unless
+ * that would take too much. Either way there are never more buffers than parts in
+ * flight.
  */
 import type { Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import { FilePartContent } from './file-part-content.js'
 import type { FileSource } from './file-source.js'
-import { PartBuffers } from './part-buffers.js'
+import { blockAround, blockWithin, type MemoryPool } from './memory-pool.js'
+import { type PartBuffer, PartBuffers, pooled } from './part-buffers.js'
 import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
-import type { SpareBuffers } from './spare-buffers.js'
-import { largestView } from './view-pace.js'
 
-const KiB = 1024
-const MiB = 1024 * KiB
-/** Larger parts are not held. */
-const largestHeld = 16 * MiB
-/** All buffers of one upload together, at most. */
-const mostMemory = 64 * MiB
-/** All views together, at most: more is not faster. */
-const mostViews = 16 * MiB
-const leastView = 64 * KiB
+const MiB = 1024 * 1024
+/** All views together, in bytes: more is not faster. */
+const mostViews = 32 * MiB
 
-/** Whether so many parts of such a size are held in memory. */
-export function isHeld(partSize: number, concurrency: number): boolean {
-  return partSize <= largestHeld && partSize * concurrency <= mostMemory
+/** What an upload may have of the memory. */
+export interface FileShare {
+  /** Parts in flight. */
+  concurrency: number
+  /** It is the caller's own word, and not lowered for memory's sake. */
+  isConcurrencyFixed: boolean
+  /** Bytes of parts that are held. */
+  memory: number
+}
+
+/** How many parts of such a size are held at once; none: they are read twice. */
+export function heldAtOnce(
+  partSize: number,
+  { concurrency, isConcurrencyFixed, memory }: FileShare,
+): number {
+  const room = Math.floor(memory / Math.max(partSize, 1))
+  if (room >= concurrency) return concurrency
+  return isConcurrencyFixed || room < 2 ? 0 : room
 }
 
 /** The memory of one part in flight: how many views, of how many bytes. */
 export function viewsOf(concurrency: number): { count: number; size: number } {
   const count = concurrency === 1 ? 2 : 1
-  const share = Math.floor(mostViews / concurrency / leastView) * leastView
-  return { count, size: Math.min(largestView, Math.max(leastView, share)) }
+  return { count, size: blockWithin(mostViews / concurrency / count) }
+}
+
+export interface FilePartsOptions extends FileShare {
+  /** Bytes of the largest part that will be asked for. */
+  largest: number
+  /** Of every part another digest than xxh64 is wanted. */
+  needsDigests: boolean
+  /** It has to be there before the part's bytes go out. */
+  isDigestFirst: boolean
 }
 
 export class FileParts {
   readonly #source: FileSource
   readonly #buffers: PartBuffers
   readonly #isHeld: boolean
-  readonly #viewCount: number
-  readonly #digests: Pick<Digests, 'digest' | 'create'>
+  readonly #digests: Pick<Digests, 'digest' | 'create' | 'beside'>
   readonly #onRead: (bytes: number) => void
 
-  /**
-   * `largest`: bytes of the largest part that will be asked for; `needsDigests`:
-   * of every part another one than xxh64 is wanted.
-   */
   constructor(
     source: FileSource,
-    sizes: { largest: number; concurrency: number; needsDigests: boolean },
+    options: FilePartsOptions,
     means: {
-      digests: Pick<Digests, 'digest' | 'create'>
-      spares: SpareBuffers
+      digests: Pick<Digests, 'digest' | 'create' | 'beside'>
+      pool: MemoryPool
     },
     onRead: (bytes: number) => void,
   ) {
-    const { largest, concurrency, needsDigests } = sizes
+    const { largest, concurrency, needsDigests, isDigestFirst } = options
     this.#source = source
     this.#digests = means.digests
     this.#onRead = onRead
-    this.#isHeld = needsDigests && isHeld(largest, concurrency)
-    const { count, size } = viewsOf(concurrency)
-    this.#viewCount = count
-    this.#buffers = new PartBuffers(
-      Math.min(largest, this.#isHeld ? largest : count * size),
-      concurrency,
-      { isShared: this.#isHeld, spares: means.spares },
-    )
+    const held = isDigestFirst ? heldAtOnce(largest, options) : 0
+    this.#isHeld = held > 0
+    this.#buffers = this.#isHeld
+      ? new PartBuffers(largest, held, pooled(means.pool, true))
+      : viewBuffers(largest, concurrency, means.pool, needsDigests)
   }
 
   /** Waits for a buffer; rejects with the signal's reason instead. */
@@ -93,39 +101,34 @@ export class FileParts {
     }
   }
 
-  /** Nothing is taken any more; parts in flight still bring their memory back. */
-  close(): void {
-    this.#buffers.close()
-  }
-
-  async #read(piece: Piece, buffer: Uint8Array): Promise<MemoryContent> {
+  async #read(piece: Piece, buffer: PartBuffer): Promise<MemoryContent> {
     const { offset, size } = piece
-    const data = buffer.subarray(0, size)
-    await this.#source.read(data, offset)
+    const views = [...buffer.views(size)]
+    const xxh64 = (await loadXxh64()).create()
+    let at = offset
+    for (const view of views) {
+      await this.#source.read(view, at)
+      xxh64.update(view)
+      at += view.byteLength
+    }
     // What was written to after this is found before the object is made.
     await this.#source.mustBeUnchanged()
     this.#onRead(size)
-    const xxh64 = (await loadXxh64()).create()
-    xxh64.update(data)
-    return new MemoryContent(data, hex64(xxh64.digest()), this.#digests)
+    return new MemoryContent(views, hex64(xxh64.digest()), this.#digests)
   }
 
-  #unread({ offset, size }: Piece, buffer: Uint8Array): FilePartContent {
-    const source = this.#source
-    const onRead = this.#onRead
-    const digests = this.#digests
-    const buffers = [...viewsIn(buffer, this.#viewCount)]
+  #unread({ offset, size }: Piece, buffer: PartBuffer): FilePartContent {
     return new FilePartContent({
-      source,
+      source: this.#source,
       offset,
       size,
-      buffers,
-      digests,
-      onRead,
+      buffers: [...buffer.views(this.#buffers.partSize)],
+      digests: this.#digests,
+      onRead: this.#onRead,
     })
   }
 
-  #acquire(signal: AbortSignal): Promise<Uint8Array> {
+  #acquire(signal: AbortSignal): Promise<PartBuffer> {
     signal.throwIfAborted()
     const free = this.#buffers.tryAcquire()
     if (free !== undefined) return Promise.resolve(free)
@@ -134,7 +137,7 @@ export class FileParts {
         this.#buffers.cancel(onBuffer)
         reject(signal.reason)
       }
-      const onBuffer = (buffer: Uint8Array): void => {
+      const onBuffer = (buffer: PartBuffer): void => {
         signal.removeEventListener('abort', onAbort)
         resolve(buffer)
       }
@@ -144,12 +147,20 @@ export class FileParts {
   }
 }
 
-/** A buffer in so many pieces of the same length, none of them empty. */
-function* viewsIn(buffer: Uint8Array, count: number): Generator<Uint8Array> {
-  const size = Math.floor(buffer.byteLength / count)
-  if (size === 0) return yield buffer
-  for (let i = 0; i < count; i++)
-    yield buffer.subarray(i * size, (i + 1) * size)
+/** Views instead of parts, for each part in flight as many as it needs. */
+function viewBuffers(
+  largest: number,
+  concurrency: number,
+  pool: MemoryPool,
+  isShared: boolean,
+): PartBuffers {
+  const views = viewsOf(concurrency)
+  const size = Math.min(views.size, blockAround(largest))
+  const count = Math.min(views.count, Math.ceil(largest / size))
+  return new PartBuffers(count * size, concurrency, {
+    take: () => pool.take(size, isShared),
+    giveBack: (block) => pool.giveBack(block),
+  })
 }
 
 /** Where the parts of `size` bytes are, in order. */

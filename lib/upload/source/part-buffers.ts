@@ -1,96 +1,168 @@
 /**
- * The memory of an upload: part buffers, made once and used again.
+ * An upload's share of memory: room for so many parts at once.
  *
- * Fresh buffers cost more than hashing (every page faults), so a buffer that
- * comes back is the next one given out, and one that comes back after `close()`
- * goes to the next upload. There are never more than `count`; who finds none
- * free waits its turn.
+ * A part is begun only when there is room for all of it, and takes blocks as it is
+ * filled. Who finds no room waits his turn. The first part may be all there is, so
+ * it begins with a small block, and each that follows is larger.
  */
-import type { SpareBuffers } from './spare-buffers.js'
+import { blockWithin, type MemoryPool } from './memory-pool.js'
 
-export interface PartBuffersOptions {
+/** Where blocks come from and go to. */
+export interface PartMemory {
   /**
-   * Shared memory, so that a worker can hash it. The engine does not count it
-   * either: beside a source that allocates every chunk, counted parts make it
-   * collect all garbage over and over. Copying and hashing take less time in
-   * memory that is not shared. Default true.
+   * A block for a part that has room for `left` more bytes. One that is larger
+   * than `enough` is not needed.
    */
-  isShared?: boolean
-  /** Where buffers come from and go to; none when others may hold on to them. */
-  spares?: SpareBuffers
+  take(left: number, enough: number): Uint8Array
+  giveBack(block: Uint8Array): void
+}
+
+/**
+ * Blocks of the process. Shared, so that a worker can hash them; the engine does
+ * not count them either: beside a source that allocates every chunk, counted parts
+ * make it collect all garbage over and over. Copying and hashing take less time in
+ * memory that is not shared.
+ */
+export function pooled(pool: MemoryPool, isShared: boolean): PartMemory {
+  return {
+    take: (left, enough) =>
+      pool.take(blockWithin(Math.min(left, enough)), isShared),
+    giveBack: (block) => pool.giveBack(block),
+  }
+}
+
+/** Parts that lie together, for who may hold on to them: used for nothing else. */
+export function together(): PartMemory {
+  const free: Uint8Array[] = []
+  return {
+    take: (left) => free.pop() ?? new Uint8Array(left),
+    giveBack: (block) => void free.push(block),
+  }
+}
+
+/** Some of a part's memory: bytes that lie together. */
+export interface PartBlock {
+  /** Bytes of the part before it. */
+  readonly start: number
+  readonly bytes: Uint8Array
+}
+
+/** A block this many times as large as all before it is too large for a first part. */
+const growth = 4
+
+export class PartBuffer {
+  readonly #size: number
+  readonly #memory: PartMemory
+  readonly #isFirst: boolean
+  readonly #blocks: PartBlock[] = []
+  /** What was taken, whole. */
+  #taken: Uint8Array[] = []
+  #end = 0
+
+  constructor(size: number, memory: PartMemory, isFirst: boolean) {
+    this.#size = size
+    this.#memory = memory
+    this.#isFirst = isFirst
+  }
+
+  /** The block that a byte of the part is in, or goes into next. */
+  blockAt(position: number): PartBlock {
+    for (let i = this.#blocks.length - 1; i >= 0; i--) {
+      const block = this.#blocks[i]
+      if (block === undefined || block.start > position) continue
+      if (position < block.start + block.bytes.byteLength) return block
+      break
+    }
+    return this.#grow()
+  }
+
+  #grow(): PartBlock {
+    const start = this.#end
+    const left = this.#size - start
+    if (left <= 0) throw new RangeError('a part has no room for more bytes')
+    const enough = this.#isFirst ? growth * start : Infinity
+    const whole = this.#memory.take(left, enough)
+    const bytes = whole.subarray(0, left)
+    const block = { start, bytes }
+    this.#taken.push(whole)
+    this.#blocks.push(block)
+    this.#end += bytes.byteLength
+    return block
+  }
+
+  /** Its first `size` bytes, in order; they are there until it is released. */
+  *views(size: number): Generator<Uint8Array, void, undefined> {
+    for (let at = 0; at < size;) {
+      const { bytes } = this.blockAt(at)
+      yield bytes.subarray(0, size - at)
+      at += bytes.byteLength
+    }
+  }
+
+  /** Nothing may look at it any more. */
+  release(): void {
+    // The first one is the largest but of a first part: on top for the next.
+    for (const block of this.#taken.toReversed()) this.#memory.giveBack(block)
+    this.#taken = []
+  }
 }
 
 export class PartBuffers {
   readonly partSize: number
   readonly count: number
-  readonly #isShared: boolean
-  readonly #free: Uint8Array[] = []
-  readonly #waiting: ((buffer: Uint8Array) => void)[] = []
-  readonly #spares: SpareBuffers | undefined
-  #made = 0
-  #isClosed = false
+  readonly #memory: PartMemory
+  readonly #waiting: ((buffer: PartBuffer) => void)[] = []
+  #inUse = 0
+  #isBegun = false
+  readonly #isShortFirst: boolean
 
-  /** `partSize` in bytes. */
+  /** `isShortFirst`: the first part may turn out to be much shorter. */
   constructor(
     partSize: number,
     count: number,
-    { isShared = true, spares }: PartBuffersOptions = {},
+    memory: PartMemory,
+    { isShortFirst = false } = {},
   ) {
     this.partSize = partSize
     this.count = count
-    this.#isShared = isShared
-    this.#spares = spares
+    this.#memory = memory
+    this.#isShortFirst = isShortFirst
   }
 
   /** How many buffers are given out. */
   get inUse(): number {
-    return this.#made - this.#free.length
+    return this.#inUse
   }
 
-  /** A buffer now, if one is free. */
-  tryAcquire(): Uint8Array | undefined {
-    const free = this.#free.pop()
-    if (free !== undefined) return free
-    if (this.#made >= this.count) return undefined
-    this.#made++
-    return this.#spares?.take(this.partSize, this.#isShared) ?? this.#make()
+  /** A buffer now, if there is room for one. */
+  tryAcquire(): PartBuffer | undefined {
+    if (this.#inUse >= this.count) return undefined
+    this.#inUse++
+    return this.#make()
   }
 
-  #make(): Uint8Array {
-    return new Uint8Array(
-      this.#isShared
-        ? new SharedArrayBuffer(this.partSize)
-        : new ArrayBuffer(this.partSize),
-    )
+  #make(): PartBuffer {
+    const isFirst = this.#isShortFirst && !this.#isBegun
+    this.#isBegun = true
+    return new PartBuffer(this.partSize, this.#memory, isFirst)
   }
 
-  /** Calls back with a buffer as soon as one is free; may be at once. */
-  acquire(callback: (buffer: Uint8Array) => void): void {
+  /** Calls back with a buffer as soon as there is room for one; may be at once. */
+  acquire(callback: (buffer: PartBuffer) => void): void {
     const buffer = this.tryAcquire()
     if (buffer === undefined) this.#waiting.push(callback)
     else callback(buffer)
   }
 
-  release(buffer: Uint8Array): void {
+  release(buffer: PartBuffer): void {
+    buffer.release()
     const next = this.#waiting.shift()
-    if (next !== undefined) next(buffer)
-    else if (this.#isClosed) this.#give(buffer)
-    else this.#free.push(buffer)
-  }
-
-  /** Nothing is acquired any more; what is given out still comes back. */
-  close(): void {
-    this.#isClosed = true
-    for (const buffer of this.#free.splice(0)) this.#give(buffer)
-  }
-
-  #give(buffer: Uint8Array): void {
-    this.#made--
-    this.#spares?.keep(buffer)
+    if (next === undefined) this.#inUse--
+    else next(this.#make())
   }
 
   /** Gives up waiting; for an end before its turn came. */
-  cancel(callback: (buffer: Uint8Array) => void): void {
+  cancel(callback: (buffer: PartBuffer) => void): void {
     const index = this.#waiting.indexOf(callback)
     if (index >= 0) this.#waiting.splice(index, 1)
   }

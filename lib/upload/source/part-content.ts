@@ -52,35 +52,33 @@ export async function letGo(part: TakenPart | undefined): Promise<void> {
 
 /** Bytes in memory; they must not change until it has settled. */
 export class MemoryContent implements PartContent {
-  readonly #data: Uint8Array
+  readonly size: number
+  readonly #pieces: readonly Uint8Array[]
   readonly #xxh64: string
   readonly #digests: Pick<Digests, 'digest'>
   readonly #known = new Map<DigestKind, Promise<string>>()
 
-  /** `xxh64` in hex. */
+  /** `pieces`: the bytes in order; `xxh64` in hex. */
   constructor(
-    data: Uint8Array,
+    pieces: readonly Uint8Array[],
     xxh64: string,
     digests: Pick<Digests, 'digest'>,
   ) {
-    this.#data = data
+    this.size = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    this.#pieces = pieces
     this.#xxh64 = xxh64
     this.#digests = digests
   }
 
-  get size(): number {
-    return this.#data.byteLength
-  }
-
   body(pace: ViewPace, onSent: (bytes: number) => void): Body {
-    return bodyOf(this.#data, pace, onSent)
+    return bodyOf(this.#pieces, pace, onSent)
   }
 
   digest(kind: ContentDigest): Promise<string> {
     if (kind === 'xxh64') return Promise.resolve(this.#xxh64)
     const known = this.#known.get(kind)
     if (known !== undefined) return known
-    const value = this.#digests.digest(kind, this.#data)
+    const value = this.#digests.digest(kind, ...this.#pieces)
     this.#known.set(kind, value)
     return value
   }
@@ -97,18 +95,20 @@ export class MemoryContent implements PartContent {
 
 /** `onSent` hears of each view when the next one is asked for. */
 export function bodyOf(
-  data: Uint8Array,
+  pieces: readonly Uint8Array[],
   pace: ViewPace,
   onSent: (bytes: number) => void,
 ): Body {
   return async function* views() {
-    for (let start = 0; start < data.byteLength;) {
-      const view = data.subarray(start, start + pace.size)
-      const sent = pace.start(view.byteLength)
-      yield view
-      sent()
-      onSent(view.byteLength)
-      start += view.byteLength
+    for (const piece of pieces) {
+      for (let start = 0; start < piece.byteLength;) {
+        const view = piece.subarray(start, start + pace.size)
+        const sent = pace.start(view.byteLength)
+        yield view
+        sent()
+        onSent(view.byteLength)
+        start += view.byteLength
+      }
     }
   }
 }

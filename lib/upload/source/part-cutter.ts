@@ -1,11 +1,11 @@
 /**
  * Cuts a stream of bytes into parts of one size. stream-chopper finds the
- * boundaries; this copies each piece into a pooled buffer and hashes it there.
- * Small chunks are copied first, to where they belong in the buffer, and go
+ * boundaries; this copies each piece into the part's blocks and hashes it there.
+ * Small chunks are copied first, to where they belong in a block, and go
  * through the chopper together, as one view that needs no further copy.
  *
  * It owns at most one buffer, that of the part being filled, and a part is begun
- * only when a buffer is free and the taker wants more. Chunks are copied and
+ * only when there is room for a buffer and the taker wants more. Chunks are copied and
  * never kept. Four accidents of stream-chopper are prevented here:
  *
  * - an empty chunk after an exact multiple would begin an empty part: dropped;
@@ -20,8 +20,8 @@ import StreamChopper from 'stream-chopper'
 import { isSharedArrayBuffer } from '../../realm.js'
 import { hex64, type Xxh64, type Xxh64Stream } from '../../hash/xxh64.js'
 import type { ChunkCollections } from './chunk-collections.js'
-import type { PartBuffers } from './part-buffers.js'
-import type { Part } from './part.js'
+import type { PartBlock, PartBuffer, PartBuffers } from './part-buffers.js'
+import type { CutPart } from './part.js'
 
 /**
  * How many bytes are gathered and hashed at once: few calls for small chunks,
@@ -39,7 +39,7 @@ export interface PartCutterOptions {
   /** The first part's number. Default 1. */
   firstPartNumber?: number
   /** Takes each part; calls `next` (at once or later) when it wants another. */
-  onPart(part: Part, next: () => void): void
+  onPart(part: CutPart, next: () => void): void
   /** Called once, instead of any further part. */
   onError(error: Error): void
 }
@@ -50,7 +50,7 @@ export class PartCutter {
   readonly #chopper: StreamChopper
   #partNumber: number
   /** The buffer of the part being filled, or reserved for the next one. */
-  #buffer: Uint8Array | undefined
+  #buffer: PartBuffer | undefined
   #hash: Xxh64Stream | undefined
   /** Bytes of the buffer that have come out of the chopper, and that are hashed. */
   #filled = 0
@@ -101,13 +101,12 @@ export class PartCutter {
     })
   }
 
-  /** Stops at once, gives its buffer back and closes them all. Idempotent. */
+  /** Stops at once, and gives its buffer back. Idempotent. */
   destroy(): void {
     if (this.#isDestroyed) return
     this.#isDestroyed = true
     this.#memory = undefined
     this.#letGo()
-    this.#buffers.close()
     this.#chopper.destroy()
   }
 
@@ -120,22 +119,29 @@ export class PartCutter {
 
   /** A small chunk that fits waits in its place for others to follow. */
   #take(chunk: Uint8Array, done: () => void): void {
-    const buffer = this.#buffer
+    const block = this.#blockToGather()
     const { byteLength } = chunk
-    const left = this.#buffers.partSize - this.#written
-    if (buffer === undefined || byteLength >= blockSize || byteLength > left) {
+    const at = this.#written - (block?.start ?? 0)
+    const left = (block?.bytes.byteLength ?? 0) - at
+    if (block === undefined || byteLength >= blockSize || byteLength > left) {
       if (this.#gathered > 0) this.#chopper.write(this.#takeGathered())
       this.#written += byteLength
       this.#pass(chunk, done)
       return
     }
-    buffer.set(chunk, this.#written)
+    block.bytes.set(chunk, at)
     this.#hashHot(chunk)
     this.#written += byteLength
     this.#gathered += byteLength
-    // A part that is full is handed on at once, whenever the next chunk comes.
+    // What is full is handed on at once, whenever the next chunk comes.
     if (this.#gathered < blockSize && byteLength < left) done()
     else this.#pass(this.#takeGathered(), done)
+  }
+
+  /** The block that the next byte goes into, unless it belongs to the next part. */
+  #blockToGather(): PartBlock | undefined {
+    if (this.#written >= this.#buffers.partSize) return undefined
+    return this.#buffer?.blockAt(this.#written)
   }
 
   /**
@@ -162,8 +168,10 @@ export class PartCutter {
     const bytes = this.#gathered
     this.#gathered = 0
     if (this.#buffer === undefined) return Buffer.alloc(0)
-    const { buffer, byteOffset } = this.#buffer
-    return Buffer.from(buffer, byteOffset + this.#written - bytes, bytes)
+    const from = this.#written - bytes
+    const { start, bytes: block } = this.#buffer.blockAt(from)
+    const { buffer, byteOffset } = block
+    return Buffer.from(buffer, byteOffset + from - start, bytes)
   }
 
   #finish(done: () => void): void {
@@ -189,7 +197,7 @@ export class PartCutter {
     this.#buffers.acquire(this.#takeBuffer)
   }
 
-  readonly #takeBuffer = (buffer: Uint8Array): void => {
+  readonly #takeBuffer = (buffer: PartBuffer): void => {
     this.#buffer = buffer
     const then = this.#onBuffer
     this.#onBuffer = undefined
@@ -206,29 +214,38 @@ export class PartCutter {
     stream.once('error', (error) => this.#fail(error))
   }
 
-  #fill(buffer: Uint8Array, hash: Xxh64Stream, chunk: Uint8Array): void {
+  #fill(buffer: PartBuffer, hash: Xxh64Stream, chunk: Uint8Array): void {
     if (this.#isDestroyed) return
-    const isInPlace =
-      chunk.buffer === buffer.buffer &&
-      chunk.byteOffset === buffer.byteOffset + this.#filled
-    for (let start = 0; start < chunk.byteLength; start += blockSize) {
-      const block =
-        chunk.byteLength <= blockSize
+    const isInPlace = isAt(chunk, buffer.blockAt(this.#filled), this.#filled)
+    for (let start = 0; start < chunk.byteLength;) {
+      const { start: before, bytes } = buffer.blockAt(this.#filled)
+      const at = this.#filled - before
+      const length = Math.min(blockSize, bytes.byteLength - at)
+      const piece =
+        start === 0 && chunk.byteLength <= length
           ? chunk
-          : chunk.subarray(start, start + blockSize)
-      if (!isInPlace) buffer.set(block, this.#filled)
-      this.#filled += block.byteLength
-      if (this.#filled - this.#hashed >= blockSize) {
-        hash.update(buffer.subarray(this.#hashed, this.#filled))
-        this.#hashed = this.#filled
-      }
+          : chunk.subarray(start, start + length)
+      if (!isInPlace) bytes.set(piece, at)
+      start += piece.byteLength
+      this.#filled += piece.byteLength
+      if (this.#filled - this.#hashed >= blockSize) this.#hashAll(buffer, hash)
     }
   }
 
-  #cut(buffer: Uint8Array, hash: Xxh64Stream, next: () => void): void {
+  /** All that has come out of the chopper. */
+  #hashAll(buffer: PartBuffer, hash: Xxh64Stream): void {
+    while (this.#hashed < this.#filled) {
+      const { start, bytes } = buffer.blockAt(this.#hashed)
+      const end = Math.min(this.#filled, start + bytes.byteLength)
+      hash.update(bytes.subarray(this.#hashed - start, end - start))
+      this.#hashed = end
+    }
+  }
+
+  #cut(buffer: PartBuffer, hash: Xxh64Stream, next: () => void): void {
     if (this.#isDestroyed) return
     const size = this.#filled
-    if (this.#hashed < size) hash.update(buffer.subarray(this.#hashed, size))
+    this.#hashAll(buffer, hash)
     this.#hash = undefined
     this.#buffer = undefined
     this.#isFilling = false
@@ -237,11 +254,11 @@ export class PartCutter {
     this.#written -= size
     const partNumber = this.#partNumber++
     let isReleased = false
-    const part: Part = {
+    const part: CutPart = {
       partNumber,
       offset: (partNumber - 1) * this.#buffers.partSize,
       size,
-      data: buffer.subarray(0, size),
+      pieces: [...buffer.views(size)],
       xxh64: hex64(hash.digest()),
       release: () => {
         if (isReleased) return
@@ -255,4 +272,16 @@ export class PartCutter {
     })
     onCut?.()
   }
+}
+
+/** Whether some bytes are those of a block from a position of the part on. */
+function isAt(
+  { buffer, byteOffset }: Uint8Array,
+  { start, bytes }: PartBlock,
+  position: number,
+): boolean {
+  return (
+    buffer === bytes.buffer &&
+    byteOffset === bytes.byteOffset + position - start
+  )
 }

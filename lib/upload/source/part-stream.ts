@@ -7,9 +7,11 @@
  */
 import { Transform, type TransformCallback } from 'node:stream'
 import { asError, invalidOption } from '../../errors.js'
+import { checkKnownOptions } from '../../known-options.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
-import { chunkCollections } from './chunk-collections.js'
-import { PartBuffers } from './part-buffers.js'
+import { ChunkCollections } from './chunk-collections.js'
+import { PartBuffers, together } from './part-buffers.js'
+import type { Part } from './part.js'
 import { PartCutter } from './part-cutter.js'
 
 /** How {@link createPartStream} cuts. */
@@ -37,13 +39,18 @@ export interface PartStreamOptions {
  * }
  */
 export function createPartStream(options: PartStreamOptions): Transform {
+  checkKnownOptions(options, {
+    of: 'createPartStream',
+    names: ['partSize', 'buffers'],
+    elsewhere: { size: 'partSize' },
+  })
   const { partSize, buffers = 2 } = options
   for (const [name, value] of Object.entries({ partSize, buffers })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       invalidOption(`${name} must be a whole number from 1, not ${value}`)
     }
   }
-  return new PartStream(new PartBuffers(partSize, buffers, { isShared: false }))
+  return new PartStream(new PartBuffers(partSize, buffers, together()))
 }
 
 class PartStream extends Transform {
@@ -62,8 +69,10 @@ class PartStream extends Transform {
         this.#cutter = new PartCutter({
           buffers: this.#buffers,
           xxh64,
-          collections: chunkCollections,
-          onPart: (part, next) => {
+          collections: new ChunkCollections(),
+          onPart: ({ pieces, ...rest }, next) => {
+            const [data = new Uint8Array(0)] = pieces
+            const part: Part = { ...rest, data }
             if (this.push(part)) next()
             else this.#next = next
           },

@@ -13,3 +13,9 @@ export interface Part {
   /** Gives the memory back; nothing goes on while all of it is out. Idempotent. */
   release(): void
 }
+
+/** A part whose bytes need not lie together. */
+export interface CutPart extends Omit<Part, 'data'> {
+  /** The bytes, in order. Valid until `release()`. */
+  readonly pieces: readonly Uint8Array[]
+}

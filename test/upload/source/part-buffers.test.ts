@@ -1,28 +1,39 @@
 import t from 'tap'
-import { PartBuffers } from '../../../lib/upload/source/part-buffers.js'
+import { realEnvironment } from '../../../lib/environment.js'
+import { MemoryPool } from '../../../lib/upload/source/memory-pool.js'
+import {
+  type PartBuffer,
+  PartBuffers,
+  pooled,
+  together,
+} from '../../../lib/upload/source/part-buffers.js'
+
+const KiB = 1024
+const MiB = 1024 * KiB
 
 await t.test('never more buffers than there may be', async (t) => {
-  const buffers = new PartBuffers(10, 2)
+  const buffers = new PartBuffers(10, 2, together())
   const first = buffers.tryAcquire()
   const second = buffers.tryAcquire()
-  t.equal(first?.byteLength, 10)
-  t.not(first, second)
+  t.equal(first?.blockAt(0).bytes.byteLength, 10)
+  t.not(first?.blockAt(0).bytes, second?.blockAt(0).bytes)
   t.equal(buffers.tryAcquire(), undefined)
   t.equal(buffers.inUse, 2)
 })
 
-await t.test('a buffer that comes back is the next one', async (t) => {
-  const buffers = new PartBuffers(10, 3)
+await t.test('memory that comes back is the next one', async (t) => {
+  const buffers = new PartBuffers(10, 3, together())
   const first = buffers.tryAcquire()
+  const memory = first?.blockAt(0).bytes.buffer
   if (first !== undefined) buffers.release(first)
   t.equal(buffers.inUse, 0)
-  t.equal(buffers.tryAcquire(), first)
+  t.equal(buffers.tryAcquire()?.blockAt(0).bytes.buffer, memory)
 })
 
 await t.test('who waits is served in turn', async (t) => {
-  const buffers = new PartBuffers(1, 1)
+  const buffers = new PartBuffers(1, 1, together())
   const got: string[] = []
-  let held: Uint8Array | undefined
+  let held: PartBuffer | undefined
   const ask = (name: string): void =>
     buffers.acquire((buffer) => {
       got.push(name)
@@ -40,7 +51,7 @@ await t.test('who waits is served in turn', async (t) => {
 })
 
 await t.test('who has gone is passed over', async (t) => {
-  const buffers = new PartBuffers(1, 1)
+  const buffers = new PartBuffers(1, 1, together())
   const held = buffers.tryAcquire()
   const gone = (): void => void t.fail('it had gone')
   let isServed = false
@@ -54,7 +65,92 @@ await t.test('who has gone is passed over', async (t) => {
   t.ok(isServed)
 })
 
-await t.test('a worker can read them', async (t) => {
-  const buffer = new PartBuffers(4, 1).tryAcquire()
-  t.ok(buffer?.buffer instanceof SharedArrayBuffer)
+const newPool = (): MemoryPool =>
+  new MemoryPool(realEnvironment, () => undefined)
+
+await t.test('a worker can read what is pooled for it', async (t) => {
+  for (const isShared of [true, false]) {
+    const buffers = new PartBuffers(4, 1, pooled(newPool(), isShared))
+    const memory = buffers.tryAcquire()?.blockAt(0).bytes.buffer
+    t.equal(memory instanceof SharedArrayBuffer, isShared)
+  }
+})
+
+await t.test('a part takes the blocks that it needs, and no more', (t) => {
+  const rows: [size: number, isFirst: boolean, blocks: number[]][] = [
+    [1, false, [1]],
+    [64 * KiB, false, [64 * KiB]],
+    [100 * KiB, false, [64 * KiB, 36 * KiB]],
+    [5 * MiB, false, [4 * MiB, MiB]],
+    [8 * MiB, false, [4 * MiB, 4 * MiB]],
+    [
+      6 * MiB + 300_000,
+      false,
+      [4 * MiB, MiB, MiB, 256 * KiB, 300_000 - 256 * KiB],
+    ],
+    // It may end anywhere.
+    [
+      8 * MiB,
+      true,
+      [
+        64 * KiB,
+        256 * KiB,
+        MiB,
+        4 * MiB,
+        MiB,
+        MiB,
+        256 * KiB,
+        256 * KiB,
+        64 * KiB,
+        64 * KiB,
+        64 * KiB,
+      ],
+    ],
+  ]
+  for (const [size, isFirst, blocks] of rows) {
+    const pool = newPool()
+    const buffers = new PartBuffers(size, 1, pooled(pool, true), {
+      isShortFirst: isFirst,
+    })
+    const buffer = buffers.tryAcquire()
+    t.equal(pool.bytesInUse, 0, 'nothing before the first byte')
+    const views = [...(buffer?.views(size) ?? [])]
+    t.same(
+      views.map(({ byteLength }) => byteLength),
+      blocks,
+      `${size} bytes`,
+    )
+    t.ok(pool.bytesInUse < size + 64 * KiB, `${pool.bytesInUse} bytes`)
+    t.throws(() => buffer?.blockAt(size), RangeError)
+    if (buffer !== undefined) buffers.release(buffer)
+    t.equal(pool.bytesInUse, 0)
+  }
+  t.end()
+})
+
+await t.test('only the first part begins small', (t) => {
+  const buffers = new PartBuffers(8 * MiB, 2, pooled(newPool(), true), {
+    isShortFirst: true,
+  })
+  const firstBlock = (): number | undefined =>
+    buffers.tryAcquire()?.blockAt(0).bytes.byteLength
+  t.same([firstBlock(), firstBlock()], [64 * KiB, 4 * MiB])
+  t.end()
+})
+
+await t.test('each byte has its block', (t) => {
+  const buffer = new PartBuffers(6 * MiB, 1, pooled(newPool(), true), {
+    isShortFirst: true,
+  }).tryAcquire()
+  if (buffer === undefined) throw new Error('there is room')
+  for (let at = 0; at < 6 * MiB; at += 64 * KiB) {
+    const { start, bytes } = buffer.blockAt(at)
+    t.ok(start <= at && at < start + bytes.byteLength)
+    for (const before of [0, at >> 1, at]) {
+      const block = buffer.blockAt(before)
+      t.ok(block.start <= before)
+      t.ok(before < block.start + block.bytes.byteLength)
+    }
+  }
+  t.end()
 })

@@ -12,6 +12,11 @@ import fc from 'fast-check'
 import t from 'tap'
 import { hex64, loadXxh64 } from '../../../lib/hash/xxh64.js'
 import type { Part } from '../../../lib/upload/source/part.js'
+import { realEnvironment } from '../../../lib/environment.js'
+import { Deferred } from '../../../lib/upload/run/deferred.js'
+import { MemoryPool } from '../../../lib/upload/source/memory-pool.js'
+import { PartBuffers, pooled } from '../../../lib/upload/source/part-buffers.js'
+import { PartCutter } from '../../../lib/upload/source/part-cutter.js'
 import { createPartStream } from '../../../lib/upload/source/part-stream.js'
 
 const xxh64 = await loadXxh64()
@@ -223,6 +228,78 @@ function shared(bytes: Buffer): Buffer {
   bytes.copy(copy)
   return copy
 }
+
+/** The same into blocks of the process's, as an upload has it. */
+async function cutIntoBlocks(
+  chunks: Iterable<Uint8Array>,
+  partSize: number,
+  pool: MemoryPool,
+): Promise<Cut[]> {
+  const cuts: Cut[] = []
+  const done = new Deferred<void>()
+  const cutter = new PartCutter({
+    buffers: new PartBuffers(partSize, 2, pooled(pool, true), {
+      isShortFirst: true,
+    }),
+    xxh64,
+    collections: { took: () => false },
+    onPart({ pieces, release, ...part }, next) {
+      cuts.push({ ...part, bytes: Buffer.concat(pieces) })
+      release()
+      next()
+    },
+    onError: (error) => done.reject(error),
+  })
+  for (const chunk of chunks) {
+    await new Promise<void>((resolve) => cutter.write(chunk, resolve))
+  }
+  cutter.end(() => done.resolve())
+  await done.promise
+  return cuts
+}
+
+await t.test('parts of many blocks are plain slices', async (t) => {
+  const pool = new MemoryPool(realEnvironment, () => undefined)
+  const whole = randomBytes(3 * 1024 * KiB)
+  const size = fc.oneof(
+    fc.integer({ min: 0, max: 70 }),
+    fc.integer({ min: 63 * KiB, max: 65 * KiB }),
+    fc.integer({ min: 127 * KiB, max: 129 * KiB }),
+    fc.integer({ min: 250 * KiB, max: 1500 * KiB }),
+  )
+  const partSize = fc.oneof(
+    fc.integer({ min: 1, max: 70 * KiB }),
+    fc.integer({ min: 300 * KiB, max: 400 * KiB }),
+    fc.constantFrom(64 * KiB, 128 * KiB, 320 * KiB, 1344 * KiB, 2048 * KiB),
+  )
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(size, { minLength: 1, maxLength: 20 }),
+      partSize,
+      fc.boolean(),
+      async (sizes, wanted, isShared) => {
+        const length = Math.min(
+          sizes.reduce((sum, one) => sum + one, 0),
+          whole.length,
+        )
+        // Thousands of parts of a few bytes would take long and say no more.
+        const size = Math.max(wanted, length >> 8, 1)
+        const bytes = whole.subarray(0, length)
+        const source = isShared ? shared(bytes) : bytes
+        let at = 0
+        const chunks = sizes.map((one) => {
+          const chunk = source.subarray(at, Math.min(at + one, length))
+          at += chunk.length
+          return chunk
+        })
+        const found = await cutIntoBlocks(chunks, size, pool)
+        t.strictSame(found, slices(bytes, size))
+        t.equal(pool.bytesInUse, 0)
+      },
+    ),
+    { numRuns: 60 },
+  )
+})
 
 await t.test('nothing is cut while all buffers are out', async (t) => {
   const stream = createPartStream({ partSize: 10, buffers: 2 })
