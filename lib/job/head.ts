@@ -22,10 +22,10 @@ export async function headOf(
     'retry' | 'timeout' | 'requestPayer' | 'signal'
   > & { object?: ObjectOptions | undefined },
 ): Promise<ObjectHead | undefined> {
+  const { requests, told } = requestsFor(store, how)
   try {
-    const { answer } = await requestsFor(how).send(
-      { what: 'HeadObject' },
-      (call) => store.headObject(key, { ...call, object }),
+    const { answer } = await requests.send({ what: 'HeadObject' }, (call) =>
+      store.headObject(key, { ...call, object }),
     )
     return answer
   } catch (error) {
@@ -34,6 +34,6 @@ export async function headOf(
       error.code === 'PAWL_ACCESS_DENIED' &&
       error.serverCode !== 'SignatureDoesNotMatch'
     if (isRefused) return undefined
-    throw error
+    throw told(error)
   }
 }
