@@ -69,6 +69,8 @@ export interface UploadErrorFields {
   offset?: number | undefined
   /** Requests made before giving up. */
   attempts?: number | undefined
+  /** ms from the first of them to giving up. */
+  elapsed?: number | undefined
   /**
    * What is stored is kept: the same call, made again once the cause is gone,
    * goes on from there.
@@ -129,6 +131,8 @@ export class UploadError extends Error {
   declare readonly offset?: number
   /** Requests made before giving up. */
   declare readonly attempts?: number
+  /** ms from the first of them to giving up. */
+  declare readonly elapsed?: number
   /** What is stored is kept: the same call, made again, goes on from there. */
   readonly resumable: boolean
   /** The same call may well succeed with nothing changed: worth repeating. */

@@ -3,7 +3,7 @@
  * it but where the server is.
  */
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
@@ -75,4 +75,14 @@ await t.test('the examples of the README do what they say', async (t) => {
     if (key === undefined) t.match(stdout, /^http:\/\/127\.0\.0\.1:\d+$/m)
     else t.ok(decoded?.(await dev.object(key)).equals(bytes), key)
   }
+})
+
+await t.test('the picture keeps its columns in every viewer', async (t) => {
+  const picture = await readFile(
+    new URL('../docs/kill-and-resume.svg', import.meta.url),
+    'utf8',
+  )
+  const lines = picture.match(/<text [^>]*>/g) ?? []
+  t.ok(lines.length > 10)
+  for (const line of lines) t.match(line, /style="white-space: pre"/)
 })

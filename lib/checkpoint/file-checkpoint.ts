@@ -8,18 +8,25 @@
  * Before each sync the file must still be the one that was opened: under its
  * path, with no second name, and as long as what was read and written. A file
  * that this object made and never wrote to goes again when it is closed; any
- * other is left exactly as it was found until the first append.
+ * other is left exactly as it was found until the first append. That begins with
+ * the mode: on volumes that let a group write, the log is made its owner's alone.
  */
 import { dirname, resolve } from 'node:path'
 import { systemCode } from '../realm.js'
 import { UploadError, invalidOption } from '../errors.js'
+import { checkKnownOptions } from '../known-options.js'
 import type { Checkpoint } from './checkpoint.js'
 import { fileFailed, fileLocked, fileLost, fileUnsafe } from './file-errors.js'
 import { nodeFileSystem } from './file-system.js'
 import type { FileSystem } from './file-system.js'
 import { noLocker, platformLocker } from './lock.js'
 import type { Locker } from './lock.js'
-import { asideNames, lstatIfAny, openLogFile } from './open-log-file.js'
+import {
+  asideNames,
+  keepToOwner,
+  lstatIfAny,
+  openLogFile,
+} from './open-log-file.js'
 import type { OpenLogFile } from './open-log-file.js'
 import { readWhole } from './read-whole.js'
 
@@ -27,6 +34,13 @@ import { readWhole } from './read-whole.js'
 export interface FileCheckpointOptions {
   /** Default true. Without it nothing keeps two uploads from one log. */
   lock?: boolean
+  /**
+   * Whoever may write where the log is: a log that another user owns, or that
+   * its group or everybody may write, is taken as it is. For volumes that set
+   * owners and modes. Default false: one of our own is made 0600, and any other
+   * is `PAWL_CHECKPOINT_UNSAFE`.
+   */
+  trusted?: boolean
 }
 
 /**
@@ -39,13 +53,21 @@ export interface FileCheckpointOptions {
  */
 export function fileCheckpoint(
   path: string,
-  { lock = true }: FileCheckpointOptions = {},
+  options: FileCheckpointOptions = {},
 ): Checkpoint {
+  checkKnownOptions(options, {
+    of: 'fileCheckpoint',
+    names: ['lock', 'trusted'],
+  })
+  const { lock = true, trusted = false } = options
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     invalidOption('fileCheckpoint(path): the path of a file is required')
   }
-  return new FileCheckpoint(path, async () =>
-    lock ? platformLocker() : noLocker,
+  return new FileCheckpoint(
+    path,
+    async () => (lock ? platformLocker() : noLocker),
+    nodeFileSystem,
+    { isTrusted: trusted },
   )
 }
 
@@ -54,21 +76,26 @@ export class FileCheckpoint implements Checkpoint {
   readonly #path: string
   readonly #fs: FileSystem
   readonly #locker: () => Promise<Locker>
+  readonly #isTrusted: boolean
   #file: OpenLogFile | undefined
   /** What the file must be long. */
   #size = 0
   #isNameDurable = false
+  /** Nobody else may write it: made sure of before anything is written. */
+  #isKept = false
   #failure: UploadError | undefined
 
   constructor(
     path: string,
     locker: () => Promise<Locker>,
     fs: FileSystem = nodeFileSystem,
+    { isTrusted = false } = {},
   ) {
     this.name = path
     this.#path = resolve(path)
     this.#locker = locker
     this.#fs = fs
+    this.#isTrusted = isTrusted
   }
 
   async open(): Promise<Uint8Array> {
@@ -78,7 +105,7 @@ export class FileCheckpoint implements Checkpoint {
     if (this.#file !== undefined) {
       throw fileLocked(this.name, 'is held by another upload')
     }
-    const file = await openLogFile(this.#path, this.name, this.#fs, locker)
+    const file = await this.#openFile(locker)
     if (this.#file !== undefined) {
       await letGo(file)
       throw fileLocked(this.name, 'is held by another upload')
@@ -98,6 +125,10 @@ export class FileCheckpoint implements Checkpoint {
     const file = this.#opened()
     if (this.#failure !== undefined) throw this.#failure
     try {
+      if (!this.#isKept && !this.#isTrusted) {
+        await keepToOwner(file.handle, this.name)
+      }
+      this.#isKept = true
       const written = await file.handle.write(bytes)
       if (written !== bytes.length) {
         throw new Error(
@@ -127,7 +158,7 @@ export class FileCheckpoint implements Checkpoint {
       await this.#mustBeOurs(file)
       const name = await this.#linkAside()
       const locker = await this.#locker()
-      const next = await openLogFile(this.#path, this.name, this.#fs, locker)
+      const next = await this.#openFile(locker)
       this.#hold(next)
       await letGo(file)
       if (next.isNew) return name
@@ -156,6 +187,11 @@ export class FileCheckpoint implements Checkpoint {
     await letGo(file)
   }
 
+  #openFile(locker: Locker): Promise<OpenLogFile> {
+    const [fs, isTrusted] = [this.#fs, this.#isTrusted]
+    return openLogFile(this.#path, this.name, { fs, locker, isTrusted })
+  }
+
   #opened(): OpenLogFile {
     if (this.#file !== undefined) return this.#file
     throw new UploadError('PAWL_INVALID_STATE', `${this.name} is not open`)
@@ -165,6 +201,7 @@ export class FileCheckpoint implements Checkpoint {
     this.#file = file
     this.#size = 0
     this.#isNameDurable = false
+    this.#isKept = file.isNew
     this.#failure = undefined
   }
 

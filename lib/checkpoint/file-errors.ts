@@ -18,6 +18,16 @@ export function fileUnsafe(name: string, why: string): UploadError {
   )
 }
 
+/** For a file that somebody else owns or may write. */
+export function fileOfOthers(name: string, why: string): UploadError {
+  return new UploadError(
+    'PAWL_CHECKPOINT_UNSAFE',
+    `${name} ${why}: others may write it. Put its mode or place right; or, on a ` +
+      'volume that sets owners and modes, trust whoever may write there: ' +
+      'trustLog: true, fileCheckpoint(path, { trusted: true }), --trust-log',
+  )
+}
+
 /** `isThere`: another file has its name, or more of it was taken away. */
 export function fileLost(
   name: string,

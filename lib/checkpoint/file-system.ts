@@ -15,6 +15,8 @@ export interface LogHandle {
   read(into: Uint8Array, position: number): Promise<number>
   /** One write at the end of the file; resolves to the bytes written. */
   write(bytes: Uint8Array): Promise<number>
+  /** Of this very file, whatever its path names by now. */
+  chmod(mode: number): Promise<void>
   datasync(): Promise<void>
   close(): Promise<void>
 }
@@ -63,6 +65,7 @@ export const nodeFileSystem: FileSystem = {
         const { bytesWritten } = await handle.write(bytes)
         return bytesWritten
       },
+      chmod: (mode) => handle.chmod(mode),
       datasync: () => handle.datasync(),
       close: () => handle.close(),
     }

@@ -7,11 +7,24 @@
  */
 import type { BigIntStats } from 'node:fs'
 import { systemCode } from '../realm.js'
-import { fileFailed, fileLocked, fileUnsafe } from './file-errors.js'
+import {
+  fileFailed,
+  fileLocked,
+  fileOfOthers,
+  fileUnsafe,
+} from './file-errors.js'
 import type { FileSystem, LogHandle } from './file-system.js'
 import { MAX_LOG_BYTES } from './format.js'
 import type { HeldLock, Locker } from './lock.js'
 import { notACheckpoint } from './reader.js'
+
+/** By what a log is opened, and who may have written it. */
+export interface LogFileMeans {
+  fs: FileSystem
+  locker: Locker
+  /** Whoever may write where it is: owner and mode are not looked at. */
+  isTrusted: boolean
+}
 
 /** An open and locked log file. */
 export interface OpenLogFile {
@@ -29,12 +42,12 @@ const ATTEMPTS = 16
 export async function openLogFile(
   path: string,
   name: string,
-  fs: FileSystem,
-  locker: Locker,
+  { fs, locker, isTrusted }: LogFileMeans,
 ): Promise<OpenLogFile> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const opened = await tryOpen(path, name, fs)
-    const file = opened && (await lockFile(opened, path, name, fs, locker))
+    const file =
+      opened && (await lockFile(opened, path, name, { fs, locker, isTrusted }))
     if (file !== undefined) return file
   }
   throw fileLocked(name, 'is replaced again and again')
@@ -83,21 +96,22 @@ async function lockFile(
   { handle, isNew }: Opened,
   path: string,
   name: string,
-  fs: FileSystem,
-  locker: Locker,
+  { fs, locker, isTrusted }: LogFileMeans,
 ): Promise<OpenLogFile | undefined> {
   let lock: HeldLock | undefined
   try {
     const found = await handle.stat()
     checkKind(found, name)
     const aside = await halfSetAside(found, path, fs)
-    if (aside === undefined) checkHolders(found, name)
+    if (aside === undefined) checkNames(found, name)
+    if (!isTrusted) checkOwner(found, name)
+    if (!isTrusted && isNew) await keepToOwner(handle, name)
     const { dev: device, ino: inode } = found
     lock = await locker({ fd: handle.fd, device, inode })
     if (lock === undefined) throw fileLocked(name, 'is held by another upload')
     if (aside !== undefined) {
       await fs.unlink(aside)
-      checkHolders(await handle.stat(), name)
+      checkNames(await handle.stat(), name)
     }
     const named = await lstatIfAny(fs, path)
     if (named?.dev === device && named.ino === inode) {
@@ -169,18 +183,37 @@ function checkKind(found: BigIntStats, name: string): void {
   if (found.size > MAX_LOG_BYTES) throw notACheckpoint(name)
 }
 
-/** Throws for a file that others could have written, or can. */
-function checkHolders(found: BigIntStats, name: string): void {
-  if (found.nlink !== 1n) {
-    throw fileUnsafe(name, `has ${found.nlink} names (hard links)`)
-  }
+/** Throws for a file that has another name, by which it could be written. */
+function checkNames({ nlink }: BigIntStats, name: string): void {
+  if (nlink !== 1n) throw fileUnsafe(name, `has ${nlink} names (hard links)`)
+}
+
+/** Throws for a file of another user. */
+function checkOwner({ uid }: BigIntStats, name: string): void {
   const user = process.geteuid?.()
   // Windows has no owners and modes that mean anything here.
-  if (user === undefined) return
-  if (found.uid !== BigInt(user)) {
-    throw fileUnsafe(name, `is owned by user ${found.uid}, not by ${user}`)
-  }
-  if ((found.mode & 0o022n) !== 0n) {
-    throw fileUnsafe(name, 'can be written by its group or by everybody')
-  }
+  if (user === undefined || uid === BigInt(user)) return
+  throw fileOfOthers(name, `is owned by user ${uid}, not by ${user}`)
+}
+
+/**
+ * Takes from a file of our own what a volume has let others do with it. Throws
+ * where that does not stick.
+ */
+export async function keepToOwner(
+  handle: LogHandle,
+  name: string,
+): Promise<void> {
+  if (process.geteuid === undefined) return
+  if (!isWritableByOthers(await handle.stat())) return
+  await handle.chmod(0o600).catch((error: unknown) => {
+    const why = `can be written by others, and its mode stays (${systemCode(error)})`
+    throw fileOfOthers(name, why)
+  })
+  if (!isWritableByOthers(await handle.stat())) return
+  throw fileOfOthers(name, 'can be written by others, and its mode stays')
+}
+
+function isWritableByOthers({ mode }: BigIntStats): boolean {
+  return (mode & 0o022n) !== 0n
 }

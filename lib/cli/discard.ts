@@ -13,6 +13,7 @@ export interface DiscardJob {
   target: Target
   checkpoint: string | undefined
   checkpointDir: string | undefined
+  trustLog: boolean | undefined
   out: Output
   isJson: boolean
 }
@@ -24,7 +25,7 @@ export async function discard(job: DiscardJob): Promise<void> {
   await discardFileUpload(path, {
     store: target.store,
     key,
-    ...given({ checkpointDir: job.checkpointDir }),
+    ...given({ checkpointDir: job.checkpointDir, trustLog: job.trustLog }),
     ...given({ checkpoint: await logOf(job, key) }),
   })
   out.write(

@@ -21,6 +21,7 @@ type Flags = CommonFlags & StoreFlags
 interface DiscardFlags {
   checkpoint?: string
   checkpointDir?: string
+  trustLog?: boolean
 }
 
 const exitCodesText = `0    done
@@ -163,6 +164,7 @@ export async function run(
     .argument('<url>')
     .option('--checkpoint <path>', 'the log, when it was said for the upload')
     .option('--checkpoint-dir <dir>', 'its directory, when that was said')
+    .option('--trust-log', 'the log may be owned or written by others')
     .action((path: string, url: string, flags: Flags & DiscardFlags) =>
       act(flags, ({ out, isJson }) =>
         withTarget(url, flags, (target) =>
@@ -171,6 +173,7 @@ export async function run(
             target,
             checkpoint: flags.checkpoint,
             checkpointDir: flags.checkpointDir,
+            trustLog: flags.trustLog,
             out,
             isJson,
           }),

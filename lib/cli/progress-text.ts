@@ -61,7 +61,8 @@ export function figuresOf(
   rate: Rate,
 ): Omit<ProgressFigures, 'reused'> {
   const { perSecond } = rate
-  const left = total === undefined ? undefined : rate.timeFor(total - bytes)
+  const rest = total === undefined ? 0 : total - bytes
+  const left = rest > 0 ? rate.timeFor(rest) : undefined
   return {
     done:
       total === undefined

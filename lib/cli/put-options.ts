@@ -31,6 +31,7 @@ export interface PutFlags {
   trafficLimit?: number
   requestPayer?: true
   sequential?: true
+  patience?: number
   attempts?: number
   stallTimeout?: number
   contentType?: string
@@ -53,6 +54,7 @@ export interface PutFlags {
   header?: Record<string, string>
   /** False: the object carries none. */
   mark?: boolean
+  trustLog?: boolean
 }
 
 export function addPutFlags(command: Command): Command {
@@ -82,6 +84,7 @@ export function addPutFlags(command: Command): Command {
     .option('--checkpoint <path>', 'the log: a file or a directory')
     .option('--no-checkpoint', 'no log; what is stored cannot be gone on with')
     .option('--checkpoint-dir <dir>', 'a directory for logs')
+    .option('--trust-log', 'the log may be owned or written by others')
     .addOption(
       choice('--prove <how>', 'stored parts of a file: how they are proved', [
         'identity',
@@ -115,7 +118,12 @@ export function addPutFlags(command: Command): Command {
     .option('--traffic-limit <bits>', 'OSS: bits a second', parseWholeNumber)
     .option('--request-payer', 'the requester pays')
     .option('--sequential', 'OSS: one part at a time, in order')
-    .option('--attempts <n>', 'requests for one part (5)', parseWholeNumber)
+    .option(
+      '--patience <time>',
+      'requests fail and nothing is stored (120s)',
+      parseDuration,
+    )
+    .option('--attempts <n>', 'requests for one part', parseWholeNumber)
     .option(
       '--stall-timeout <time>',
       'without a byte moving (60s)',
@@ -194,7 +202,7 @@ export async function checkpointOf(
 export function uploadOptionsOf(
   flags: PutFlags,
 ): Omit<UploadOptions, 'store' | 'key'> {
-  const { verify, requestPayer, attempts, stallTimeout: stall } = flags
+  const { verify, requestPayer, stallTimeout: stall } = flags
   return given({
     partSize: flags.partSize,
     concurrency: flags.concurrency,
@@ -205,10 +213,11 @@ export function uploadOptionsOf(
     verify: verify === 'none' ? (false as const) : verify,
     requestPayer:
       requestPayer === undefined ? undefined : ('requester' as const),
-    retry: attempts === undefined ? undefined : { attempts },
+    retry: given({ patience: flags.patience, attempts: flags.attempts }),
     timeout: stall === undefined ? undefined : { stall },
     object: objectOf(flags),
     mark: flags.mark === false ? false : undefined,
+    trustLog: flags.trustLog,
   })
 }
 

@@ -44,6 +44,15 @@ export function checkDispatcher(dispatcher: unknown): void {
   }
 }
 
+/** One signal ends all requests of an upload: many listeners are no leak. */
+function letManyListen(signal: AbortSignal): void {
+  try {
+    setMaxListeners(0, signal)
+  } catch {
+    // Of another realm, or a polyfill: nobody counts its listeners.
+  }
+}
+
 class OwnLane implements Lane {
   readonly dispatcher: Client
   #socket: Socket | undefined
@@ -91,8 +100,7 @@ export class Connections {
   /** Waits for its turn; rejects with the signal's reason. */
   async acquire(signal: AbortSignal): Promise<Lane> {
     signal.throwIfAborted()
-    // One signal ends all requests of an upload: many listeners are no leak.
-    setMaxListeners(0, signal)
+    letManyListen(signal)
     if (this.#free > 0) this.#free -= 1
     else await this.#turn(signal)
     return this.#given ?? this.#idle.pop() ?? this.#open()

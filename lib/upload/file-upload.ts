@@ -7,6 +7,7 @@
  * ends the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
 import { heldMemory } from './options/memory.js'
 import { ProgressCounter } from './options/progress.js'
@@ -17,7 +18,7 @@ import {
   type UploadSettings,
 } from './options/settings.js'
 import type { Ending } from './run/context.js'
-import { followSignal, suspended } from './run/errors.js'
+import { suspended } from './run/errors.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
@@ -172,6 +173,7 @@ export class FileUpload {
   #isPutWhole(run: OpenRun): boolean {
     const { source, multipartThreshold } = this.#options
     const { size } = source
+    if (run.mayHavePut(size)) return true
     // What has been begun in parts goes on in parts, while there is a whole one.
     if (run.isContinued && size >= run.partSize) return false
     return size === 0 || (size < multipartThreshold && !run.isProving)

@@ -14,6 +14,7 @@ import {
   type UploadEnvironment,
 } from './options/environment.js'
 import type { Emit } from './options/events.js'
+import { checkFileOptions } from './options/option-names.js'
 import type { UploadFileOptions } from './options/options.js'
 import type { UploadResult } from './options/result.js'
 import {
@@ -59,6 +60,7 @@ export async function uploadFileOn(
   options: UploadFileOptions,
   environment: UploadEnvironment = realUploadEnvironment,
 ): Promise<UploadResult> {
+  checkFileOptions(options)
   const emit = readListeners(options)
   const prove = oneOf('prove', options.prove ?? 'identity', [
     'identity',
@@ -126,6 +128,7 @@ export async function discardFileUpload(
   path: string,
   options: UploadFileOptions,
 ): Promise<void> {
+  checkFileOptions(options)
   checkPath(path)
   checkFileCheckpoint(options)
   const settings = readSettings(options, realUploadEnvironment)

@@ -1,15 +1,20 @@
 /** Unfinished uploads, all pages of them. What is stored of them costs money. */
 import { realEnvironment } from '../environment.js'
 import { UploadError } from '../errors.js'
+import { checkKnownOptions } from '../known-options.js'
 import type {
   ListedPart,
   ListedUpload,
   ObjectStore,
 } from '../store/object-store.js'
+import { ownSignal } from './calls/follow-signal.js'
 import { listAllParts } from './calls/look.js'
 import { Requests } from './calls/requests.js'
+import { checkRequestOptions } from './options/option-names.js'
 import {
+  aSignal,
   checkStore,
+  optional,
   readRequestSettings,
   type RequestOptions,
   wholeNumber,
@@ -62,11 +67,32 @@ export interface ListUploadsOptions extends Pick<
  *   console.log(key, size, age)
  * }
  */
-export async function* listUploads(
+export function listUploads(
   store: ObjectStore,
   options: ListUploadsOptions = {},
 ): AsyncGenerator<UnfinishedUpload, void, undefined> {
   checkStore(store)
+  checkListOptions('listUploads', options, ['sizes'])
+  return listUntil(store, options)
+}
+
+/** Until the caller's signal is aborted, if it is. */
+async function* listUntil(
+  store: ObjectStore,
+  options: ListUploadsOptions,
+): AsyncGenerator<UnfinishedUpload, void, undefined> {
+  const { signal, letGo } = ownSignal(options.signal)
+  try {
+    yield* listAll(store, { ...options, signal })
+  } finally {
+    letGo()
+  }
+}
+
+async function* listAll(
+  store: ObjectStore,
+  options: ListUploadsOptions,
+): AsyncGenerator<UnfinishedUpload, void, undefined> {
   const { prefix, sizes = true } = options
   const requests = requestsFor(options)
   let markers: { keyMarker?: string; uploadIdMarker?: string } = {}
@@ -126,6 +152,18 @@ async function* ahead<T, U>(
     askNext()
     yield [item, found]
   }
+}
+
+function checkListOptions(
+  of: string,
+  options: ListUploadsOptions,
+  own: readonly string[],
+): void {
+  const common = ['prefix', 'retry', 'timeout', 'requestPayer', 'signal']
+  checkKnownOptions(options, { of, names: [...common, ...own] })
+  checkRequestOptions(options)
+  readRequestSettings(options, realEnvironment)
+  optional(options.signal, aSignal)
 }
 
 /** Calls of the store for what belongs to no upload of this process. */
@@ -193,18 +231,26 @@ export interface AbortUploadsOptions extends Omit<ListUploadsOptions, 'sizes'> {
  */
 export async function abortUploads(
   store: ObjectStore,
-  { olderThan, ...options }: AbortUploadsOptions,
+  given: AbortUploadsOptions,
 ): Promise<UnfinishedUpload[]> {
+  checkStore(store)
+  checkListOptions('abortUploads', given, ['olderThan'])
+  const { olderThan, ...options } = given
   wholeNumber('olderThan', olderThan, 0)
-  const requests = requestsFor(options)
+  const { signal, letGo } = ownSignal(options.signal)
+  const requests = requestsFor({ ...options, signal })
   const aborted: UnfinishedUpload[] = []
-  for await (const upload of listUploads(store, options)) {
-    const { key, uploadId, idle } = upload
-    if (idle === undefined || idle <= olderThan) continue
-    await requests.send({ what: 'Abort', uploadId }, (call) =>
-      store.abortUpload({ key, uploadId }, call),
-    )
-    aborted.push(upload)
+  try {
+    for await (const upload of listAll(store, { ...options, signal })) {
+      const { key, uploadId, idle } = upload
+      if (idle === undefined || idle <= olderThan) continue
+      await requests.send({ what: 'Abort', uploadId }, (call) =>
+        store.abortUpload({ key, uploadId }, call),
+      )
+      aborted.push(upload)
+    }
+  } finally {
+    letGo()
   }
   return aborted
 }

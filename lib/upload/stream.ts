@@ -14,7 +14,9 @@ import { Writable } from 'node:stream'
 import { isError } from '../realm.js'
 import type { PartRecord } from '../checkpoint/record.js'
 import { asError, UploadError } from '../errors.js'
+import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64, type Xxh64 } from '../hash/xxh64.js'
+import { followSignal } from './calls/follow-signal.js'
 import { discardUpload } from './discard.js'
 import {
   checkCheckpoint,
@@ -35,7 +37,7 @@ import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
 import {
   needsDigests,
-  readSettings,
+  readStreamSettings,
   type UploadSettings,
 } from './options/settings.js'
 import {
@@ -50,7 +52,6 @@ import {
   CallbackError,
   discarded,
   logStuck,
-  followSignal,
   suspended,
 } from './run/errors.js'
 import type { Ending } from './run/context.js'
@@ -120,7 +121,7 @@ export class ResumableUploadStream extends Writable {
     options: UploadStreamOptions,
     environment: UploadEnvironment = realUploadEnvironment,
   ) {
-    const settings = readSettings(options, environment)
+    const settings = readStreamSettings(options, environment)
     mustHaveRoom(settings.partSize, settings)
     checkCheckpoint(options.checkpoint)
     super({
@@ -174,9 +175,13 @@ export class ResumableUploadStream extends Writable {
    * `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`. So
    * too, and the upload suspends, when anything is written before it resolves.
    */
-  async skipUploaded({
-    trustSource = false,
-  }: SkipOptions = {}): Promise<number> {
+  async skipUploaded(options: SkipOptions = {}): Promise<number> {
+    checkKnownOptions(options, {
+      of: 'skipUploaded',
+      names: ['trustSource'],
+      elsewhere: { sourceId: 'sourceId, an option of the stream' },
+    })
+    const { trustSource = false } = options
     if (this.#isSkipped || this.#isBegun()) throw skipTooLate(this.#settings)
     this.#isSkipped = true
     const run = await this.#opened.promise

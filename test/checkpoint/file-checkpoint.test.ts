@@ -32,6 +32,11 @@ function logIn(t: Test, content: Record<string, string> = {}): string {
   return join(t.testdir(content), 'log.pawl')
 }
 
+/** As `ls` shows it. */
+function modeOf(path: string): number {
+  return statSync(path).mode & 0o777
+}
+
 function onDisk(path: string, disk: TestDisk): FileCheckpoint {
   return new FileCheckpoint(path, () => platformLocker(), disk)
 }
@@ -113,8 +118,6 @@ const unsafe: Record<string, (path: string) => void> = {
     symlinkSync(`${path}.none`, path)
   },
   'a file with two names': (path) => linkSync(path, `${path}.other`),
-  'a file its group may write': (path) => chmodSync(path, 0o620),
-  'a file everybody may write': (path) => chmodSync(path, 0o602),
   'a fifo': (path) => {
     rmSync(path)
     execFileSync('mkfifo', [path])
@@ -145,8 +148,67 @@ await t.test(
     chownSync(path, 12345, 12345)
     await t.rejects(fileCheckpoint(path).open(), {
       code: 'PAWL_CHECKPOINT_UNSAFE',
-      message: /owned by user 12345/,
+      message: /owned by user 12345.*trustLog: true/,
     })
+    const trusting = fileCheckpoint(path, { trusted: true })
+    await trusting.open()
+    await trusting.append(Buffer.from('x'))
+    await trusting.close()
+    t.equal(readFileSync(path, 'utf8'), 'x')
+  },
+)
+
+await t.test(
+  'a volume that lets others write our own log is put right, by the first write',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    for (const mode of [0o660, 0o602, 0o777]) {
+      const path = logIn(t, { 'log.pawl': 'content' })
+      chmodSync(path, mode)
+      const before = fingerprint(path)
+      const checkpoint = fileCheckpoint(path)
+      await checkpoint.open()
+      t.strictSame(fingerprint(path), before, 'not yet: it may be no log')
+      await checkpoint.append(Buffer.from('more'))
+      t.equal(modeOf(path), 0o600)
+      await checkpoint.close()
+    }
+    const path = logIn(t)
+    const checkpoint = fileCheckpoint(path)
+    await checkpoint.open()
+    t.equal(modeOf(path), 0o600)
+    await checkpoint.close()
+  },
+)
+
+await t.test(
+  'a mode that does not stick, and another owner, have to be trusted',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    const code = 'PAWL_CHECKPOINT_UNSAFE'
+    const message =
+      /trustLog: true, fileCheckpoint\(path, \{ trusted: true \}\), --trust-log/
+    const path = logIn(t, { 'log.pawl': 'content' })
+    chmodSync(path, 0o660)
+    const disk = new TestDisk()
+    disk.fail('chmod', 'EPERM')
+    const stubborn = onDisk(path, disk)
+    await stubborn.open()
+    await t.rejects(stubborn.append(Buffer.from('x')), { code, message })
+    await stubborn.close()
+    t.equal(readFileSync(path, 'utf8'), 'content', 'nothing was written')
+
+    const trusting = fileCheckpoint(path, { trusted: true })
+    t.equal(Buffer.from(await trusting.open()).toString(), 'content')
+    await trusting.append(Buffer.from(', more'))
+    await trusting.close()
+    t.equal(readFileSync(path, 'utf8'), 'content, more')
+    t.equal(modeOf(path), 0o660, 'it is left as the volume has it')
+
+    // Names are no matter of a volume.
+    linkSync(path, `${path}.other`)
+    const linked = fileCheckpoint(path, { trusted: true })
+    await t.rejects(linked.open(), { code, message: /hard links/ })
   },
 )
 

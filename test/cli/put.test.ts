@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { chown, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { besideEachOther } from '../support/beside.js'
@@ -187,3 +187,35 @@ test('an upload goes on when nobody reads its events', async (t) => {
   t.match(await child.ended, { code: 0, log: '' })
   t.ok(d.bytes.equals(await d.object('k')))
 })
+
+void t.test(
+  'a log that another user owns is gone on with when it is trusted',
+  {
+    buffered: true,
+    skip: process.geteuid?.() !== 0 && 'only root gives files away',
+  },
+  async (t) => {
+    const d = await cliDesk(t)
+    holdAfter(d, 1)
+    const args = ['put', '--json', ...small, '--checkpoint-dir', '.', 'db.dump']
+    const url = `${d.url}/db.dump`
+    const first = d.start([...args, url])
+    await first.until(/"event":"part"/)
+    first.kill('SIGKILL')
+    await first.ended
+    letGo(d)
+    const [log = ''] = await readdir(d.directory).then((names) =>
+      names.filter((name) => /^[0-9a-f]{32}\.pawl$/.test(name)),
+    )
+    const path = join(d.directory, log)
+    await chown(path, 12345, 12345)
+    t.match(await d.run([...args, url]), { code: 1, out: /--trust-log/ })
+    const discard = ['discard', log, url]
+    t.match(await d.run(discard), { code: 1, log: /--trust-log/ })
+    const lines = linesOf(await d.run([...args, '--trust-log', url]))
+    t.match(
+      lines.find(({ event }) => event === 'result'),
+      { resumed: true, key: 'db.dump' },
+    )
+  },
+)

@@ -108,7 +108,7 @@ function svgOf(lines) {
       .replaceAll('&', '&amp;')
       .replaceAll('<', '&lt;')
       .replace(/Killed$/, '<tspan dx="12" fill="#ff7b72">Killed</tspan>')
-    return `<text x="20" y="${48 + 19 * index}" fill="${fill}">${shown}</text>`
+    return `<text x="20" y="${48 + 19 * index}" fill="${fill}" style="white-space: pre">${shown}</text>`
   })
   const dots = [20, 38, 56]
     .map((x) => `<circle cx="${x}" cy="18" r="5"/>`)

@@ -50,9 +50,9 @@ await t.test(
       .split('\n')
       .map((line) => JSON.parse(line))
     t.equal(lines.length, 16)
-    for (const { name, free, how, then } of lines) {
+    for (const { name, free, how, after } of lines) {
       const which = `${String(name)} with ${String(free)} left`
-      t.equal(then, 'done', `after ${which}`)
+      t.equal(after, 'done', `after ${which}`)
       if (how === 'done') continue
       t.match(how, { code: /^PAWL_/, transient: true }, which)
     }

@@ -75,6 +75,7 @@ export class Scene implements Surroundings {
   readonly #processes: Process[] = []
   readonly #waiting: RunPlan[]
   readonly #except: ReadonlySet<string>
+  #isSecondUsed = false
 
   constructor(
     seed: number,
@@ -177,14 +178,10 @@ export class Scene implements Surroundings {
 
   startOnSecondMachine({ process, plan }: Run, random: Random): boolean {
     const [from, to] = this.machines
-    if (
-      process.machine !== from ||
-      this.runs.some((r) => r.process.machine === to)
-    ) {
-      return false
-    }
+    if (process.machine !== from || this.#isSecondUsed) return false
     const log = from.disk.read(logPath)
     if (log === undefined) return false
+    this.#isSecondUsed = true
     to.disk.put(logPath, log)
     this.world.in(random.spread(1, 60_000), undefined, () =>
       this.#start(this.#next() ?? plan, to),
@@ -354,6 +351,12 @@ export class Scene implements Surroundings {
    */
   #cure({ outcome }: Run, plan: RunPlan): RunPlan | undefined {
     const { code, transient } = errorOf(outcome)
+    // Where ETags are no MD5s, only the caller can say so.
+    const isIncomparable =
+      code === 'PAWL_COMPLETE_UNKNOWN' &&
+      this.truth.traits.etags === 'like-md5' &&
+      plan.verify !== false
+    if (isIncomparable && transient !== true) return { ...plan, verify: false }
     const isUnsupported = code === 'PAWL_VERIFY_UNSUPPORTED'
     // With nothing changed means: what was denied still is.
     if (transient === true || (this.denied.size === 0 && !isUnsupported)) {
@@ -412,8 +415,12 @@ function hasEnded(scene: Scene, { outcome, plan }: Run): boolean {
   const { code, status } = error as { code?: string; status?: number }
   const isThere = scene.truth.current(key) !== undefined
   const isUnsupported = scene.truth.traits.putCondition === 'unsupported'
+  // What a tool has made of it cannot be told from it, nor be replaced.
+  const isRewritten =
+    scene.world.happened.has('others-copy-mark') &&
+    code === 'PAWL_COMPLETE_UNKNOWN'
   return (
-    (isThere && code === 'PAWL_ALREADY_EXISTS') ||
+    (isThere && (code === 'PAWL_ALREADY_EXISTS' || isRewritten)) ||
     (isUnsupported && status === 501)
   )
 }

@@ -59,6 +59,7 @@ export class BrokenDisk implements FileSystem {
       stat: () => pass(() => handle.stat()),
       read: (into, position) => pass(() => handle.read(into, position)),
       write: (bytes) => pass(() => handle.write(bytes)),
+      chmod: (mode) => handle.chmod(mode),
       datasync: () =>
         pass(async () => {
           const { size } = await handle.stat()

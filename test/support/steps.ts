@@ -24,6 +24,7 @@ export function diskWithSteps(disk: FileSystem, step: OnStep): FileSystem {
     stat: () => handle.stat(),
     read: (into, position) => handle.read(into, position),
     write: (bytes) => pass('write', () => handle.write(bytes)),
+    chmod: (mode) => pass('chmod', () => handle.chmod(mode)),
     datasync: () => pass('datasync', () => handle.datasync()),
     close: () => handle.close(),
   })

@@ -7,7 +7,7 @@ import { nodeFileSystem } from '../../lib/checkpoint/file-system.js'
 import type { FileSystem, LogHandle } from '../../lib/checkpoint/file-system.js'
 
 export type DiskCall =
-  keyof FileSystem | 'stat' | 'read' | 'write' | 'datasync' | 'close'
+  keyof FileSystem | 'stat' | 'read' | 'write' | 'chmod' | 'datasync' | 'close'
 
 export class TestDisk implements FileSystem {
   readonly calls: DiskCall[] = []
@@ -46,6 +46,7 @@ export class TestDisk implements FileSystem {
         this.#pass('write', () =>
           handle.write(bytes.subarray(0, this.writeLimit)),
         ),
+      chmod: (mode) => this.#pass('chmod', () => handle.chmod(mode)),
       datasync: () =>
         this.#pass('datasync', async () => {
           await handle.datasync()

@@ -14,6 +14,7 @@ import type { UploadSettings } from '../options/settings.js'
 import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
 import { ViewPace } from '../source/view-pace.js'
+import { Wire, type WirePart } from './wire.js'
 
 /** What the store has confirmed of some bytes that were sent. */
 export interface Sent<Receipt> {
@@ -38,19 +39,34 @@ export class PartSender {
   readonly #requests: Requests
   readonly #slots: Slots
   readonly #progress: ProgressCounter
+  readonly #wire: Wire
   readonly #pace: ViewPace
 
-  constructor(
-    settings: UploadSettings,
-    requests: Requests,
-    slots: Slots,
-    progress: ProgressCounter,
-  ) {
+  constructor({
+    settings,
+    requests,
+    slots,
+    progress,
+    stopped,
+  }: {
+    settings: UploadSettings
+    requests: Requests
+    slots: Slots
+    progress: ProgressCounter
+    /** Aborted when the run is stopped. */
+    stopped: AbortSignal
+  }) {
     this.#settings = settings
     this.#requests = requests
     this.#slots = slots
     this.#progress = progress
+    this.#wire = new Wire(settings.environment, stopped)
     this.#pace = new ViewPace(settings.environment.monotonic)
+  }
+
+  /** The parts on the wire, for a run that is stopped. */
+  get wire(): Wire {
+    return this.#wire
   }
 
   /** Rejects as `Requests.send` does, or with the store's error for `no-upload`. */
@@ -60,7 +76,9 @@ export class PartSender {
     uploadId: string,
   ): Promise<Sent<{ etag: string }>> {
     await this.#slots.acquire()
+    const wired = this.#wire.enter(content.size)
     try {
+      wired.signal.throwIfAborted()
       const { key, store } = this.#settings
       const sent = await this.send(
         content,
@@ -69,13 +87,18 @@ export class PartSender {
           partNumber,
           uploadId,
           onFailure: this.#lostAnswers(uploadId),
+          signal: wired.signal,
         },
         (request, call) =>
-          store.uploadPart({ ...request, key, uploadId, partNumber }, call),
+          wired.attempt(() =>
+            store.uploadPart({ ...request, key, uploadId, partNumber }, call),
+          ),
+        { wired },
       )
       this.#slots.succeed()
       return sent
     } finally {
+      wired.leave()
       this.#slots.release()
     }
   }
@@ -88,7 +111,7 @@ export class PartSender {
       request: Omit<BodyRequest, 'key'>,
       call: Parameters<Parameters<Requests['once']>[1]>[0],
     ) => Promise<Receipt>,
-    { withMd5 = false } = {},
+    { withMd5 = false, wired }: { withMd5?: boolean; wired?: WirePart } = {},
   ): Promise<Sent<Receipt>> {
     const { verify, crc, trafficLimit } = this.#settings
     const md5 =
@@ -97,7 +120,10 @@ export class PartSender {
       crc.isWanted ? content.digest(crc.variant) : undefined
     if (crc.isWanted && !crc.isBefore) content.expect(crc.variant)
     const flight = this.#progress.flight(content.size)
-    const body = content.body(this.#pace, (bytes) => flight.sent(bytes))
+    const body = content.body(this.#pace, (bytes) => {
+      wired?.sent(bytes)
+      flight.sent(bytes)
+    })
     const request = {
       size: content.size,
       body: () => {
@@ -110,8 +136,9 @@ export class PartSender {
     }
     const compareMd5 = this.#md5Comparison(md5)
     let isMd5Equal = false
+    const sending = { ...context, bodySize: content.size, isStoring: true }
     const { answer, attempts } = await this.#requests
-      .send({ ...context, bodySize: content.size }, async (call) => {
+      .send(sending, async (call) => {
         const receipt = await put(request, call)
         checkCrc64(receipt.crc64, await crcOf(), context)
         isMd5Equal = compareMd5(receipt, context)
@@ -188,7 +215,7 @@ export class PartSender {
           if (answer instanceof StoreError && isFinal(answer)) {
             throw answer.kind === 'no-upload'
               ? answer
-              : this.#requests.describe(answer, context, 1)
+              : this.#requests.describe(answer, context, { attempts: 1 })
           }
         })
     }

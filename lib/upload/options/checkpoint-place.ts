@@ -36,7 +36,7 @@ export function checkFileCheckpoint({
 export function placeFileCheckpoint(
   path: string,
   { checkpoint, checkpointDir }: UploadFileOptions,
-  { store, key, environment }: UploadSettings,
+  { store, key, environment, isLogTrusted }: UploadSettings,
 ): Promise<Checkpoint> {
   const source = sha256(resolve(path))
   if (checkpoint === undefined && checkpointDir !== undefined) {
@@ -47,11 +47,12 @@ export function placeFileCheckpoint(
       key,
       sourceDigest: source,
       environment,
+      isLogTrusted,
     })
   }
   return openableCheckpoint(
     checkpoint ?? besideFile(path, store.identity, key),
-    { store, key, sourceDigest: source, environment },
+    { store, key, sourceDigest: source, environment, isLogTrusted },
   )
 }
 
@@ -68,7 +69,7 @@ export async function openableCheckpoint(
   checkpoint: string | Checkpoint | false,
   settings: Pick<
     UploadSettings,
-    'store' | 'key' | 'sourceDigest' | 'environment'
+    'store' | 'key' | 'sourceDigest' | 'environment' | 'isLogTrusted'
   >,
 ): Promise<Checkpoint> {
   if (checkpoint === false) return memoryCheckpoint()
@@ -83,7 +84,9 @@ export async function openableCheckpoint(
     },
     logFiles,
   )
-  return new FileCheckpoint(path, locker, logFiles)
+  return new FileCheckpoint(path, locker, logFiles, {
+    isTrusted: settings.isLogTrusted,
+  })
 }
 
 /** Throws unless it is something that an upload can keep its log in. */

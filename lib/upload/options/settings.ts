@@ -9,13 +9,16 @@ import { invalidOption, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
+import type { PatienceLimits } from '../../store/patience.js'
 import type { UploadEnvironment } from './environment.js'
 import type { MemorySettings } from './memory.js'
+import { checkStreamOptions } from './option-names.js'
 import type {
   Proof,
   RetryOptions,
   TimeoutOptions,
   UploadOptions,
+  UploadStreamOptions,
   Verify,
 } from './options.js'
 
@@ -47,6 +50,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly isVerifyAsked: boolean
   readonly crc: CrcSettings
   readonly sequential: boolean
+  /** Owner and mode of the log's file are not looked at. */
+  readonly isLogTrusted: boolean
   readonly signal: AbortSignal | undefined
   /** SHA-256 of `sourceId`. */
   readonly sourceDigest: string | undefined
@@ -66,6 +71,15 @@ const MiB = 1024 * 1024
 
 /** Part sizes that are worked out are whole multiples of this. */
 const partSizeStep = MiB
+
+/** Those of a stream; names that nobody reads are refused. */
+export function readStreamSettings(
+  options: UploadStreamOptions,
+  environment: UploadEnvironment,
+): UploadSettings {
+  checkStreamOptions(options)
+  return readSettings(options, environment)
+}
 
 export function readSettings(
   options: UploadOptions & {
@@ -121,12 +135,9 @@ export function readSettings(
       isBefore: store.digest === 'crc64nvme',
     },
     sequential: options.sequential === true,
+    isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     ...readRequestSettings(options, environment),
-    signal: optional(options.signal, (signal) =>
-      isAbortSignal(signal)
-        ? signal
-        : invalidOption('signal must be an AbortSignal'),
-    ),
+    signal: optional(options.signal, aSignal),
     sourceDigest: optional(options.sourceId, (id) =>
       typeof id === 'string' && id !== ''
         ? sha256(id)
@@ -223,6 +234,13 @@ export function optional<T, R>(
   return value === undefined ? undefined : read(value)
 }
 
+/** Of whichever realm. */
+export function aSignal(value: unknown): AbortSignal {
+  return isAbortSignal(value)
+    ? value
+    : invalidOption('signal must be an AbortSignal')
+}
+
 /** A function, whatever its signature: types hold that for typed callers. */
 export function aFunction<T>(name: string, value: T): T {
   return typeof value === 'function'
@@ -259,10 +277,16 @@ export function oneOf<const T>(
   )
 }
 
+/** ms. */
+export interface Timeouts extends Required<TimeoutOptions> {
+  /** As `headers`, of a call without a body: there is nothing to wait for. */
+  readonly question: number
+}
+
 export interface RequestSettings {
   readonly environment: Environment
-  readonly retry: Required<RetryOptions>
-  readonly timeout: Required<TimeoutOptions>
+  readonly retry: PatienceLimits
+  readonly timeout: Timeouts
   readonly requestPayer: 'requester' | undefined
   /** Bits a second, of each request with a body. */
   readonly trafficLimit: number | undefined
@@ -284,7 +308,10 @@ export function readRequestSettings<E extends Environment>(
   return {
     environment,
     retry: {
-      attempts: wholeNumber('retry.attempts', retry.attempts ?? 5, 1, 1000),
+      patience: read('patience', 120_000, 0),
+      attempts: optional(retry.attempts, (n) =>
+        wholeNumber('retry.attempts', n, 1, 1000),
+      ),
       baseDelay: read('baseDelay', 200, 0),
       maxDelay: read('maxDelay', 20_000, 0),
     },
@@ -298,15 +325,14 @@ export function readRequestSettings<E extends Environment>(
   }
 }
 
-function readTimeout({
-  timeout = {},
-}: RequestOptions): Required<TimeoutOptions> {
+function readTimeout({ timeout = {} }: RequestOptions): Timeouts {
   const read = (name: keyof TimeoutOptions, fallback: number) =>
     wholeNumber(`timeout.${name}`, timeout[name] ?? fallback, 1)
   return {
     connect: read('connect', 10_000),
     stall: read('stall', 60_000),
     headers: read('headers', 120_000),
+    question: read('headers', 30_000),
     complete: read('complete', 600_000),
   }
 }

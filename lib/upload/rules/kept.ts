@@ -110,9 +110,9 @@ const rules: Record<ErrorCode, Rule> = {
   PAWL_UPLOAD_GONE: keptAnd((_failure, { isSecond }) => !isSecond),
   PAWL_UPLOAD_CONTENDED: keptAnd(({ transient }) => transient),
   PAWL_COMPLETE_REFUSED: keptAnd((_failure, { isKept }) => isKept),
-  PAWL_COMPLETE_UNKNOWN: ({ resumable }, { isKept, isSecond }) => ({
+  PAWL_COMPLETE_UNKNOWN: ({ resumable, transient }, { isKept, isSecond }) => ({
     resumable: resumable && isKept,
-    transient: !isSecond,
+    transient: transient && !isSecond,
   }),
   PAWL_CHECKPOINT_VERSION: untouched,
   PAWL_CHECKPOINT_UNSAFE: untouched,

@@ -109,12 +109,14 @@ const tolerance = 2000
 export interface KnownStore {
   /** It is known to drop user metadata. */
   dropsMarks: boolean
+  /** Its ETags are known to be MD5s. */
+  hasMd5Etags: boolean
 }
 
 export function whose(
   found: Found,
   expected: ExpectedObject,
-  { dropsMarks }: KnownStore,
+  { dropsMarks }: Pick<KnownStore, 'dropsMarks'>,
 ): Whose {
   if (found === 'refused') return 'unknown'
   if (found === 'absent' || found.size !== expected.size) return 'other'
@@ -128,6 +130,23 @@ export function whose(
   if (mark !== undefined && !dropsMarks) return 'other'
   if (verdict === 'none' || wasThereBefore(found, expected)) return 'other'
   return 'equal'
+}
+
+/**
+ * Whether an object is another's only since its ETag is not the MD5 of our bytes,
+ * where nothing says that the store's ETags are MD5s: it may be ours, or what a
+ * tool that keeps the metadata has made of it.
+ */
+export function isDoubtful(
+  found: Found,
+  expected: ExpectedObject,
+  facts: KnownStore,
+): boolean {
+  const { etag } = expected
+  if (facts.hasMd5Etags || etag === undefined) return false
+  const loose = { ...expected, etag: { ...etag, isBinding: false } }
+  const isOther = whose(found, expected, facts) === 'other'
+  return isOther && whose(found, loose, facts) === 'ours'
 }
 
 /** Whether an ETag speaks of another number of parts than ours. */
@@ -259,13 +278,10 @@ function checkEtag(found: ObjectHead, parts: readonly PartRecord[]): boolean {
   return checkObject(found, { crc64: undefined, etag }) === 'md5'
 }
 
-/**
- * What an earlier run's PutObject was to make. Not `isBinding`: the store's ETags
- * may be no MD5s, and nothing could be put again to find out.
- */
+/** What a PutObject was to make; not `isBinding`: ETags are not compared. */
 export function expectedPut(
   { size, crc64, md5, mark, before }: CompletingPutRecord,
-  { isBinding = true } = {},
+  { isBinding }: { isBinding: boolean },
 ): ExpectedObject {
   const etag = md5 === undefined ? undefined : { value: md5, isBinding }
   return { size, crc64, etag, mark, isOnly: true, begun: undefined, before }

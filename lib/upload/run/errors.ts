@@ -213,6 +213,42 @@ function isTransient(cause: unknown): boolean {
   )
 }
 
+/** What to do when nothing shows whether the object was made. */
+export function whatNext(isLogged: boolean): string {
+  return isLogged
+    ? 'the log is kept, and the same call looks again'
+    : 'without a log the same call starts over, so look at the object first'
+}
+
+/** Nothing shows whether an earlier run's object is there, and it may not be made twice. */
+export function mayNotLook(key: string, uploadId: string): UploadError {
+  return new UploadError(
+    'PAWL_COMPLETE_UNKNOWN',
+    `an earlier run has sent a Complete of upload ${uploadId}, which is no longer listed; this caller may not look whether the object is there (HEAD, which needs GetObject), and forbidOverwrite is set; nothing was sent, and the log is kept: grant the permission, and the same call looks again`,
+    { key, uploadId },
+  )
+}
+
+/**
+ * What may not be overwritten is there; `by`: an earlier run of this log has made
+ * it, of what is not known to be the same.
+ */
+export function alreadyThere(
+  key: string,
+  by: { uploadId: string } | 'another',
+): UploadError {
+  const name = JSON.stringify(key)
+  const isAnother = by === 'another'
+  const what = isAnother
+    ? `there is an object ${name} already`
+    : `an earlier run of this log has made the object ${name}, and nothing proves that it is this call's: of the same bytes, with the same options`
+  return new UploadError(
+    'PAWL_ALREADY_EXISTS',
+    `${what}; forbidOverwrite is set, and nothing was sent`,
+    { key, uploadId: isAnother ? undefined : by.uploadId },
+  )
+}
+
 export function discarded(fields: UploadErrorFields): UploadError {
   return new UploadError('PAWL_DISCARDED', 'the upload was discarded', fields)
 }
@@ -249,22 +285,6 @@ export function alreadyComplete(key: string): UploadError {
     'the object is complete: there is no upload left to discard',
     { key, completed: true },
   )
-}
-
-/**
- * Calls `end` once when it is aborted; returns how to let go of it. For one that
- * was aborted before, a tick later: from Node 24 on `pipeline` refuses a stream
- * that is destroyed, and then nobody listens to its error, which is thrown.
- */
-export function followSignal(
-  signal: AbortSignal | undefined,
-  end: (reason: unknown) => void,
-): () => void {
-  if (signal === undefined) return () => undefined
-  const onAbort = (): void => end(signal.reason)
-  if (signal.aborted) process.nextTick(onAbort)
-  else signal.addEventListener('abort', onAbort, { once: true })
-  return () => signal.removeEventListener('abort', onAbort)
 }
 
 /** For an end that the caller asked for by name; `result` says it too. */

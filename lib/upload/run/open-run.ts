@@ -26,6 +26,7 @@ import { sizeMismatch, tooManyParts } from './errors.js'
 import { Proving } from './proving.js'
 import { Reuse } from './reuse.js'
 import { Sending } from './sending.js'
+import { bounds, type Deadline } from './suspension.js'
 import { inScope, PartTracing } from './trace.js'
 
 /** Hears how its open run ends, unless it has ended it itself. */
@@ -58,7 +59,9 @@ export class OpenRun {
     this.#owner = owner
     this.#plan = plan
     this.partSize =
-      plan.mode === 'create' ? context.settings.partSize : plan.upload.partSize
+      plan.mode === 'create'
+        ? (plan.unheard?.partSize ?? context.settings.partSize)
+        : plan.upload.partSize
     this.#reuse = new Reuse(context, plan.mode !== 'create')
     this.upload = new CurrentUpload(context, plan, this.partSize)
     this.#tracing = new PartTracing(context, this.upload)
@@ -97,6 +100,11 @@ export class OpenRun {
   /** The upload in the log is gone on with, or its object claimed. */
   get isContinued(): boolean {
     return this.#plan.mode !== 'create'
+  }
+
+  /** An earlier run has put as many bytes, which may not be overwritten. */
+  mayHavePut(size: number): boolean {
+    return this.#plan.mode === 'create' && this.#plan.unheard?.size === size
   }
 
   /** An object that is there already is held against the source, part by part. */
@@ -184,6 +192,16 @@ export class OpenRun {
   /** Resolves when no part is under way, however that went. */
   async settled(): Promise<void> {
     await Promise.all(this.#tasks)
+  }
+
+  /** Lets parts end that are nearly stored, where a later run has use for them. */
+  async leaveWire(clock: Deadline): Promise<void> {
+    const { settings, sender } = this.#context
+    const { wire } = sender
+    const isOfUse = settings.isResumable && this.upload.over === undefined
+    const wait = isOfUse ? wire.lastParts(bounds.parts) : 0
+    if (wait > 0) await clock.until(wait, wire.settled())
+    wire.cut()
   }
 
   /** The end of the source: makes the object. */

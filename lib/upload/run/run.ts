@@ -9,14 +9,16 @@
  * 2. The open run's own calls, see `open-run.ts`: parts, then `finish()`.
  * 3. `suspend(reason)` at any time, also instead of 2, or `fail(error)` for what
  *    the source failed with; idempotent. After it nothing is sent or written, and
- *    the lock is free. It waits for no server, but for a Complete that was sent,
- *    and for no disk longer than two seconds.
+ *    the lock is free. It waits for no server, but for a Complete that was sent
+ *    and for parts that are about to be stored, and for neither these nor a disk
+ *    longer than two seconds.
  * 4. Await `ending`: one of the ways in `Ending`. It never rejects, and when it
  *    has settled nothing of the run is left but its log.
  *
  * The first failure wins, stops the run, and aborts `signal` with itself. A
  * failed part is never left out: no Complete without a receipt for every part.
  */
+import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { asError } from '../../errors.js'
 import { Requests } from '../calls/requests.js'
@@ -53,6 +55,8 @@ export class UploadRun {
 
   constructor(options: UploadRunOptions) {
     this.#options = options
+    // They end all calls of the upload: many listeners are no leak.
+    setMaxListeners(0, this.#stop.signal, this.#stopComplete.signal)
   }
 
   /** Aborted, with the reason, when the run has stopped. */
@@ -146,7 +150,13 @@ export class UploadRun {
       settings,
       log,
       requests,
-      sender: new PartSender(settings, requests, slots, progress),
+      sender: new PartSender({
+        settings,
+        requests,
+        slots,
+        progress,
+        stopped: signal,
+      }),
       progress,
       emit,
       scope,
@@ -209,6 +219,7 @@ export class UploadRun {
     scope?.suspending(reason)
     this.#stop.abort(reason)
     const clock = new Deadline(settings.environment)
+    await this.#open?.leaveWire(clock)
     // A Complete that was sent is waited for: its answer decides what is true.
     await clock.until(bounds.complete, this.#open?.finishing)
     this.#stopComplete.abort(reason)

@@ -7,7 +7,13 @@ import type { Environment, Timer } from '../../environment.js'
 import type { UploadLog } from './log.js'
 
 /** Up to when something is waited for, ms from the start. */
-export const bounds = { complete: 1200, work: 1500, receipts: 1700, log: 1900 }
+export const bounds = {
+  parts: 1200,
+  complete: 1200,
+  work: 1500,
+  receipts: 1700,
+  log: 1900,
+}
 
 /** One clock for several waits. */
 export class Deadline {

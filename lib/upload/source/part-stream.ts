@@ -7,6 +7,7 @@
  */
 import { Transform, type TransformCallback } from 'node:stream'
 import { asError, invalidOption } from '../../errors.js'
+import { checkKnownOptions } from '../../known-options.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
 import { ChunkCollections } from './chunk-collections.js'
 import { PartBuffers, together } from './part-buffers.js'
@@ -38,6 +39,11 @@ export interface PartStreamOptions {
  * }
  */
 export function createPartStream(options: PartStreamOptions): Transform {
+  checkKnownOptions(options, {
+    of: 'createPartStream',
+    names: ['partSize', 'buffers'],
+    elsewhere: { size: 'partSize' },
+  })
   const { partSize, buffers = 2 } = options
   for (const [name, value] of Object.entries({ partSize, buffers })) {
     if (!Number.isSafeInteger(value) || value < 1) {

@@ -199,6 +199,8 @@ export class DiskModel {
       read: async (into, position) =>
         inode.bytes.copy(into, 0, position, position + into.length),
       write: (bytes) => this.#write(process, path, inode, fd, bytes),
+      // Its files are of one user and one mode.
+      chmod: async () => undefined,
       datasync: () =>
         this.#do(process, 'datasync', path, () => {
           inode.durable = inode.bytes

@@ -2,6 +2,7 @@
  * What must be true, each as a sentence and as a look at the truth: never at
  * what the library or the store says of itself, unless that is what is judged.
  */
+import type { LogState } from '../../../lib/checkpoint/fold.js'
 import type { UploadResult } from '../../../lib/upload/options/result.js'
 import { key, logPath } from '../places.js'
 import type { Run } from '../run.js'
@@ -123,7 +124,7 @@ export const afterRun: readonly Check<[Run]>[] = [
         happened(world, ['denied', 'right-lost', 'empty-etag'])
       // Without a mark, equal is all that can be known of an older log's object.
       const isEqual =
-        truth.traits.marks === 'dropped' &&
+        truth.current(key)?.mark === undefined &&
         happened(world, ['second-machine', 'log-restored'])
       const isExcused = mayNotLook || isEqual || isRewritten(scene, run, result)
       return isShown || isExcused || scene.denied.has('headObject')
@@ -269,10 +270,11 @@ export const atTheEnd: readonly Check<[]>[] = [
         const { result } = run.outcome
         const { uploadId } = result
         const broken = scene.truth.objects.find(
-          ({ upload, bytes }) =>
+          ({ upload, bytes, by }) =>
             uploadId !== undefined &&
             upload?.id === uploadId &&
             !isOneOf(bytes, run.sources) &&
+            !isLateVersion(scene, by, run) &&
             !isDamagedUnseen(scene, run, false),
         )
         if (broken !== undefined) return `the object of ${uploadId} has changed`
@@ -318,7 +320,19 @@ function mayBreakLater({ world, truth }: Scene): boolean {
     'late-effect',
     'late-effect-cut',
   ]
-  return truth.traits.completedUpload === 'listed' && happened(world, breaking)
+  const { completedUpload, marks } = truth.traits
+  // Without a mark nothing shows what a log has missed.
+  const isUnseen = marks === 'dropped' && happened(world, unknownLogs)
+  return completedUpload === 'listed' && (isUnseen || happened(world, breaking))
+}
+
+/** Where every Complete makes a version, an earlier run's makes one when it lands. */
+function isLateVersion(
+  { truth: { traits } }: Scene,
+  by: Actor,
+  { number }: Run,
+): boolean {
+  return traits.completeAgain === 'another-version' && by.run !== number
 }
 
 /** What can make a log another than the last run has left. */
@@ -370,6 +384,9 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   // The condition goes with Complete and PutObject: with it, it is another call.
   const { forbidOverwrite } = plan.object
   if (maker?.plan.object.forbidOverwrite !== forbidOverwrite) return undefined
+  // What was proved by less than this call's proof is not known for its bytes.
+  const isStronger = plan.proof === 'sha256' && maker.plan.proof !== 'sha256'
+  if (isStronger && top.upload !== undefined) return undefined
   const isTold = runs.some(
     ({ outcome: other }) =>
       other?.kind === 'success' && other.result.uploadId === top.upload?.id,
@@ -382,8 +399,8 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   ) {
     return undefined
   }
-  // Killed when its log was gone already, it can only have succeeded.
-  if (maker?.outcome?.kind === 'killed' && maker.leftLog === undefined) {
+  // Killed when its log was gone or said so already, it can only have succeeded.
+  if (maker?.outcome?.kind === 'killed' && isOver(maker.leftLog)) {
     return undefined
   }
   // What is not as it was sent, by an answer, was told of as that.
@@ -396,6 +413,11 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   return canBeSeen && !isTold && maker.plan.log
     ? `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
     : undefined
+}
+
+/** Nothing is left to do for the next run. */
+function isOver(log: LogState | undefined): boolean {
+  return log === undefined || (log.put ?? log.upload)?.isTold === true
 }
 
 function errorOf(outcome: Run['outcome']): Failure {
@@ -463,10 +485,10 @@ function successIsTrue(
   if (run.plan.verify === false && isMixedByOthers(scene)) return undefined
   const made = madeBy(scene, result)
   const there = scene.truth.current(key)
-  // Without a mark, equal is all that can be known after a put unheard.
+  // Without a mark, equal is all that can be known of an object.
   const isEqual =
     scene.truth.traits.marks === 'dropped' &&
-    scene.world.happened.has('others-put-equal')
+    happened(scene.world, ['others-put-equal', 'second-machine'])
   if (made.length === 0 && isEqual) return undefined
   if (made.length === 0) {
     return `${run.actor.name} resolves, and its upload has made nothing: ${there === undefined ? 'no object is there' : `what is there was made by ${there.by.name}`}`
@@ -492,6 +514,8 @@ function resultIsTrue(
     (object) => object.etag.toLowerCase() === etag.toLowerCase(),
   )
   if (right.length === 0 && isRewritten(scene, run, result)) return undefined
+  const isPut = result.uploadId === undefined
+  if (right.length === 0 && isDamagedUnseen(scene, run, isPut)) return undefined
   // An equal object of others, where the answer to Complete had no ETag.
   const isOthers =
     scene.world.happened.has('empty-etag') &&
@@ -545,14 +569,11 @@ function resultIsTrue(
 function isRewritten(
   { truth, world }: Scene,
   { plan }: Run,
-  { etag, size, uploadId }: UploadResult,
+  { etag, size }: UploadResult,
 ): boolean {
   const { digest, etags } = truth.traits
   const isMd5 = digest === 'md5' && etags === 'md5'
-  // A put that may not be repeated is known by its mark and size alone.
-  const isPut = uploadId === undefined && plan.object.forbidOverwrite
-  const isCompared =
-    plan.verify !== false && ((isMd5 && !isPut) || isCrc(digest))
+  const isCompared = plan.verify !== false && (isMd5 || isCrc(digest))
   if (isCompared || !world.happened.has('others-copy-mark')) return false
   return truth.objects.some(
     (object) =>
@@ -569,14 +590,15 @@ function isUntold(
   { plan }: Run,
   objects: readonly StoredObject[],
 ): boolean {
-  const { completeEtag, headLag, marks, digest, etags } = truth.traits
+  const { completeEtag, headLag, digest, etags } = truth.traits
   const isEmpty = completeEtag === 'empty' || world.happened.has('empty-etag')
   const top = truth.current(key, headLag)
   const mayNotLook =
     denied.has('headObject') || world.happened.has('denied') || headLag > 0
   // Without a mark and without digests it cannot be known for ours.
   const isCompared = isCrc(digest) || (etags === 'md5' && plan.verify !== false)
-  const isUnknown = marks === 'dropped' && !isCompared
+  const isMarked = objects.every(({ mark }) => mark !== undefined)
+  const isUnknown = !isMarked && !isCompared
   return (
     isEmpty &&
     (mayNotLook || isUnknown || top === undefined || !objects.includes(top))
@@ -678,7 +700,8 @@ function sentAgain(scene: Scene, run: Run): string | undefined {
         partNumber === number &&
         at <= run.startedAt,
     )
-    const own = source?.subarray(offset, offset + size)
+    // A short part is as it was only while it is the last.
+    const own = source?.subarray(offset, offset + (upload?.partSize ?? size))
     if (stored === undefined || !isOneOf(stored.bytes, own ? [own] : [])) {
       continue
     }

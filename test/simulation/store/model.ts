@@ -344,8 +344,9 @@ function isCertain(error: unknown): boolean {
   const { kind, cause } = error
   const isUnsent =
     (cause as { code?: string } | undefined)?.code === 'ECONNREFUSED'
-  const unsure = ['network', 'timeout', 'server', 'response', 'no-upload']
-  return isUnsent || ![...unsure, 'conflict'].includes(kind)
+  const silent = ['network', 'timeout', 'response', 'no-upload']
+  const busy = ['server', 'throttled', 'conflict']
+  return isUnsent || ![...silent, ...busy].includes(kind)
 }
 
 type Chosen = Fault & { random: Random }

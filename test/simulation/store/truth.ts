@@ -211,9 +211,12 @@ export class StoreTruth {
     const part = { bytes, etag, at: this.#world.now, by }
     upload.parts.set(partNumber, part)
     this.partsSent.push({ ...part, uploadId, partNumber })
-    // The object is a list of the parts, whatever these are by now.
-    if (upload.object !== undefined) {
-      upload.object.bytes = Buffer.concat(
+    // The object is a list of the parts, whatever these are by now; one that
+    // was replaced is nothing any more.
+    const { object } = upload
+    const isThere = this.traits.versions || this.current(upload.key) === object
+    if (object !== undefined && isThere) {
+      object.bytes = Buffer.concat(
         [...upload.parts.keys()]
           .toSorted((a, b) => a - b)
           .map((number) => upload.parts.get(number)?.bytes ?? new Uint8Array()),

@@ -1,0 +1,199 @@
+/** Names of options that nobody reads are refused, before anything else happens. */
+import { checkKnownOptions, type KnownOptions } from '../../known-options.js'
+import type {
+  CallbackOptions,
+  EncryptionOptions,
+  ObjectOptions,
+} from '../../store/object-store.js'
+import type { UploadEvents } from './events.js'
+import type {
+  RetryOptions,
+  TimeoutOptions,
+  UploadFileOptions,
+  UploadOptions,
+  UploadStreamOptions,
+} from './options.js'
+
+/** All names of a type of options: one that is missing here does not compile. */
+type NamesOf<Options> = Record<keyof Options, true>
+
+const common: NamesOf<UploadOptions> = {
+  beforeComplete: true,
+  concurrency: true,
+  key: true,
+  mark: true,
+  memory: true,
+  object: true,
+  onSourceChange: true,
+  partSize: true,
+  proof: true,
+  requestPayer: true,
+  retry: true,
+  sequential: true,
+  signal: true,
+  store: true,
+  timeout: true,
+  trafficLimit: true,
+  trustLog: true,
+  verify: true,
+}
+
+const ofStream: NamesOf<UploadStreamOptions> = {
+  ...common,
+  checkpoint: true,
+  highWaterMark: true,
+  size: true,
+  sourceId: true,
+}
+
+const ofFile: NamesOf<UploadFileOptions> = {
+  ...common,
+  checkpoint: true,
+  checkpointDir: true,
+  multipartThreshold: true,
+  on: true,
+  onProgress: true,
+  prove: true,
+}
+
+const ofObject: NamesOf<ObjectOptions> = {
+  acl: true,
+  cacheControl: true,
+  callback: true,
+  contentDisposition: true,
+  contentEncoding: true,
+  contentType: true,
+  encryption: true,
+  expires: true,
+  forbidOverwrite: true,
+  headers: true,
+  metadata: true,
+  storageClass: true,
+  tagging: true,
+}
+
+const ofCallback: NamesOf<CallbackOptions> = {
+  body: true,
+  bodyType: true,
+  host: true,
+  sni: true,
+  url: true,
+  variables: true,
+}
+
+const ofEncryption: NamesOf<EncryptionOptions> = {
+  algorithm: true,
+  dataEncryption: true,
+  keyId: true,
+}
+
+const ofRetry: NamesOf<RetryOptions> = {
+  attempts: true,
+  baseDelay: true,
+  maxDelay: true,
+  patience: true,
+}
+
+const ofTimeout: NamesOf<TimeoutOptions> = {
+  complete: true,
+  connect: true,
+  headers: true,
+  stall: true,
+}
+
+const events: NamesOf<Omit<UploadEvents, 'progress'>> = {
+  initiated: true,
+  left: true,
+  part: true,
+  restarted: true,
+  resumed: true,
+  retry: true,
+}
+
+const ofTheObject = Object.fromEntries(
+  Object.keys(ofObject).map((name) => [name, `object: { ${name} }`]),
+)
+
+/** Names that other libraries have. */
+const elsewhere: Record<string, string> = {
+  ...ofTheObject,
+  abortSignal: 'signal',
+  attempts: 'retry: { attempts }',
+  bucket: 'the store',
+  maxRetries: 'retry: { attempts }',
+  meta: 'object: { metadata }',
+  mime: 'object: { contentType }',
+  parallel: 'concurrency',
+  queueSize: 'concurrency',
+  tags: 'object: { tagging }',
+}
+
+const stream: KnownOptions = {
+  of: 'createResumableUploadStream',
+  names: Object.keys(ofStream),
+  elsewhere: {
+    ...elsewhere,
+    checkpointDir: 'checkpoint, which may be a directory',
+    multipartThreshold: 'uploadFile, which has it',
+    on: 'upload.on(…)',
+    onProgress: "upload.on('progress', …)",
+    progress: "upload.on('progress', …)",
+    prove: 'uploadFile, which has it',
+  },
+}
+
+const file: KnownOptions = {
+  of: 'uploadFile',
+  names: Object.keys(ofFile),
+  elsewhere: {
+    ...elsewhere,
+    highWaterMark: 'createResumableUploadStream, which has it',
+    progress: 'onProgress',
+    size: 'nothing: a file has its own',
+    sourceId: 'nothing: a file has its own identity',
+  },
+}
+
+/** Throws `PAWL_INVALID_OPTION` with the name that was meant. */
+export function checkStreamOptions(options: UploadStreamOptions): void {
+  checkKnownOptions(options, stream)
+  checkInner(options)
+}
+
+/** The same for a file. */
+export function checkFileOptions(options: UploadFileOptions): void {
+  checkKnownOptions(options, file)
+  checkInner(options)
+  check('on', options.on, events, { progress: 'onProgress' })
+}
+
+/** The options that go into every request. */
+export function checkRequestOptions({
+  retry,
+  timeout,
+}: Pick<UploadOptions, 'retry' | 'timeout'>): void {
+  check('retry', retry, ofRetry)
+  check('timeout', timeout, ofTimeout)
+}
+
+function checkInner(options: UploadOptions): void {
+  checkRequestOptions(options)
+  const { object } = options
+  check('object', object, ofObject, { meta: 'metadata', tags: 'tagging' })
+  check('object.callback', object?.callback, ofCallback)
+  check('object.encryption', object?.encryption, ofEncryption)
+}
+
+function check(
+  of: string,
+  given: unknown,
+  names: Record<string, true>,
+  other: Readonly<Record<string, string>> = {},
+): void {
+  if (given === undefined) return
+  checkKnownOptions(given, {
+    of,
+    names: Object.keys(names),
+    elsewhere: other,
+  })
+}
