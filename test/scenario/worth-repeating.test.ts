@@ -2,8 +2,6 @@
  * Whether the same call, made again, may succeed: nobody is asked to repeat what
  * cannot, and what is stored is kept for when it can.
  */
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,6 +17,7 @@ import {
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { suspendAfter } from '../support/lost-answers.js'
+import { closedPort } from '../support/raw-server.js'
 import { smallStore, wrapStore } from '../support/small-store.js'
 import {
   key,
@@ -30,16 +29,6 @@ import {
 const test = besideEachOther(t)
 const bytes = noise(6 * part)
 const retry = { attempts: 2, baseDelay: 1 }
-
-/** A port of loopback at which nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 interface Trouble {
   code: string

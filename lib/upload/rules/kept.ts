@@ -82,7 +82,7 @@ const logMayRecover = new Set([
   'EPIPE',
 ])
 /** Before any answer of a host these are typing errors. */
-const wrongAddress = new Set(['ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN'])
+const wrongAddress = new Set(['ENOTFOUND', 'ECONNREFUSED'])
 const certificate = /CERT|UNABLE_TO_|SELF_SIGNED|ALTNAME|ERR_SSL|EPROTO/
 const provider = /^(E[A-Z]+|UND_ERR_[A-Z_]+|TimeoutError|AbortError)$/
 

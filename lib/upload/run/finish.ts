@@ -7,6 +7,7 @@
  * checked before it, since OSS reports a wrong object only after it has replaced
  * the old one.
  */
+import { hasMd5 } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
@@ -213,7 +214,7 @@ async function finishWithPut(
   replaced?: ReplacedUpload,
 ): Promise<UploadResult> {
   const { settings } = context
-  content.expect('md5')
+  if (hasMd5()) content.expect('md5')
   const crc64 = settings.crc.isWanted
     ? await content.digest(settings.crc.variant)
     : undefined

@@ -189,6 +189,13 @@ const cases: [
     false,
   ],
   [
+    'a resolver that is away from the start',
+    failure('PAWL_NETWORK', { systemCode: 'EAI_AGAIN' }),
+    { hasAnswered: false },
+    'log',
+    true,
+  ],
+  [
     'refused later',
     failure('PAWL_NETWORK', { systemCode: 'ECONNREFUSED' }),
     {},
