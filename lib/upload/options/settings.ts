@@ -7,11 +7,12 @@ import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
+import { hasMd5 } from '../../hash/md5.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
 import type { UploadEnvironment } from './environment.js'
-import type { MemorySettings } from './memory.js'
+import { type MemorySettings, mustHaveRoom } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
 import type {
   Proof,
@@ -78,7 +79,9 @@ export function readStreamSettings(
   environment: UploadEnvironment,
 ): UploadSettings {
   checkStreamOptions(options)
-  return readSettings(options, environment)
+  const settings = readSettings(options, environment)
+  mustHaveRoom(settings.partSize, settings)
+  return settings
 }
 
 export function readSettings(
@@ -170,8 +173,14 @@ function readVerify(given: Verify | undefined, store: ObjectStore): Verify {
       : store.digest === 'md5'
         ? 'md5'
         : false
+  if (given !== undefined) oneOf('verify', given, ['crc64', 'md5', false])
+  if ((given ?? own) === 'md5' && !hasMd5()) {
+    throw new UploadError(
+      'PAWL_VERIFY_UNSUPPORTED',
+      "verify: 'md5', which is what this store compares, needs an MD5, and this Node has none (FIPS); give verify: false, or a store with a CRC-64, such as s3Store({ checksum: 'crc64nvme' })",
+    )
+  }
   if (given === undefined) return own
-  oneOf('verify', given, ['crc64', 'md5', false])
   if (given === 'crc64' && own !== 'crc64') {
     throw new UploadError(
       'PAWL_VERIFY_UNSUPPORTED',

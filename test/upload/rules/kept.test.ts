@@ -26,6 +26,7 @@ function failure(
 const kept: Circumstances = {
   isKept: true,
   hasAnswered: true,
+  hasAnsweredNow: true,
   isSecond: false,
 }
 
@@ -212,7 +213,7 @@ const cases: [
   [
     'a captive portal',
     failure('PAWL_RESPONSE'),
-    { hasAnswered: false },
+    { hasAnsweredNow: false },
     'log',
     false,
   ],
