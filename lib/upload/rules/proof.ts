@@ -159,6 +159,15 @@ export function hasOtherParts(
   return bareEtag(etag).split('-')[1] !== ours.value.split('-')[1]
 }
 
+/** Whether an object is of parts whose MD5s are known not to be ours. */
+export function isOfOtherParts(
+  { etag, isOpaque }: Pick<ObjectReceipt, 'etag' | 'isOpaque'>,
+  ours: ExpectedEtag | undefined,
+): boolean {
+  if (ours?.isBinding !== true || isOpaque === true) return false
+  return formOf(etag) === 'parts' && !sameEtag(etag, ours.value)
+}
+
 /** An object of parts has another form of ETag than one that was put whole. */
 function isOtherMaking(
   { etag, isOpaque }: ObjectHead,
