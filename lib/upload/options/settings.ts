@@ -11,7 +11,7 @@ import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
 import type { UploadEnvironment } from './environment.js'
-import type { MemorySettings } from './memory.js'
+import { type MemorySettings, mustHaveRoom } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
 import type {
   Proof,
@@ -78,7 +78,9 @@ export function readStreamSettings(
   environment: UploadEnvironment,
 ): UploadSettings {
   checkStreamOptions(options)
-  return readSettings(options, environment)
+  const settings = readSettings(options, environment)
+  mustHaveRoom(settings.partSize, settings)
+  return settings
 }
 
 export function readSettings(
