@@ -29,6 +29,7 @@ const all = [
   'compress',
   'log',
   'scale',
+  'commands',
   'memory',
 ]
 const { values: flags, positionals } = parseArgs({

@@ -78,6 +78,8 @@ export interface UploadErrorFields {
   resumable?: boolean | undefined
   /** The same call may well succeed with nothing changed. */
   transient?: boolean | undefined
+  /** ms that who refused asks to wait: a server, or who holds a log. */
+  retryAfter?: number | undefined
   /** HTTP status. Absent when no answer came. */
   status?: number | undefined
   /** The server's own error code, such as `NoSuchBucket`. */
@@ -137,6 +139,8 @@ export class UploadError extends Error {
   readonly resumable: boolean
   /** The same call may well succeed with nothing changed: worth repeating. */
   readonly transient: boolean
+  /** ms that who refused asks to wait: a server, or who holds a log. */
+  declare readonly retryAfter?: number
   /** HTTP status; absent when no answer came. */
   declare readonly status?: number
   /** The server's own error code, such as `NoSuchBucket`. */

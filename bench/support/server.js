@@ -9,8 +9,10 @@
  * are right: what is sent repeats itself, so that the CRC of every part is in a
  * table and costs the server nothing (`{ crc64: { [size]: string[] } }` from the
  * parent, by position in the period). ETags are the Content-MD5 where one was
- * sent, else the part's number.
+ * sent, else the part's number; of a small object always its MD5, as clients of
+ * other people look at it.
  */
+import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
 import { combineCrc64 } from '../../dist/hash/crc64.js'
 
@@ -22,6 +24,7 @@ let uploadsBegun = 0
 process.on('message', (message) => {
   if (message.crc64 !== undefined) crc64Table = message.crc64
   if (message.ask === 'cpu') process.send({ cpu: process.cpuUsage() })
+  if (message.ask === 'objects') process.send({ objects: objects.size })
 })
 process.on('disconnect', () => process.exit())
 
@@ -34,6 +37,8 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 511 }, () =>
 )
 
 const endOfHead = Buffer.from('\r\n\r\n')
+/** Objects up to this, in bytes, are hashed where no Content-MD5 came with them. */
+const largestHashed = 64 * 1024
 /** Bodies as large as this are never collected. */
 const largestKept = 4 * 1024 * 1024
 
@@ -96,8 +101,9 @@ class Connection {
     const md5 = header('content-md5')
     this.#request = { method, path, query, size, md5 }
     this.#left = size
-    this.#kept =
-      method === 'POST' && size > 0 && size <= largestKept ? [] : undefined
+    const isHashed = method === 'PUT' && md5 === undefined && query.size === 0
+    const most = method === 'POST' ? largestKept : isHashed ? largestHashed : 0
+    this.#kept = size > 0 && size <= most ? [] : undefined
     if (header('expect') !== undefined) {
       this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n')
     }
@@ -105,7 +111,10 @@ class Connection {
 
   #answer() {
     const request = this.#request
-    const body = this.#kept && Buffer.concat(this.#kept).toString()
+    const body = this.#kept && Buffer.concat(this.#kept)
+    if (request.method === 'PUT' && body !== undefined) {
+      request.md5 = createHash('md5').update(body).digest('base64')
+    }
     this.#request = undefined
     this.#kept = undefined
     const {
@@ -170,6 +179,7 @@ function answer({ method, path, query, size, md5 }, body) {
       xml: `<ListMultipartUploadsResult><Bucket>${bucket}</Bucket><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>`,
     }
   }
+  if (method === 'GET' && !isObject) return ofBucket(bucket, query)
   if (method === 'DELETE') {
     if (uploadId === null) objects.delete(path)
     else uploads.delete(uploadId)
@@ -187,6 +197,15 @@ function answer({ method, path, query, size, md5 }, body) {
     return { headers, length: object.size }
   }
   return {}
+}
+
+/** Nothing is ever listed: every client sends all of its files. */
+function ofBucket(bucket, query) {
+  return query.has('location')
+    ? { xml: '<LocationConstraint>us-east-1</LocationConstraint>' }
+    : {
+        xml: `<ListBucketResult><Name>${bucket}</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>`,
+      }
 }
 
 const noUpload = {

@@ -15,6 +15,12 @@ export async function startServer(crc64) {
       const [{ cpu }] = await once(server, 'message')
       return (cpu.user + cpu.system) / 1e6
     },
+    /** How many objects it has been given, each key counted once. */
+    async objects() {
+      server.send({ ask: 'objects' })
+      const [{ objects }] = await once(server, 'message')
+      return objects
+    },
     stop: () => server.disconnect(),
   }
 }

@@ -14,6 +14,8 @@ const services: Partial<Record<string, Service>> = {
   checksum: 's3',
   equalParts: 's3',
   signature: 'oss',
+  dataEncryption: 'oss',
+  customerKey: 's3',
   callbackUrl: 'oss',
   callbackBody: 'oss',
   callbackBodyType: 'oss',

@@ -5,7 +5,7 @@
  * already is gone on with, wherever it is.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { access, open, readdir, unlink } from 'node:fs/promises'
+import { open, readdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { makeStateDirectory, stateDirectory } from './state-directory.js'
 
@@ -21,12 +21,18 @@ export interface LogPlaceOptions {
 export class LogPlaces {
   readonly #writable = new Map<string, Promise<boolean>>()
   readonly #logged = new Map<string, Promise<ReadonlySet<string>>>()
+  /** Names in state directories. */
+  readonly #kept = new Map<string, Promise<ReadonlySet<string>>>()
 
   /** The path of a log in the state directory; undefined when there is none. */
   async existing(options: LogPlaceOptions): Promise<string | undefined> {
     const { environment = process.env } = options
-    const path = join(stateDirectory(environment), nameOf(options))
-    return (await exists(path)) ? path : undefined
+    const directory = stateDirectory(environment)
+    // Ten thousand files are looked for in one reading of it.
+    const asked = this.#kept.get(directory) ?? namesIn(directory)
+    this.#kept.set(directory, asked)
+    const name = nameOf(options)
+    return (await asked).has(name) ? join(directory, name) : undefined
   }
 
   /** A path for the log; undefined: where the library puts it. */
@@ -71,9 +77,9 @@ export const logEnding = /(?:^|\.)[0-9a-f]{32}\.pawl$/
 
 /** Names of the files that have a log beside them; empty for a long one. */
 async function filesWithLogs(directory: string): Promise<ReadonlySet<string>> {
-  const names = await readdir(directory).catch(() => [])
+  const names = await namesIn(directory)
   return new Set(
-    names
+    [...names]
       .filter((name) => logEnding.test(name))
       .map((name) => name.replace(logEnding, '')),
   )
@@ -86,11 +92,8 @@ function nameOf({ identity, key, path }: LogPlaceOptions): string {
   return `${digest.slice(0, 32)}.pawl`
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
+async function namesIn(directory: string): Promise<ReadonlySet<string>> {
+  return new Set(await readdir(directory).catch(() => []))
 }
 
 /** Tried, since permissions do not say it: file systems may be read-only. */

@@ -2,6 +2,7 @@
 import process from 'node:process'
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { UploadError } from '../index.js'
+import { customerKeyHeaders } from './customer-key.js'
 import { completionFor, shells } from './completion.js'
 import { discard } from './discard.js'
 import { exitCodes, type TaskKind } from './exit-code.js'
@@ -104,9 +105,16 @@ export async function run(
           if (sources.length === 0 && flags.exec === undefined) {
             task.misuse('name what to upload: files, - or --exec, then the URL')
           }
-          await withTarget(url, flags, (target) =>
-            put({ ...task, sources, target, flags }),
-          )
+          await withTarget(url, flags, async (target) => {
+            const own = await customerKeyHeaders(
+              flags.customerKey,
+              target.service,
+              process.env,
+            )
+            const header = own && { header: { ...flags.header, ...own } }
+            const all = { ...flags, ...header }
+            await put({ ...task, sources, target, flags: all })
+          })
         },
         isStream ? 'stream' : 'file',
       )

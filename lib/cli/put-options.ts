@@ -1,6 +1,8 @@
 /** The flags of `pawl put`, and what they are as options of the library. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import { UploadError } from '../index.js'
 import type { ObjectOptions, ObjectStore, UploadOptions } from '../index.js'
+import { flagOf } from './foreign-flags.js'
 import type { LogPlaces } from './log-place.js'
 import { given } from './target.js'
 import { parseDuration, parseSize, parseWholeNumber } from './units.js'
@@ -46,6 +48,9 @@ export interface PutFlags {
   tag?: Record<string, string>
   encryption?: string
   encryptionKeyId?: string
+  dataEncryption?: string
+  /** A file. */
+  customerKey?: string
   forbidOverwrite?: true
   callbackUrl?: string[]
   callbackBody?: string
@@ -143,6 +148,11 @@ export function addPutFlags(command: Command): Command {
     .option('--tag <name=value>', 'a tag; repeatable', pair('='))
     .option('--encryption <algorithm>', 'AES256, KMS, SM4 or aws:kms')
     .option('--encryption-key-id <id>')
+    .option('--data-encryption <algorithm>', 'OSS, with KMS: SM4')
+    .option(
+      '--customer-key <file>',
+      'S3: a key of your own, 32 bytes; PAWL_CUSTOMER_KEY has it in base64',
+    )
     .option('--forbid-overwrite', 'fail when the object exists already')
     .option('--no-mark', 'no metadata by which the upload knows its object')
     .option('--header <name:value>', 'any header; repeatable', pair(':'))
@@ -225,7 +235,8 @@ export function uploadOptionsOf(
 }
 
 function objectOf(flags: PutFlags): ObjectOptions {
-  const { encryption, encryptionKeyId: keyId } = flags
+  mustGoWith(flags)
+  const { encryption, encryptionKeyId: keyId, dataEncryption } = flags
   const { callbackUrl: url, callbackBody: body = '' } = flags
   const { callbackBodyType: bodyType, callbackHost: host } = flags
   return given({
@@ -243,7 +254,7 @@ function objectOf(flags: PutFlags): ObjectOptions {
     encryption:
       encryption === undefined
         ? undefined
-        : { algorithm: encryption, ...given({ keyId }) },
+        : { algorithm: encryption, ...given({ keyId, dataEncryption }) },
     callback:
       url === undefined
         ? undefined
@@ -253,6 +264,30 @@ function objectOf(flags: PutFlags): ObjectOptions {
             ...given({ bodyType, host, variables: flags.callbackVar }),
           },
   })
+}
+
+/** Flags that say more of another one. */
+const companions = {
+  encryption: ['encryptionKeyId', 'dataEncryption'],
+  callbackUrl: [
+    'callbackBody',
+    'callbackBodyType',
+    'callbackHost',
+    'callbackVar',
+  ],
+} as const
+
+/** Alone they would be dropped, as if they had been obeyed. */
+function mustGoWith(flags: PutFlags): void {
+  for (const name of ['encryption', 'callbackUrl'] as const) {
+    const alone = companions[name].find((one) => flags[one] !== undefined)
+    if (flags[name] === undefined && alone !== undefined) {
+      throw new UploadError(
+        'PAWL_INVALID_OPTION',
+        `${flagOf(alone)} needs ${flagOf(name)}`,
+      )
+    }
+  }
 }
 
 /** Collects `name=value` pairs of a flag that may be given again. */

@@ -2,6 +2,8 @@
 
 /** How far back the rate looks, ms. */
 const span = 10_000
+/** ms between two samples that are kept; thousands of files tell of more. */
+const step = 100
 
 export class Rate {
   readonly #samples: { time: number; value: number }[] = []
@@ -9,6 +11,11 @@ export class Rate {
   /** `value` must not shrink; `time` in ms. */
   add(value: number, time: number): void {
     const samples = this.#samples
+    const [before, last] = samples.slice(-2)
+    if (last !== undefined && before && time - before.time < step) {
+      Object.assign(last, { time, value })
+      return
+    }
     samples.push({ time, value })
     // One sample from before the span stays, to measure from.
     while (samples.length > 2 && time - (samples[1]?.time ?? time) >= span) {

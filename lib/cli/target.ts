@@ -40,6 +40,7 @@ export interface StoreFlags {
 }
 
 export interface Target {
+  service: Service
   store: ObjectStore
   bucket: string
   /** May be empty. */
@@ -77,6 +78,7 @@ export async function openTarget(
   )
   return {
     ...targetOf(await wanted(route), route),
+    service,
     bucket,
     key,
     urlOf: (name) => `${scheme}://${bucket}/${name}`,
@@ -186,6 +188,7 @@ async function openLocal(
   })
   return {
     ...targetOf(store, route),
+    service: 'oss',
     bucket,
     key: names.map(decodeURIComponent).join('/'),
     urlOf: (key) =>

@@ -27,11 +27,18 @@ export async function discardUpload(
   checkpoint: Checkpoint,
 ): Promise<void> {
   let log: UploadLog | undefined
+  let hasAnswered = false
+  const { signal } = new AbortController()
+  const requests = new Requests(settings, signal, () => undefined)
+  requests.onAnswer = () => {
+    settings.environment.facts.of(settings.store).hasAnswered = true
+    hasAnswered = true
+  }
   try {
     log = await UploadLog.open(checkpoint, settings)
-    await discardLogged(settings, log)
+    await discardLogged(settings, log, requests)
   } catch (error) {
-    tellKept(asError(error), settings, log)
+    tellKept(asError(error), settings, { log, hasAnswered })
     throw error
   } finally {
     await log?.checkpoint.close()
@@ -41,9 +48,8 @@ export async function discardUpload(
 async function discardLogged(
   settings: UploadSettings,
   log: UploadLog,
+  requests: Requests,
 ): Promise<void> {
-  const { signal } = new AbortController()
-  const requests = new Requests(settings, signal, () => undefined)
   await mustNotBeComplete(settings, log, requests)
   const current = log.state.upload
   if (current !== undefined && current.voided === undefined) {

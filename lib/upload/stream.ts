@@ -40,7 +40,6 @@ import {
   type StoredParts,
   vouchedParts,
 } from './rules/skip.js'
-import { type Cutter, cutterOf } from './run/cutter.js'
 import { Deferred } from './run/deferred.js'
 import {
   alreadyComplete,
@@ -53,6 +52,7 @@ import {
 import type { Ending } from './run/context.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
+import { cutterOf, type StreamCutter } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
 import { LargeReads } from './source/large-reads.js'
 
@@ -98,7 +98,7 @@ export class ResumableUploadStream extends Writable {
   readonly #run: UploadRun
   readonly #largeReads = new LargeReads()
   #openRun: OpenRun | undefined
-  #cutter: Cutter | undefined
+  #cutter: StreamCutter | undefined
   #isSkipped = false
   #isTaking = false
   #finished: UploadResult | undefined
@@ -325,7 +325,7 @@ export class ResumableUploadStream extends Writable {
   }
 
   /** Set when the run is open; nothing is written before that. */
-  #makeCutter: (() => Cutter) | undefined
+  #makeCutter: (() => StreamCutter) | undefined
 
   #isBegun(): boolean {
     return this.#isTaking || this.writableLength > 0 || this.writableEnded

@@ -178,6 +178,41 @@ test('s3:// and oss:// with an endpoint', async (t) => {
   t.ok(d.server.requests.some(({ dialect }) => dialect === 's3'))
 })
 
+test('encryption reaches the wire, with a key of a file too', async (t) => {
+  const d = await cliDesk(t)
+  const aws = {
+    AWS_ACCESS_KEY_ID: 'dev',
+    AWS_SECRET_ACCESS_KEY: 'dev-secret',
+    AWS_ENDPOINT_URL: d.server.endpoint,
+  }
+  const key = '0123456789abcdefghijklmnopqrstuv'
+  await writeFile(join(d.directory, 'own.key'), key)
+  const kms = '--encryption KMS --encryption-key-id id --data-encryption SM4'
+  const rows: [line: string, headers: Record<string, string>][] = [
+    [
+      `pawl put ${kms} db.dump $URL/a`,
+      {
+        'x-oss-server-side-encryption': 'KMS',
+        'x-oss-server-side-encryption-key-id': 'id',
+        'x-oss-server-side-data-encryption': 'SM4',
+      },
+    ],
+    [
+      'pawl put --customer-key own.key db.dump s3://examplebucket/b',
+      {
+        'x-amz-server-side-encryption-customer-algorithm': 'AES256',
+        'x-amz-server-side-encryption-customer-key':
+          Buffer.from(key).toString('base64'),
+      },
+    ],
+  ]
+  for (const [line, headers] of rows) {
+    const { log } = await d.script(line, aws).ended
+    t.match(d.seen('PutObject').at(-1)?.headers, headers, line)
+    t.notMatch(log, Buffer.from(key).toString('base64'))
+  }
+})
+
 test('an upload goes on when nobody reads its events', async (t) => {
   const d = await cliDesk(t)
   slowDown(d)

@@ -110,7 +110,7 @@ test('output that cannot be written never ends an upload', async (t) => {
   t.match(list, { code: 1, log: /ENOSPC/ }, 'a list that is lost is said')
 })
 
-test('flags of the other service are refused', async (t) => {
+test('flags of the other service, and those that lack another, are refused', async (t) => {
   const d = await cliDesk(t)
   const env = {
     AWS_ACCESS_KEY_ID: 'dev',
@@ -132,6 +132,15 @@ test('flags of the other service are refused', async (t) => {
       /--callback-url is for oss/,
     ],
     ['--callback-var a=b', 's3://examplebucket/k', /--callback-var is for oss/],
+    [
+      '--encryption KMS --data-encryption SM4',
+      's3://examplebucket/k',
+      /--data-encryption is for oss/,
+    ],
+    ['--customer-key db.dump', '$URL/k', /--customer-key is for s3/],
+    ['--data-encryption SM4', '$URL/k', /--data-encryption needs --encryption/],
+    ['--encryption-key-id a', '$URL/k', /--encryption-key-id needs --encryp/],
+    ['--callback-body a', '$URL/k', /--callback-body needs --callback-url/],
     ['--addressing path', '$URL/k', /--addressing does not go with an http/],
     ['--endpoint x.example', '$URL/k', /--endpoint does not go with an http/],
   ]

@@ -1,7 +1,5 @@
 /** Real servers that are away for a while, in real time. */
 import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -16,7 +14,7 @@ import {
 } from '../../lib/index.js'
 import type { RetryEvent } from '../../lib/upload/options/events.js'
 import { besideEachOther } from '../support/beside.js'
-import { cliDesk, small } from '../support/cli-desk.js'
+import { cliDesk, endpointOf, small } from '../support/cli-desk.js'
 import {
   bucket,
   devStore,
@@ -25,6 +23,7 @@ import {
   smallPart,
 } from '../support/dev-store.js'
 import { lineTo } from '../support/line.js'
+import { closedPort } from '../support/raw-server.js'
 import { smallStore } from '../support/small-store.js'
 
 const second = 1000
@@ -82,15 +81,6 @@ function longest({ retries }: Told): number {
   return Math.max(0, ...retries.map(({ failingFor }) => failingFor))
 }
 
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 for (const [away, inFlight] of [
   [8, 1],
   [8, 11],
@@ -128,9 +118,7 @@ test('a server that is stopped for 8 s', async (t: Test) => {
   const d = await cliDesk(t)
   const server = d.start(['serve', 'objects', '--port', '0'])
   t.teardown(() => server.kill('SIGKILL'))
-  await server.until(/Try: .*\n/)
-  const [endpoint = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(server.said()) ?? []
-  const store = dev(t, endpoint)
+  const store = dev(t, await endpointOf(server))
   const bytes = noise(40 * smallPart)
   let resumed: Promise<void> | undefined
   const stop = async (): Promise<void> => {

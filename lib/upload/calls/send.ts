@@ -7,6 +7,7 @@
 import type { PartCheck } from '../../checkpoint/record.js'
 import type { BodyRequest } from '../../store/object-store.js'
 import { UploadError } from '../../errors.js'
+import { hasMd5 } from '../../hash/md5.js'
 import { StoreError } from '../../store/store-error.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { ProgressCounter } from '../options/progress.js'
@@ -115,7 +116,9 @@ export class PartSender {
   ): Promise<Sent<Receipt>> {
     const { verify, crc, trafficLimit } = this.#settings
     const md5 =
-      withMd5 || verify === 'md5' ? await content.digest('md5') : undefined
+      verify === 'md5' || (withMd5 && hasMd5())
+        ? await content.digest('md5')
+        : undefined
     const crcOf = async (): Promise<string | undefined> =>
       crc.isWanted ? content.digest(crc.variant) : undefined
     if (crc.isWanted && !crc.isBefore) content.expect(crc.variant)

@@ -7,6 +7,7 @@ import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
+import { hasMd5 } from '../../hash/md5.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
@@ -172,8 +173,14 @@ function readVerify(given: Verify | undefined, store: ObjectStore): Verify {
       : store.digest === 'md5'
         ? 'md5'
         : false
+  if (given !== undefined) oneOf('verify', given, ['crc64', 'md5', false])
+  if ((given ?? own) === 'md5' && !hasMd5()) {
+    throw new UploadError(
+      'PAWL_VERIFY_UNSUPPORTED',
+      "verify: 'md5', which is what this store compares, needs an MD5, and this Node has none (FIPS); give verify: false, or a store with a CRC-64, such as s3Store({ checksum: 'crc64nvme' })",
+    )
+  }
   if (given === undefined) return own
-  oneOf('verify', given, ['crc64', 'md5', false])
   if (given === 'crc64' && own !== 'crc64') {
     throw new UploadError(
       'PAWL_VERIFY_UNSUPPORTED',

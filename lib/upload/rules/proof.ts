@@ -18,6 +18,7 @@ import type {
   PartRecord,
 } from '../../checkpoint/record.js'
 import { combineCrc64 } from '../../hash/crc64.js'
+import { hasMd5 } from '../../hash/md5.js'
 import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
 
 /** As callers are told it: the server's own spelling, without quotes. */
@@ -158,6 +159,15 @@ export function hasOtherParts(
   return bareEtag(etag).split('-')[1] !== ours.value.split('-')[1]
 }
 
+/** Whether an object is of parts whose MD5s are known not to be ours. */
+export function isOfOtherParts(
+  { etag, isOpaque }: Pick<ObjectReceipt, 'etag' | 'isOpaque'>,
+  ours: ExpectedEtag | undefined,
+): boolean {
+  if (ours?.isBinding !== true || isOpaque === true) return false
+  return formOf(etag) === 'parts' && !sameEtag(etag, ours.value)
+}
+
 /** An object of parts has another form of ETag than one that was put whole. */
 function isOtherMaking(
   { etag, isOpaque }: ObjectHead,
@@ -215,12 +225,16 @@ function hasFormOf(etag: string, other: string): boolean {
   return isMd5Etag(digest) && parts === other.split('-')[1]
 }
 
-/** The ETag that parts give their object; undefined when theirs are no MD5s. */
+/**
+ * The ETag that parts give their object; undefined when theirs are no MD5s, and
+ * where it cannot be worked out.
+ */
 export function expectedEtag(
   parts: readonly { etag: string; md5?: string | undefined }[],
 ): ExpectedEtag | undefined {
   const etags = parts.map(({ etag }) => etag)
   if (etags.length === 0 || !etags.every(isMd5Etag)) return undefined
+  if (!hasMd5()) return undefined
   return {
     value: multipartEtag(etags),
     isBinding: parts.every(({ etag, md5 }) => md5 === bareEtag(etag)),

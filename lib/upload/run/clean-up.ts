@@ -47,8 +47,8 @@ export async function abortForGood(
 /**
  * Makes sure that no earlier upload of this log can still become the object: a
  * Complete that a paused or killed run has sent may be under way. Each is aborted
- * and seen gone, or its mark is seen under the key. What cannot be aborted is
- * `PAWL_UPLOAD_CONTENDED`.
+ * and seen gone, or aborted twice, or its mark is seen under the key. What cannot
+ * be aborted is `PAWL_UPLOAD_CONTENDED`.
  */
 export async function endRivals(context: Means): Promise<void> {
   const { log, settings, requests } = context
@@ -59,33 +59,34 @@ export async function endRivals(context: Means): Promise<void> {
       const isObject = typeof found === 'object' && mark !== undefined
       return isObject && found.mark === mark ? 'object' : undefined
     }
-    const by = await requests
-      .send({ what: 'Abort', uploadId }, (call) =>
+    const abort = () =>
+      requests.send({ what: 'Abort', uploadId }, (call) =>
         store.abortUpload({ key, uploadId }, call),
       )
-      .then(
-        async () => {
-          const left = await listAllParts(requests, settings, uploadId)
-          if (left === 'gone' || left === 'refused') return 'abort'
-          // Some servers list completed uploads.
-          return seenAsObject()
-        },
-        async (error: unknown) => {
-          if (!(error instanceof UploadError)) throw error
-          const by = await seenAsObject()
-          if (by !== undefined) return by
-          // Not even its Complete can find it any more.
-          const left = await listAllParts(requests, settings, uploadId)
-          if (left === 'gone') return 'gone'
-          throw contended(uploadId, error, {
-            key,
-            isRefused: isRefusedLook(error),
-          })
-        },
-      )
-    if (by === undefined) {
-      throw contended(uploadId, undefined, { key, isRefused: false })
-    }
+    const by = await abort().then(
+      async () => {
+        const left = await listAllParts(requests, settings, uploadId)
+        if (left === 'gone' || left === 'refused') return 'abort'
+        // Some servers list completed uploads.
+        const by = await seenAsObject()
+        if (by !== undefined) return by
+        // What it lists may be old, or parts that came late: done twice, it is dead.
+        await abort()
+        return 'abort'
+      },
+      async (error: unknown) => {
+        if (!(error instanceof UploadError)) throw error
+        const by = await seenAsObject()
+        if (by !== undefined) return by
+        // Not even its Complete can find it any more.
+        const left = await listAllParts(requests, settings, uploadId)
+        if (left === 'gone') return 'gone'
+        throw contended(uploadId, error, {
+          key,
+          isRefused: isRefusedLook(error),
+        })
+      },
+    )
     await log.append({ type: 'closed', uploadId, by })
   }
 }

@@ -161,12 +161,12 @@ export function suspended({
 
 /**
  * Says of a failure of ours what is kept and whether to repeat the call; `log`:
- * the one that was opened, if any.
+ * the one that was opened, if any; `hasAnswered`: the store has, in this run.
  */
 export function tellKept(
   error: Error,
   settings: Pick<UploadSettings, 'isResumable' | 'environment' | 'store'>,
-  log: UploadLog | undefined,
+  { log, hasAnswered }: { log?: UploadLog | undefined; hasAnswered: boolean },
 ): void {
   if (!(error instanceof UploadError)) return
   const { code, status, serverCode, resumable, transient, cause } = error
@@ -183,6 +183,7 @@ export function tellKept(
   const kept = keptAfter(failure, {
     isKept: isResumable && log?.isResumable === true,
     hasAnswered: environment.facts.of(store).hasAnswered,
+    hasAnsweredNow: hasAnswered,
     isSecond: log?.endedSoBefore(code) === true,
   })
   for (const [name, value] of Object.entries(kept)) {
@@ -256,7 +257,7 @@ export function discarded(fields: UploadErrorFields): UploadError {
 /** An earlier upload of this log may still become the object. */
 export function contended(
   uploadId: string,
-  cause: UploadError | undefined,
+  cause: UploadError,
   { key, isRefused }: { key: string; isRefused: boolean },
 ): UploadError {
   const why = isRefused
@@ -266,6 +267,15 @@ export function contended(
     'PAWL_UPLOAD_CONTENDED',
     `an earlier run of this log has sent a Complete of upload ${uploadId}, which may still take effect, and ${why}; nothing was sent`,
     { cause, key, uploadId, transient: !isRefused },
+  )
+}
+
+/** Another run has completed this very upload, with other parts. */
+export function completedByOther(key: string, uploadId: string): UploadError {
+  return new UploadError(
+    'PAWL_UPLOAD_CONTENDED',
+    'another run has completed this upload with other parts, perhaps from a copy of the same log; let one of them finish, then run the same call again: it uploads everything anew',
+    { key, uploadId, transient: true },
   )
 }
 

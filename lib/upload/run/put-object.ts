@@ -7,6 +7,7 @@
  * there is success, and a repeated PUT would replace what somebody else has put
  * since, make a second version, or a second callback.
  */
+import { hasMd5 } from '../../hash/md5.js'
 import type { CompletingPutRecord, PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { Call, ObjectReceipt } from '../../store/object-store.js'
@@ -83,11 +84,11 @@ class Putting {
     const { settings, log, progress, emit, signal } = this.#context
     const { size } = this.#content
     const { crc, putDigest, environment } = settings
-    const md5 = md5Hex(await this.#content.digest('md5'))
+    const md5 = hasMd5() ? md5Hex(await this.#content.digest('md5')) : undefined
     const crc64 = crc.isWanted
       ? await this.#content.digest(crc.variant)
       : undefined
-    const earlier = this.#earlier(size, md5)
+    const earlier = this.#earlier({ size, crc64, md5 })
     // The same put by its mark too: the one before may have happened unseen.
     const mark = settings.mark ? (earlier?.mark ?? environment.id()) : undefined
     this.#isUnsure = earlier !== undefined
@@ -119,12 +120,12 @@ class Putting {
   }
 
   /** What an earlier run has put or not, unheard: these bytes with these options. */
-  #earlier(size: number, md5: string): CompletingPutRecord | undefined {
+  #earlier(bytes: PutBytes): CompletingPutRecord | undefined {
     const { log, settings } = this.#context
     const { put } = log.state
     const earlier = put?.completing
     if (earlier === undefined || put?.isTold === true) return undefined
-    if (earlier.size !== size || earlier.md5 !== md5) return undefined
+    if (!areSame(earlier, bytes)) return undefined
     return earlier.sentDigest === settings.putDigest ? earlier : undefined
   }
 
@@ -308,4 +309,15 @@ class Putting {
       { attempts: put.attempts },
     )
   }
+}
+
+type PutBytes = Pick<CompletingPutRecord, 'size' | 'crc64' | 'md5'>
+
+/** By their MD5, or by their CRC-64 where one of the runs had no MD5. */
+function areSame(one: PutBytes, other: PutBytes): boolean {
+  if (one.size !== other.size) return false
+  if (one.md5 !== undefined && other.md5 !== undefined) {
+    return one.md5 === other.md5
+  }
+  return one.crc64 !== undefined && one.crc64 === other.crc64
 }

@@ -46,6 +46,8 @@ export class UploadRun {
   #checkpoint: Checkpoint | undefined
   #log: UploadLog | undefined
   #isSuspending = false
+  /** An answer of the store was understood. */
+  #hasAnswered = false
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** The object is complete, but its callback failed. */
@@ -86,7 +88,9 @@ export class UploadRun {
 
   /** Says of a failure, which need not end the run, what is kept. */
   told<Failure extends Error>(error: Failure): Failure {
-    tellKept(error, this.#options.settings, this.#log)
+    const log = this.#log
+    const hasAnswered = this.#hasAnswered
+    tellKept(error, this.#options.settings, { log, hasAnswered })
     return error
   }
 
@@ -140,6 +144,7 @@ export class UploadRun {
     const facts = settings.environment.facts.of(settings.store)
     requests.onAnswer = () => {
       facts.hasAnswered = true
+      this.#hasAnswered = true
     }
     const slots = new Slots(settings.concurrency)
     requests.onThrottled = () => slots.throttle()

@@ -26,6 +26,7 @@ function failure(
 const kept: Circumstances = {
   isKept: true,
   hasAnswered: true,
+  hasAnsweredNow: true,
   isSecond: false,
 }
 
@@ -188,6 +189,13 @@ const cases: [
     false,
   ],
   [
+    'a resolver that is away from the start',
+    failure('PAWL_NETWORK', { systemCode: 'EAI_AGAIN' }),
+    { hasAnswered: false },
+    'log',
+    true,
+  ],
+  [
     'refused later',
     failure('PAWL_NETWORK', { systemCode: 'ECONNREFUSED' }),
     {},
@@ -205,7 +213,7 @@ const cases: [
   [
     'a captive portal',
     failure('PAWL_RESPONSE'),
-    { hasAnswered: false },
+    { hasAnsweredNow: false },
     'log',
     false,
   ],

@@ -1,21 +1,20 @@
-/** How what is written into a stream comes to a run: cut, within the upload's memory. */
 import type { Xxh64 } from '../../hash/xxh64.js'
-import { partsInHand } from '../options/memory.js'
+import { type MemorySettings, partsInHand } from '../options/memory.js'
 import type { UploadSettings } from '../options/settings.js'
 import { PartBuffers, pooled } from '../source/part-buffers.js'
 import { PartCutter } from '../source/part-cutter.js'
 import type { OpenRun } from './open-run.js'
 
 /** What a stream writes into. */
-export type Cutter = Pick<PartCutter, 'write' | 'end' | 'destroy'>
+export type StreamCutter = Pick<PartCutter, 'write' | 'end' | 'destroy'>
 
 /** What cuts a stream's bytes into the parts of a run, behind those it skipped. */
 export function cutterOf(
   run: OpenRun,
   xxh64: Xxh64,
-  settings: UploadSettings,
+  settings: MemorySettings & Pick<UploadSettings, 'environment'>,
   onError: (error: Error) => void,
-): Cutter {
+): StreamCutter {
   const { pool, collections } = settings.environment
   const { partSize } = run
   return new PartCutter({

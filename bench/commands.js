@@ -1,0 +1,211 @@
+/**
+ * Many small files from the command line, beside what people use for it today:
+ * whole processes, from their start to their exit, on one server.
+ *
+ * Debian's awscli, rclone and s3cmd are installed when they are missing (as root).
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { installed } from '../test/peers/packages.js'
+import { median, spread } from './support/report.js'
+
+export const title = 'many small files, by commands'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const pawl = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+
+/** Runs a command, and prints what the kernel says that it has taken. */
+const measured = `import json, os, resource, subprocess, sys, time
+start = time.monotonic()
+code = subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr)
+wall = time.monotonic() - start
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({"code": code, "wall": wall, "cpu": used.ru_utime + used.ru_stime, "peakRss": used.ru_maxrss * 1024}))`
+
+export async function run({ runs, quick, server, input }) {
+  await installed(['awscli', 'rclone', 's3cmd', 'python3'])
+  const trees = [
+    { files: 300, size: 16 * KiB },
+    { files: quick ? 1000 : 10_000, size: KiB },
+  ]
+  const directory = await mkdtemp(join(input.directory, 'commands-'))
+  const contenders = await contendersIn(directory, server)
+  const tables = []
+  const goals = []
+  for (const tree of trees) {
+    const path = join(directory, `${tree.files}`)
+    await writeTree(path, tree, input.block)
+    const found = await compare(contenders, {
+      runs,
+      path,
+      directory,
+      server,
+      files: tree.files,
+    })
+    const name = `${tree.files} files of ${tree.size / KiB} KiB`
+    tables.push({
+      title: `${title}: ${name}`,
+      rows: [...found].map(([who, samples]) => rowOf(who, samples)),
+    })
+    const wall = (who) => median(found.get(who).map((sample) => sample.wall))
+    for (const peer of ['aws s3 cp --recursive', 'rclone copy']) {
+      goals.push({
+        goal: `${name}: pawl put -r, wall time, of ${peer}`,
+        atMost: 1,
+        measured: wall('pawl put -r') / wall(peer),
+      })
+    }
+  }
+  await rm(directory, { recursive: true })
+  return { tables, goals, versions: versions() }
+}
+
+/** Files that all differ, a hundred to a directory. */
+async function writeTree(path, { files, size }, block) {
+  for (let i = 0; i < files; i++) {
+    const folder = join(path, `${Math.floor(i / 100)}`)
+    if (i % 100 === 0) await mkdir(folder, { recursive: true })
+    const at = (i * 4096) % (block.length - size)
+    await writeFile(join(folder, `file-${i}`), block.subarray(at, at + size))
+  }
+}
+
+/** Every round in another order; each run of each into a place of its own. */
+async function compare(contenders, { runs, path, directory, server, files }) {
+  const samples = new Map(contenders.map(({ name }) => [name, []]))
+  for (let round = 0; round < runs; round++) {
+    for (let i = 0; i < contenders.length; i++) {
+      const { name, command } = contenders[(i + round) % contenders.length]
+      const prefix = `${path.length}-${round}-${i}-${Date.now()}`
+      const before = await server.objects()
+      samples.get(name).push(await runOnce(command(path, prefix), directory))
+      const sent = (await server.objects()) - before
+      if (sent !== files) throw new Error(`${name} sent ${sent} of ${files}`)
+    }
+    process.stderr.write('.')
+  }
+  process.stderr.write('\n')
+  return samples
+}
+
+async function runOnce(command, directory) {
+  const child = spawn('/usr/bin/python3', ['-c', measured, ...command], {
+    cwd: directory,
+    // No proxy and no configuration of whoever runs this.
+    env: {
+      PATH: '/usr/local/bin:/usr/bin:/bin',
+      HOME: directory,
+      LC_ALL: 'C.UTF-8',
+      AWS_ACCESS_KEY_ID: 'dev',
+      AWS_SECRET_ACCESS_KEY: 'dev-secret',
+      AWS_DEFAULT_REGION: 'us-east-1',
+      AWS_REGION: 'us-east-1',
+      AWS_EC2_METADATA_DISABLED: 'true',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [out, log] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  const { code, ...sample } = JSON.parse(out)
+  if (code !== 0) {
+    throw new Error(
+      `${command.join(' ')} ended with ${code}\n${log.slice(-2000)}`,
+    )
+  }
+  return sample
+}
+
+async function contendersIn(directory, { port }) {
+  const endpoint = `http://127.0.0.1:${port}`
+  const host = `127.0.0.1:${port}`
+  const bucket = 'examplebucket'
+  const rclone = join(directory, 'rclone.conf')
+  await writeFile(
+    rclone,
+    `[dev]\ntype = s3\nprovider = Other\nendpoint = ${endpoint}\n` +
+      'access_key_id = dev\nsecret_access_key = dev-secret\nregion = us-east-1\n',
+  )
+  const s3cfg = join(directory, 's3cfg')
+  await writeFile(
+    s3cfg,
+    '[default]\naccess_key = dev\nsecret_key = dev-secret\n' +
+      `host_base = ${host}\nhost_bucket = ${host}/%(bucket)\n` +
+      'use_https = False\nsignature_v2 = False\n',
+  )
+  const words = (text) => text.split(' ')
+  const copy = ['/usr/bin/rclone', '--config', rclone, 'copy']
+  const aws = ['/usr/bin/aws', '--endpoint-url', endpoint]
+  const s3cmd = ['/usr/bin/s3cmd', '-c', s3cfg]
+  return [
+    {
+      name: 'pawl put -r',
+      command: (path, prefix) => [
+        process.execPath,
+        pawl,
+        ...words(`put -r --endpoint ${endpoint}`),
+        path,
+        `s3://${bucket}/${prefix}/`,
+      ],
+    },
+    {
+      name: 'aws s3 cp --recursive',
+      command: (path, prefix) => [
+        ...aws,
+        ...words('s3 cp --recursive --no-progress --only-show-errors'),
+        path,
+        `s3://${bucket}/${prefix}/`,
+      ],
+    },
+    {
+      name: 'rclone copy',
+      command: (path, prefix) => [...copy, path, `dev:${bucket}/${prefix}`],
+    },
+    {
+      name: 'rclone copy --transfers 16',
+      command: (path, prefix) => [
+        ...copy,
+        ...words('--transfers 16'),
+        path,
+        `dev:${bucket}/${prefix}`,
+      ],
+    },
+    {
+      name: 's3cmd put -r',
+      command: (path, prefix) => [
+        ...s3cmd,
+        ...words('--no-progress --quiet put -r'),
+        `${path}/`,
+        `s3://${bucket}/${prefix}/`,
+      ],
+    },
+  ]
+}
+
+function rowOf(name, samples) {
+  const of = (key) => samples.map((sample) => sample[key])
+  return {
+    '': name,
+    'wall s': median(of('wall')).toFixed(2),
+    'CPU s': median(of('cpu')).toFixed(2),
+    'peak MiB': (median(of('peakRss')) / MiB).toFixed(0),
+    'wall spread': spread(of('wall')),
+  }
+}
+
+function versions() {
+  const packages = ['awscli', 'rclone', 's3cmd']
+  const format = '-f=${Package} ${Version}\n'
+  return execFileSync('dpkg-query', ['-W', format, ...packages], {
+    encoding: 'utf8',
+  })
+    .trim()
+    .split('\n')
+}
