@@ -69,6 +69,8 @@ export interface UploadErrorFields {
   offset?: number | undefined
   /** Requests made before giving up. */
   attempts?: number | undefined
+  /** ms from the first of them to giving up. */
+  elapsed?: number | undefined
   /**
    * What is stored is kept: the same call, made again once the cause is gone,
    * goes on from there.
@@ -76,6 +78,8 @@ export interface UploadErrorFields {
   resumable?: boolean | undefined
   /** The same call may well succeed with nothing changed. */
   transient?: boolean | undefined
+  /** ms that who refused asks to wait: a server, or who holds a log. */
+  retryAfter?: number | undefined
   /** HTTP status. Absent when no answer came. */
   status?: number | undefined
   /** The server's own error code, such as `NoSuchBucket`. */
@@ -129,10 +133,14 @@ export class UploadError extends Error {
   declare readonly offset?: number
   /** Requests made before giving up. */
   declare readonly attempts?: number
+  /** ms from the first of them to giving up. */
+  declare readonly elapsed?: number
   /** What is stored is kept: the same call, made again, goes on from there. */
   readonly resumable: boolean
   /** The same call may well succeed with nothing changed: worth repeating. */
   readonly transient: boolean
+  /** ms that who refused asks to wait: a server, or who holds a log. */
+  declare readonly retryAfter?: number
   /** HTTP status; absent when no answer came. */
   declare readonly status?: number
   /** The server's own error code, such as `NoSuchBucket`. */

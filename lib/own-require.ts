@@ -3,11 +3,12 @@
  * that the next call may find it; `import()` remembers a moment without file
  * descriptors for as long as the process lives.
  */
-import { createRequire } from 'node:module'
 
 /** Throws as `require` does, also where no file says where this package is. */
 export function ownRequire(name: string): unknown {
   // A bundle of CommonJS has no `import.meta.url`, whatever the type says.
   const place: string | undefined = import.meta.url
+  // Not by an import: bundlers warn of a place that they cannot work out.
+  const { createRequire } = process.getBuiltinModule('node:module')
   return createRequire(place ?? __filename)(name)
 }

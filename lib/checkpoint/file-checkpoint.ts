@@ -211,7 +211,7 @@ export class FileCheckpoint implements Checkpoint {
       handle.stat(),
       lstatIfAny(this.#fs, this.#path),
     ])
-    if (open.nlink === 0n || named === undefined) {
+    if (named === undefined) {
       throw fileLost(this.name, 'was deleted', false)
     }
     if (named.dev !== device || named.ino !== inode) {

@@ -36,7 +36,11 @@ export function fileLost(
 ): UploadError {
   return new UploadError(
     'PAWL_CHECKPOINT_LOST',
-    `${name} ${why} while it was in use; the upload cannot be resumed from it`,
+    `${name} ${why} while it was in use; run the same call again: ${
+      isThere
+        ? 'it goes on from what is there now'
+        : 'it starts over, for nothing is left to go on from'
+    }`,
     { resumable: isThere, transient: true },
   )
 }

@@ -36,9 +36,9 @@ export function eventText<Name extends UploadEventName>(
     return `upload ${plainText(uploadId)}, which is no longer used, is left on the server, where it costs money (${error.code}); pawl abort removes it`
   }
   if (told.retry !== undefined) {
-    const { partNumber, attempt, delay, error } = told.retry
+    const { partNumber, attempt, delay, failingFor, error } = told.retry
     const what = partNumber === undefined ? 'a request' : `part ${partNumber}`
-    return `${what}: attempt ${attempt} failed (${error.code}: ${plainText(error.message)}), again ${soon(delay)}`
+    return `${what}: attempt ${attempt} failed (${error.code}: ${plainText(error.message)}), again ${soon(delay)}${awayText(failingFor)}`
   }
   return undefined
 }
@@ -69,4 +69,10 @@ function leftText({
 
 function soon(delay: number): string {
   return delay < 500 ? 'at once' : `in ${formatDuration(delay)}`
+}
+
+/** What a terminal shows of an outage that is waited out. */
+function awayText(failingFor: number): string {
+  if (failingFor < 1000) return ''
+  return `; nothing was stored for ${formatDuration(failingFor)}`
 }

@@ -55,7 +55,7 @@ export function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof UploadError)) return { message: error.message }
   const { code, message, resumable, transient, key, uploadId, partNumber } =
     error
-  const { attempts, status, serverCode, requestId, hostId, ec } = error
+  const { attempts, elapsed, status, serverCode, requestId, hostId, ec } = error
   return {
     code,
     message,
@@ -65,6 +65,7 @@ export function errorFields(error: unknown): Record<string, unknown> {
     uploadId,
     partNumber,
     attempts,
+    elapsed,
     status,
     serverCode,
     requestId,

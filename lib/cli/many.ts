@@ -166,10 +166,9 @@ class Many {
       }
     }
     if (flags.ifChanged !== true) return undefined
-    const head = await headOf(store, file.key, {
-      signal: interrupts.signal,
-      ...given({ object: uploadOptionsOf(flags).object }),
-    })
+    const { signal } = interrupts
+    const asked = { ...uploadOptionsOf(flags), signal }
+    const head = await headOf(store, file.key, asked)
     if (head === undefined || head.size !== file.size) return undefined
     if (!(await hasBytesOf(file.path, head, how))) return undefined
     this.#log?.add(file, { etag: head.etag, crc64: head.crc64 })

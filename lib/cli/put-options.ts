@@ -33,6 +33,7 @@ export interface PutFlags {
   trafficLimit?: number
   requestPayer?: true
   sequential?: true
+  patience?: number
   attempts?: number
   stallTimeout?: number
   contentType?: string
@@ -122,7 +123,12 @@ export function addPutFlags(command: Command): Command {
     .option('--traffic-limit <bits>', 'OSS: bits a second', parseWholeNumber)
     .option('--request-payer', 'the requester pays')
     .option('--sequential', 'OSS: one part at a time, in order')
-    .option('--attempts <n>', 'requests for one part (5)', parseWholeNumber)
+    .option(
+      '--patience <time>',
+      'requests fail and nothing is stored (120s)',
+      parseDuration,
+    )
+    .option('--attempts <n>', 'requests for one part', parseWholeNumber)
     .option(
       '--stall-timeout <time>',
       'without a byte moving (60s)',
@@ -206,7 +212,7 @@ export async function checkpointOf(
 export function uploadOptionsOf(
   flags: PutFlags,
 ): Omit<UploadOptions, 'store' | 'key'> {
-  const { verify, requestPayer, attempts, stallTimeout: stall } = flags
+  const { verify, requestPayer, stallTimeout: stall } = flags
   return given({
     partSize: flags.partSize,
     concurrency: flags.concurrency,
@@ -217,7 +223,7 @@ export function uploadOptionsOf(
     verify: verify === 'none' ? (false as const) : verify,
     requestPayer:
       requestPayer === undefined ? undefined : ('requester' as const),
-    retry: attempts === undefined ? undefined : { attempts },
+    retry: given({ patience: flags.patience, attempts: flags.attempts }),
     timeout: stall === undefined ? undefined : { stall },
     object: objectOf(flags),
     mark: flags.mark === false ? false : undefined,

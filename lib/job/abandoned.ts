@@ -31,7 +31,7 @@ export async function* abandonedUploads(
   store: ObjectStore,
   { prefix, olderThan, dryRun, signal }: AbandonedOptions,
 ): AsyncGenerator<[UnfinishedUpload, Fate]> {
-  const requests = requestsFor({ signal })
+  const { requests, told } = requestsFor(store, { signal })
   for await (const upload of listUploads(store, { prefix, signal })) {
     const fate = fateOf(upload, olderThan)
     if (fate !== 'would-abort' || dryRun) {
@@ -39,9 +39,11 @@ export async function* abandonedUploads(
       continue
     }
     const { key, uploadId } = upload
-    await requests.send({ what: 'Abort', uploadId }, (call) =>
-      store.abortUpload({ key, uploadId }, call),
-    )
+    await requests
+      .send({ what: 'Abort', uploadId }, (call) =>
+        store.abortUpload({ key, uploadId }, call),
+      )
+      .catch((error: unknown) => Promise.reject(told(error)))
     yield [upload, 'aborted']
   }
 }

@@ -5,7 +5,7 @@ import type {
   ObjectStore,
 } from '../store/object-store.js'
 import { UploadError } from '../errors.js'
-import { requestsFor } from '../upload/list-uploads.js'
+import { requestsFor, type ListUploadsOptions } from '../upload/list-uploads.js'
 
 /**
  * Undefined when there is none, and when this caller may not look. `object`: what
@@ -14,12 +14,18 @@ import { requestsFor } from '../upload/list-uploads.js'
 export async function headOf(
   store: ObjectStore,
   key: string,
-  { signal, object }: { signal: AbortSignal; object?: ObjectOptions },
+  {
+    object,
+    ...how
+  }: Pick<
+    ListUploadsOptions,
+    'retry' | 'timeout' | 'requestPayer' | 'signal'
+  > & { object?: ObjectOptions | undefined },
 ): Promise<ObjectHead | undefined> {
+  const { requests, told } = requestsFor(store, how)
   try {
-    const { answer } = await requestsFor({ signal }).send(
-      { what: 'HeadObject' },
-      (call) => store.headObject(key, { ...call, object }),
+    const { answer } = await requests.send({ what: 'HeadObject' }, (call) =>
+      store.headObject(key, { ...call, object }),
     )
     return answer
   } catch (error) {
@@ -28,6 +34,6 @@ export async function headOf(
       error.code === 'PAWL_ACCESS_DENIED' &&
       error.serverCode !== 'SignatureDoesNotMatch'
     if (isRefused) return undefined
-    throw error
+    throw told(error)
   }
 }

@@ -3,14 +3,17 @@
  * is stored, so that the restart of a router or of a store is waited out.
  *
  * - Patience begins when a failure becomes known, and ends with the next success
- *   of a call that stores something. Each request has four attempts all the same,
- *   as one that is never answered may last as long as the patience.
+ *   of a call that stores something, or of the last call that was failing. Each
+ *   request has four attempts all the same, as one that is never answered may last
+ *   as long as the patience.
  * - While others succeed, a request is given up when it has failed for as long as
  *   the patience and eight times: one part that always fails must not be sent for
  *   ever. Throttling is excepted: it says nothing about the part.
  * - A host that has never answered may be misspelt: ten seconds.
  * - Damage and answers that cannot be understood are no outage; they have few
  *   attempts, whatever the time.
+ * - What passes while the machine sleeps, the loop is blocked, or an attempt moves
+ *   for longer than the patience says nothing of the store: it begins anew.
  *
  * Nothing here waits. Times are ms by a clock that never goes back.
  */
@@ -48,6 +51,7 @@ const sleep = 5000
 export class Patience {
   readonly #limits: PatienceLimits
   readonly #environment: Pick<Environment, 'monotonic' | 'random'>
+  readonly #failing = new Set<Tries>()
   #failingSince: number | undefined
 
   constructor(
@@ -61,6 +65,12 @@ export class Patience {
   /** When the first failure since the last success became known. */
   get failingSince(): number | undefined {
     return this.#failingSince
+  }
+
+  /** ms in which calls have failed and nothing was stored. */
+  get failingFor(): number {
+    const since = this.#failingSince
+    return since === undefined ? 0 : this.#environment.monotonic() - since
   }
 
   /** One call with all its attempts; `attempts` overrides the limit. */
@@ -83,14 +93,38 @@ export class Patience {
    */
   waited(planned: number, took: number): void {
     if (took - planned < sleep || this.#failingSince === undefined) return
+    const now = this.#environment.monotonic()
+    this.#failingSince = now
+    for (const tries of this.#failing) tries.beginAnew(now)
+  }
+
+  /**
+   * An attempt that took `took` ms has failed; without a byte moving it may take
+   * `silence`. One that was cut off after longer than the patience was moving, and
+   * one that was timed out after longer than that was, or slept. The call's own
+   * time goes on: a part that fails after an hour each time is given up as well.
+   */
+  attempted({ kind }: StoreError, took: number, silence: number): void {
+    if (this.#failingSince === undefined) return
+    const still = kind === 'network' ? 0 : silence
+    if (took - Math.max(this.#limits.patience, still) < sleep) return
     this.#failingSince = this.#environment.monotonic()
   }
 
   /** For a {@link Tries}: a failure has become known. */
-  fail(): number {
-    const now = this.#environment.monotonic()
-    this.#failingSince ??= now
+  fail(tries: Tries): number {
+    this.#failing.add(tries)
+    this.#failingSince ??= this.#environment.monotonic()
     return this.#failingSince
+  }
+
+  /** For a {@link Tries}: its failures were made good; so was what had been given up. */
+  makeGood(tries: Tries): void {
+    this.#failing.delete(tries)
+    for (const other of this.#failing) {
+      if (other.isOver) this.#failing.delete(other)
+    }
+    if (this.#failing.size === 0) this.#failingSince = undefined
   }
 }
 
@@ -100,6 +134,7 @@ export class Tries {
   readonly #environment: Pick<Environment, 'monotonic' | 'random'>
   readonly #patience: Patience
   #failures = 0
+  #isOver = false
   #since: number | undefined
   #previous: StoreError | undefined
 
@@ -118,6 +153,31 @@ export class Tries {
     return this.#failures
   }
 
+  /** Whether the call has ended. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** The store has answered as it should. */
+  succeed(): void {
+    this.#patience.makeGood(this)
+  }
+
+  /** The call has ended, however; idempotent. */
+  end(): void {
+    this.#isOver = true
+  }
+
+  /** For a {@link Patience}: the machine slept. */
+  beginAnew(now: number): void {
+    this.#since = now
+  }
+
+  /** What the last failure was counts no more: the store was asked otherwise. */
+  forget(): void {
+    this.#previous = undefined
+  }
+
   /** Whether the call is tried again after this failure, and when. */
   fail(error: StoreError): RetryDecision {
     const previous = this.#previous
@@ -127,38 +187,44 @@ export class Tries {
       return { retry: true, delay: 0, countsAttempt: false }
     }
     this.#failures += 1
-    const retry = isWorthRetrying(error, previous) && !this.#isFinal(error)
-    return { retry, delay: retry ? this.#delay(error) : 0, countsAttempt: true }
+    const final = { retry: false, delay: 0, countsAttempt: true }
+    if (!isWorthRetrying(error, previous)) return final
+    const left = this.#patienceWith(error)
+    if (this.#isFinal(error, left)) return final
+    return { retry: true, delay: this.#delay(error, left), countsAttempt: true }
   }
 
-  #isFinal(error: StoreError): boolean {
-    const { patience, attempts } = this.#limits
+  /** ms that are left of it. */
+  #patienceWith(error: StoreError): number {
+    const { patience } = this.#limits
     const now = this.#environment.monotonic()
-    const since = this.#patience.fail()
+    const since = this.#patience.fail(this)
     this.#since ??= now
-    if (attempts !== undefined) {
-      if (this.#failures >= attempts) return true
-    }
-    if (this.#failures < leastAttempts) return false
-    if (error.kind === 'digest') return true
     const bound = mayBeMisspelt(error)
       ? Math.min(patience, patienceWithStrangers)
       : patience
-    if (now - since >= bound) return true
+    return bound - (now - since)
+  }
+
+  #isFinal({ kind }: StoreError, left: number): boolean {
+    const { patience, attempts } = this.#limits
+    if (attempts !== undefined && this.#failures >= attempts) return true
+    if (this.#failures < leastAttempts) return false
+    if (kind === 'digest' || kind === 'response' || left <= 0) return true
+    const now = this.#environment.monotonic()
     return (
-      error.kind !== 'throttled' &&
+      kind !== 'throttled' &&
       this.#failures >= attemptsAmongOthers &&
-      now - this.#since >= patience
+      now - (this.#since ?? now) >= patience
     )
   }
 
-  #delay({ retryAfter = 0 }: StoreError): number {
-    const jitter = retryDelay(
-      this.#failures,
-      this.#environment.random,
-      this.#limits,
-    )
-    return Math.max(jitter, Math.min(retryAfter, maxRetryAfter))
+  #delay({ retryAfter = 0 }: StoreError, left: number): number {
+    const { random } = this.#environment
+    const jitter = retryDelay(this.#failures, random, this.#limits)
+    // The last attempt is at the end of the patience, not somewhere behind it.
+    const wait = left > 0 ? Math.min(jitter, left) : jitter
+    return Math.max(wait, Math.min(retryAfter, maxRetryAfter))
   }
 }
 

@@ -1,28 +1,10 @@
 /**
- * Whether a failed attempt is tried again, and when. Nothing here waits: the
- * randomness and the budget come from the caller, so that each decision can be
- * tested.
+ * Which failures are worth another attempt at all, and how long to wait before it;
+ * how many there may be is `patience.ts`. Nothing here waits.
  */
 import { codeOf } from './cause.js'
 import { parseDate } from './clock.js'
 import type { StoreError } from './store-error.js'
-
-export interface RetryState {
-  /** Counted attempts so far, the failed one included: 1 after the first. */
-  attempt: number
-  /** Attempts allowed. */
-  attempts: number
-  /** ms; 200. */
-  baseDelay?: number | undefined
-  /** ms; 20,000. */
-  maxDelay?: number | undefined
-  /** The failure of the attempt before this one, of the same call. */
-  previous?: StoreError | undefined
-  /** Shared by the calls of one upload. */
-  budget?: RetryBudget | undefined
-  /** From 0, below 1. */
-  random: () => number
-}
 
 export interface RetryDecision {
   retry: boolean
@@ -35,32 +17,6 @@ export interface RetryDecision {
 /** A server may ask for a pause, not for the end of the upload. */
 export const maxRetryAfter = 5 * 60_000
 
-/**
- * Retries that the calls of one upload have together: a server that fails for
- * good is not asked five times for each of thousands of parts. A retry takes
- * one, a success gives some back.
- */
-export class RetryBudget {
-  readonly #capacity: number
-  #left: number
-
-  constructor(capacity = 100) {
-    this.#capacity = capacity
-    this.#left = capacity
-  }
-
-  succeed(): void {
-    this.#left = Math.min(this.#capacity, this.#left + 5)
-  }
-
-  /** False when nothing is left. */
-  spend(): boolean {
-    if (this.#left <= 0) return false
-    this.#left -= 1
-    return true
-  }
-}
-
 /** Full jitter: anything up to the bound, so that clients do not meet again. */
 export function retryDelay(
   attempt: number,
@@ -68,26 +24,6 @@ export function retryDelay(
   { baseDelay = 200, maxDelay = 20_000 } = {},
 ): number {
   return random() * Math.min(maxDelay, baseDelay * 2 ** attempt)
-}
-
-export function decideRetry(
-  error: StoreError,
-  state: RetryState,
-): RetryDecision {
-  const no = { retry: false, delay: 0, countsAttempt: true }
-  if (!isWorthRetrying(error, state.previous)) return no
-  if (error.staleConnection && state.previous?.staleConnection !== true) {
-    return { retry: true, delay: 0, countsAttempt: false }
-  }
-  if (state.attempt >= state.attempts) return no
-  if (state.budget?.spend() === false) return no
-  const { baseDelay = 200, maxDelay = 20_000 } = state
-  const jitter = retryDelay(state.attempt, state.random, {
-    baseDelay,
-    maxDelay,
-  })
-  const asked = Math.min(error.retryAfter ?? 0, maxRetryAfter)
-  return { retry: true, delay: Math.max(jitter, asked), countsAttempt: true }
 }
 
 /** Whether the same request may succeed. */

@@ -53,8 +53,6 @@ export type StoreErrorKind =
 export interface StoreErrorFields extends UploadErrorFields {
   /** What decisions are made on. */
   kind: StoreErrorKind
-  /** ms that the server asked to wait (`Retry-After`). */
-  retryAfter?: number | undefined
   /** It failed on a reused connection before any answer: says nothing about the request. */
   staleConnection?: boolean | undefined
   /** This process has had no answer of the host, ever: its name may be wrong. */
@@ -84,7 +82,7 @@ const codes: Record<StoreErrorKind, ErrorCode> = {
 
 /** What an error that came of this one says of the server's answer. */
 export function answerOf(cause: StoreError): UploadErrorFields {
-  const { status, serverCode, requestId, hostId, ec } = cause
+  const { status, serverCode, requestId, hostId, ec, retryAfter } = cause
   const { serverMessage, argument, recommendDoc } = cause
   return {
     cause,
@@ -96,6 +94,7 @@ export function answerOf(cause: StoreError): UploadErrorFields {
     serverMessage,
     argument,
     recommendDoc,
+    retryAfter,
   }
 }
 
@@ -119,8 +118,6 @@ export class StoreError extends UploadError {
   override readonly name = 'StoreError'
   /** What decisions are made on; `code` follows from it. */
   readonly kind: StoreErrorKind
-  /** ms that the server asked to wait; undefined when it did not. */
-  readonly retryAfter: number | undefined
   /** It failed on a reused connection before any answer: says nothing about the request. */
   readonly staleConnection: boolean
   /** This process has had no answer of the host, ever: its name may be wrong. */
@@ -131,7 +128,6 @@ export class StoreError extends UploadError {
     message: string,
     {
       kind,
-      retryAfter,
       staleConnection = false,
       isStranger = false,
       ...fields
@@ -139,7 +135,6 @@ export class StoreError extends UploadError {
   ) {
     super(codes[kind], message, fields)
     this.kind = kind
-    this.retryAfter = retryAfter
     this.staleConnection = staleConnection
     this.isStranger = isStranger
   }

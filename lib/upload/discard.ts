@@ -14,6 +14,7 @@ import {
   expectedOf,
   expectedPut,
   type ExpectedObject,
+  type KnownStore,
   whose,
 } from './rules/proof.js'
 import { abortForGood, abortOrphans } from './run/clean-up.js'
@@ -26,11 +27,18 @@ export async function discardUpload(
   checkpoint: Checkpoint,
 ): Promise<void> {
   let log: UploadLog | undefined
+  let hasAnswered = false
+  const { signal } = new AbortController()
+  const requests = new Requests(settings, signal, () => undefined)
+  requests.onAnswer = () => {
+    settings.environment.facts.of(settings.store).hasAnswered = true
+    hasAnswered = true
+  }
   try {
     log = await UploadLog.open(checkpoint, settings)
-    await discardLogged(settings, log)
+    await discardLogged(settings, log, requests)
   } catch (error) {
-    tellKept(asError(error), settings, log)
+    tellKept(asError(error), settings, { log, hasAnswered })
     throw error
   } finally {
     await log?.checkpoint.close()
@@ -40,9 +48,8 @@ export async function discardUpload(
 async function discardLogged(
   settings: UploadSettings,
   log: UploadLog,
+  requests: Requests,
 ): Promise<void> {
-  const { signal } = new AbortController()
-  const requests = new Requests(settings, signal, () => undefined)
   await mustNotBeComplete(settings, log, requests)
   const current = log.state.upload
   if (current !== undefined && current.voided === undefined) {
@@ -63,12 +70,14 @@ async function mustNotBeComplete(
   { state }: UploadLog,
   requests: Requests,
 ): Promise<void> {
-  const expected = expectedIn(state)
-  if (expected === undefined) return
   const { environment, store, key } = settings
-  const uploadId = state.put === undefined ? state.upload?.uploadId : undefined
+  const facts = environment.facts.of(store)
+  const expected = expectedIn(state, facts)
+  if (expected === undefined) return
+  const isPut = state.put !== undefined
+  const uploadId = isPut ? undefined : state.upload?.uploadId
   const found = await lookAt(requests, settings)
-  const is = whose(found, expected, environment.facts.of(store))
+  const is = whose(found, expected, facts)
   if (is === 'other') return
   const listed =
     is === 'ours' || uploadId === undefined
@@ -82,22 +91,24 @@ async function mustNotBeComplete(
     )
   }
   // An Abort after a Complete breaks the object on some servers.
-  const mayAbort = listed !== 'gone' && listed !== 'refused'
-  if (mayAbort || uploadId === undefined) return
+  if (listed !== 'gone' && listed !== 'refused') return
   throw new UploadError(
     'PAWL_ACCESS_DENIED',
-    'a Complete was sent, and this caller may not look whether the object is there; nothing was discarded',
+    `a ${isPut ? 'PutObject' : 'Complete'} was sent, and this caller may not look whether the object is there (HEAD, which needs GetObject); nothing was discarded`,
     { key, uploadId },
   )
 }
 
 /** What would be under the key; undefined when nothing can be of this log. */
-function expectedIn({ put, upload }: LogState): ExpectedObject | undefined {
+function expectedIn(
+  { put, upload }: LogState,
+  { hasMd5Etags: isBinding }: KnownStore,
+): ExpectedObject | undefined {
   // Once its result was handed out, an object is no longer its log's.
   if (put !== undefined) {
     const { completing, done, isTold } = put
     if (isTold) return undefined
-    if (completing !== undefined) return expectedPut(completing)
+    if (completing !== undefined) return expectedPut(completing, { isBinding })
     return done && expectedDone(done)
   }
   if (upload === undefined || upload.voided !== undefined) return undefined

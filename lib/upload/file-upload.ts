@@ -173,6 +173,7 @@ export class FileUpload {
   #isPutWhole(run: OpenRun): boolean {
     const { source, multipartThreshold } = this.#options
     const { size } = source
+    if (run.mayHavePut(size)) return true
     // What has been begun in parts goes on in parts, while there is a whole one.
     if (run.isContinued && size >= run.partSize) return false
     return size === 0 || (size < multipartThreshold && !run.isProving)

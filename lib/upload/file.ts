@@ -92,7 +92,7 @@ async function upload(
     now: environment.now,
   }).catch((error: unknown) => {
     // Before the log was opened: nothing is known of what it holds.
-    tellKept(asError(error), before, undefined)
+    tellKept(asError(error), before, { hasAnswered: false })
     throw error
   })
   try {
@@ -124,14 +124,23 @@ async function upload(
  * of `uploadFile`, when that has settled. Rejects with `PAWL_INVALID_STATE` when
  * the object is complete, and keeps the log when the server cannot be reached.
  */
-export async function discardFileUpload(
+export function discardFileUpload(
   path: string,
   options: UploadFileOptions,
+): Promise<void> {
+  return discardFileUploadOn(path, options)
+}
+
+/** The same with another outside. */
+export async function discardFileUploadOn(
+  path: string,
+  options: UploadFileOptions,
+  environment: UploadEnvironment = realUploadEnvironment,
 ): Promise<void> {
   checkFileOptions(options)
   checkPath(path)
   checkFileCheckpoint(options)
-  const settings = readSettings(options, realUploadEnvironment)
+  const settings = readSettings(options, environment)
   const checkpoint: Checkpoint = await placeFileCheckpoint(
     path,
     options,

@@ -1,6 +1,5 @@
 /** Unfinished uploads, all pages of them. What is stored of them costs money. */
-import { realEnvironment } from '../environment.js'
-import { UploadError } from '../errors.js'
+import { asError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
 import type {
   ListedPart,
@@ -10,6 +9,7 @@ import type {
 import { ownSignal } from './calls/follow-signal.js'
 import { listAllParts } from './calls/look.js'
 import { Requests } from './calls/requests.js'
+import { realUploadEnvironment } from './options/environment.js'
 import { checkRequestOptions } from './options/option-names.js'
 import {
   aSignal,
@@ -19,6 +19,7 @@ import {
   type RequestOptions,
   wholeNumber,
 } from './options/settings.js'
+import { tellKept } from './run/errors.js'
 
 /** Requests at once. */
 const askedAhead = 4
@@ -82,8 +83,11 @@ async function* listUntil(
   options: ListUploadsOptions,
 ): AsyncGenerator<UnfinishedUpload, void, undefined> {
   const { signal, letGo } = ownSignal(options.signal)
+  const { requests, told } = requestsFor(store, { ...options, signal })
   try {
-    yield* listAll(store, { ...options, signal })
+    yield* listAll(store, options, requests)
+  } catch (error) {
+    throw told(error)
   } finally {
     letGo()
   }
@@ -91,10 +95,9 @@ async function* listUntil(
 
 async function* listAll(
   store: ObjectStore,
-  options: ListUploadsOptions,
+  { prefix, sizes = true }: ListUploadsOptions,
+  requests: Requests,
 ): AsyncGenerator<UnfinishedUpload, void, undefined> {
-  const { prefix, sizes = true } = options
-  const requests = requestsFor(options)
   let markers: { keyMarker?: string; uploadIdMarker?: string } = {}
   for (;;) {
     const { answer } = await requests.send(
@@ -114,7 +117,7 @@ async function* listAll(
         key,
         uploadId,
         initiated,
-        age: (date ?? realEnvironment.now()) - initiated,
+        age: (date ?? realUploadEnvironment.now()) - initiated,
         parts: stored?.length,
         size: stored?.reduce((sum, { size }) => sum + size, 0),
         // Without the server's clock nothing says how old its parts are.
@@ -162,20 +165,35 @@ function checkListOptions(
   const common = ['prefix', 'retry', 'timeout', 'requestPayer', 'signal']
   checkKnownOptions(options, { of, names: [...common, ...own] })
   checkRequestOptions(options)
-  readRequestSettings(options, realEnvironment)
+  readRequestSettings(options, realUploadEnvironment)
   optional(options.signal, aSignal)
 }
 
-/** Calls of the store for what belongs to no upload of this process. */
-export function requestsFor({
-  signal = new AbortController().signal,
-  ...options
-}: ListUploadsOptions): Requests {
-  return new Requests(
-    readRequestSettings(options, realEnvironment),
-    signal,
-    () => undefined,
-  )
+/** Calls of a store for what belongs to no upload of this process. */
+export interface StoreQuestions {
+  requests: Requests
+  /** What they failed with, once it says whether to repeat them. */
+  told: (thrown: unknown) => Error
+}
+
+export function requestsFor(
+  store: ObjectStore,
+  { signal = new AbortController().signal, ...options }: ListUploadsOptions,
+): StoreQuestions {
+  const environment = realUploadEnvironment
+  const settings = readRequestSettings(options, environment)
+  const requests = new Requests(settings, signal, () => undefined)
+  let hasAnswered = false
+  requests.onAnswer = () => {
+    environment.facts.of(store).hasAnswered = true
+    hasAnswered = true
+  }
+  const told = (thrown: unknown): Error => {
+    const error = asError(thrown)
+    tellKept(error, { isResumable: false, environment, store }, { hasAnswered })
+    return error
+  }
+  return { requests, told }
 }
 
 /** When something of it was last stored; undefined when nobody can tell. */
@@ -238,10 +256,10 @@ export async function abortUploads(
   const { olderThan, ...options } = given
   wholeNumber('olderThan', olderThan, 0)
   const { signal, letGo } = ownSignal(options.signal)
-  const requests = requestsFor({ ...options, signal })
+  const { requests, told } = requestsFor(store, { ...options, signal })
   const aborted: UnfinishedUpload[] = []
   try {
-    for await (const upload of listAll(store, { ...options, signal })) {
+    for await (const upload of listAll(store, options, requests)) {
       const { key, uploadId, idle } = upload
       if (idle === undefined || idle <= olderThan) continue
       await requests.send({ what: 'Abort', uploadId }, (call) =>
@@ -249,6 +267,8 @@ export async function abortUploads(
       )
       aborted.push(upload)
     }
+  } catch (error) {
+    throw told(error)
   } finally {
     letGo()
   }

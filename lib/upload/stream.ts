@@ -15,7 +15,7 @@ import { isError } from '../realm.js'
 import type { PartRecord } from '../checkpoint/record.js'
 import { asError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
-import { loadXxh64, type Xxh64 } from '../hash/xxh64.js'
+import { loadXxh64 } from '../hash/xxh64.js'
 import { followSignal } from './calls/follow-signal.js'
 import { discardUpload } from './discard.js'
 import {
@@ -27,11 +27,6 @@ import {
   type UploadEnvironment,
 } from './options/environment.js'
 import type { Emit, UploadEvents } from './options/events.js'
-import {
-  type MemorySettings,
-  mustHaveRoom,
-  partsInHand,
-} from './options/memory.js'
 import type { UploadStreamOptions } from './options/options.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
@@ -57,9 +52,9 @@ import {
 import type { Ending } from './run/context.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
+import { cutterOf } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
-import { PartBuffers, pooled } from './source/part-buffers.js'
-import { PartCutter } from './source/part-cutter.js'
+import type { PartCutter } from './source/part-cutter.js'
 
 /**
  * Uploads what is written into it, in parts, and goes on where an earlier run of
@@ -122,7 +117,6 @@ export class ResumableUploadStream extends Writable {
     environment: UploadEnvironment = realUploadEnvironment,
   ) {
     const settings = readStreamSettings(options, environment)
-    mustHaveRoom(settings.partSize, settings)
     checkCheckpoint(options.checkpoint)
     super({
       ...(options.highWaterMark === undefined
@@ -426,33 +420,6 @@ export function writtenTooEarly(
     'the stream was written to before skipUploaded() had resolved: await the offset, then write from there; nothing of it was sent',
     { key, uploadId },
   )
-}
-
-/** What cuts a stream's bytes into the parts of a run, behind those it skipped. */
-export function cutterOf(
-  run: OpenRun,
-  xxh64: Xxh64,
-  settings: MemorySettings & Pick<UploadSettings, 'environment'>,
-  onError: (error: Error) => void,
-): PartCutter {
-  const { pool, collections } = settings.environment
-  const { partSize } = run
-  return new PartCutter({
-    buffers: new PartBuffers(
-      partSize,
-      partsInHand(partSize, settings),
-      pooled(pool, true),
-      { isShortFirst: true },
-    ),
-    xxh64,
-    collections,
-    firstPartNumber: run.partsTaken + 1,
-    onPart: (part, next) => {
-      run.take(part)
-      next()
-    },
-    onError,
-  })
 }
 
 /** What a run that has no object ended with. */

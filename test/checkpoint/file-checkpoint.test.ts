@@ -378,6 +378,23 @@ for (const [what, [code, happen]] of Object.entries(accidents)) {
   })
 }
 
+await t.test('a log that is lost says what is left of it', async (t) => {
+  for (const [what, resumable, says] of [
+    ['is deleted', false, /it starts over/],
+    ['is replaced', true, /it goes on from what is there now/],
+    ['is cut', true, /it goes on from what is there now/],
+  ] as const) {
+    const path = logIn(t)
+    rmSync(path, { force: true })
+    const checkpoint = onDisk(path, new TestDisk())
+    await checkpoint.open()
+    await checkpoint.append(bytes)
+    accidents[what]?.[1](path)
+    await t.rejects(checkpoint.append(bytes), { resumable, message: says })
+    await checkpoint.close()
+  }
+})
+
 await t.test('a file in place of the log is not removed for it', async (t) => {
   const path = logIn(t)
   const checkpoint = fileCheckpoint(path)

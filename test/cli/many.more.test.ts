@@ -169,6 +169,26 @@ test('--if-changed asks, and sends what differs', async (t) => {
   })
 })
 
+test('--if-changed asks as the flags say', async (t) => {
+  const d = await treeDesk(t)
+  await d.run1('pawl put tree/a.txt $URL/')
+  d.server.setFault(({ operation }) =>
+    operation === 'HeadObject' ? { kind: 'status', status: 500 } : undefined,
+  )
+  const { length } = d.server.requests
+  const line = 'pawl put tree/a.txt $URL/ --if-changed --request-payer'
+  t.match(await d.run1(`${line} --attempts 2`), { log: /PAWL_SERVER/ })
+  const asked = d.server.requests.slice(length)
+  t.match(asked, [
+    {
+      operation: 'HeadObject',
+      headers: { 'x-oss-request-payer': 'requester' },
+    },
+    { operation: 'HeadObject' },
+  ])
+  t.equal(asked.length, 2)
+})
+
 test('a changed file is sent again, also when a job had sent it', async (t) => {
   const d = await treeDesk(t)
   const line = 'pawl put tree/a.txt tree/b/c.txt tree/b/d.log $URL/'

@@ -67,16 +67,17 @@ await t.test('lines come every five seconds', async (t) => {
   }
   t.equal(lines.length, 3)
   const error = new UploadError('PAWL_NETWORK', 'cut')
-  upload.event('retry', { partNumber: 3, attempt: 1, delay: 2000, error })
+  const failed = { partNumber: 3, failingFor: 0, error }
+  upload.event('retry', { ...failed, attempt: 1, delay: 2000 })
   upload.event('restarted', { reason: 'upload-gone' })
   t.same(lines.slice(3), [
     'f: part 3: attempt 1 failed (PAWL_NETWORK: cut), again in 2s\n',
     'f: starting over: it is no longer on the server\n',
   ])
-  upload.event('retry', { partNumber: 3, attempt: 2, delay: 200, error })
+  upload.event('retry', { ...failed, attempt: 2, delay: 200, failingFor: 34e3 })
   reporter.skipped('g', 'it is a log')
   t.same(lines.slice(5), [
-    'f: part 3: attempt 2 failed (PAWL_NETWORK: cut), again at once\n',
+    'f: part 3: attempt 2 failed (PAWL_NETWORK: cut), again at once; nothing was stored for 34s\n',
     'g: skipped, it is a log\n',
   ])
 })
@@ -168,7 +169,8 @@ await t.test('JSON lines hold an error by its fields', async (t) => {
     cause: new Error('inner'),
     status: 500,
   })
-  upload.event('retry', { partNumber: 1, attempt: 1, delay: 1, error })
+  const failed = { partNumber: 1, attempt: 1, delay: 1, failingFor: 9 }
+  upload.event('retry', { ...failed, error })
   out.end()
   const [, line] = (await text(out)).trim().split('\n')
   t.same(JSON.parse(line ?? ''), {
@@ -178,6 +180,7 @@ await t.test('JSON lines hold an error by its fields', async (t) => {
     partNumber: 1,
     attempt: 1,
     delay: 1,
+    failingFor: 9,
     error: {
       code: 'PAWL_SERVER',
       message: 'no',

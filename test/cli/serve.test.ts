@@ -2,16 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { ossStore } from '../../lib/index.js'
-import type { CliChild } from '../support/cli-child.js'
-import { cliDesk } from '../support/cli-desk.js'
+import { cliDesk, endpointOf } from '../support/cli-desk.js'
 import { storeCall } from '../support/store-call.js'
-
-/** Where a server says it is. */
-async function endpointOf(server: CliChild): Promise<string> {
-  await server.until(/Try: .*\n/)
-  const [endpoint = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(server.said()) ?? []
-  return endpoint
-}
 
 await t.test('one server has a directory, until it dies', async (t) => {
   const d = await cliDesk(t)

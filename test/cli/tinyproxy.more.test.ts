@@ -2,11 +2,12 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import { createServer, connect, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { cliDesk, small } from '../support/cli-desk.js'
 import { temporaryDirectory } from '../support/dev-store.js'
+import { closedPort } from '../support/raw-server.js'
 import { authority, tlsFront } from '../support/tls-front.js'
 
 const key = {
@@ -50,7 +51,7 @@ for (const password of [undefined, 'ann secret-word'] as const) {
 /** Resolves to its port. */
 async function tinyproxy(t: Test, password: string | undefined) {
   mustBeInstalled()
-  const port = await freePort()
+  const port = await closedPort()
   const file = join(await temporaryDirectory(t), 'tinyproxy.conf')
   const lines = [
     `Port ${port}`,
@@ -83,15 +84,6 @@ function mustBeInstalled(): void {
       quiet,
     )
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function listens(port: number): Promise<boolean> {

@@ -57,7 +57,7 @@ export async function wireFaults(t: Test, target: Target): Promise<void> {
     const { upload } = await uploaded(t, target, key, {
       bytes,
       verify: 'md5',
-      retry: { baseDelay: 1 },
+      retry: { attempts: 5, baseDelay: 1 },
       store: target.store(t, { dispatcher: wire.dispatcher }),
     })
     t.equal(wire.parts().length, 4, 'refused by the server, and sent again')
@@ -80,7 +80,7 @@ export async function wireFaults(t: Test, target: Target): Promise<void> {
     const { result } = await uploaded(t, target, key, {
       bytes,
       checkpoint,
-      retry: { baseDelay: 1 },
+      retry: { attempts: 5, baseDelay: 1 },
       store: target.store(t, { dispatcher: wire.dispatcher }),
     })
     t.match(result, { size: bytes.length, parts: 4 })
@@ -96,7 +96,7 @@ export async function wireFaults(t: Test, target: Target): Promise<void> {
     wire.spoil(once(({ method }) => method === 'PUT' && 'lose'))
     const { result } = await uploaded(t, target, key, {
       bytes,
-      retry: { baseDelay: 1 },
+      retry: { attempts: 5, baseDelay: 1 },
       store: target.store(t, { dispatcher: wire.dispatcher }),
     })
     t.match(result, { parts: 0, size: 1000 })

@@ -72,9 +72,21 @@ export const mutants = [
   },
   {
     name: 'one attempt more than was allowed',
-    find: 'if (state.attempt >= state.attempts) return no',
-    replace: 'if (state.attempt > state.attempts) return no',
-    near: ['test/store/retry.test.ts'],
+    find: 'attempts !== undefined && this.#failures >= attempts',
+    replace: 'attempts !== undefined && this.#failures > attempts',
+    near: ['test/store/patience.test.ts'],
+  },
+  {
+    name: 'an outage is not waited out',
+    find: "kind === 'response' || left <= 0",
+    replace: "kind === 'response' || left <= 119_000",
+    near: ['test/scenario/outages.test.ts'],
+  },
+  {
+    name: 'all that is in flight asks while a store is away',
+    find: 'return this.#failuresInRow < closedAfter',
+    replace: 'return this.#failuresInRow < Infinity',
+    near: ['test/scenario/outages.test.ts'],
   },
   {
     name: 'scripts do not hear that the same command may succeed',

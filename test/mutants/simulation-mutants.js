@@ -35,8 +35,8 @@ export const simulationMutants = [
   },
   {
     name: 'an object with the options of another call is ours',
-    find: 'if (!isAsAsked) {',
-    replace: 'if (!isAsAsked && found.size < 0) {',
+    find: 'if (upload.optionsDigest !== optionsDigest || sent !== sentDigest) {',
+    replace: "if (sent === '') {",
     profile: 'oss',
   },
   {
@@ -74,5 +74,41 @@ export const simulationMutants = [
     find: "mayBeSuperseded && there !== 'unknown' ? there === 'ours' : undefined,",
     replace: 'undefined,',
     profile: 's3',
+  },
+  {
+    name: 'an earlier upload with a Complete under way need not be dead',
+    find: 'for (const [uploadId, mark] of log.state.rivals) {',
+    replace: 'for (const [uploadId, mark] of [...log.state.rivals].slice(1)) {',
+    profile: 'oss',
+  },
+  {
+    name: 'that an answer of this run was ambiguous is forgotten with the next',
+    find: 'this.#noSuchUpload++\n    if (mayHaveHappened(error)) this.#isOpen = true',
+    replace: 'this.#noSuchUpload++\n    this.#isOpen = mayHaveHappened(error)',
+    profile: 'oss',
+  },
+  {
+    name: 'that an earlier run has sent a Complete is forgotten',
+    find: 'this.#isOpen = input.wasSent\n',
+    replace: 'this.#isOpen = false\n',
+    profile: 'oss',
+  },
+  {
+    name: 'a receipt of another upload counts',
+    find: 'if (uploadId !== this.#known) continue\n',
+    replace: '',
+    profile: 's3',
+  },
+  {
+    name: 'a part that somebody replaced on the server is reused',
+    find: '    sameEtag(record.etag, listed.etag) &&\n',
+    replace: '',
+    profile: 'lax',
+  },
+  {
+    name: 'the log is removed while an upload in it is not closed',
+    find: 'if (log.state.unclosed.size === 0) {',
+    replace: 'if (log.state.unclosed.size >= 0) {',
+    profile: 'oss',
   },
 ]

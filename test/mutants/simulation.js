@@ -29,6 +29,7 @@ try {
     writeFileSync(join(directory, fault.name), fault.text)
     const found = await firstFinding(mutant.profile)
     writeFileSync(join(directory, original.name), original.text)
+    if (found !== undefined) await mustHold(found.seed, mutant.profile)
     if (found === undefined) missed++
     const by =
       found === undefined
@@ -42,8 +43,21 @@ try {
   rmSync(directory, { recursive: true, force: true })
 }
 
-/** The first invariant that does not hold; undefined when all do. */
+/** What breaks an invariant without any fault says nothing of one. */
+async function mustHold(seed, profile) {
+  const found = await firstIn({ schedules: 1, seed, profile })
+  if (found === undefined) return
+  throw new Error(
+    `seed ${seed} of ${profile} breaks “${found.violation.invariant}” without any fault`,
+  )
+}
+
 function firstFinding(profile) {
+  return firstIn({ schedules, seed, profile })
+}
+
+/** The first invariant that does not hold; undefined when all do. */
+function firstIn({ schedules, seed, profile }) {
   const args = [
     '--import',
     './test/support/typescript.js',

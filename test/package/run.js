@@ -1,7 +1,8 @@
 /**
  * The package as users get it: packed, installed from the tarball into an empty
- * project with no script run, compiled against and used. Needs a build and a
- * registry; ends with 1 at the first thing that is not as it says.
+ * project with no script run, compiled against, bundled and used, also in tests of
+ * users. Needs a build and a registry; ends with 1 at the first thing that is not
+ * as it says.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -20,6 +21,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { gunzipSync } from 'node:zlib'
+import { runConsumers, tools } from './consumers.js'
 import { strangers } from './contents.js'
 import { figureIn, figureText, isClose, measure } from './install-size.js'
 import { bin, npm, root, run } from './run-command.js'
@@ -41,6 +43,7 @@ try {
   await step('the first example of the README', firstExample)
   await step('require', requireIt)
   await step('the command', command)
+  await step('killed and run again, by programs of users', consumers)
   console.log('\nThe package is as it should be.')
 } finally {
   await rm(temporary, { recursive: true, force: true, maxRetries: 5 })
@@ -70,7 +73,7 @@ async function install() {
   await mkdir(project)
   const json = { name: 'project', private: true, type: 'module' }
   await writeFile(join(project, 'package.json'), JSON.stringify(json))
-  await npmInstall(tarball)
+  await npmInstall('--engine-strict', tarball)
   const found = await measure(join(project, 'node_modules'))
   const direct = Object.keys(manifest.dependencies).length
   const text = figureText({ ...found, direct })
@@ -83,7 +86,7 @@ async function install() {
 
 function npmInstall(...packages) {
   const quiet = ['--no-audit', '--no-fund', '--ignore-scripts']
-  const args = ['install', ...quiet, '--engine-strict', ...packages]
+  const args = ['install', ...quiet, ...packages]
   return npm(args, { cwd: project })
 }
 
@@ -91,8 +94,11 @@ async function compile() {
   const lock = JSON.parse(await readFile(join(root, 'package-lock.json')))
   const version = (name) => lock.packages[`node_modules/${name}`].version
   const names = ['typescript', '@types/node']
-  await npmInstall(...names.map((name) => `${name}@${version(name)}`))
-  for (const name of ['types.ts', 'require.cts', 'require.cjs']) {
+  const compilers = names.map((name) => `${name}@${version(name)}`)
+  // At once: an installation takes longer than most of the rest.
+  await npmInstall(...compilers, ...tools)
+  const own = ['types.ts', 'upload.ts', 'require.cts', 'require.cjs']
+  for (const name of own) {
     await copyFile(
       join(root, 'test/package/consumer', name),
       join(project, name),
@@ -106,7 +112,7 @@ async function compile() {
   const target = '--target es2022 --types node --module'
   for (const how of ['nodenext --outDir out', 'preserve --noEmit']) {
     const args = `${common} ${target} ${how}`.split(' ')
-    const files = ['types.ts', 'example.ts']
+    const files = ['types.ts', 'upload.ts', 'example.ts']
     // `import x = require()` of ESM is for `nodenext` alone.
     if (how.startsWith('nodenext')) files.push('require.cts')
     await run(process.execPath, [tsc, ...args, ...files], { cwd: project })
@@ -123,10 +129,20 @@ function readmeExample() {
   return parts.join(`ossStore({ ${endpoint}`)
 }
 
+function devServer() {
+  const entry = join(project, 'node_modules/pawl/dist/dev-server/index.js')
+  return import(pathToFileURL(entry).href)
+}
+
+async function consumers() {
+  const { startDevServer } = await devServer()
+  const file = join(project, 'db.dump')
+  await runConsumers({ project, file, startDevServer })
+}
+
 /** Compiled from TypeScript, and as JavaScript; against the package's own server. */
 async function firstExample() {
-  const entry = join(project, 'node_modules/pawl/dist/dev-server/index.js')
-  const { startDevServer } = await import(pathToFileURL(entry).href)
+  const { startDevServer } = await devServer()
   await writeFile(join(project, 'db.dump'), dump)
   for (const script of ['out/example.js', 'example.mjs']) {
     const server = await startDevServer()

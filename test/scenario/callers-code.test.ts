@@ -88,7 +88,7 @@ for (const name of names) {
       key,
       checkpoint: dev.log,
       partSize: part,
-      retry: { baseDelay: 1, maxDelay: 2 },
+      retry: { attempts: 5, baseDelay: 1, maxDelay: 2 },
     }
     const thrown = new Error(`thrown in ${name}`)
     const listener = (): void => {

@@ -82,7 +82,7 @@ const sources: [string, Run][] = [
         checkpoint: dev.log,
         partSize: part,
         multipartThreshold: 0,
-        retry: { baseDelay: 1, maxDelay: 2 },
+        retry: { attempts: 5, baseDelay: 1, maxDelay: 2 },
         ...options,
       }).catch((error: unknown) => error)
     },

@@ -106,3 +106,40 @@ await t.test(
     t.notOk(events.includes('hook in a worker'))
   },
 )
+
+await t.test(
+  'without an MD5 (FIPS) all goes on that needs none, and the rest is refused at once',
+  async (t) => {
+    const { server, directory } = await devStore(t)
+    const file = join(directory, 'source')
+    await writeFile(file, noise(6 * 1024 * 1024))
+    const [command, args] = bareNode(
+      `--import=${compiledFixture('no-md5')}`,
+      compiledFixture('fips-child'),
+      server.endpoint,
+      directory,
+      file,
+    )
+    const { stdout } = await execute(command, args)
+    const found = stdout
+      .trim()
+      .split('\n')
+      .map((line): { name: string; how: string } => JSON.parse(line))
+    const expected: Record<string, string> = {
+      'oss, undefined': 'crc64',
+      'oss, false': 'none',
+      'oss, md5': 'PAWL_VERIFY_UNSUPPORTED',
+      's3, undefined': 'PAWL_VERIFY_UNSUPPORTED',
+      's3, false': 'none',
+      's3, md5': 'PAWL_VERIFY_UNSUPPORTED',
+      's3 with CRC-64, undefined': 'crc64',
+      's3 with CRC-64, false': 'none',
+      's3 with CRC-64, md5': 'PAWL_VERIFY_UNSUPPORTED',
+    }
+    t.equal(found.length, 4 * Object.keys(expected).length)
+    for (const { name, how } of found) {
+      const [store = '', verify = ''] = name.split(', ')
+      t.equal(how, expected[`${store}, ${verify}`], name)
+    }
+  },
+)

@@ -8,6 +8,7 @@ import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
 import {
   readCheckpoint,
+  StoreError,
   uploadFile,
   type CompleteUploadRequest,
   type UploadEvents,
@@ -111,6 +112,40 @@ test('a suspension while it cleans up leaves the rest to a later run', async (t)
   t.match(await dev.run(next), { checkpointLeft: false })
   await mustBe(t, dev, next)
   t.same(dev.server.openUploads(), [])
+})
+
+test('an Abort that is refused is not asked for again in the same run', async (t) => {
+  const dev = await smallUploads(t)
+  await abandoned(dev)
+  first(dev, 'AbortMultipartUpload', denied, 99)
+  for (const runs of [1, 2]) {
+    await dev.run(bytes, { object: other })
+    t.equal(dev.seen('AbortMultipartUpload').length, runs)
+  }
+})
+
+test('what may not be aborted is gone only when it is not listed', async (t) => {
+  for (const isLie of [true, false]) {
+    const dev = await smallUploads(t)
+    const store = wrapStore(dev.small)
+    store.uploadPart = async (request, call) => {
+      if (request.partNumber === 4) {
+        if (!isLie) await dev.small.abortUpload(request, storeCall())
+        throw new StoreError('gone', { kind: 'no-upload', status: 404 })
+      }
+      return dev.small.uploadPart(request, call)
+    }
+    store.abortUpload = async () => {
+      throw new StoreError('denied', { kind: 'denied', status: 403 })
+    }
+    const upload = dev.upload({ store, concurrency: 1 })
+    await send(upload, bytes).catch(() => undefined)
+    t.match(await failureOf(upload), { code: 'PAWL_UPLOAD_GONE' })
+    const { unclosed } = await readCheckpoint(dev.log)
+    const left = dev.server.openUploads().map(({ uploadId }) => uploadId)
+    t.same(unclosed, left)
+    t.equal(left.length, isLie ? 1 : 0)
+  }
 })
 
 test('an Abort that is refused in four runs in a row is let go, and told', async (t) => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { uploadFile } from '../../lib/index.js'
 import { noise } from '../support/dev-store.js'
+import { wrapStore } from '../support/small-store.js'
 import { failureOf, key, part, smallUploads } from '../support/small-upload.js'
 
 const bytes = noise(3 * part)
@@ -86,6 +87,28 @@ await t.test('what is refused for certain is aborted', async (t) => {
   t.same(dev.server.openUploads(), [])
 })
 
+await t.test('so it is where its parts may not be listed', async (t) => {
+  const dev = await smallUploads(t)
+  dev.server.setFault(({ operation }) =>
+    operation === 'ListParts'
+      ? { kind: 'status', status: 403, code: 'AccessDenied' }
+      : undefined,
+  )
+  const store = wrapStore(dev.small, {
+    around: async (call, run) => {
+      // Somebody else is quicker.
+      if (call === 'completeUpload') await dev.run(noise(9), others)
+      return run()
+    },
+  })
+  const others = { checkpoint: false } as const
+  const object = { forbidOverwrite: true }
+  t.match(await dev.fail(bytes, { ...others, store, object }), {
+    code: 'PAWL_ALREADY_EXISTS',
+  })
+  t.same(dev.server.openUploads(), [])
+})
+
 await t.test('what may come to something is left', async (t) => {
   const dev = await smallUploads(t)
   dev.server.setFault(({ operation }) =>
@@ -94,7 +117,11 @@ await t.test('what may come to something is left', async (t) => {
       : undefined,
   )
   const error = await dev.fail(bytes, { checkpoint: false })
-  t.match(error, { code: 'PAWL_COMPLETE_UNKNOWN', resumable: false })
+  t.match(error, {
+    code: 'PAWL_COMPLETE_UNKNOWN',
+    message: /without a log the same call starts over/,
+    resumable: false,
+  })
   const ids = dev.server.openUploads().map(({ uploadId }) => uploadId)
   t.same(ids, [error.uploadId])
 })

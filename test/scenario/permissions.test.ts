@@ -12,7 +12,13 @@ import { besideEachOther } from '../support/beside.js'
 import { noise, smallPart } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
 import { mustBe, suspendAfter } from '../support/lost-answers.js'
-import { key, part, smallUploads, until } from '../support/small-upload.js'
+import {
+  key,
+  part,
+  send,
+  smallUploads,
+  until,
+} from '../support/small-upload.js'
 import type { SmallUploads } from '../support/small-upload.js'
 import { startUpload } from '../support/upload-child.js'
 
@@ -272,6 +278,34 @@ test('no right to look: only the server keeps what may not be overwritten', asyn
       transient: false,
     })
     t.ok(noise(9).equals(await dev.object(key)), 'it is as it was')
+  }
+})
+
+test('no right to look: what may be there is not discarded', async (t) => {
+  for (const [source, operation] of [
+    [bytes, 'CompleteMultipartUpload'],
+    [short, 'PutObject'],
+  ] as const) {
+    const dev = await smallUploads(t)
+    takeAway(dev, ['HeadObject'], (name) =>
+      name === operation ? { kind: 'silence', apply: true } : undefined,
+    )
+    const upload = dev.upload()
+    const sending = send(upload, source).catch(() => undefined)
+    await until(() => dev.seen(operation)[0]?.applied === true)
+    upload.destroy()
+    await sending
+    const later = dev.upload()
+    later.on('error', () => undefined)
+    await t.rejects(later.discard(), {
+      code: 'PAWL_ACCESS_DENIED',
+      message: /may not look whether the object is there/,
+    })
+    t.ok(dev.logExists())
+    dev.server.setFault(undefined)
+    await dev.run(source)
+    await mustBe(t, dev, source)
+    t.equal(dev.seen(operation).length, 1, 'the object was there')
   }
 })
 

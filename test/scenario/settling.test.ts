@@ -273,7 +273,7 @@ await t.test('nothing of it is left in the process', async (t) => {
   }
 })
 
-await t.test('ten uploads with one signal leave no listener', async (t) => {
+await t.test('fifteen uploads with one signal leave no listener', async (t) => {
   const dev = await smallUploads(t)
   const { signal } = new AbortController()
   const complaints = await complaintsDuring(async () => {
@@ -288,10 +288,7 @@ await t.test('ten uploads with one signal leave no listener', async (t) => {
     )
   })
   t.equal(getEventListeners(signal, 'abort').length, 0)
-  t.same(
-    complaints.filter((one) => !/MaxListeners/.test(String(one))),
-    [],
-  )
+  t.same(complaints, [])
 })
 
 await t.test('a pipeline ends with its source, its upload too', async (t) => {

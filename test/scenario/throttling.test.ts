@@ -38,7 +38,12 @@ for (const [name, status] of [
       refused++
       return { kind: 'status', status, headers: { 'retry-after': '0' } }
     })
-    const upload = dev.upload({ store: counted, concurrency: 8 })
+    const upload = dev.upload({
+      store: counted,
+      concurrency: 8,
+      // One part may be refused all of eight times.
+      retry: { baseDelay: 1, maxDelay: 2 },
+    })
     upload.on('retry', () => {
       isThrottled = true
     })

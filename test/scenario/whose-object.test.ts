@@ -331,7 +331,7 @@ test('two machines with copies of one log do not take each other’s objects', a
         error,
         // S3 answers the second Complete as it did the first.
         name === 'S3'
-          ? { code: 'PAWL_VERIFY_FAILED', resumable: false, transient: false }
+          ? { code: 'PAWL_UPLOAD_CONTENDED', resumable: false, transient: true }
           : { code: 'PAWL_UPLOAD_GONE', resumable: false, transient: true },
         `${name}: another byte at ${at}`,
       )

@@ -2,19 +2,23 @@
  * Whether the same call, made again, may succeed: nobody is asked to repeat what
  * cannot, and what is stored is kept for when it can.
  */
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { exitCodeOf } from '../../lib/cli/exit-code.js'
 import type { Fault } from '../../lib/dev-server/index.js'
-import type { UploadStreamOptions } from '../../lib/index.js'
+import {
+  memoryCheckpoint,
+  StoreError,
+  UploadError,
+  type UploadStreamOptions,
+} from '../../lib/index.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { suspendAfter } from '../support/lost-answers.js'
-import { smallStore } from '../support/small-store.js'
+import { closedPort } from '../support/raw-server.js'
+import { smallStore, wrapStore } from '../support/small-store.js'
 import {
   key,
   part,
@@ -25,16 +29,6 @@ import {
 const test = besideEachOther(t)
 const bytes = noise(6 * part)
 const retry = { attempts: 2, baseDelay: 1 }
-
-/** A port of loopback at which nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 interface Trouble {
   code: string
@@ -163,6 +157,56 @@ const forNow: Record<string, Trouble> = {
     isKept: true,
   },
 }
+
+test('an answer that is none is told by what this run has heard before', async (t) => {
+  const dev = await smallUploads(t)
+  await dev.run(noise(9))
+  const portal: Fault = {
+    kind: 'status',
+    status: 200,
+    body: '<html>Log in</html>',
+  }
+  // The network has become another one since the run before.
+  dev.server.setFault(() => portal)
+  t.match(await dev.fail(bytes, { retry }), {
+    code: 'PAWL_RESPONSE',
+    transient: false,
+  })
+  dev.server.setFault(({ partNumber = 0 }) =>
+    partNumber > 3 ? portal : undefined,
+  )
+  t.match(await dev.fail(bytes, { retry }), {
+    code: 'PAWL_RESPONSE',
+    transient: true,
+  })
+})
+
+test('who throttles says for how long', async (t) => {
+  const dev = await smallUploads(t)
+  const store = wrapStore(dev.small)
+  store.createUpload = async () => {
+    throw new StoreError('503', {
+      kind: 'throttled',
+      status: 503,
+      retryAfter: 7,
+    })
+  }
+  const error = await dev.fail(bytes, { store, retry })
+  t.match(error, { code: 'PAWL_SERVER', transient: true, retryAfter: 7 })
+  const checkpoint = Object.assign(memoryCheckpoint(), {
+    open: async () => {
+      throw new UploadError('PAWL_CHECKPOINT_LOCKED', 'held for a minute', {
+        retryAfter: 60_000,
+      })
+    },
+  })
+  t.match(await dev.fail(bytes, { checkpoint }), {
+    code: 'PAWL_CHECKPOINT_LOCKED',
+    resumable: true,
+    transient: true,
+    retryAfter: 60_000,
+  })
+})
 
 for (const [transient, troubles] of [
   [false, forGood],

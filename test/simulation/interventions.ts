@@ -1,4 +1,5 @@
 /** What happens beside a run, or to it, each in one row. */
+import { StoreError } from '../../lib/store/store-error.js'
 import type { Process } from './process.js'
 import type { Random } from './random.js'
 import { key, logPath, sourcePath } from './places.js'
@@ -31,6 +32,17 @@ function othersBytes(run: Run, random: Random): Uint8Array {
   const at = random.below(bytes.length)
   bytes[at] = (bytes[at] ?? 0) ^ 0xff
   return bytes
+}
+
+/** Others hear of refusals as we do; false when nothing came of it. */
+function isDone(work: () => unknown): boolean {
+  try {
+    work()
+    return true
+  } catch (error) {
+    if (error instanceof StoreError) return false
+    throw error
+  }
 }
 
 /** The upload that a run of ours has begun last. */
@@ -145,8 +157,7 @@ export const interventions: readonly Intervention[] = [
       const most = Math.max(1, upload.parts.size)
       const part = { uploadId: upload.id, partNumber: 1 + random.below(most) }
       const bytes = random.bytes(run.plan.partSize)
-      scene.truth.uploadPart(other, part, bytes)
-      return true
+      return isDone(() => scene.truth.uploadPart(other, part, bytes))
     },
   },
   {
@@ -160,8 +171,7 @@ export const interventions: readonly Intervention[] = [
         .toSorted(([a], [b]) => a - b)
         .map(([partNumber, { etag }]) => ({ partNumber, etag }))
       const request = { uploadId: upload.id, parts, object: {} }
-      scene.truth.completeUpload(other, request)
-      return true
+      return isDone(() => scene.truth.completeUpload(other, request))
     },
   },
   {

@@ -1,5 +1,7 @@
 /** What is to be done in one schedule, made from a seed; plain data. */
 import type { Verify } from '../../lib/upload/options/options.js'
+import { leanings } from './leanings.js'
+import { otherObject, type ObjectPlan } from './object-plan.js'
 import { Random, seedOf } from './random.js'
 import {
   knobs,
@@ -17,14 +19,6 @@ export interface SourcePlan {
   flips: number[]
 }
 
-/** What an object is to be; the numbers are of tables below. */
-export interface ObjectPlan {
-  contentType: number
-  metadata: number
-  acl: number
-  forbidOverwrite: boolean
-}
-
 export interface RunPlan {
   style: 'stream' | 'file'
   source: SourcePlan
@@ -35,6 +29,10 @@ export interface RunPlan {
   chunk: number
   log: boolean
   verify?: Verify
+  /** The object carries a mark. */
+  marks: boolean
+  /** OSS: parts in order, none a second time. */
+  isSequential: boolean
   proof: 'xxh64' | 'sha256'
   prove: 'identity' | 'hash'
   /** Skips what is stored, its source having a name. */
@@ -52,6 +50,8 @@ export interface RunPlan {
 
 export interface Plan {
   profile: ProfileName
+  /** What chance leans to, of `leanings`. */
+  leaning?: string
   /** Names of `knobs`. */
   knobs: string[]
   /** Calls that are denied from the beginning. */
@@ -62,10 +62,6 @@ export interface Plan {
   disk: { most: number; likely: number }
   interventions: { most: number; likely: number }
 }
-
-export const contentTypes = [undefined, 'text/plain', 'application/gzip']
-export const metadatas = [undefined, { night: '1' }, { night: '2', of: 'us' }]
-export const acls = [undefined, 'private', 'public-read']
 
 const deniable = [
   'listParts',
@@ -98,7 +94,7 @@ export function planOf(seed: number, profile?: ProfileName): Plan {
   const random = new Random(seedOf(seed, 1))
   const chosen = profile ?? random.pick(profileNames)
   const runs: RunPlan[] = []
-  const first = firstRun(random)
+  const first = firstRun(random, profiles[chosen])
   runs.push(first)
   let last = first
   for (let more = random.below(3); more > 0; more--) {
@@ -106,7 +102,7 @@ export function planOf(seed: number, profile?: ProfileName): Plan {
     runs.push(last)
   }
   const turned = random.chance(0.35) ? random.weighted(knobs) : undefined
-  return {
+  const plan: Plan = {
     profile: chosen,
     knobs: turned === undefined ? [] : [turned.name],
     denied: random.chance(0.12) ? [random.pick(deniable)] : [],
@@ -120,9 +116,14 @@ export function planOf(seed: number, profile?: ProfileName): Plan {
       likely: random.pick([0.02, 0.05, 0.12]),
     },
   }
+  const leaning = random.chance(0.45) ? random.weighted(leanings) : undefined
+  return leaning === undefined
+    ? plan
+    : { ...leaning.fit(plan, random), leaning: leaning.name }
 }
 
-function firstRun(random: Random): RunPlan {
+function firstRun(random: Random, { dialect }: Traits): RunPlan {
+  const isOss = dialect === 'oss'
   const partSize = random.pick([16, 32, 64])
   return {
     style: random.chance(0.4) ? 'file' : 'stream',
@@ -136,6 +137,7 @@ function firstRun(random: Random): RunPlan {
       metadata: random.below(3),
       acl: random.chance(0.3) ? random.below(3) : 0,
       forbidOverwrite: random.chance(0.15),
+      callback: random.chance(0.15) && isOss,
     },
     partSize,
     concurrency: random.between(1, 4),
@@ -144,6 +146,8 @@ function firstRun(random: Random): RunPlan {
     ...(random.chance(0.15)
       ? { verify: random.pick<Verify>([false, 'md5']) }
       : {}),
+    marks: random.chance(0.94),
+    isSequential: random.chance(0.1) && isOss,
     proof: random.chance(0.1) ? 'sha256' : 'xxh64',
     prove: random.chance(0.2) ? 'hash' : 'identity',
     skips: random.chance(0.2),
@@ -173,6 +177,7 @@ function nextRun(last: RunPlan, random: Random): RunPlan {
     source: random.chance(0.3) ? changed(last, random) : last.source,
   }
   if (random.chance(0.2)) next.object = otherObject(last.object, random)
+  if (random.chance(0.04)) next.marks = !last.marks
   if (random.chance(0.1)) next.concurrency = random.between(1, 4)
   if (random.chance(0.08)) next.partSize = random.pick([16, 32, 64])
   if (random.chance(0.08)) next.proof = random.pick(['xxh64', 'sha256'])
@@ -191,18 +196,5 @@ function changed({ source, partSize }: RunPlan, random: Random): SourcePlan {
       return { noise, size: size + random.between(1, partSize), flips }
     default:
       return { noise, size, flips: [...flips, random.below(Math.max(1, size))] }
-  }
-}
-
-function otherObject(object: ObjectPlan, random: Random): ObjectPlan {
-  switch (random.below(4)) {
-    case 0:
-      return { ...object, contentType: random.below(3) }
-    case 1:
-      return { ...object, metadata: random.below(3) }
-    case 2:
-      return { ...object, acl: random.below(3) }
-    default:
-      return { ...object, forbidOverwrite: !object.forbidOverwrite }
   }
 }

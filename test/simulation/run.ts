@@ -11,7 +11,8 @@ import type { UploadResult } from '../../lib/upload/options/result.js'
 import { ResumableUploadStream } from '../../lib/upload/stream.js'
 import type { ObjectOptions } from '../../lib/store/object-store.js'
 import { key, logPath, sourcePath } from './places.js'
-import { acls, bytesOf, contentTypes, metadatas, type RunPlan } from './plan.js'
+import { acls, contentTypes, metadatas } from './object-plan.js'
+import { bytesOf, type RunPlan } from './plan.js'
 import type { Process } from './process.js'
 import { optionsText, type Actor } from './store/truth.js'
 import type { StoreModel } from './store/model.js'
@@ -50,6 +51,10 @@ export class Run {
   /** What became of a `discard()`. */
   discarded: 'resolved' | UploadError | undefined
   hasFinished = false
+  /** What its log said before it began. */
+  startLog: LogState | undefined
+  /** When its source had said everything. */
+  sourceEndedAt: number | undefined
   /** What its log said when its process was killed. */
   leftLog: LogState | undefined
   #end: () => void = () => undefined
@@ -91,6 +96,7 @@ export class Run {
 
   start(store: StoreModel): void {
     const { plan } = this
+    this.startLog = logOn(this.process.machine.disk)
     const common: UploadOptions = {
       store,
       key,
@@ -98,6 +104,8 @@ export class Run {
       concurrency: plan.concurrency,
       object: objectOf(plan),
       proof: plan.proof,
+      ...(plan.marks ? {} : { mark: false }),
+      ...(plan.isSequential ? { sequential: true } : {}),
       signal: this.#stop.signal,
       ...(plan.verify === undefined ? {} : { verify: plan.verify }),
       ...(plan.vetoes ? { beforeComplete: veto } : {}),
@@ -226,6 +234,7 @@ export class Run {
       if (upload.destroyed || upload.writableEnded) return
       const chunk = bytes.slice(offset, offset + this.plan.chunk)
       if (chunk.length === 0) {
+        this.sourceEndedAt = this.#world.now
         upload.end()
         return
       }
@@ -247,6 +256,8 @@ export class Run {
     this.#end()
   }
 }
+
+const heardBy = { url: 'http://app.example/heard', body: 'key=${object}' }
 
 function veto(): never {
   throw new Error('the source is not whole')
@@ -279,5 +290,6 @@ export function objectOf({ object }: RunPlan): ObjectOptions {
     ...(metadata === undefined ? {} : { metadata }),
     ...(acl === undefined ? {} : { acl }),
     ...(object.forbidOverwrite ? { forbidOverwrite: true } : {}),
+    ...(object.callback ? { callback: heardBy } : {}),
   }
 }

@@ -4,11 +4,15 @@
  *
  * The first invariant that does not hold ends it.
  */
+import { runOf } from './invariants/check.js'
 import { mayRepeat } from './invariants/failure.js'
+import { logOn, namesOpen } from './invariants/log.js'
+import { openUploads } from './invariants/uploads.js'
 import {
   afterRun,
   atTheEnd,
   onAbort,
+  onComplete,
   onMade,
   type Check,
 } from './invariants/table.js'
@@ -19,6 +23,7 @@ import {
   interventions,
   type Intervention,
 } from './interventions.js'
+import { leaningTo } from './leanings.js'
 import { bytesOf, traitsOf, type Plan, type RunPlan } from './plan.js'
 import { Process, type Machine } from './process.js'
 import { Random, seedOf } from './random.js'
@@ -26,6 +31,9 @@ import { key, logPath, sourcePath } from './places.js'
 import { Run } from './run.js'
 import { SourceDisk } from './source-disk.js'
 import type { CallName } from './store/contract.js'
+import type { CompleteUploadRequest } from './store/contract.js'
+import { Heard } from './store/heard.js'
+import { HeldRequests } from './store/held.js'
 import { StoreModel, type Surroundings } from './store/model.js'
 import { StoreTruth, type Actor } from './store/truth.js'
 import { World, type Told } from './world.js'
@@ -59,12 +67,16 @@ const quiet = 2 * 3_600_000
 export class Scene implements Surroundings {
   readonly world: World
   readonly truth: StoreTruth
+  readonly heard = new Heard()
+  readonly held: HeldRequests
   readonly denied: Set<CallName>
   readonly machines: [Machine, Machine]
   readonly runs: Run[] = []
   /** Copies of the log as it was after each run. */
   readonly oldLogs: Buffer[] = []
   readonly plan: Plan
+  /** Uploads that a log could not, or can no longer, know of. */
+  readonly forgotten = new Set<string>()
   violation: Violation | undefined
   /** From now on nothing goes wrong any more. */
   isHealing = false
@@ -75,6 +87,7 @@ export class Scene implements Surroundings {
   readonly #processes: Process[] = []
   readonly #waiting: RunPlan[]
   readonly #except: ReadonlySet<string>
+  #isSecondUsed = false
 
   constructor(
     seed: number,
@@ -87,6 +100,7 @@ export class Scene implements Surroundings {
     this.faultBudget = plan.faults
     this.diskBudget = plan.disk
     this.world = new World(decisions)
+    this.held = new HeldRequests(this.world)
     this.truth = new StoreTruth(this.world, traitsOf(plan))
     this.denied = new Set(plan.denied as CallName[])
     this.#outside = new Random(seedOf(seed, 3))
@@ -123,6 +137,10 @@ export class Scene implements Surroundings {
     if (text !== undefined) this.violation = { invariant: name, text }
   }
 
+  lean<T extends { name: string; weight: number }>(rows: readonly T[]) {
+    return leaningTo(rows, this.plan.leaning)
+  }
+
   actorOf(process: Process): Actor {
     const run = this.runOf(process)
     return run?.actor ?? { name: process.name }
@@ -136,12 +154,13 @@ export class Scene implements Surroundings {
   moment(name: string, process: Process): void {
     const run = this.runOf(process)
     if (run === undefined || this.isHealing) return
+    this.#letThrough(name, run)
     const { interventions: budget } = this.plan
     const decision = this.world.decisions.at(
       `${process.label}:${name}`,
       'intervention',
       { most: budget.most, likely: budget.likely * likelyAt(name) },
-      () => interventions,
+      () => this.lean(interventions),
     )
     if (decision === undefined) return
     const intervention = interventions.find((one) => one.name === decision.does)
@@ -152,6 +171,31 @@ export class Scene implements Surroundings {
     )
   }
 
+  /** What was held up arrives at the moment at which it does most harm. */
+  #letThrough(name: string, { actor, process }: Run): void {
+    const likely = this.held.isEmpty ? 0 : 0.08 * likelyAt(name)
+    const decision = this.world.decisions.at(
+      `${process.label}:${name}`,
+      'landing',
+      { most: 2, likely },
+      () => [{ name: 'lands', weight: 1 }],
+    )
+    if (decision === undefined) return
+    this.world.tell(
+      '!',
+      `what was held up on its way arrives now (${actor.name})`,
+    )
+    this.held.letThrough()
+  }
+
+  completes(request: CompleteUploadRequest, process: Process): void {
+    const run = this.runOf(process)
+    if (run === undefined) return
+    for (const check of onComplete) {
+      this.check(check, () => check.of(this, run, request))
+    }
+  }
+
   /** The process is dead at once; its requests land, land late or are lost. */
   kill(process: Process, random: Random): boolean {
     if (!process.isAlive) return false
@@ -159,12 +203,23 @@ export class Scene implements Surroundings {
     process.kill((request) => {
       if (fate === 1) request.isCancelled = true
       if (fate === 2) {
-        this.world.in(random.spread(500, 3_600_000), undefined, request.happen)
+        this.held.holdUp(random.spread(500, 3_600_000), request.happen)
         request.isCancelled = true
       }
     }, this.world.now)
     for (const run of this.runs) if (run.process === process) run.kill()
+    this.#forget((run) => run.process === process)
     return true
+  }
+
+  /** What some runs have begun, and no log knows after what has happened to it. */
+  #forget(isOfThem: (run: Run) => boolean): void {
+    const states = this.machines.map(({ disk }) => logOn(disk))
+    for (const { id, by } of openUploads(this)) {
+      const run = runOf(this, by.run)
+      const isKnown = states.some((state) => namesOpen(state, id))
+      if (run !== undefined && isOfThem(run) && !isKnown) this.forgotten.add(id)
+    }
   }
 
   losePower(machine: Machine, random: Random): boolean {
@@ -172,19 +227,16 @@ export class Scene implements Surroundings {
       if (process.machine === machine) this.kill(process, random)
     }
     machine.disk.losePower(random)
+    this.#forget(({ process }) => process.machine === machine)
     return true
   }
 
   startOnSecondMachine({ process, plan }: Run, random: Random): boolean {
     const [from, to] = this.machines
-    if (
-      process.machine !== from ||
-      this.runs.some((r) => r.process.machine === to)
-    ) {
-      return false
-    }
+    if (process.machine !== from || this.#isSecondUsed) return false
     const log = from.disk.read(logPath)
     if (log === undefined) return false
+    this.#isSecondUsed = true
     to.disk.put(logPath, log)
     this.world.in(random.spread(1, 60_000), undefined, () =>
       this.#start(this.#next() ?? plan, to),
@@ -240,7 +292,7 @@ export class Scene implements Surroundings {
     if (run.outcome !== undefined) return
     this.world.tell(run.actor.name, 'takes six hours; its caller ends it')
     const mayHang = ['hanging-disk', 'pause', 'stall', 'slow-disk']
-    if (!mayHang.some((name) => this.world.happened.has(name))) {
+    if (!this.world.hasHappened(mayHang, { since: run.startedAt })) {
       this.check({ name: 'every run settles' }, () => 'it has not in six hours')
     }
     run.endBy(run.plan.style === 'file' ? 'signal' : 'destroy')
@@ -269,7 +321,7 @@ export class Scene implements Surroundings {
     const { name, story } = intervention
     const at = this.world.trace.length
     if (!intervention.act(this, run, random)) return
-    this.world.happened.add(name)
+    this.world.happens(name, run.actor.name)
     this.world.trace.splice(at, 0, {
       at: this.world.now,
       who: '!',
@@ -286,13 +338,14 @@ export class Scene implements Surroundings {
       'between runs',
       'interlude',
       { most: Math.min(1, budget.most), likely: 0.3 },
-      () => interludes,
+      () => this.lean(interludes),
     )
     const interlude = interludes.find(({ name }) => name === decision?.does)
     if (decision === undefined || interlude === undefined) return
     if (!interlude.act(this, run, new Random(decision.detail))) return
-    this.world.happened.add(interlude.name)
+    this.world.happens(interlude.name)
     this.world.tell('!', `${interlude.story} (between two runs)`)
+    this.#forget(() => true)
   }
 
   /** The same call again and again, without faults, until it has succeeded. */
@@ -354,6 +407,12 @@ export class Scene implements Surroundings {
    */
   #cure({ outcome }: Run, plan: RunPlan): RunPlan | undefined {
     const { code, transient } = errorOf(outcome)
+    // Where ETags are no MD5s, only the caller can say so.
+    const isIncomparable =
+      code === 'PAWL_COMPLETE_UNKNOWN' &&
+      this.truth.traits.etags === 'like-md5' &&
+      plan.verify !== false
+    if (isIncomparable && transient !== true) return { ...plan, verify: false }
     const isUnsupported = code === 'PAWL_VERIFY_UNSUPPORTED'
     // With nothing changed means: what was denied still is.
     if (transient === true || (this.denied.size === 0 && !isUnsupported)) {
@@ -397,7 +456,7 @@ function hasEnded(scene: Scene, { outcome, plan }: Run): boolean {
   if (outcome?.kind !== 'failure') return false
   const { error } = outcome
   // Damaged in its first bytes it may be any file, of which none is touched.
-  const isDamaged = scene.world.happened.has('log-damaged')
+  const isDamaged = scene.world.hasHappened(['log-damaged'])
   const { code: name } = errorOf(outcome)
   if (isDamaged && name === 'PAWL_NOT_A_CHECKPOINT') return true
   const { maxParts } = scene.truth.traits
@@ -412,8 +471,12 @@ function hasEnded(scene: Scene, { outcome, plan }: Run): boolean {
   const { code, status } = error as { code?: string; status?: number }
   const isThere = scene.truth.current(key) !== undefined
   const isUnsupported = scene.truth.traits.putCondition === 'unsupported'
+  // What a tool has made of it cannot be told from it, nor be replaced.
+  const isRewritten =
+    scene.world.hasHappened(['others-copy-mark']) &&
+    code === 'PAWL_COMPLETE_UNKNOWN'
   return (
-    (isThere && code === 'PAWL_ALREADY_EXISTS') ||
+    (isThere && (code === 'PAWL_ALREADY_EXISTS' || isRewritten)) ||
     (isUnsupported && status === 501)
   )
 }

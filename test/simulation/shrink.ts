@@ -116,6 +116,8 @@ function* plainerThan(run: RunPlan): Generator<RunPlan> {
   for (const plain of [
     { style: 'stream' },
     { log: true },
+    { marks: true },
+    { isSequential: false },
     { proof: 'xxh64' },
     { prove: 'identity' },
     { skips: false },
@@ -157,6 +159,7 @@ function* sameEverywhere({
     { metadata: 0 },
     { acl: 0 },
     { forbidOverwrite: false },
+    { callback: false },
   ]) {
     const isPlain = plan.runs.every((run) =>
       Object.entries(plain).every(

@@ -36,6 +36,9 @@ function callOf(run: RunPlan): string {
       ? [`options ${object.contentType}/${object.metadata}/${object.acl}`]
       : []),
     ...(object.forbidOverwrite ? ['forbidOverwrite'] : []),
+    ...(object.callback ? ['with a callback'] : []),
+    ...(run.marks ? [] : ['mark: false']),
+    ...(run.isSequential ? ['sequential'] : []),
     ...(run.discards ? ['discarded at once'] : []),
     ...(run.vetoes ? ['beforeComplete throws'] : []),
     ...(run.log ? [] : ['checkpoint: false']),

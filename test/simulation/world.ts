@@ -35,6 +35,12 @@ export interface Told {
   text: string
 }
 
+/** When something went wrong or others did something, and to which run. */
+interface Happening {
+  at: number
+  to: string | undefined
+}
+
 /** 2027-01-15, on the clock of machines that have the right time. */
 export const epoch = 1_800_000_000_000
 
@@ -50,8 +56,7 @@ const nextTurn = setImmediate
 export class World {
   readonly decisions: Decisions
   readonly trace: Told[] = []
-  /** Names of all faults and interventions that happened. */
-  readonly happened = new Set<string>()
+  readonly #happened = new Map<string, Happening[]>()
   #now = 0
   #order = 0
   #events = 0
@@ -87,6 +92,30 @@ export class World {
     if (this.#spins < mostSpins) return
     this.isSpinning = true
     throw new Error(`${who} works and works and waits for nothing`)
+  }
+
+  /** A fault or an intervention happens, to a run if it is of one. */
+  happens(name: string, to?: string): void {
+    const all = this.#happened.get(name) ?? []
+    this.#happened.set(name, all)
+    all.push({ at: this.#now, to })
+  }
+
+  /** Whether one of those names has happened, and so that it matters. */
+  hasHappened(
+    names: readonly string[],
+    { since = 0, to }: { since?: number; to?: string } = {},
+  ): boolean {
+    return names.some((name) =>
+      this.#happened
+        .get(name)
+        ?.some((one) => one.at >= since && (to === undefined || one.to === to)),
+    )
+  }
+
+  /** Whether nothing has happened but what is named. */
+  hasHappenedOnly(...names: string[]): boolean {
+    return [...this.#happened.keys()].every((name) => names.includes(name))
   }
 
   tell(who: string, text: string): void {

@@ -1,8 +1,7 @@
 import t from 'tap'
 import {
-  decideRetry,
+  isWorthRetrying,
   parseRetryAfter,
-  RetryBudget,
   retryDelay,
 } from '../../lib/store/retry.js'
 import {
@@ -17,8 +16,6 @@ function failure(
 ): StoreError {
   return new StoreError('failed', { kind, ...fields })
 }
-
-const first = { attempt: 1, attempts: 5, random: () => 0.5 }
 
 const kinds: Record<StoreErrorKind, 'always' | 'once' | 'never'> = {
   network: 'always',
@@ -45,20 +42,19 @@ for (const [name, when] of Object.entries(kinds)) {
   const kind = name as StoreErrorKind
   await t.test(`${kind} is tried again: ${when}`, async (t) => {
     const error = failure(kind)
-    t.equal(decideRetry(error, first).retry, when !== 'never')
-    const again = { ...first, attempt: 2, previous: failure(kind) }
-    t.equal(decideRetry(error, again).retry, when === 'always')
-    const last = { ...first, attempt: 5 }
-    t.equal(decideRetry(error, last).retry, false)
+    t.equal(isWorthRetrying(error, undefined), when !== 'never')
+    t.equal(isWorthRetrying(error, failure(kind)), when === 'always')
+    const other = failure(kind === 'server' ? 'timeout' : 'server')
+    t.equal(isWorthRetrying(error, other), when !== 'never')
   })
 }
 
 await t.test('conflicts that ask for it are tried again', async (t) => {
   for (const serverCode of ['OperationAborted', 'ConditionalRequestConflict']) {
-    t.ok(decideRetry(failure('conflict', { serverCode }), first).retry)
+    t.ok(isWorthRetrying(failure('conflict', { serverCode }), undefined))
   }
   const worm = failure('conflict', { serverCode: 'FileImmutable' })
-  t.notOk(decideRetry(worm, first).retry)
+  t.notOk(isWorthRetrying(worm, undefined))
 })
 
 await t.test('a certificate is not asked for again', async (t) => {
@@ -69,19 +65,8 @@ await t.test('a certificate is not asked for again', async (t) => {
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   ]) {
     const cause = Object.assign(new Error('tls'), { code })
-    t.notOk(decideRetry(failure('network', { cause }), first).retry, code)
+    t.notOk(isWorthRetrying(failure('network', { cause }), undefined), code)
   }
-})
-
-await t.test('a dead reused connection is free, but not twice', async (t) => {
-  const stale = failure('network', { staleConnection: true })
-  t.strictSame(decideRetry(stale, { ...first, attempt: 5 }), {
-    retry: true,
-    delay: 0,
-    countsAttempt: false,
-  })
-  const second = decideRetry(stale, { ...first, previous: stale })
-  t.strictSame(second, { retry: true, delay: 200, countsAttempt: true })
 })
 
 await t.test('the delay is a share of a bound that doubles', async (t) => {
@@ -113,34 +98,6 @@ await t.test('the delay is a share of a bound that doubles', async (t) => {
     retryDelay(1, () => 0.5, { baseDelay: 10, maxDelay: 12 }),
     6,
   )
-  const { delay } = decideRetry(failure('server'), {
-    ...first,
-    baseDelay: 1000,
-    maxDelay: 1000,
-  })
-  t.equal(delay, 500)
-})
-
-await t.test('what the server asks for is waited, within reason', async (t) => {
-  const asked = (retryAfter: number) =>
-    decideRetry(failure('throttled', { retryAfter }), first).delay
-  t.equal(asked(3000), 3000)
-  t.equal(asked(1), 200)
-  t.equal(asked(86_400_000), 300_000)
-})
-
-await t.test('a budget ends and is earned back', async (t) => {
-  const budget = new RetryBudget(2)
-  const decide = () =>
-    decideRetry(failure('server'), { ...first, budget }).retry
-  t.ok(decide())
-  t.ok(decide())
-  t.notOk(decide())
-  budget.succeed()
-  t.ok(decide())
-  const free = failure('network', { staleConnection: true })
-  const empty = new RetryBudget(0)
-  t.ok(decideRetry(free, { ...first, budget: empty }).retry)
 })
 
 await t.test('Retry-After in seconds or as a date', async (t) => {

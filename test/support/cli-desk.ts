@@ -87,3 +87,10 @@ export function linesOf({ out }: CliEnd): Line[] {
     .split('\n')
     .map((line) => JSON.parse(line) as Line)
 }
+
+/** Where a `pawl serve` says it is. */
+export async function endpointOf(server: CliChild): Promise<string> {
+  await server.until(/Try: .*\n/)
+  const [endpoint = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(server.said()) ?? []
+  return endpoint
+}

@@ -58,7 +58,7 @@ export async function exampleRunner(
       checkpoint: log,
       partSize: part,
       concurrency: 2,
-      retry: { baseDelay: 1, maxDelay: 2 },
+      retry: { attempts: 5, baseDelay: 1, maxDelay: 2 },
       ...more,
     }),
     sentSince: (index) =>

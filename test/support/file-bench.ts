@@ -77,7 +77,7 @@ export async function fileBench(
   const options: UploadFileOptions = {
     store: dev.store,
     key,
-    retry: { baseDelay: 1, maxDelay: 5 },
+    retry: { attempts: 5, baseDelay: 1, maxDelay: 5 },
     ...mode,
   }
   const run: FileBench['run'] = async (more = {}, on = files) => {

@@ -1,5 +1,4 @@
 /** A clock that is turned by hand, with the timers that hang on it. */
-import { setImmediate } from 'node:timers/promises'
 import type { Environment, Timer } from '../../lib/environment.js'
 
 interface Hanging {
@@ -17,11 +16,6 @@ export interface HandClock extends Pick<
   block(ms: number): void
   /** Timers that hang. */
   readonly hanging: number
-  /**
-   * Turns it from timer to timer until the work is done, as fast as the work of
-   * each allows.
-   */
-  runWith<T>(work: Promise<T>): Promise<T>
 }
 
 export function handClock(): HandClock {
@@ -66,18 +60,6 @@ export function handClock(): HandClock {
     },
     get hanging() {
       return timers.size
-    },
-    async runWith(work) {
-      let isDone = false
-      const done = (): void => void (isDone = true)
-      work.then(done, done)
-      for (;;) {
-        await setImmediate()
-        if (isDone) return work
-        const due = next(Infinity)
-        if (due === undefined) throw new Error('nothing will happen any more')
-        clock.advance(due.due - now)
-      }
     },
   }
   return clock

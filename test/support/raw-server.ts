@@ -22,3 +22,13 @@ export async function rawServer(
   })
   return (server.address() as net.AddressInfo).port
 }
+
+/** A port of loopback at which nobody listens. */
+export async function closedPort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -54,7 +54,7 @@ export async function smallUploads(
       key,
       checkpoint: log,
       partSize: part,
-      retry: { baseDelay: 1, maxDelay: 2 },
+      retry: { attempts: 5, baseDelay: 1, maxDelay: 2 },
       ...more,
     })
   const run: SmallUploads['run'] = async (bytes, more) => {

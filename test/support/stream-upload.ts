@@ -24,7 +24,7 @@ export function uploadTo(
     key,
     checkpoint: join(directory, 'log.pawl'),
     partSize: smallPart,
-    retry: { baseDelay: 1, maxDelay: 5 },
+    retry: { attempts: 5, baseDelay: 1, maxDelay: 5 },
     ...options,
   })
 }

@@ -3,10 +3,10 @@
  * arms no timer of the machine.
  */
 import { writeFile } from 'node:fs/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import {
   memoryCheckpoint,
@@ -14,141 +14,23 @@ import {
   type ObjectStore,
 } from '../../lib/index.js'
 import {
-  LearnedFacts,
   realUploadEnvironment,
   type UploadEnvironment,
 } from '../../lib/upload/options/environment.js'
 import { uploadFileOn } from '../../lib/upload/file.js'
-import { MemoryPool } from '../../lib/upload/source/memory-pool.js'
 import { ResumableUploadStream } from '../../lib/upload/stream.js'
 import { noise, temporaryDirectory } from '../support/dev-store.js'
-import { handClock, type HandClock } from '../support/hand-clock.js'
+import { handClock } from '../support/hand-clock.js'
+import {
+  environmentOn,
+  key,
+  storeInMemory,
+  turning,
+} from '../support/hand-upload.js'
 import { chunksOf } from '../support/small-upload.js'
 
-const key = 'k'
 const part = 1000
 const bytes = noise(3 * part + 7)
-type Instead = (
-  store: () => Promise<{ etag: string }>,
-  signal: AbortSignal,
-) => Promise<{ etag: string }>
-
-/** Objects and parts in memory, without a clock of its own. */
-function storeInMemory(): {
-  store: ObjectStore
-  objects: Map<string, Buffer>
-  /** Happens to the next part, in place of storing it. */
-  instead: (happens: Instead) => void
-} {
-  const objects = new Map<string, Buffer>()
-  const uploads = new Map<string, Map<number, Buffer>>()
-  const marks = new Map<string, string | undefined>()
-  const marked = new Map<string, string | undefined>()
-  let next: Instead | undefined
-  const read = async (body: () => AsyncIterable<Uint8Array>) => {
-    const views: Uint8Array[] = []
-    // Views are of memory that is used again.
-    for await (const view of body()) views.push(Uint8Array.from(view))
-    return Buffer.concat(views)
-  }
-  const partsOf = (uploadId: string): Map<number, Buffer> => {
-    const parts = uploads.get(uploadId)
-    if (parts !== undefined) return parts
-    throw new StoreError('NoSuchUpload', { kind: 'no-upload', status: 404 })
-  }
-  const store: ObjectStore = {
-    identity: 'memory',
-    bucket: 'b',
-    digest: 'none',
-    limits: {
-      minPartSize: 1,
-      maxPartSize: 1e9,
-      maxParts: 10_000,
-      maxPutSize: 1e9,
-      maxKeyBytes: 1023,
-    },
-    fixedHeaders: () => ({}),
-    async createUpload({ mark }) {
-      const uploadId = `upload-${uploads.size}`
-      uploads.set(uploadId, new Map())
-      marks.set(uploadId, mark)
-      return { uploadId }
-    },
-    async uploadPart({ uploadId, partNumber, body }, { signal }) {
-      const instead = next
-      next = undefined
-      const stored = async () => {
-        partsOf(uploadId).set(partNumber, await read(body))
-        return { etag: `part-${partNumber}` }
-      }
-      return instead === undefined ? stored() : instead(stored, signal)
-    },
-    async listParts({ uploadId }) {
-      const parts = [...partsOf(uploadId)].map(([partNumber, { length }]) => ({
-        partNumber,
-        etag: `part-${partNumber}`,
-        size: length,
-      }))
-      return { parts }
-    },
-    async completeUpload({ uploadId, parts }) {
-      const stored = partsOf(uploadId)
-      const pieces = parts.map(({ partNumber }) => stored.get(partNumber))
-      uploads.delete(uploadId)
-      objects.set(
-        key,
-        Buffer.concat(pieces.filter((piece) => piece !== undefined)),
-      )
-      marked.set(key, marks.get(uploadId))
-      return { etag: 'object' }
-    },
-    async abortUpload({ uploadId }) {
-      uploads.delete(uploadId)
-    },
-    listUploads: async () => ({ uploads: [] }),
-    async putObject({ body, mark }) {
-      objects.set(key, await read(body))
-      marked.set(key, mark)
-      return { etag: 'object' }
-    },
-    async headObject(name) {
-      const object = objects.get(name)
-      if (object === undefined) return undefined
-      return { etag: 'object', size: object.length, mark: marked.get(name) }
-    },
-    close: async () => undefined,
-  }
-  return { store, objects, instead: (happens) => void (next = happens) }
-}
-
-function environmentOn(clock: HandClock): UploadEnvironment {
-  let ids = 0
-  return {
-    ...realUploadEnvironment,
-    timer: clock.timer,
-    soon: clock.soon,
-    monotonic: clock.monotonic,
-    now: () => 1_700_000_000_000 + clock.monotonic(),
-    // The longest pause there is.
-    random: () => 0.999,
-    id: () => (++ids).toString(16).padStart(32, '0'),
-    facts: new LearnedFacts(),
-    pool: new MemoryPool(clock, () => undefined),
-    collections: { took: () => false },
-  }
-}
-
-/** Turns the clock on until the work is done; the machine has its turns between. */
-async function turning<T>(clock: HandClock, work: Promise<T>): Promise<T> {
-  let isDone = false
-  const done = (): void => void (isDone = true)
-  work.then(done, done)
-  for (;;) {
-    for (let turns = 0; turns < 5; turns++) await turn()
-    if (isDone) return work
-    clock.advance(10)
-  }
-}
 
 /** Timers of the machine that modules of the library arm while `work` runs. */
 async function armedDuring(work: () => Promise<void>): Promise<string[]> {

@@ -7,6 +7,11 @@ import {
   uploadFile,
   type PartEvent,
 } from '../../lib/index.js'
+import { discardFileUploadOn } from '../../lib/upload/file.js'
+import {
+  realUploadEnvironment,
+  type UploadEnvironment,
+} from '../../lib/upload/options/environment.js'
 import { smallPart } from '../support/dev-store.js'
 import { fileBench, key, loggedBytes, modes } from '../support/file-bench.js'
 import { WatchedFiles } from '../support/watched-files.js'
@@ -190,6 +195,26 @@ await t.test('a checkpoint of the caller', async (t) => {
   const checkpoint = memoryCheckpoint()
   await b.runSome(2, { checkpoint })
   t.match(await b.run({ checkpoint }), { resumed: true })
+})
+
+await t.test('the log of a file is discarded where it is kept', async (t) => {
+  const b = await fileBench(t, { size: 6 * smallPart })
+  await b.runSome(2)
+  const opened: string[] = []
+  const { logFiles } = realUploadEnvironment
+  const environment: UploadEnvironment = {
+    ...realUploadEnvironment,
+    logFiles: {
+      ...logFiles,
+      open: (path, how) => {
+        opened.push(path)
+        return logFiles.open(path, how)
+      },
+    },
+  }
+  await discardFileUploadOn(b.path, b.options, environment)
+  t.ok(opened.length > 0)
+  t.same(b.server.openUploads(), [])
 })
 
 await t.test('discardFileUpload removes parts and log', async (t) => {

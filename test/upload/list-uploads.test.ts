@@ -5,6 +5,7 @@ import {
   type ObjectStore,
   type UnfinishedUpload,
 } from '../../lib/index.js'
+import type { Fault } from '../../lib/dev-server/index.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
 import { wrapStore } from '../support/small-store.js'
 
@@ -199,8 +200,45 @@ await t.test('a failing server is asked again', async (t) => {
   server.setFault(() =>
     failures++ < 2 ? { kind: 'status', status: 503 } : undefined,
   )
-  const retry = { baseDelay: 1, maxDelay: 2 }
+  const retry = { attempts: 5, baseDelay: 1, maxDelay: 2 }
   t.equal((await all(listUploads(store, { retry }))).length, 1)
+})
+
+async function failureOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'it has not failed',
+    (error: unknown) => error,
+  )
+}
+
+await t.test('a failure says whether to repeat the call', async (t) => {
+  const faults: [Fault, boolean][] = [
+    [{ kind: 'status', status: 500 }, true],
+    [{ kind: 'refuse' }, true],
+    [{ kind: 'status', status: 403, code: 'AccessDenied' }, false],
+    [{ kind: 'status', status: 400, code: 'InvalidArgument' }, false],
+  ]
+  const retry = { attempts: 2, baseDelay: 1, maxDelay: 2 }
+  for (const operation of [
+    'ListMultipartUploads',
+    'AbortMultipartUpload',
+  ] as const) {
+    for (const [fault, transient] of faults) {
+      const { store: real, server } = await devStore(t)
+      await begin(real, 'a', 1)
+      const store = wrapStore(real)
+      // By the server's clock it is old.
+      store.listUploads = async (...list) => {
+        const answer = await real.listUploads(...list)
+        return { ...answer, date: Date.now() + hour }
+      }
+      server.setFault((request) =>
+        request.operation === operation ? fault : undefined,
+      )
+      const aborting = abortUploads(store, { olderThan: 0, retry })
+      t.match(await failureOf(aborting), { resumable: false, transient })
+    }
+  }
 })
 
 await t.test('bad options are refused', async (t) => {
@@ -232,7 +270,7 @@ await t.test('an answer that is no list is an error', async (t) => {
       status: 200,
       body: `<ListMultipartUploadsResult><EncodingType>url</EncodingType>${content}</ListMultipartUploadsResult>`,
     }))
-    const retry = { baseDelay: 1, maxDelay: 2 }
+    const retry = { attempts: 5, baseDelay: 1, maxDelay: 2 }
     const listed = all(listUploads(store, { sizes: false, retry }))
     await t.rejects(listed, { code: 'PAWL_RESPONSE' }, name)
   }

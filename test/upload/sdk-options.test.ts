@@ -57,7 +57,7 @@ async function row(t: Test, parts = 6): Promise<Row> {
     store: dev.store,
     key,
     partSize: smallPart,
-    retry: { baseDelay: 1, maxDelay: 5 },
+    retry: { attempts: 5, baseDelay: 1, maxDelay: 5 },
   }
   const uploadSome: Row['uploadSome'] = async (count, more = {}) => {
     const stop = new AbortController()

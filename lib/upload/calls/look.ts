@@ -6,6 +6,8 @@ import { kindOf, type RequestContext, type Requests } from './requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Listed } from '../rules/judge.js'
 
+type CallBounds = Pick<RequestContext, 'signal' | 'attempts' | 'headersTimeout'>
+
 /**
  * The parts by number; `gone` when the store has no such upload, `refused` when
  * it does not let this caller ask (no permission to list, or no such operation).
@@ -15,7 +17,7 @@ export async function listAllParts(
   requests: Requests,
   settings: Pick<UploadSettings, 'key' | 'store'>,
   uploadId: string,
-  signal?: AbortSignal,
+  more: CallBounds = {},
 ): Promise<Listed | 'gone'> {
   const { key, store } = settings
   const parts = new Map<number, ListedPart>()
@@ -23,11 +25,7 @@ export async function listAllParts(
   try {
     do {
       const { answer } = await requests.send(
-        {
-          what: 'the list of parts',
-          uploadId,
-          ...(signal === undefined ? {} : { signal }),
-        },
+        { what: 'the list of parts', uploadId, ...more },
         (call) => store.listParts({ key, uploadId, after }, call),
       )
       for (const part of answer.parts) parts.set(part.partNumber, part)
@@ -66,7 +64,7 @@ function mustAdvance(
 export async function lookAt(
   requests: Requests,
   settings: UploadSettings,
-  more: Pick<RequestContext, 'signal' | 'attempts'> = {},
+  more: CallBounds = {},
 ): Promise<Found> {
   try {
     const { answer } = await requests.send({ what: 'HEAD', ...more }, (call) =>

@@ -1,21 +1,23 @@
 /**
  * Calls of the store, tried again as long as it is worth it.
  *
- * The store makes one attempt and classifies its failure; `retry.ts` decides;
- * this waits, counts and tells. Attempts belong to one call and are never shared
- * between parts; what parts share is a budget, so that a server that fails for
- * good is not asked `attempts` times for each of thousands of parts.
+ * The store makes one attempt and classifies its failure; `patience.ts` decides
+ * whether another follows, `probe-gate.ts` when it is a call's turn; this waits,
+ * counts and tells. Nobody else tries anything again. All calls of one upload
+ * share patience and gate. Uploads do not: an upload is given up by what itself
+ * stores, and none waits for the probe of another, whose patience may be longer.
  */
+import { delay, type Environment } from '../../environment.js'
 import { isError } from '../../realm.js'
-import { delay } from '../../environment.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import { codeOf } from '../../store/cause.js'
-import type { Call, ObjectOptions } from '../../store/object-store.js'
-import {
-  decideRetry,
-  RetryBudget,
-  type RetryDecision,
-} from '../../store/retry.js'
+import type {
+  Call,
+  CallTimeouts,
+  ObjectOptions,
+} from '../../store/object-store.js'
+import { Patience, type Tries } from '../../store/patience.js'
+import { ProbeGate } from '../../store/probe-gate.js'
 import {
   answerOf,
   StoreError,
@@ -91,6 +93,13 @@ export function isAmbiguous(kind: StoreErrorKind | undefined): boolean {
   }
 }
 
+/** Failures that may be the store's outage, and not this request's own. */
+const outages: ReadonlySet<StoreErrorKind> = new Set([
+  'network',
+  'timeout',
+  'server',
+])
+
 export interface RequestContext {
   /** For texts: `part 12`, `the list of parts`. */
   what: string
@@ -104,6 +113,8 @@ export interface RequestContext {
   headersTimeout?: number
   /** Overrides `retry.attempts`. */
   attempts?: number
+  /** Its success stores something, which ends the patience with failures. */
+  isStoring?: boolean
   /** Hears of each failure before it is tried again; may throw a better error. */
   onFailure?: (error: StoreError) => Promise<void> | void
 }
@@ -114,11 +125,20 @@ export interface RequestOwner {
   object?: ObjectOptions
 }
 
+/** What was done for a call so far. */
+export interface Effort {
+  /** Requests made. */
+  attempts: number
+  /** ms since the first of them. */
+  elapsed?: number
+}
+
 export class Requests {
   readonly #settings: RequestSettings & RequestOwner
   readonly #signal: AbortSignal
   readonly #emit: Emit
-  readonly #budget = new RetryBudget()
+  readonly #patience: Patience
+  readonly #gate = new ProbeGate()
   /** Hears of each answer that was understood. */
   onAnswer: () => void = () => undefined
   /** Hears when the server asks for less. */
@@ -132,6 +152,7 @@ export class Requests {
     this.#settings = settings
     this.#signal = signal
     this.#emit = emit
+    this.#patience = new Patience(settings.retry, settings.environment)
   }
 
   /** One attempt, the `attempt`th; what it throws is the store's own error. */
@@ -140,20 +161,10 @@ export class Requests {
     send: (call: Call) => Promise<T>,
     attempt = 1,
   ): Promise<T> {
-    const { timeout, requestPayer, trafficLimit } = this.#settings
-    const { bodySize = 0, headersTimeout = timeout.headers } = context
-    // A server that holds the body back may take the time that the limit gives.
-    const slow =
-      trafficLimit === undefined
-        ? 0
-        : Math.ceil(((bodySize * 8) / trafficLimit) * 1000)
+    const { requestPayer } = this.#settings
     return send({
       signal: context.signal ?? this.#signal,
-      timeouts: {
-        connect: timeout.connect,
-        stall: timeout.stall + slow,
-        headers: headersTimeout + slow,
-      },
+      timeouts: this.#timeoutsOf(context),
       requestPayer,
       attempt,
       object: this.#settings.object,
@@ -163,85 +174,63 @@ export class Requests {
   /** Attempts until one succeeds; the answer and how many it took. */
   async send<T>(
     context: RequestContext,
-    send: (call: Call, attempt: number) => Promise<T>,
+    send: (call: Call) => Promise<T>,
   ): Promise<{ answer: T; attempts: number }> {
     const signal = context.signal ?? this.#signal
-    let attempt = 1
-    let requests = 0
-    let previous: StoreError | undefined
-    for (;;) {
-      signal.throwIfAborted()
-      requests++
-      try {
-        const answer = await this.once(
-          context,
-          (call) => send(call, attempt),
-          requests,
-        )
-        this.#budget.succeed()
-        this.onAnswer()
-        return { answer, attempts: requests }
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!(error instanceof StoreError)) throw error
-        if (error.serverCode !== undefined) this.onAnswer()
-        await context.onFailure?.(error)
-        const { attempts } = context
-        const decision = this.decide(error, { attempt, attempts, previous })
-        if (!decision.retry) {
-          throw this.describe(error, context, requests)
+    const trial = this.begin(context)
+    try {
+      for (;;) {
+        try {
+          const answer = await trial.attempt(send)
+          return { answer, attempts: trial.effort.attempts }
+        } catch (error) {
+          signal.throwIfAborted()
+          if (!(error instanceof StoreError)) throw error
+          await context.onFailure?.(error)
+          if (await trial.again(error)) continue
+          throw this.describe(error, context, trial.effort)
         }
-        if (decision.countsAttempt) attempt++
-        previous = error
-        await this.pause(context, requests, decision.delay, error)
       }
+    } finally {
+      trial.end()
     }
   }
 
-  /** Whether a call is tried again after its failure, and when. */
-  decide(
-    error: StoreError,
-    {
-      attempt,
-      attempts,
-      previous,
-    }: {
-      attempt: number
-      attempts?: number | undefined
-      previous: StoreError | undefined
-    },
-  ): RetryDecision {
-    const { retry } = this.#settings
-    if (error.kind === 'throttled') this.onThrottled()
-    return decideRetry(error, {
-      attempt,
-      attempts: attempts ?? retry.attempts,
-      baseDelay: retry.baseDelay,
-      maxDelay: retry.maxDelay,
-      previous,
-      budget: this.#budget,
-      random: this.#settings.environment.random,
-    })
-  }
-
-  /** Says that the call is tried again, and waits for that, in ms. */
-  async pause(
-    context: RequestContext,
-    attempt: number,
-    ms: number,
-    error: StoreError,
-  ): Promise<void> {
+  /** For who looks around between the attempts at one call; others `send`. */
+  begin(context: RequestContext): Trial {
+    const { environment } = this.#settings
     const signal = context.signal ?? this.#signal
-    const { partNumber } = context
-    this.#emit('retry', { partNumber, attempt, delay: ms, error })
-    await delay(this.#settings.environment, ms, signal)
+    const { connect, stall, headers } = this.#timeoutsOf(context)
+    const patience = this.#patience
+    return new Trial(patience.begin(context), {
+      environment,
+      signal,
+      patience,
+      gate: this.#gate,
+      silence: connect + 2 * stall + headers,
+      send: (send, attempt) => this.once(context, send, attempt),
+      succeeded: () => {
+        if (context.isStoring === true) patience.succeed()
+        this.onAnswer()
+      },
+      failed: ({ kind, serverCode }) => {
+        if (serverCode !== undefined) this.onAnswer()
+        if (kind === 'throttled') this.onThrottled()
+      },
+      waits: (attempt, ms, error) => {
+        const { partNumber } = context
+        const { failingFor } = patience
+        const waiting = { partNumber, attempt, delay: ms, failingFor, error }
+        this.#emit('retry', waiting)
+      },
+    })
   }
 
   /** The error that callers see for a call that was given up; it keeps its kind. */
   describe(
     error: StoreError,
     context: RequestContext,
-    attempts: number,
+    { attempts, elapsed }: Effort,
   ): UploadError {
     const fields: UploadErrorFields = {
       ...answerOf(error),
@@ -249,12 +238,120 @@ export class Requests {
       uploadId: context.uploadId,
       partNumber: context.partNumber,
       attempts,
+      elapsed,
     }
-    const times = attempts === 1 ? '' : ` after ${attempts} attempts`
+    const seconds = Math.round((elapsed ?? 0) / 1000)
+    const within = seconds > 0 ? ` in ${seconds} s` : ''
+    const times = attempts === 1 ? '' : ` after ${attempts} attempts${within}`
     return new FailedCall(
       error,
       `${context.what} failed${times}: ${error.message}`,
       fields,
     )
+  }
+
+  #timeoutsOf({ bodySize = 0, headersTimeout }: RequestContext): CallTimeouts {
+    const { timeout, trafficLimit } = this.#settings
+    // A server that holds the body back may take the time that the limit gives.
+    const slow =
+      trafficLimit === undefined
+        ? 0
+        : Math.ceil(((bodySize * 8) / trafficLimit) * 1000)
+    const headers = bodySize === 0 ? timeout.question : timeout.headers
+    return {
+      connect: timeout.connect,
+      stall: timeout.stall + slow,
+      headers: (headersTimeout ?? headers) + slow,
+    }
+  }
+}
+
+/** What a {@link Trial} has to do with. */
+interface TrialMeans {
+  environment: Pick<Environment, 'timer' | 'monotonic'>
+  signal: AbortSignal
+  patience: Patience
+  gate: ProbeGate
+  /** ms that an attempt may take without a byte moving. */
+  silence: number
+  send: <T>(send: (call: Call) => Promise<T>, attempt: number) => Promise<T>
+  succeeded: () => void
+  failed: (error: StoreError) => void
+  /** ms until the attempt after the `attempt`th. */
+  waits: (attempt: number, ms: number, error: StoreError) => void
+}
+
+/** The attempts at one call, each when it is its turn; to be ended. */
+export class Trial {
+  readonly #tries: Tries
+  readonly #means: TrialMeans
+  #attempts = 0
+  #began: number | undefined
+  /** Of the last attempt, ms. */
+  #took = 0
+
+  constructor(tries: Tries, means: TrialMeans) {
+    this.#tries = tries
+    this.#means = means
+  }
+
+  get effort(): Effort {
+    const began = this.#began
+    const elapsed = began === undefined ? 0 : this.#now() - began
+    return { attempts: this.#attempts, elapsed }
+  }
+
+  /** One attempt; rejects as the store does, or with the signal's reason. */
+  async attempt<T>(send: (call: Call) => Promise<T>): Promise<T> {
+    const { gate, signal, succeeded } = this.#means
+    await gate.pass(this, signal)
+    signal.throwIfAborted()
+    this.#attempts++
+    const begun = this.#now()
+    this.#began ??= begun
+    try {
+      const answer = await this.#means.send(send, this.#attempts)
+      this.#tries.succeed()
+      gate.succeed()
+      succeeded()
+      return answer
+    } finally {
+      this.#took = this.#now() - begun
+    }
+  }
+
+  /** Whether another attempt may follow; when so, it is time for it. */
+  async again(error: StoreError): Promise<boolean> {
+    const { environment, gate, patience, signal, silence } = this.#means
+    this.#means.failed(error)
+    patience.attempted(error, this.#took, silence)
+    const { retry, delay: ms, countsAttempt } = this.#tries.fail(error)
+    if (countsAttempt && outages.has(error.kind)) gate.fail()
+    if (!retry) return false
+    this.#means.waits(this.#attempts, ms, error)
+    const begun = this.#now()
+    await delay(environment, ms, signal)
+    patience.waited(ms, this.#now() - begun)
+    return true
+  }
+
+  /** Other calls come before the next attempt: they need not wait for it. */
+  stepAside(): void {
+    this.#means.gate.leave(this)
+  }
+
+  /** The store was asked otherwise: what the last failure was counts no more. */
+  forget(): void {
+    this.#tries.forget()
+  }
+
+  /** Idempotent. */
+  end(): void {
+    this.#tries.end()
+    this.#means.gate.leave(this)
+  }
+
+  #now(): number {
+    return this.#means.environment.monotonic()
   }
 }

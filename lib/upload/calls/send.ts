@@ -7,6 +7,7 @@
 import type { PartCheck } from '../../checkpoint/record.js'
 import type { BodyRequest } from '../../store/object-store.js'
 import { UploadError } from '../../errors.js'
+import { hasMd5 } from '../../hash/md5.js'
 import { StoreError } from '../../store/store-error.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { ProgressCounter } from '../options/progress.js'
@@ -115,7 +116,9 @@ export class PartSender {
   ): Promise<Sent<Receipt>> {
     const { verify, crc, trafficLimit } = this.#settings
     const md5 =
-      withMd5 || verify === 'md5' ? await content.digest('md5') : undefined
+      verify === 'md5' || (withMd5 && hasMd5())
+        ? await content.digest('md5')
+        : undefined
     const crcOf = async (): Promise<string | undefined> =>
       crc.isWanted ? content.digest(crc.variant) : undefined
     if (crc.isWanted && !crc.isBefore) content.expect(crc.variant)
@@ -136,8 +139,9 @@ export class PartSender {
     }
     const compareMd5 = this.#md5Comparison(md5)
     let isMd5Equal = false
+    const sending = { ...context, bodySize: content.size, isStoring: true }
     const { answer, attempts } = await this.#requests
-      .send({ ...context, bodySize: content.size }, async (call) => {
+      .send(sending, async (call) => {
         const receipt = await put(request, call)
         checkCrc64(receipt.crc64, await crcOf(), context)
         isMd5Equal = compareMd5(receipt, context)
@@ -214,7 +218,7 @@ export class PartSender {
           if (answer instanceof StoreError && isFinal(answer)) {
             throw answer.kind === 'no-upload'
               ? answer
-              : this.#requests.describe(answer, context, 1)
+              : this.#requests.describe(answer, context, { attempts: 1 })
           }
         })
     }

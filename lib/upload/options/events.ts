@@ -60,8 +60,10 @@ export interface RetryEvent {
   partNumber: number | undefined
   /** The number of the attempt that failed, from 1. */
   attempt: number
-  /** ms until the next. */
+  /** ms until the next; longer while a store is away and another call asks on. */
   delay: number
+  /** ms in which requests have failed and nothing of the upload was stored. */
+  failingFor: number
   /** What the attempt failed with. */
   error: UploadError
 }

@@ -91,6 +91,7 @@ const ofRetry: NamesOf<RetryOptions> = {
   attempts: true,
   baseDelay: true,
   maxDelay: true,
+  patience: true,
 }
 
 const ofTimeout: NamesOf<TimeoutOptions> = {

@@ -18,9 +18,17 @@ export interface CompleteCandidate {
   crc64: string | undefined
 }
 
-/** How failed requests are tried again: full jitter, `Retry-After` obeyed. */
+/**
+ * How failed requests are tried again: full jitter, `Retry-After` obeyed. What is
+ * waited out, and what is given up sooner, is in `docs/outages.md`.
+ */
 export interface RetryOptions {
-  /** Requests for one part or call before giving up, 1 to 1000. Default 5. */
+  /**
+   * For how long requests may fail while nothing of the upload is stored, ms.
+   * Default 120,000. Each has four attempts all the same.
+   */
+  patience?: number
+  /** The most requests for one part or call, 1 to 1000. Default: no limit. */
   attempts?: number
   /** Base of the back-off, ms. Default 200. */
   baseDelay?: number
@@ -30,14 +38,18 @@ export interface RetryOptions {
 
 /**
  * How long a request may take, ms; `PAWL_TIMEOUT` after the last attempt. A slow
- * upload that moves is never given up. Raised by itself under `trafficLimit`.
+ * upload that moves is never given up: `docs/outages.md` says what moving is.
+ * Raised by itself under `trafficLimit`.
  */
 export interface TimeoutOptions {
   /** Until a connection stands. Default 10,000. */
   connect?: number
   /** Without a byte moving. Default 60,000. */
   stall?: number
-  /** From the last byte sent to the end of the answer. Default 120,000. */
+  /**
+   * From the last byte sent to the end of the answer. Default 120,000; 30,000 for
+   * calls without a body.
+   */
   headers?: number
   /** The same for Complete, which may take minutes. Default 600,000. */
   complete?: number

@@ -7,10 +7,12 @@ import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
+import { hasMd5 } from '../../hash/md5.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
+import type { PatienceLimits } from '../../store/patience.js'
 import type { UploadEnvironment } from './environment.js'
-import type { MemorySettings } from './memory.js'
+import { type MemorySettings, mustHaveRoom } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
 import type {
   Proof,
@@ -77,7 +79,9 @@ export function readStreamSettings(
   environment: UploadEnvironment,
 ): UploadSettings {
   checkStreamOptions(options)
-  return readSettings(options, environment)
+  const settings = readSettings(options, environment)
+  mustHaveRoom(settings.partSize, settings)
+  return settings
 }
 
 export function readSettings(
@@ -169,8 +173,14 @@ function readVerify(given: Verify | undefined, store: ObjectStore): Verify {
       : store.digest === 'md5'
         ? 'md5'
         : false
+  if (given !== undefined) oneOf('verify', given, ['crc64', 'md5', false])
+  if ((given ?? own) === 'md5' && !hasMd5()) {
+    throw new UploadError(
+      'PAWL_VERIFY_UNSUPPORTED',
+      "verify: 'md5', which is what this store compares, needs an MD5, and this Node has none (FIPS); give verify: false, or a store with a CRC-64, such as s3Store({ checksum: 'crc64nvme' })",
+    )
+  }
   if (given === undefined) return own
-  oneOf('verify', given, ['crc64', 'md5', false])
   if (given === 'crc64' && own !== 'crc64') {
     throw new UploadError(
       'PAWL_VERIFY_UNSUPPORTED',
@@ -276,10 +286,16 @@ export function oneOf<const T>(
   )
 }
 
+/** ms. */
+export interface Timeouts extends Required<TimeoutOptions> {
+  /** As `headers`, of a call without a body: there is nothing to wait for. */
+  readonly question: number
+}
+
 export interface RequestSettings {
   readonly environment: Environment
-  readonly retry: Required<RetryOptions>
-  readonly timeout: Required<TimeoutOptions>
+  readonly retry: PatienceLimits
+  readonly timeout: Timeouts
   readonly requestPayer: 'requester' | undefined
   /** Bits a second, of each request with a body. */
   readonly trafficLimit: number | undefined
@@ -301,7 +317,10 @@ export function readRequestSettings<E extends Environment>(
   return {
     environment,
     retry: {
-      attempts: wholeNumber('retry.attempts', retry.attempts ?? 5, 1, 1000),
+      patience: read('patience', 120_000, 0),
+      attempts: optional(retry.attempts, (n) =>
+        wholeNumber('retry.attempts', n, 1, 1000),
+      ),
       baseDelay: read('baseDelay', 200, 0),
       maxDelay: read('maxDelay', 20_000, 0),
     },
@@ -315,15 +334,14 @@ export function readRequestSettings<E extends Environment>(
   }
 }
 
-function readTimeout({
-  timeout = {},
-}: RequestOptions): Required<TimeoutOptions> {
+function readTimeout({ timeout = {} }: RequestOptions): Timeouts {
   const read = (name: keyof TimeoutOptions, fallback: number) =>
     wholeNumber(`timeout.${name}`, timeout[name] ?? fallback, 1)
   return {
     connect: read('connect', 10_000),
     stall: read('stall', 60_000),
     headers: read('headers', 120_000),
+    question: read('headers', 30_000),
     complete: read('complete', 600_000),
   }
 }

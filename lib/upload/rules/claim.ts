@@ -49,10 +49,14 @@ export class Claim {
   }
 
   /**
-   * Whether the next part can be the object's; `hash` is of the run's proof.
+   * Whether the next part can be the object's; `hash` is of the run's proof, or of
+   * the one that is asked for. `sha256`: that is to be told, it is what the log has.
    * `crc64`: it can be, and `add` has to be told its CRC-64.
    */
-  judge(partNumber: number, { size, hash }: Candidate): 'crc64' | boolean {
+  judge(
+    partNumber: number,
+    { size, hash }: Candidate,
+  ): 'crc64' | 'sha256' | boolean {
     if (partNumber > this.completing.parts) return false
     const record = this.upload.parts.get(partNumber)
     if (record !== undefined && record.hash.length === hash.length) {
@@ -60,6 +64,8 @@ export class Claim {
       this.add(record)
       return true
     }
+    // An earlier run's proof, if it says more than this one's.
+    if (record !== undefined && isStrong(record.hash)) return 'sha256'
     const canCompare = !isStrong(hash) && this.head.crc64 !== undefined
     return canCompare ? 'crc64' : false
   }

@@ -8,6 +8,7 @@
  *   proof is SHA-256.
  * - Anything else is sent.
  */
+import { hasMd5 } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { ListedPart } from '../../store/object-store.js'
@@ -72,7 +73,7 @@ export function judgePart(
   if (crc64 !== undefined) {
     return { do: 'compare', by: 'crc64', value: crc64, etag, record }
   }
-  if (isMd5Etag(etag)) {
+  if (isMd5Etag(etag) && hasMd5()) {
     return { do: 'compare', by: 'md5', value: etag, etag, record }
   }
   return { do: 'send' }

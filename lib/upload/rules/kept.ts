@@ -26,8 +26,10 @@ export interface FailureFacts {
 export interface Circumstances {
   /** The log can be opened again and holds an upload that is not void. */
   isKept: boolean
-  /** An answer of this store was understood before. */
+  /** An answer of this store was understood before, by whichever run. */
   hasAnswered: boolean
+  /** In this run: what stands between it and the store may be another each time. */
+  hasAnsweredNow: boolean
   /** The run before this one ended in the same way. */
   isSecond: boolean
 }
@@ -80,7 +82,7 @@ const logMayRecover = new Set([
   'EPIPE',
 ])
 /** Before any answer of a host these are typing errors. */
-const wrongAddress = new Set(['ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN'])
+const wrongAddress = new Set(['ENOTFOUND', 'ECONNREFUSED'])
 const certificate = /CERT|UNABLE_TO_|SELF_SIGNED|ALTNAME|ERR_SSL|EPROTO/
 const provider = /^(E[A-Z]+|UND_ERR_[A-Z_]+|TimeoutError|AbortError)$/
 
@@ -110,9 +112,9 @@ const rules: Record<ErrorCode, Rule> = {
   PAWL_UPLOAD_GONE: keptAnd((_failure, { isSecond }) => !isSecond),
   PAWL_UPLOAD_CONTENDED: keptAnd(({ transient }) => transient),
   PAWL_COMPLETE_REFUSED: keptAnd((_failure, { isKept }) => isKept),
-  PAWL_COMPLETE_UNKNOWN: ({ resumable }, { isKept, isSecond }) => ({
+  PAWL_COMPLETE_UNKNOWN: ({ resumable, transient }, { isKept, isSecond }) => ({
     resumable: resumable && isKept,
-    transient: !isSecond,
+    transient: transient && !isSecond,
   }),
   PAWL_CHECKPOINT_VERSION: untouched,
   PAWL_CHECKPOINT_UNSAFE: untouched,
@@ -130,7 +132,7 @@ const rules: Record<ErrorCode, Rule> = {
       !certificate.test(systemCode) &&
       (hasAnswered || !wrongAddress.has(systemCode)),
   ),
-  PAWL_RESPONSE: keptAnd((_failure, { hasAnswered }) => hasAnswered),
+  PAWL_RESPONSE: keptAnd((_failure, { hasAnsweredNow }) => hasAnsweredNow),
 }
 
 function mayServerRecover({ kind, status, serverCode }: FailureFacts): boolean {

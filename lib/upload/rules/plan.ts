@@ -87,9 +87,33 @@ function fits(
   )
 }
 
+/**
+ * What an earlier run has put, or not, where it may not be put over: only a source
+ * that is put whole again can be known for it.
+ */
+export interface UnheardPut {
+  /** Bytes. */
+  size: number
+  /** Of the run that has put it: a source of these bytes was less than a part. */
+  partSize: number
+}
+
+/** The PutObject that may have made what this run may not overwrite. */
+export function unheardPut(
+  { put, runs, header }: LogState,
+  { object, partSize }: Pick<UploadSettings, 'object' | 'partSize'>,
+): UnheardPut | undefined {
+  const { completing, isTold } = put ?? {}
+  if (completing === undefined || isTold === true) return undefined
+  if (object.forbidOverwrite !== true) return undefined
+  const before = runs.get(header.run - 1)?.partSize ?? partSize
+  const { size } = completing
+  return { size, partSize: before > size ? before : partSize }
+}
+
 /** What a run starts from. */
 export type Plan =
-  | { mode: 'create' }
+  | { mode: 'create'; unheard?: UnheardPut | undefined }
   | { mode: 'resume'; upload: UploadState; listed: Listed }
   /** The object is there already; the source is read and proved, nothing is sent. */
   | {

@@ -18,6 +18,7 @@ import type {
   PartRecord,
 } from '../../checkpoint/record.js'
 import { combineCrc64 } from '../../hash/crc64.js'
+import { hasMd5 } from '../../hash/md5.js'
 import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
 
 /** As callers are told it: the server's own spelling, without quotes. */
@@ -109,12 +110,14 @@ const tolerance = 2000
 export interface KnownStore {
   /** It is known to drop user metadata. */
   dropsMarks: boolean
+  /** Its ETags are known to be MD5s. */
+  hasMd5Etags: boolean
 }
 
 export function whose(
   found: Found,
   expected: ExpectedObject,
-  { dropsMarks }: KnownStore,
+  { dropsMarks }: Pick<KnownStore, 'dropsMarks'>,
 ): Whose {
   if (found === 'refused') return 'unknown'
   if (found === 'absent' || found.size !== expected.size) return 'other'
@@ -130,6 +133,23 @@ export function whose(
   return 'equal'
 }
 
+/**
+ * Whether an object is another's only since its ETag is not the MD5 of our bytes,
+ * where nothing says that the store's ETags are MD5s: it may be ours, or what a
+ * tool that keeps the metadata has made of it.
+ */
+export function isDoubtful(
+  found: Found,
+  expected: ExpectedObject,
+  facts: KnownStore,
+): boolean {
+  const { etag } = expected
+  if (facts.hasMd5Etags || etag === undefined) return false
+  const loose = { ...expected, etag: { ...etag, isBinding: false } }
+  const isOther = whose(found, expected, facts) === 'other'
+  return isOther && whose(found, loose, facts) === 'ours'
+}
+
 /** Whether an ETag speaks of another number of parts than ours. */
 export function hasOtherParts(
   etag: string,
@@ -137,6 +157,15 @@ export function hasOtherParts(
 ): boolean {
   if (ours?.isBinding !== true || formOf(etag) !== 'parts') return false
   return bareEtag(etag).split('-')[1] !== ours.value.split('-')[1]
+}
+
+/** Whether an object is of parts whose MD5s are known not to be ours. */
+export function isOfOtherParts(
+  { etag, isOpaque }: Pick<ObjectReceipt, 'etag' | 'isOpaque'>,
+  ours: ExpectedEtag | undefined,
+): boolean {
+  if (ours?.isBinding !== true || isOpaque === true) return false
+  return formOf(etag) === 'parts' && !sameEtag(etag, ours.value)
 }
 
 /** An object of parts has another form of ETag than one that was put whole. */
@@ -196,12 +225,16 @@ function hasFormOf(etag: string, other: string): boolean {
   return isMd5Etag(digest) && parts === other.split('-')[1]
 }
 
-/** The ETag that parts give their object; undefined when theirs are no MD5s. */
+/**
+ * The ETag that parts give their object; undefined when theirs are no MD5s, and
+ * where it cannot be worked out.
+ */
 export function expectedEtag(
   parts: readonly { etag: string; md5?: string | undefined }[],
 ): ExpectedEtag | undefined {
   const etags = parts.map(({ etag }) => etag)
   if (etags.length === 0 || !etags.every(isMd5Etag)) return undefined
+  if (!hasMd5()) return undefined
   return {
     value: multipartEtag(etags),
     isBinding: parts.every(({ etag, md5 }) => md5 === bareEtag(etag)),
@@ -259,13 +292,10 @@ function checkEtag(found: ObjectHead, parts: readonly PartRecord[]): boolean {
   return checkObject(found, { crc64: undefined, etag }) === 'md5'
 }
 
-/**
- * What an earlier run's PutObject was to make. Not `isBinding`: the store's ETags
- * may be no MD5s, and nothing could be put again to find out.
- */
+/** What a PutObject was to make; not `isBinding`: ETags are not compared. */
 export function expectedPut(
   { size, crc64, md5, mark, before }: CompletingPutRecord,
-  { isBinding = true } = {},
+  { isBinding }: { isBinding: boolean },
 ): ExpectedObject {
   const etag = md5 === undefined ? undefined : { value: md5, isBinding }
   return { size, crc64, etag, mark, isOnly: true, begun: undefined, before }

@@ -16,7 +16,7 @@ import type { UploadLog } from './log.js'
 
 type Means = Pick<RunContext, 'settings' | 'log' | 'requests'>
 
-/** What a call that only cleans up may take: attempts, and ms each. */
+/** What a call may take on whose success nothing depends: attempts, and ms each. */
 const brief = { attempts: 2, headersTimeout: 10_000 }
 
 const mostRounds = 5
@@ -47,45 +47,46 @@ export async function abortForGood(
 /**
  * Makes sure that no earlier upload of this log can still become the object: a
  * Complete that a paused or killed run has sent may be under way. Each is aborted
- * and seen gone, or its mark is seen under the key. What cannot be aborted is
- * `PAWL_UPLOAD_CONTENDED`.
+ * and seen gone, or aborted twice, or its mark is seen under the key. What cannot
+ * be aborted is `PAWL_UPLOAD_CONTENDED`.
  */
 export async function endRivals(context: Means): Promise<void> {
   const { log, settings, requests } = context
   const { key, store } = settings
   for (const [uploadId, mark] of log.state.rivals) {
     const seenAsObject = async (): Promise<'object' | undefined> => {
-      const found = await lookAt(requests, settings, brief)
+      const found = await lookAt(requests, settings)
       const isObject = typeof found === 'object' && mark !== undefined
       return isObject && found.mark === mark ? 'object' : undefined
     }
-    const by = await requests
-      .send({ what: 'Abort', uploadId, ...brief }, (call) =>
+    const abort = () =>
+      requests.send({ what: 'Abort', uploadId }, (call) =>
         store.abortUpload({ key, uploadId }, call),
       )
-      .then(
-        async () => {
-          const left = await listAllParts(requests, settings, uploadId)
-          if (left === 'gone' || left === 'refused') return 'abort'
-          // Some servers list completed uploads.
-          return seenAsObject()
-        },
-        async (error: unknown) => {
-          if (!(error instanceof UploadError)) throw error
-          const by = await seenAsObject()
-          if (by !== undefined) return by
-          // Not even its Complete can find it any more.
-          const left = await listAllParts(requests, settings, uploadId)
-          if (left === 'gone') return 'gone'
-          throw contended(uploadId, error, {
-            key,
-            isRefused: isRefusedLook(error),
-          })
-        },
-      )
-    if (by === undefined) {
-      throw contended(uploadId, undefined, { key, isRefused: false })
-    }
+    const by = await abort().then(
+      async () => {
+        const left = await listAllParts(requests, settings, uploadId)
+        if (left === 'gone' || left === 'refused') return 'abort'
+        // Some servers list completed uploads.
+        const by = await seenAsObject()
+        if (by !== undefined) return by
+        // What it lists may be old, or parts that came late: done twice, it is dead.
+        await abort()
+        return 'abort'
+      },
+      async (error: unknown) => {
+        if (!(error instanceof UploadError)) throw error
+        const by = await seenAsObject()
+        if (by !== undefined) return by
+        // Not even its Complete can find it any more.
+        const left = await listAllParts(requests, settings, uploadId)
+        if (left === 'gone') return 'gone'
+        throw contended(uploadId, error, {
+          key,
+          isRefused: isRefusedLook(error),
+        })
+      },
+    )
     await log.append({ type: 'closed', uploadId, by })
   }
 }
@@ -135,7 +136,7 @@ export async function abortOrphans({
       log.state,
       requests,
     )) {
-      const listed = await listAllParts(requests, settings, uploadId)
+      const listed = await listAllParts(requests, settings, uploadId, brief)
       if (listed === 'gone' || listed === 'refused' || listed.size > 0) continue
       await requests.send({ what: 'Abort', uploadId, ...brief }, (call) =>
         store.abortUpload({ key, uploadId }, call),
@@ -184,8 +185,9 @@ const mostRefusals = 4
 /**
  * Aborts uploads that the log has given up, once each. What cannot be aborted now
  * stays in the log for the next time; what was refused in four runs in a row is
- * let go, and told. `seenGone`: the server has just said that it has no such
- * upload, which stands where this caller may not abort it.
+ * let go, and told. A refused Abort is not asked for again in the same run.
+ * `seenGone`: the server has just said that it has no such upload. Where this
+ * caller may not abort it, that stands unless it is listed.
  */
 export async function closeOldUploads(
   { settings, log, requests, emit }: Means & Pick<RunContext, 'emit'>,
@@ -193,6 +195,7 @@ export async function closeOldUploads(
 ): Promise<void> {
   const { store, key } = settings
   for (const uploadId of log.state.unclosed) {
+    if (log.mayNotAbort.has(uploadId)) continue
     const failure = await requests
       .send({ what: 'Abort', uploadId, ...brief }, (call) =>
         store.abortUpload({ key, uploadId }, call),
@@ -210,9 +213,13 @@ export async function closeOldUploads(
     }
     const since = log.state.voidedIn.get(uploadId) ?? log.run
     const isRefused = kindOf(failure) === 'denied'
+    if (isRefused) log.mayNotAbort.add(uploadId)
     if (isRefused && uploadId === seenGone) {
-      await log.append({ type: 'closed', uploadId, by: 'gone' })
-      continue
+      const listed = await listAllParts(requests, settings, uploadId)
+      if (typeof listed === 'string') {
+        await log.append({ type: 'closed', uploadId, by: 'gone' })
+        continue
+      }
     }
     if (!isRefused || log.run - since < mostRefusals - 1) continue
     await log.append({ type: 'closed', uploadId, by: 'nobody' })

@@ -28,9 +28,11 @@ import {
   wantsNewUpload,
 } from '../calls/look.js'
 import {
+  type Effort,
   isAmbiguous,
   mayHaveHappened,
   type RequestContext,
+  type Trial,
 } from '../calls/requests.js'
 import type { Listed } from '../rules/judge.js'
 import {
@@ -43,6 +45,7 @@ import {
 } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
+import { whatNext } from './errors.js'
 
 /** ms between looks for an object that is not there, at first and at most. */
 const firstPause = 3400
@@ -77,6 +80,7 @@ class Completing {
   readonly #context: RunContext
   readonly #input: CompleteInput
   readonly #request: RequestContext
+  readonly #trial: Trial
   readonly #began: number
   /** The object may be there, whatever the next answer says. */
   #isOpen: boolean
@@ -84,9 +88,6 @@ class Completing {
   #isUnsure: boolean
   /** Some Complete of this run was answered by the store. */
   #wasHeard = false
-  #sent = 0
-  #counted = 1
-  #previous: StoreError | undefined
   #noSuchUpload = 0
   #repeated = 0
 
@@ -95,17 +96,27 @@ class Completing {
     this.#input = input
     this.#isOpen = input.wasSent
     this.#isUnsure = input.wasSent
-    const { settings, completeSignal: signal } = context
+    const { settings, requests, completeSignal: signal } = context
     this.#request = {
       what: 'Complete',
       uploadId: input.uploadId,
       signal,
       headersTimeout: settings.timeout.complete,
+      isStoring: true,
     }
+    this.#trial = requests.begin(this.#request)
     this.#began = settings.environment.monotonic()
   }
 
   async run(): Promise<ObjectReceipt> {
+    try {
+      return await this.#complete()
+    } finally {
+      this.#trial.end()
+    }
+  }
+
+  async #complete(): Promise<ObjectReceipt> {
     const { settings, completeSignal } = this.#context
     if (settings.object.forbidOverwrite === true) await this.#mustNotExist()
     for (;;) {
@@ -121,15 +132,12 @@ class Completing {
   }
 
   async #send(): Promise<ObjectReceipt> {
-    const { requests, settings } = this.#context
     const { uploadId, parts, size, crc64 } = this.#input
-    const { store, key, object } = settings
+    const { store, key, object } = this.#context.settings
     const request = { key, uploadId, parts, object, size, crc64 }
     this.#input.upload.isCompleting = true
-    const receipt = await requests.once(
-      this.#request,
-      (call) => store.completeUpload(request, call),
-      ++this.#sent,
+    const receipt = await this.#trial.attempt((call) =>
+      store.completeUpload(request, call),
     )
     const { callbackFailed } = receipt
     if (callbackFailed === undefined || receipt.etag !== '') return receipt
@@ -143,6 +151,7 @@ class Completing {
   /** What became of a Complete that failed: the object, `again`, or an error. */
   async #afterFailure(error: StoreError): Promise<ObjectReceipt | 'again'> {
     const { kind } = error
+    this.#trial.stepAside()
     if (wasAnswered(error)) this.#wasHeard = true
     if (kind === 'no-upload') this.#noSuchUpload++
     if (mayHaveHappened(error)) this.#isOpen = true
@@ -151,7 +160,7 @@ class Completing {
     const { found, is } = await this.#look()
     if (isObject(found) && is === 'ours') return found
     // Some servers list completed uploads: the first answer says that it is gone.
-    if (kind === 'no-upload' && this.#sent === 1) {
+    if (kind === 'no-upload' && this.#trial.effort.attempts === 1) {
       if (isObject(found) && is === 'equal') return found
       throw await this.#refused(error)
     }
@@ -160,12 +169,12 @@ class Completing {
       if (isObject(found) && is === 'equal') return found
       return this.#findGone(error, found, is)
     }
-    // With its parts still there it was refused, whatever is under the key.
-    const isRefused = kind === 'exists' && typeof listed === 'object'
+    const isOthers = kind === 'exists' && is === 'other' && isObject(found)
+    // With its parts still there, or another's object, it was refused.
+    const isRefused =
+      isOthers || (kind === 'exists' && typeof listed === 'object')
     if (isRefused && !this.#isUnsure) this.#input.upload.isCompleting = false
-    if (kind === 'exists' && is === 'other' && isObject(found)) {
-      throw this.#described(error)
-    }
+    if (isOthers) throw this.#described(error)
     // Neither seen to be another's nor known not to have happened.
     const isOpen =
       kind === 'exists' && this.#isUnsure && typeof listed !== 'object'
@@ -220,16 +229,9 @@ class Completing {
 
   /** Whether the same Complete is sent again; after a pause, then. */
   async #repeats(error: StoreError): Promise<boolean> {
-    const { requests } = this.#context
     // The object was looked for: what could not be understood is asked again.
-    const previous = error.kind === 'response' ? undefined : this.#previous
-    const attempt = this.#counted
-    const decision = requests.decide(error, { attempt, previous })
-    if (!decision.retry) return false
-    if (decision.countsAttempt) this.#counted++
-    this.#previous = error
-    await requests.pause(this.#request, this.#sent, decision.delay, error)
-    return true
+    if (error.kind === 'response') this.#trial.forget()
+    return this.#trial.again(error)
   }
 
   async #look(): Promise<{ found: Found; is: Whose }> {
@@ -242,7 +244,7 @@ class Completing {
 
   #list(): Promise<Listed | 'gone'> {
     const { requests, settings, completeSignal: signal } = this.#context
-    return listAllParts(requests, settings, this.#input.uploadId, signal)
+    return listAllParts(requests, settings, this.#input.uploadId, { signal })
   }
 
   /**
@@ -263,25 +265,27 @@ class Completing {
   }
 
   #described(error: StoreError): UploadError {
-    return this.#context.requests.describe(error, this.#request, this.#sent)
+    const { requests } = this.#context
+    return requests.describe(error, this.#request, this.#trial.effort)
   }
 
   #refused(error: StoreError): Promise<UploadError> {
-    return refused(this.#context, this.#input, error, this.#sent)
+    return refused(this.#context, this.#input, error, this.#trial.effort)
   }
 
   /** `listed`: its parts, at the last look. */
   #unknown(cause: StoreError, listed: Listed | 'gone'): UploadError {
-    const { key } = this.#context.settings
+    const { key, isResumable } = this.#context.settings
     return new UploadError(
       'PAWL_COMPLETE_UNKNOWN',
-      `it is not known whether the object was completed: the last answer was "${cause.message}", ${whereabouts(listed)}, and what is under the key is not provably this upload's; the checkpoint is kept, and the same call looks again`,
+      `it is not known whether the object was completed: the last answer was "${cause.message}", ${whereabouts(listed)}, and what is under the key is not provably this upload's; ${whatNext(isResumable)}`,
       {
         ...answerOf(cause),
         key,
         uploadId: this.#input.uploadId,
-        attempts: this.#sent,
+        ...this.#trial.effort,
         resumable: typeof listed === 'object',
+        transient: true,
       },
     )
   }
@@ -323,15 +327,15 @@ async function refused(
   context: RunContext,
   { upload, uploadId, parts }: CompleteInput,
   cause: StoreError,
-  attempts: number,
+  effort: Effort,
 ): Promise<UploadError> {
   const { log, settings, requests, completeSignal } = context
   const { key } = settings
-  const fields = { ...answerOf(cause), key, uploadId, attempts }
+  const fields = { ...answerOf(cause), ...effort, key, uploadId }
   const isGone = cause.kind === 'no-upload' || wantsNewUpload(cause)
   if (isGone) return upload.lose(uploadId, cause)
   if (cause.kind !== 'invalid-part' && cause.kind !== 'too-small') {
-    return requests.describe(cause, { what: 'Complete', uploadId }, attempts)
+    return requests.describe(cause, { what: 'Complete', uploadId }, effort)
   }
   if (cause.kind === 'too-small') {
     await log.append({ type: 'void', uploadId, reason: 'part-size' })
@@ -341,12 +345,9 @@ async function refused(
       fields,
     )
   }
-  const listed = await listAllParts(
-    requests,
-    settings,
-    uploadId,
-    completeSignal,
-  )
+  const listed = await listAllParts(requests, settings, uploadId, {
+    signal: completeSignal,
+  })
   const wrong =
     listed === 'gone' || listed === 'refused'
       ? []

@@ -215,7 +215,7 @@ export class CurrentUpload {
     const { key, object, store, sequential, environment } = settings
     let mark = settings.mark ? environment.id() : undefined
     const { answer } = await requests.send(
-      { what: 'Initiate' },
+      { what: 'Initiate', isStoring: true },
       async (call) => {
         await log.append({ type: 'intent', time: environment.now(), mark })
         const request = { key, object, sequential, mark }

@@ -161,12 +161,12 @@ export function suspended({
 
 /**
  * Says of a failure of ours what is kept and whether to repeat the call; `log`:
- * the one that was opened, if any.
+ * the one that was opened, if any; `hasAnswered`: the store has, in this run.
  */
 export function tellKept(
   error: Error,
   settings: Pick<UploadSettings, 'isResumable' | 'environment' | 'store'>,
-  log: UploadLog | undefined,
+  { log, hasAnswered }: { log?: UploadLog | undefined; hasAnswered: boolean },
 ): void {
   if (!(error instanceof UploadError)) return
   const { code, status, serverCode, resumable, transient, cause } = error
@@ -183,6 +183,7 @@ export function tellKept(
   const kept = keptAfter(failure, {
     isKept: isResumable && log?.isResumable === true,
     hasAnswered: environment.facts.of(store).hasAnswered,
+    hasAnsweredNow: hasAnswered,
     isSecond: log?.endedSoBefore(code) === true,
   })
   for (const [name, value] of Object.entries(kept)) {
@@ -213,6 +214,42 @@ function isTransient(cause: unknown): boolean {
   )
 }
 
+/** What to do when nothing shows whether the object was made. */
+export function whatNext(isLogged: boolean): string {
+  return isLogged
+    ? 'the log is kept, and the same call looks again'
+    : 'without a log the same call starts over, so look at the object first'
+}
+
+/** Nothing shows whether an earlier run's object is there, and it may not be made twice. */
+export function mayNotLook(key: string, uploadId: string): UploadError {
+  return new UploadError(
+    'PAWL_COMPLETE_UNKNOWN',
+    `an earlier run has sent a Complete of upload ${uploadId}, which is no longer listed; this caller may not look whether the object is there (HEAD, which needs GetObject), and forbidOverwrite is set; nothing was sent, and the log is kept: grant the permission, and the same call looks again`,
+    { key, uploadId },
+  )
+}
+
+/**
+ * What may not be overwritten is there; `by`: an earlier run of this log has made
+ * it, of what is not known to be the same.
+ */
+export function alreadyThere(
+  key: string,
+  by: { uploadId: string } | 'another',
+): UploadError {
+  const name = JSON.stringify(key)
+  const isAnother = by === 'another'
+  const what = isAnother
+    ? `there is an object ${name} already`
+    : `an earlier run of this log has made the object ${name}, and nothing proves that it is this call's: of the same bytes, with the same options`
+  return new UploadError(
+    'PAWL_ALREADY_EXISTS',
+    `${what}; forbidOverwrite is set, and nothing was sent`,
+    { key, uploadId: isAnother ? undefined : by.uploadId },
+  )
+}
+
 export function discarded(fields: UploadErrorFields): UploadError {
   return new UploadError('PAWL_DISCARDED', 'the upload was discarded', fields)
 }
@@ -220,7 +257,7 @@ export function discarded(fields: UploadErrorFields): UploadError {
 /** An earlier upload of this log may still become the object. */
 export function contended(
   uploadId: string,
-  cause: UploadError | undefined,
+  cause: UploadError,
   { key, isRefused }: { key: string; isRefused: boolean },
 ): UploadError {
   const why = isRefused
@@ -230,6 +267,15 @@ export function contended(
     'PAWL_UPLOAD_CONTENDED',
     `an earlier run of this log has sent a Complete of upload ${uploadId}, which may still take effect, and ${why}; nothing was sent`,
     { cause, key, uploadId, transient: !isRefused },
+  )
+}
+
+/** Another run has completed this very upload, with other parts. */
+export function completedByOther(key: string, uploadId: string): UploadError {
+  return new UploadError(
+    'PAWL_UPLOAD_CONTENDED',
+    'another run has completed this upload with other parts, perhaps from a copy of the same log; let one of them finish, then run the same call again: it uploads everything anew',
+    { key, uploadId, transient: true },
   )
 }
 

@@ -7,6 +7,7 @@
  * checked before it, since OSS reports a wrong object only after it has replaced
  * the old one.
  */
+import { hasMd5 } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
@@ -23,6 +24,7 @@ import {
   expectedEtag,
   expectedOf,
   hasOtherParts,
+  isOfOtherParts,
   sameEtag,
   unquoted,
   whose,
@@ -36,7 +38,7 @@ import {
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
 import { type CurrentUpload, weakest } from './current-upload.js'
-import { CallbackError, mustBeAsStored } from './errors.js'
+import { CallbackError, completedByOther, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { putWholeObject } from './put-object.js'
 import type { Reuse } from './reuse.js'
@@ -106,10 +108,16 @@ export async function finishUpload(
     receipt = looked.receipt
     there = looked.there
   }
+  const isOthers =
+    there === 'other-parts' ||
+    (isReplay && there === 'replaced') ||
+    (there !== 'damaged' && isOfOtherParts(receipt, expected.etag))
+  if (isOthers) {
+    await log.append(...givenUp(uploadId, 'contended', 'object'))
+    throw completedByOther(settings.key, uploadId)
+  }
   const objectCheck =
-    there === 'other-parts' || (isReplay && there === 'replaced')
-      ? 'wrong'
-      : checkObject(receipt, expected)
+    there === 'damaged' ? 'wrong' : checkObject(receipt, expected)
   if (objectCheck === 'wrong') {
     await log.append(...givenUp(uploadId, 'object-damaged', 'object'))
     throw new UploadError(
@@ -131,11 +139,11 @@ export async function finishUpload(
 }
 
 /**
- * What is under the key after a certain 200: our object; another's in its place;
- * the object of this very upload, which another run completed with other parts; or
- * nobody knows, since this caller may not look.
+ * What is under the key after a certain 200: our object; the same of other bytes;
+ * another's in its place; the object of this very upload, which another run completed
+ * with other parts; or nobody knows, since this caller may not look.
  */
-type Afterwards = 'ours' | 'replaced' | 'other-parts' | 'unknown'
+type Afterwards = 'ours' | 'damaged' | 'replaced' | 'other-parts' | 'unknown'
 
 /**
  * HEAD after a certain 200: its answer had no ETag, or the store orders by
@@ -167,12 +175,14 @@ async function lookAfter(
     // Replaced since: what ours was is known where ETags are MD5s.
     const etag = expected.etag?.isBinding === true ? expected.etag.value : ''
     const told = { ...receipt, etag: receipt.etag === '' ? etag : receipt.etag }
-    // The object of this very upload, with other parts: another run completed it.
-    const isOtherRun =
+    const isOfUpload =
       typeof found === 'object' &&
       expected.mark !== undefined &&
       found.mark === expected.mark
-    return { receipt: told, there: isOtherRun ? 'other-parts' : 'replaced' }
+    if (!isOfUpload) return { receipt: told, there: 'replaced' }
+    const isSame =
+      expected.etag !== undefined && sameEtag(found.etag, expected.etag.value)
+    return { receipt: told, there: isSame ? 'damaged' : 'other-parts' }
   }
   const { etag, crc64, versionId } = found
   const told = { etag, crc64, versionId, ...definedOf(receipt) }
@@ -204,7 +214,7 @@ async function finishWithPut(
   replaced?: ReplacedUpload,
 ): Promise<UploadResult> {
   const { settings } = context
-  content.expect('md5')
+  if (hasMd5()) content.expect('md5')
   const crc64 = settings.crc.isWanted
     ? await content.digest(settings.crc.variant)
     : undefined

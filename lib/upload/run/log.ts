@@ -38,6 +38,8 @@ export class UploadLog {
   /** The name under which a damaged log was kept. */
   readonly setAside: string | undefined
   readonly header: HeaderRecord
+  /** Uploads whose Abort was refused in this run. */
+  readonly mayNotAbort = new Set<string>()
   readonly #writer: LogWriter
   readonly #file: FileSight | undefined
   /** Upload IDs whose record is on the disk. */

@@ -59,7 +59,9 @@ export class OpenRun {
     this.#owner = owner
     this.#plan = plan
     this.partSize =
-      plan.mode === 'create' ? context.settings.partSize : plan.upload.partSize
+      plan.mode === 'create'
+        ? (plan.unheard?.partSize ?? context.settings.partSize)
+        : plan.upload.partSize
     this.#reuse = new Reuse(context, plan.mode !== 'create')
     this.upload = new CurrentUpload(context, plan, this.partSize)
     this.#tracing = new PartTracing(context, this.upload)
@@ -98,6 +100,11 @@ export class OpenRun {
   /** The upload in the log is gone on with, or its object claimed. */
   get isContinued(): boolean {
     return this.#plan.mode !== 'create'
+  }
+
+  /** An earlier run has put as many bytes, which may not be overwritten. */
+  mayHavePut(size: number): boolean {
+    return this.#plan.mode === 'create' && this.#plan.unheard?.size === size
   }
 
   /** An object that is there already is held against the source, part by part. */

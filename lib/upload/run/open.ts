@@ -9,11 +9,16 @@
  */
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
-import { UploadError } from '../../errors.js'
 import { listAllParts, lookAt } from '../calls/look.js'
 import type { RestartReason } from '../options/events.js'
+import type { UploadSettings } from '../options/settings.js'
 import { storedRun } from '../rules/judge.js'
-import { firstStep, type Plan, whyNotContinued } from '../rules/plan.js'
+import {
+  firstStep,
+  type Plan,
+  unheardPut,
+  whyNotContinued,
+} from '../rules/plan.js'
 import {
   expectedOf,
   type Found,
@@ -23,6 +28,7 @@ import {
 } from '../rules/proof.js'
 import { closeOldUploads, endRivals } from './clean-up.js'
 import type { RunContext } from './context.js'
+import { alreadyThere, mayNotLook } from './errors.js'
 import { completeUnknown, givenUp } from './log.js'
 
 export type Preparation = Pick<
@@ -40,8 +46,9 @@ export async function prepare(preparation: Preparation): Promise<Plan> {
   // A claim that failed has been looked for: now nothing may be there.
   if (settings.object.forbidOverwrite === true) await mustNotExist(preparation)
   await endRivals(preparation)
-  if (plan.mode === 'create') await closeOldUploads(preparation)
-  return plan
+  if (plan.mode !== 'create') return plan
+  await closeOldUploads(preparation)
+  return { mode: 'create', unheard: unheardPut(log.state, settings) }
 }
 
 async function planFor(
@@ -74,18 +81,15 @@ async function look(
   const isOurs =
     is === 'ours' || (is === 'equal' && (await isGone(preparation, upload)))
   if (isOurs && typeof found === 'object') {
-    const isAsAsked =
-      upload.optionsDigest === settings.optionsDigest &&
-      (completing.sentDigest ?? settings.sentDigest) === settings.sentDigest
-    if (!isAsAsked) {
-      return restart(preparation, upload, 'options-changed', 'object')
+    const reason = whyNotClaimed(upload, completing, settings)
+    if (reason === undefined) {
+      return claim(preparation, { upload, completing, head: found })
     }
-    const canClaim = partsNow(upload, completing) !== 'replaced'
-    const { size = completing.size } = settings
-    if (!canClaim || size !== completing.size) {
-      return restart(preparation, upload, 'source-changed', 'object')
+    // The log is left as it is, for the call whose object it is.
+    if (settings.object.forbidOverwrite === true) {
+      throw alreadyThere(settings.key, upload)
     }
-    return claim(preparation, { upload, completing, head: found })
+    return restart(preparation, upload, reason, 'object')
   }
   // It was completed, and its object replaced or removed since then.
   if (upload.done !== undefined) {
@@ -93,7 +97,27 @@ async function look(
   }
   const reason = whyNotContinued(upload, settings)
   if (reason !== undefined) return restart(preparation, upload, reason)
+  // What cannot be seen may be the object, and would be taken for another's.
+  if (is === 'unknown' && settings.object.forbidOverwrite === true) {
+    const { uploadId } = upload
+    const listed = await listAllParts(requests, settings, uploadId)
+    if (typeof listed === 'string') throw mayNotLook(settings.key, uploadId)
+  }
   return list(preparation, upload)
+}
+
+/** Why the object of an upload is not what this call is to make, if it is not. */
+function whyNotClaimed(
+  upload: UploadState,
+  completing: CompletingUploadRecord,
+  { optionsDigest, sentDigest, size = completing.size }: UploadSettings,
+): RestartReason | undefined {
+  const sent = completing.sentDigest ?? sentDigest
+  if (upload.optionsDigest !== optionsDigest || sent !== sentDigest) {
+    return 'options-changed'
+  }
+  const canClaim = partsNow(upload, completing) !== 'replaced'
+  return canClaim && size === completing.size ? undefined : 'source-changed'
 }
 
 async function isGone(
@@ -178,15 +202,11 @@ async function mustNotExist({
 }: Preparation): Promise<void> {
   const found: Found = await lookAt(requests, settings)
   if (typeof found !== 'object') return
-  const { put } = log.state
+  const { put, upload } = log.state
   // An earlier run's own PutObject: the bytes decide, when they are known.
   if (put !== undefined && put.completing?.mark === found.mark) return
-  const { key } = settings
-  throw new UploadError(
-    'PAWL_ALREADY_EXISTS',
-    `there is an object ${JSON.stringify(key)} already, and forbidOverwrite is set; nothing was sent`,
-    { key },
-  )
+  const isEarlier = found.mark !== undefined && found.mark === upload?.mark
+  throw alreadyThere(settings.key, isEarlier ? upload : 'another')
 }
 
 async function restart(

@@ -13,7 +13,7 @@ import { Claim, type ClaimedObject } from '../rules/claim.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
-import { claimBroken, mustBeAsStored } from './errors.js'
+import { alreadyThere, claimBroken, mustBeAsStored } from './errors.js'
 import { finishClaim, putInstead } from './finish.js'
 import type { Reuse } from './reuse.js'
 
@@ -60,7 +60,11 @@ export class Proving implements Stage {
     const { partNumber, size, content } = part
     const hash = await content.digest(settings.proof)
     const candidate = { size, hash }
-    const verdict = claim.judge(partNumber, candidate)
+    let verdict = claim.judge(partNumber, candidate)
+    if (verdict === 'sha256') {
+      const strong = await content.digest(verdict)
+      verdict = claim.judge(partNumber, { size, hash: strong })
+    }
     if (verdict !== false) {
       if (verdict === 'crc64') {
         const crc64 = await content.digest(settings.crc.variant)
@@ -71,12 +75,14 @@ export class Proving implements Stage {
     }
     const { parts, uploadId } = claim.upload
     mustBeAsStored(settings, parts.get(partNumber), candidate, uploadId)
+    this.#mustMayReplace()
     await this.#askAtEnd(part)
     await this.#giveUp()
     return 'over'
   }
 
   async refuse(): Promise<never> {
+    this.#mustMayReplace()
     return this.#break()
   }
 
@@ -84,6 +90,7 @@ export class Proving implements Stage {
     const context = this.#context
     const claim = this.#claim
     if (claim.isWhole()) return finishClaim(context, claim, this.#reuse)
+    this.#mustMayReplace()
     if (source.parts === 0 || source.whole !== undefined) {
       return putInstead(
         context,
@@ -96,6 +103,13 @@ export class Proving implements Stage {
     const { size } = source
     await context.beforeComplete.ask({ size, crc64: claim.crc64With() })
     return this.#break()
+  }
+
+  /** The log is left as it is, for the source that the object was made of. */
+  #mustMayReplace(): void {
+    const { key, object } = this.#context.settings
+    if (object.forbidOverwrite !== true) return
+    throw alreadyThere(key, this.#claim.upload)
   }
 
   /** A short part is the source's end, and the source may have ended too early. */

@@ -7,6 +7,7 @@
  * there is success, and a repeated PUT would replace what somebody else has put
  * since, make a second version, or a second callback.
  */
+import { hasMd5 } from '../../hash/md5.js'
 import type { CompletingPutRecord, PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { Call, ObjectReceipt } from '../../store/object-store.js'
@@ -14,16 +15,19 @@ import { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, lookAt, saysStored } from '../calls/look.js'
 import { kindOf, mayHaveHappened } from '../calls/requests.js'
 import {
+  bareEtag,
   checkObject,
   type ExpectedObject,
   expectedPut,
   type Found,
+  isDoubtful,
   md5Hex,
   whose,
 } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
 import { sightBefore } from './clean-up.js'
 import type { RunContext } from './context.js'
+import { whatNext } from './errors.js'
 import { tracePut } from './trace.js'
 
 const noEtag = new StoreError('the answer has no ETag.', { kind: 'response' })
@@ -40,10 +44,16 @@ interface Looked {
   found: Found
   put:
     (Pick<Put, 'receipt' | 'check'> & { mark?: string | undefined }) | undefined
+  /** It may be ours, and nothing shows whether it is. */
+  isDoubtful: boolean
 }
 
 /** Whoever could not look knows as much as who may not. */
-const nothingSeen: Looked = { found: 'refused', put: undefined }
+const nothingSeen: Looked = {
+  found: 'refused',
+  put: undefined,
+  isDoubtful: false,
+}
 
 /** First the object of an earlier run is looked for that may have put these very bytes. */
 export async function putWholeObject(
@@ -62,6 +72,8 @@ class Putting {
   #isOpen = false
   /** Not only since an object is there. */
   #isUnsure = false
+  /** What the PUTs of this run were answered with. */
+  readonly #etags = new Set<string>()
 
   constructor(context: RunContext, content: PartContent) {
     this.#context = context
@@ -72,11 +84,11 @@ class Putting {
     const { settings, log, progress, emit, signal } = this.#context
     const { size } = this.#content
     const { crc, putDigest, environment } = settings
-    const md5 = md5Hex(await this.#content.digest('md5'))
+    const md5 = hasMd5() ? md5Hex(await this.#content.digest('md5')) : undefined
     const crc64 = crc.isWanted
       ? await this.#content.digest(crc.variant)
       : undefined
-    const earlier = this.#earlier(size, md5)
+    const earlier = this.#earlier({ size, crc64, md5 })
     // The same put by its mark too: the one before may have happened unseen.
     const mark = settings.mark ? (earlier?.mark ?? environment.id()) : undefined
     this.#isUnsure = earlier !== undefined
@@ -94,7 +106,7 @@ class Putting {
     signal.throwIfAborted()
     const { completing } = log.state.put ?? {}
     if (completing === undefined) throw new Error('a put without its record')
-    const expected = expectedPut(completing)
+    const expected = this.#expected(completing)
     const put = claimed ?? (await this.#put(expected, completing.mark))
     const confirmed = await this.#confirm(expected, put)
     progress.stored(size)
@@ -108,22 +120,32 @@ class Putting {
   }
 
   /** What an earlier run has put or not, unheard: these bytes with these options. */
-  #earlier(size: number, md5: string): CompletingPutRecord | undefined {
+  #earlier(bytes: PutBytes): CompletingPutRecord | undefined {
     const { log, settings } = this.#context
     const { put } = log.state
     const earlier = put?.completing
     if (earlier === undefined || put?.isTold === true) return undefined
-    if (earlier.size !== size || earlier.md5 !== md5) return undefined
+    if (!areSame(earlier, bytes)) return undefined
     return earlier.sentDigest === settings.putDigest ? earlier : undefined
   }
 
   /** Its object, if it is there. */
   async #claim(earlier: CompletingPutRecord): Promise<Put | undefined> {
-    const { settings } = this.#context
-    // What may not be put again has to be known by its mark and size alone.
-    const isBinding = settings.object.forbidOverwrite !== true
-    const looked = await this.#lookAgain(expectedPut(earlier, { isBinding }))
-    return looked.put === undefined ? undefined : { ...looked.put, attempts: 0 }
+    const { found, put, isDoubtful } = await this.#lookAgain(
+      this.#expected(earlier),
+    )
+    // Put again it could be found out; where it may not be, nothing is sent.
+    if (isDoubtful && this.#mayPutOnce) throw this.#undecided(found)
+    return put === undefined ? undefined : { ...put, attempts: 0 }
+  }
+
+  #expected(completing: CompletingPutRecord): ExpectedObject {
+    const isBinding = this.#context.settings.verify !== false
+    return expectedPut(completing, { isBinding })
+  }
+
+  get #mayPutOnce(): boolean {
+    return this.#context.settings.object.forbidOverwrite === true
   }
 
   async #put(expected: ExpectedObject, mark: string | undefined): Promise<Put> {
@@ -134,18 +156,13 @@ class Putting {
     } catch (error) {
       if (!(error instanceof UploadError) || !this.#isOpen) throw error
       completeSignal.throwIfAborted()
-      // Refused since an object is there: no further PUT can tell whose.
-      const { etag } = expected
-      const ours =
-        kindOf(error) === 'exists' && etag !== undefined
-          ? { ...expected, etag: { ...etag, isBinding: false } }
-          : expected
-      const { found, put } = await this.#lookAgain(ours).catch(
+      const { found, put, isDoubtful } = await this.#lookAgain(expected).catch(
         (second: unknown) => {
           if (second instanceof UploadError) return nothingSeen
           throw second
         },
       )
+      // Refused since an object is there: no further PUT can tell whose.
       const isExists = kindOf(error) === 'exists'
       // Refused at once, equal bytes are another's; our mark alone is ours.
       const isEqual = isExists && !this.#isUnsure && put?.mark === undefined
@@ -154,20 +171,46 @@ class Putting {
         return { receipt, check, attempts: error.attempts ?? 1 }
       }
       const isCertain = !this.#isUnsure || typeof found === 'object'
-      if (isExists && isCertain) throw error
+      if (isExists && isCertain && !isDoubtful) throw error
       log.hasUnheard()
+      if (isExists && isDoubtful) throw this.#undecided(found, error)
       throw isExists ? this.#unknown(error) : error
     }
   }
 
   /** Refused for an object that may be the one of an attempt before. */
   #unknown(cause: UploadError): UploadError {
-    const { key } = this.#context.settings
-    const { status, serverCode, requestId, attempts } = cause
+    const { key, isResumable } = this.#context.settings
+    const { status, serverCode, requestId, attempts, elapsed } = cause
     return new UploadError(
       'PAWL_COMPLETE_UNKNOWN',
-      `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; the checkpoint is kept, and the same call looks again`,
-      { status, serverCode, requestId, attempts, key, cause },
+      `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; ${whatNext(isResumable)}`,
+      {
+        status,
+        serverCode,
+        requestId,
+        attempts,
+        elapsed,
+        key,
+        cause,
+        transient: true,
+      },
+    )
+  }
+
+  /** Looking again would show the same. */
+  #undecided(found: Found, cause?: UploadError): UploadError {
+    const { key } = this.#context.settings
+    const etag = typeof found === 'object' ? found.etag : ''
+    return new UploadError(
+      'PAWL_COMPLETE_UNKNOWN',
+      `it is not known whether the object under the key is the one that was put: it has this upload's mark and size, but its ETag ${etag} is not the MD5 of these bytes, and nothing shows whether this store's ETags are MD5s; where they are none, verify: false takes it by its mark, otherwise it was rewritten since`,
+      {
+        key,
+        attempts: cause?.attempts,
+        elapsed: cause?.elapsed,
+        cause,
+      },
     )
   }
 
@@ -193,6 +236,7 @@ class Putting {
           // Not what was sent, by its answer, it is put again; and is there.
           this.#isOpen = true
           this.#isUnsure = true
+          this.#etags.add(bareEtag(receipt.etag))
           return receipt
         } catch (error) {
           if (mayHaveHappened(error)) this.#isOpen = true
@@ -227,12 +271,19 @@ class Putting {
   async #lookAgain(expected: ExpectedObject): Promise<Looked> {
     const { requests, settings, completeSignal: signal } = this.#context
     const found = await lookAt(requests, settings, { signal })
-    const isOurs = typeof found === 'object' && this.#isOurs(found, expected)
-    if (!isOurs) return { found, put: undefined }
-    const check = checkObject(found, expected)
-    const { mark } = found
-    const put = check === 'wrong' ? undefined : { receipt: found, check, mark }
-    return { found, put }
+    const facts = settings.environment.facts.of(settings.store)
+    const isInDoubt = isDoubtful(found, expected, facts)
+    // What the answer to a PUT has named is what that has made.
+    const isAnswered =
+      typeof found === 'object' && this.#etags.has(bareEtag(found.etag))
+    const isOurs = this.#isOurs(found, expected) || (isInDoubt && isAnswered)
+    if (typeof found !== 'object' || !isOurs) {
+      return { found, put: undefined, isDoubtful: isInDoubt }
+    }
+    const verdict = checkObject(found, expected)
+    const check = verdict === 'wrong' ? 'none' : verdict
+    const put = { receipt: found, check, mark: found.mark }
+    return { found, put, isDoubtful: false }
   }
 
   /**
@@ -255,7 +306,18 @@ class Putting {
     throw requests.describe(
       callbackFailed ?? noEtag,
       { what: 'PutObject' },
-      put.attempts,
+      { attempts: put.attempts },
     )
   }
+}
+
+type PutBytes = Pick<CompletingPutRecord, 'size' | 'crc64' | 'md5'>
+
+/** By their MD5, or by their CRC-64 where one of the runs had no MD5. */
+function areSame(one: PutBytes, other: PutBytes): boolean {
+  if (one.size !== other.size) return false
+  if (one.md5 !== undefined && other.md5 !== undefined) {
+    return one.md5 === other.md5
+  }
+  return one.crc64 !== undefined && one.crc64 === other.crc64
 }

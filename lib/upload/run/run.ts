@@ -18,6 +18,7 @@
  * The first failure wins, stops the run, and aborts `signal` with itself. A
  * failed part is never left out: no Complete without a receipt for every part.
  */
+import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { asError } from '../../errors.js'
 import { Requests } from '../calls/requests.js'
@@ -45,6 +46,8 @@ export class UploadRun {
   #checkpoint: Checkpoint | undefined
   #log: UploadLog | undefined
   #isSuspending = false
+  /** An answer of the store was understood. */
+  #hasAnswered = false
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** The object is complete, but its callback failed. */
@@ -54,6 +57,8 @@ export class UploadRun {
 
   constructor(options: UploadRunOptions) {
     this.#options = options
+    // They end all calls of the upload: many listeners are no leak.
+    setMaxListeners(0, this.#stop.signal, this.#stopComplete.signal)
   }
 
   /** Aborted, with the reason, when the run has stopped. */
@@ -83,7 +88,9 @@ export class UploadRun {
 
   /** Says of a failure, which need not end the run, what is kept. */
   told<Failure extends Error>(error: Failure): Failure {
-    tellKept(error, this.#options.settings, this.#log)
+    const log = this.#log
+    const hasAnswered = this.#hasAnswered
+    tellKept(error, this.#options.settings, { log, hasAnswered })
     return error
   }
 
@@ -137,6 +144,7 @@ export class UploadRun {
     const facts = settings.environment.facts.of(settings.store)
     requests.onAnswer = () => {
       facts.hasAnswered = true
+      this.#hasAnswered = true
     }
     const slots = new Slots(settings.concurrency)
     requests.onThrottled = () => slots.throttle()

@@ -4,6 +4,7 @@
  * What becomes of a part is `rules/judge`'s to say; the receipts are the current
  * upload's. Parts come with their memory and keep it until `take` has settled.
  */
+import { hasMd5 } from '../../hash/md5.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { ListedPart } from '../../store/object-store.js'
 import type { PartEvent } from '../options/events.js'
@@ -133,7 +134,8 @@ export class Sending implements Stage {
   ): void {
     const { proof, crc } = this.#context.settings
     if (typeof there !== 'object' || proof === 'sha256') return
-    content.expect(there.crc64 === undefined ? 'md5' : crc.variant)
+    if (there.crc64 !== undefined) content.expect(crc.variant)
+    else if (hasMd5()) content.expect('md5')
   }
 
   /** True when a stored part that the log cannot prove turned out to be equal. */

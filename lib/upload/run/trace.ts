@@ -118,11 +118,13 @@ export class UploadScope {
       trace.resumed = false
       this.say(() => `starts over: ${restarted.reason}`)
     } else if (retry !== undefined) {
-      const { partNumber, attempt, delay, error } = retry
+      const { partNumber, attempt, delay, failingFor, error } = retry
       const what = partNumber === undefined ? '' : `part ${partNumber}: `
+      const seconds = Math.round(failingFor / 1000)
+      const away = seconds === 0 ? '' : `, nothing was stored for ${seconds} s`
       this.say(
         () =>
-          `${what}attempt ${attempt} failed (${failureText(error)}), again in ${Math.round(delay)} ms`,
+          `${what}attempt ${attempt} failed (${failureText(error)}), again in ${Math.round(delay)} ms${away}`,
       )
     }
   }

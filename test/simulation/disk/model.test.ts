@@ -16,6 +16,7 @@ function setUp(decisions: readonly Decision[] = []) {
   const disk = new DiskModel('machine', {
     world,
     diskBudget: { most: 0, likely: 0 },
+    lean: (rows) => rows,
     moment: () => undefined,
   })
   const machine = { name: 'machine', disk, sources: new SourceDisk(world) }

@@ -37,6 +37,9 @@ interface Held {
 
 export interface DiskSurroundings {
   readonly world: World
+  lean<T extends { name: string; weight: number }>(
+    rows: readonly T[],
+  ): readonly T[]
   readonly diskBudget: { most: number; likely: number }
   moment(name: string, process: Process): void
 }
@@ -264,12 +267,15 @@ export class DiskModel {
         most: diskBudget.most,
         likely: diskBudget.likely * faultyDiskCalls[call],
       },
-      () => diskFaults.filter(({ calls }) => calls.includes(call)),
+      () =>
+        this.#around.lean(
+          diskFaults.filter(({ calls }) => calls.includes(call)),
+        ),
     )
     const fault = diskFaults.find(({ name }) => name === decision?.does)
     const story = fault === undefined ? '' : `, which ${fault.story}`
     world.tell(process.label, `${call} ${path} on ${this.#name}${story}`)
-    if (fault !== undefined) world.happened.add(fault.name)
+    if (fault !== undefined) world.happens(fault.name, process.label)
     const { code, written, hangs } = fault ?? {}
     const random = new Random(decision?.detail ?? 0)
     const hanging = hangs === undefined ? undefined : this.#at(path)

@@ -29,3 +29,27 @@ export function openUploadIn(state: LogState | undefined) {
     upload.done === undefined
   return isOpen ? upload : undefined
 }
+
+/** Whether a log says that a Complete of an upload was about to be sent. */
+export function namesComplete(
+  state: LogState | undefined,
+  uploadId: string,
+): boolean {
+  if (state?.rivals.has(uploadId) === true) return true
+  const { upload } = state ?? {}
+  return (
+    upload?.uploadId === uploadId &&
+    (upload.completing ?? upload.done) !== undefined
+  )
+}
+
+/** Whether a log says that an upload is open, or is still to be closed. */
+export function namesOpen(
+  state: LogState | undefined,
+  uploadId: string,
+): boolean {
+  return (
+    openUploadIn(state)?.uploadId === uploadId ||
+    state?.unclosed.has(uploadId) === true
+  )
+}

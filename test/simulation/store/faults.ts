@@ -1,5 +1,8 @@
 /** How a request can go wrong, each in one row. */
-import type { StoreErrorFields } from '../../../lib/store/store-error.js'
+import {
+  StoreError,
+  type StoreErrorFields,
+} from '../../../lib/store/store-error.js'
 import type { Random } from '../random.js'
 import type { CallName } from './contract.js'
 
@@ -9,6 +12,10 @@ export interface Fault {
   readonly calls: readonly CallName[]
   /** Follows the name of the call. */
   readonly story: string
+  /** What only happens to an object that was asked for with it. */
+  readonly needs?: 'callback'
+  /** What takes long, without being wrong. */
+  readonly slow?: 'request' | 'answer'
   /** How often the store does what it is asked: `late` is long afterwards. */
   readonly effect: 'none' | 'once' | 'twice' | 'late'
   /** What becomes of the bytes on their way. */
@@ -41,6 +48,12 @@ const objects: readonly CallName[] = ['completeUpload', 'putObject']
 
 function system(code: string): Error {
   return Object.assign(new Error(code), { code })
+}
+
+/** The callback's own answer takes the place of the store's. */
+function withoutCallback(answer: object): object {
+  const { callbackBody: _none, ...rest } = answer as { callbackBody?: string }
+  return rest
 }
 
 const reset = (): StoreErrorFields => ({
@@ -120,6 +133,22 @@ export const faults: readonly Fault[] = [
     story: 'is cut off, and done long afterwards',
     effect: 'late',
     hears: reset(),
+  },
+  {
+    name: 'slow-request',
+    weight: 4,
+    calls: all,
+    story: 'is on its way for long',
+    effect: 'once',
+    slow: 'request',
+  },
+  {
+    name: 'slow-answer',
+    weight: 4,
+    calls: all,
+    story: 'is done, and its answer on its way for long',
+    effect: 'once',
+    slow: 'answer',
   },
   {
     name: 'twice',
@@ -229,6 +258,23 @@ export const faults: readonly Fault[] = [
     story: 'is done, and answered without an ETag',
     effect: 'once',
     spoil: (answer) => ({ ...answer, etag: '' }),
+  },
+  {
+    name: 'callback-failed',
+    weight: 6,
+    calls: objects,
+    story: 'is done, and the callback that goes with it fails',
+    effect: 'once',
+    spoil: (answer, random) => ({
+      ...withoutCallback(answer),
+      ...(random.chance(0.5) ? { etag: '' } : {}),
+      callbackFailed: new StoreError('CallbackFailed.', {
+        kind: 'response',
+        status: 203,
+        serverCode: 'CallbackFailed',
+      }),
+    }),
+    needs: 'callback',
   },
   {
     name: 'aborted-by-nobody',

@@ -13,6 +13,8 @@ import { Random } from '../random.js'
 import { SourceDisk } from '../source-disk.js'
 import { World } from '../world.js'
 import type { CallName, Model } from './contract.js'
+import { Heard } from './heard.js'
+import { HeldRequests } from './held.js'
 import { StoreModel, type Surroundings } from './model.js'
 import { profileNames, profiles, type Traits } from './profiles.js'
 import { StoreTruth, type StoredObject } from './truth.js'
@@ -38,7 +40,11 @@ function storeOf(traits: Traits, decisions: readonly Decision[] = []) {
     world,
     truth,
     denied,
+    heard: new Heard(),
+    held: new HeldRequests(world),
+    completes: () => undefined,
     actorOf: () => ({ name: 'the client', run: 1 }),
+    lean: (rows) => rows,
     moment: () => undefined,
     faultBudget: noBudget,
     diskBudget: noBudget,

@@ -6,7 +6,10 @@
  * client has given up or is dead.
  */
 import { setMaxListeners } from 'node:events'
-import { StoreError } from '../../../lib/store/store-error.js'
+import {
+  StoreError,
+  type StoreErrorKind,
+} from '../../../lib/store/store-error.js'
 import type {
   Body,
   Call,
@@ -35,6 +38,8 @@ import type {
   Put,
 } from './contract.js'
 import { faults, faultyCalls, type Fault } from './faults.js'
+import type { Heard, Look } from './heard.js'
+import type { HeldRequests } from './held.js'
 import {
   optionsText,
   problem,
@@ -47,12 +52,20 @@ import {
 export interface Surroundings {
   readonly world: World
   readonly truth: StoreTruth
+  readonly heard: Heard
+  readonly held: HeldRequests
   /** Calls that are denied to us. */
   readonly denied: ReadonlySet<CallName>
   /** Whose work a process is doing. */
   actorOf(process: Process): Actor
+  /** A Complete is about to be sent, in the words of the client. */
+  completes(request: CompleteUploadRequest, process: Process): void
   /** Something happened that others may react to. */
   moment(name: string, process: Process): void
+  /** Some are likelier in some schedules. */
+  lean<T extends { name: string; weight: number }>(
+    rows: readonly T[],
+  ): readonly T[]
   readonly faultBudget: { most: number; likely: number }
 }
 
@@ -60,6 +73,9 @@ interface Request {
   readonly name: CallName
   readonly what: string
   readonly call: Call
+  /** Of the object that it makes. */
+  readonly object?: ObjectOptions
+  readonly uploadId?: string
 }
 
 export class StoreModel implements Model {
@@ -83,6 +99,7 @@ export class StoreModel implements Model {
       maxParts: traits.maxParts,
       maxPutSize: 2 ** 30,
       maxKeyBytes: 1023,
+      ...(traits.equalParts ? { equalParts: true } : {}),
     }
     if (traits.tellsNoMetadata) this.keepsMetadata = false
     if (traits.order === 'initiate') this.precedence = 'initiate'
@@ -95,8 +112,13 @@ export class StoreModel implements Model {
   }
 
   /** What goes with Complete and PutObject. */
-  sentHeaders({ acl, forbidOverwrite }: ObjectOptions): Record<string, string> {
+  sentHeaders({
+    acl,
+    forbidOverwrite,
+    callback,
+  }: ObjectOptions): Record<string, string> {
     return {
+      ...(callback === undefined ? {} : { 'x-callback': callback.body }),
       ...(acl === undefined ? {} : { 'x-acl': acl }),
       ...(forbidOverwrite === true ? { 'x-forbid-overwrite': 'true' } : {}),
     }
@@ -117,39 +139,60 @@ export class StoreModel implements Model {
     return answer
   }
 
-  uploadPart(request: Part, call: Call): Promise<PartAnswer> {
+  async uploadPart(request: Part, call: Call): Promise<PartAnswer> {
     const { uploadId, partNumber } = request
+    const { world, truth, heard } = this.#around
     const what = `part ${partNumber} of ${uploadId}`
-    return this.#send(
-      { name: 'uploadPart', what, call },
+    heard.asks(this.#run, uploadId, partNumber)
+    const sentAt = world.now
+    let at = sentAt
+    const answer = await this.#send(
+      { name: 'uploadPart', what, call, uploadId },
       request,
-      (by, bytes) =>
-        this.#around.truth.uploadPart(by, { uploadId, partNumber }, bytes),
+      (by, bytes) => {
+        at = world.now
+        return truth.uploadPart(by, { uploadId, partNumber, sentAt }, bytes)
+      },
     )
+    heard.part(this.#run, uploadId, { ...answer, partNumber }, at)
+    return answer
   }
 
-  listParts(request: ListPartsRequest, call: Call): Promise<PartPage> {
-    const what = `ListParts of ${request.uploadId}`
-    return this.#exchange({ name: 'listParts', what, call }, () =>
-      this.#around.truth.listParts(request),
+  async listParts(request: ListPartsRequest, call: Call): Promise<PartPage> {
+    const { uploadId } = request
+    const { world, truth, heard } = this.#around
+    const what = `ListParts of ${uploadId}`
+    let at = 0
+    const answer = await this.#exchange(
+      { name: 'listParts', what, call, uploadId },
+      () => {
+        at = world.now - truth.traits.listLag
+        return truth.listParts(request)
+      },
     )
+    for (const part of answer.parts) heard.part(this.#run, uploadId, part, at)
+    return answer
   }
 
   async completeUpload(
     request: CompleteUploadRequest,
     call: Call,
   ): Promise<ObjectAnswer> {
-    const { truth } = this.#around
+    const { world, truth, heard } = this.#around
     const { uploadId } = request
     const what = `Complete of ${uploadId}`
+    this.#around.completes(request, this.#process)
+    heard.haveCompleted.add(this.#run)
     try {
       return await this.#exchange(
-        { name: 'completeUpload', what, call },
+        { name: 'completeUpload', what, call, object: request.object },
         (by) => truth.completeUpload(by, request),
       )
     } catch (error) {
-      if (!isCertain(error)) truth.completesUnsure.add(uploadId)
+      if (!isCertain(error)) heard.completesUnsure.add(uploadId)
       throw error
+    } finally {
+      heard.completeAnswered.set(this.#run, world.now)
     }
   }
 
@@ -157,14 +200,14 @@ export class StoreModel implements Model {
     { uploadId }: AbortUploadRequest,
     call: Call,
   ): Promise<void> {
-    const { truth } = this.#around
+    const { truth, heard } = this.#around
     const what = `Abort of ${uploadId}`
     try {
       await this.#exchange({ name: 'abortUpload', what, call }, (by) =>
         truth.abortUpload(by, uploadId),
       )
     } catch (error) {
-      truth.abortsFailed.add(uploadId)
+      heard.abortsFailed.add(uploadId)
       throw error
     }
   }
@@ -178,19 +221,44 @@ export class StoreModel implements Model {
 
   putObject(request: Put, call: Call): Promise<ObjectAnswer> {
     const what = 'PutObject'
-    return this.#send({ name: 'putObject', what, call }, request, (by, bytes) =>
-      this.#around.truth.putObject(by, request, bytes),
+    const { object } = request
+    return this.#send(
+      { name: 'putObject', what, call, object },
+      request,
+      (by, bytes) => this.#around.truth.putObject(by, request, bytes),
     )
   }
 
-  headObject(key: string, call: Call): Promise<Head | undefined> {
-    return this.#exchange({ name: 'headObject', what: 'HEAD', call }, () =>
-      this.#around.truth.headObject(key),
-    )
+  async headObject(key: string, call: Call): Promise<Head | undefined> {
+    const { world, truth, heard } = this.#around
+    const { headLag } = truth.traits
+    let look: Look = { run: this.#run, at: 0, found: 'absent' }
+    try {
+      const head = await this.#exchange(
+        { name: 'headObject', what: 'HEAD', call },
+        () => {
+          const found = truth.current(key, headLag) ?? 'absent'
+          look = { ...look, at: world.now - headLag, found }
+          return truth.headObject(key)
+        },
+      )
+      heard.looks.push(look)
+      return head
+    } catch (error) {
+      if (isOf(error, 'denied')) {
+        heard.looks.push({ ...look, at: world.now, found: 'refused' })
+      }
+      throw error
+    }
   }
 
   async close(): Promise<void> {
     // There are no connections.
+  }
+
+  /** The number of the run whose work the process is doing. */
+  get #run(): number | undefined {
+    return this.#around.actorOf(this.#process).run
   }
 
   async #send<A>(
@@ -227,7 +295,7 @@ export class StoreModel implements Model {
   }
 
   /** The request leaves; what goes wrong with it is decided now. */
-  #begin({ name, what, call }: Request): Chosen | undefined {
+  #begin({ name, what, call, object }: Request): Chosen | undefined {
     call.signal.throwIfAborted()
     const { world, faultBudget } = this.#around
     const { name: who } = this.#around.actorOf(this.#process)
@@ -238,7 +306,14 @@ export class StoreModel implements Model {
         most: faultBudget.most,
         likely: faultBudget.likely * faultyCalls[name],
       },
-      () => faults.filter(({ calls }) => calls.includes(name)),
+      () =>
+        this.#around.lean(
+          faults.filter(
+            ({ calls, needs }) =>
+              calls.includes(name) &&
+              (needs === undefined || object?.[needs] !== undefined),
+          ),
+        ),
     )
     const fault = faults.find((one) => one.name === decision?.does)
     world.tell(
@@ -246,16 +321,16 @@ export class StoreModel implements Model {
       `${what}${fault === undefined ? '' : `, which ${fault.story}`}`,
     )
     if (fault === undefined || decision === undefined) return undefined
-    world.happened.add(fault.name)
+    world.happens(fault.name, who)
     return { ...fault, random: new Random(decision.detail) }
   }
 
   #answer<A>(
-    { name, what, call }: Request,
+    { name, what, call, uploadId }: Request,
     fault: Chosen | undefined,
     effect: (by: Actor) => A,
   ): Promise<A> {
-    const { world, denied } = this.#around
+    const { world, denied, heard, held } = this.#around
     const process = this.#process
     const by = this.#around.actorOf(process)
     const { signal, timeouts } = call
@@ -278,12 +353,26 @@ export class StoreModel implements Model {
         }),
       )
       const hear = (outcome: Outcome<A>): void => {
-        const heard = this.#heard(outcome, what, fault)
-        if (heard === undefined) return
-        world.soon(process, () => {
+        const answer = this.#spoilt(outcome, what, fault)
+        if (answer === undefined) return
+        const arrive = (): void => {
           if (silence.isCancelled) return
-          settle(() => (heard.ok ? resolve(heard.value) : reject(heard.error)))
-        })
+          if (!answer.ok && isOf(answer.error, 'denied')) {
+            heard.denies(by.run, name)
+          }
+          if (
+            !answer.ok &&
+            isOf(answer.error, 'no-upload') &&
+            uploadId !== undefined
+          ) {
+            heard.saidGone.add(uploadId)
+          }
+          settle(() =>
+            answer.ok ? resolve(answer.value) : reject(answer.error),
+          )
+        }
+        if (fault?.slow === 'answer') world.in(slowness(fault), process, arrive)
+        else world.soon(process, arrive)
       }
       const act = (): Outcome<A> => {
         const outcome = attempt(() => {
@@ -304,23 +393,24 @@ export class StoreModel implements Model {
         return
       }
       if (fault?.effect === 'late') {
-        process.sent(
-          world.in(fault.random.spread(500, 3_600_000), undefined, act),
-        )
+        process.sent(held.holdUp(fault.random.spread(500, 3_600_000), act))
         hear({ ok: false, error: new StoreError(what, { kind: 'network' }) })
         return
       }
+      const arrives = (): void => {
+        if (fault?.effect === 'twice') act()
+        hear(act())
+      }
       process.sent(
-        world.soon(undefined, () => {
-          if (fault?.effect === 'twice') act()
-          hear(act())
-        }),
+        fault?.slow === 'request'
+          ? world.in(slowness(fault), undefined, arrives)
+          : world.soon(undefined, arrives),
       )
     })
   }
 
   /** What arrives of an answer; undefined when nothing does. */
-  #heard<A>(
+  #spoilt<A>(
     outcome: Outcome<A>,
     what: string,
     fault: Chosen | undefined,
@@ -338,14 +428,24 @@ export class StoreModel implements Model {
   }
 }
 
-/** Nothing can come of a request that was refused so. */
+/** ms; as long as a client waits, or longer. */
+function slowness({ random }: Chosen): number {
+  return random.spread(50, 90_000)
+}
+
+function isOf(error: unknown, kind: StoreErrorKind): boolean {
+  return error instanceof StoreError && error.kind === kind
+}
+
+/** Nothing can come of a request that was refused so, and nothing has. */
 function isCertain(error: unknown): boolean {
   if (!(error instanceof StoreError)) return false
   const { kind, cause } = error
   const isUnsent =
     (cause as { code?: string } | undefined)?.code === 'ECONNREFUSED'
-  const unsure = ['network', 'timeout', 'server', 'response', 'no-upload']
-  return isUnsent || ![...unsure, 'conflict'].includes(kind)
+  const silent = ['network', 'timeout', 'response', 'no-upload']
+  const busy = ['server', 'throttled', 'conflict']
+  return isUnsent || ![...silent, ...busy].includes(kind)
 }
 
 type Chosen = Fault & { random: Random }

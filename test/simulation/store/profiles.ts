@@ -44,6 +44,8 @@ export interface Traits {
   /** ms; how far its clock is ahead of ours. */
   readonly clockAhead: number
   readonly maxParts: number
+  /** Complete refuses parts that are not of one size, the last one excepted. */
+  readonly equalParts: boolean
 }
 
 const oss: Traits = {
@@ -70,6 +72,7 @@ const oss: Traits = {
   wholeSeconds: true,
   clockAhead: 0,
   maxParts: 10_000,
+  equalParts: false,
 }
 
 const s3: Traits = {
@@ -104,6 +107,7 @@ export const profiles = {
     dates: 'complete',
   },
   bare: { ...s3, digest: 'none', etags: 'opaque-untold', order: 'complete' },
+  r2: { ...s3, order: 'complete', dates: 'complete', equalParts: true },
   lax: { ...s3, comparesEtags: false, order: 'complete' },
 } as const satisfies Record<string, Traits>
 
@@ -125,6 +129,7 @@ interface Knob {
 export const knobs: readonly Knob[] = [
   { name: 'lists of one entry', weight: 2, traits: { page: 1 } },
   { name: 'lists of two entries', weight: 2, traits: { page: 2 } },
+  { name: 'lists of three entries', weight: 1, traits: { page: 3 } },
   {
     name: 'versions',
     weight: 3,

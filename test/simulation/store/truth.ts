@@ -38,6 +38,8 @@ export interface StoredPart {
   readonly bytes: Uint8Array
   readonly etag: string
   readonly at: number
+  /** When the request left. */
+  readonly sentAt: number
   readonly by: Actor
 }
 
@@ -49,6 +51,7 @@ export interface StoredUpload {
   readonly options: string
   readonly mark: string | undefined
   readonly parts: Map<number, StoredPart>
+  readonly isSequential: boolean
   state: 'open' | 'completed' | 'aborted'
   /** Who aborted or completed it. */
   endedBy?: Actor
@@ -69,6 +72,8 @@ export interface StoredObject {
   readonly by: Actor
   /** Undefined for one that was put. */
   readonly upload: StoredUpload | undefined
+  /** The parts that Complete has named, as they were then. */
+  readonly parts: ReadonlyMap<number, StoredPart>
   /** It was on top of its key once. */
   isShown: boolean
 }
@@ -111,7 +116,10 @@ export const problems = {
   exists: { kind: 'exists', status: 412, code: 'PreconditionFailed' },
   notImplemented: { kind: 'unsupported', status: 501, code: 'NotImplemented' },
   denied: { kind: 'denied', status: 403, code: 'AccessDenied' },
+  unequalParts: { kind: 'invalid-part', status: 400, code: 'InvalidPart' },
   badDigest: { kind: 'digest', status: 400, code: 'BadDigest' },
+  partThere: { kind: 'conflict', status: 409, code: 'PartAlreadyExist' },
+  partOutOfOrder: { kind: 'conflict', status: 400, code: 'PartNotSequential' },
   tooManyParts: { kind: 'request', status: 400, code: 'InvalidArgument' },
 } as const satisfies Record<string, Problem>
 
@@ -129,10 +137,6 @@ export class StoreTruth {
     uploadId: string
     partNumber: number
   })[] = []
-  /** Uploads whose Complete was sent, and not answered for certain. */
-  readonly completesUnsure = new Set<string>()
-  /** Uploads whose Abort was sent, and has failed for all that its client knows. */
-  readonly abortsFailed = new Set<string>()
   /** Hears of each object that is made, and of what was on top before. */
   onMade: (made: StoredObject, before: StoredObject | undefined) => void = () =>
     undefined
@@ -174,7 +178,12 @@ export class StoreTruth {
 
   createUpload(
     by: Actor,
-    { key, object, mark }: Pick<Create, 'key' | 'object' | 'mark'>,
+    {
+      key,
+      object,
+      mark,
+      sequential = false,
+    }: Pick<Create, 'key' | 'object' | 'mark' | 'sequential'>,
   ): CreatedUpload {
     const id = `upload-${++this.#ids}`
     this.uploads.set(id, {
@@ -188,6 +197,7 @@ export class StoreTruth {
       ),
       mark: this.#kept(mark),
       parts: new Map(),
+      isSequential: sequential,
       state: 'open',
       isHeard: false,
     })
@@ -196,7 +206,11 @@ export class StoreTruth {
 
   uploadPart(
     by: Actor,
-    { uploadId, partNumber }: { uploadId: string; partNumber: number },
+    {
+      uploadId,
+      partNumber,
+      sentAt = this.#world.now,
+    }: { uploadId: string; partNumber: number; sentAt?: number },
     bytes: Uint8Array,
   ): PartAnswer {
     const upload = this.uploads.get(uploadId)
@@ -207,16 +221,20 @@ export class StoreTruth {
           this.traits.completedUpload === 'listed'))
     if (!isTaken) throw problem(problems.noUpload)
     if (partNumber > this.traits.maxParts) throw problem(problems.tooManyParts)
+    if (upload.isSequential) mustBeNext(upload, partNumber)
     const etag = this.#partEtag(bytes)
-    const part = { bytes, etag, at: this.#world.now, by }
+    const part = { bytes, etag, at: this.#world.now, sentAt, by }
     upload.parts.set(partNumber, part)
     this.partsSent.push({ ...part, uploadId, partNumber })
-    // The object is a list of the parts, whatever these are by now.
-    if (upload.object !== undefined) {
-      upload.object.bytes = Buffer.concat(
-        [...upload.parts.keys()]
-          .toSorted((a, b) => a - b)
-          .map((number) => upload.parts.get(number)?.bytes ?? new Uint8Array()),
+    // The object is a list of the parts it named, whatever these are by now; one
+    // that was replaced is nothing any more.
+    const { object } = upload
+    const isThere = this.traits.versions || this.current(upload.key) === object
+    if (object !== undefined && isThere) {
+      object.bytes = Buffer.concat(
+        [...object.parts.keys()].map(
+          (number) => upload.parts.get(number)?.bytes ?? new Uint8Array(),
+        ),
       )
     }
     return { etag, ...this.#crcOf(bytes), ...this.#opaque() }
@@ -314,13 +332,14 @@ export class StoreTruth {
       versionId: this.#version(),
       by,
       upload,
+      parts: new Map(named.map((part, index) => [index + 1, part])),
       isShown: false,
     }
     upload.state = 'completed'
     upload.endedBy = by
     upload.object = made
     this.#show(upload.key, made, upload.initiated)
-    return this.#completed(made)
+    return { ...this.#completed(made), ...calledBack(object) }
   }
 
   abortUpload(by: Actor, uploadId: string): void {
@@ -380,6 +399,7 @@ export class StoreTruth {
       ...this.#crcOf(bytes),
       ...this.#versionOf(made),
       ...this.#opaque(),
+      ...calledBack(object),
     }
   }
 
@@ -400,6 +420,7 @@ export class StoreTruth {
       versionId: this.#version(),
       by,
       upload: undefined,
+      parts: new Map(),
       isShown: false,
     }
     this.#show(key, made, this.clock)
@@ -436,14 +457,20 @@ export class StoreTruth {
   }
 
   #named(upload: StoredUpload, parts: readonly CompletedPart[]): StoredPart[] {
-    const { comparesEtags, unnamedParts } = this.traits
+    const { comparesEtags, unnamedParts, equalParts } = this.traits
     const isAllNamed = upload.parts.size === parts.length
     if (parts.length === 0 || (unnamedParts === 'refused' && !isAllNamed)) {
       throw problem(problems.invalidPart)
     }
     let last = 0
-    return parts.map(({ partNumber, etag }) => {
+    const size = upload.parts.get(1)?.bytes.length ?? 0
+    return parts.map(({ partNumber, etag }, index) => {
       const part = upload.parts.get(partNumber)
+      const isLast = index === parts.length - 1
+      const length = part?.bytes.length ?? 0
+      if (equalParts && (isLast ? length > size : length !== size)) {
+        throw problem(problems.unequalParts)
+      }
       const isRight =
         part !== undefined &&
         partNumber > last &&
@@ -542,6 +569,17 @@ export class StoreTruth {
   #date(time: number): number {
     return this.traits.wholeSeconds ? Math.floor(time / 1000) * 1000 : time
   }
+}
+
+/** What the store answers with when it was asked to call somebody. */
+function calledBack({ callback }: ObjectOptions): { callbackBody?: string } {
+  return callback === undefined ? {} : { callbackBody: '{"heard":true}' }
+}
+
+function mustBeNext({ parts }: StoredUpload, partNumber: number): void {
+  const highest = Math.max(0, ...parts.keys())
+  if (partNumber <= highest) throw problem(problems.partThere)
+  if (partNumber !== highest + 1) throw problem(problems.partOutOfOrder)
 }
 
 function bare(etag: string): string {

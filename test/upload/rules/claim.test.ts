@@ -56,7 +56,7 @@ type Row = [
   headCrc64: string | undefined,
   source: readonly Candidate[],
   /** Of each part, up to the first that is not the object's. */
-  verdicts: ('crc64' | boolean)[],
+  verdicts: ('crc64' | 'sha256' | boolean)[],
   isWhole: boolean,
 ]
 
@@ -111,6 +111,22 @@ const rows: Row[] = [
   ],
   ['a proof of another kind', named, whole, strong, [false], false],
   [
+    'an earlier proof of a stronger kind',
+    named.map((record) => ({ ...record, hash: 'a'.repeat(64) })),
+    undefined,
+    same,
+    [true, true, true],
+    true,
+  ],
+  [
+    'an earlier proof of a stronger kind, of other bytes',
+    named.map((record) => ({ ...record, hash: 'b'.repeat(64) })),
+    whole,
+    same,
+    [false],
+    false,
+  ],
+  [
     'a proof of the same strong kind',
     named.map((record) => ({ ...record, hash: 'a'.repeat(64) })),
     undefined,
@@ -125,7 +141,11 @@ await t.test('a source is the object, or ceases to be', async (t) => {
     const claimed = claim(records, headCrc64)
     const found: (typeof verdicts)[number][] = []
     for (const [at, candidate] of source.entries()) {
-      const verdict = claimed.judge(at + 1, candidate)
+      let verdict = claimed.judge(at + 1, candidate)
+      if (verdict === 'sha256') {
+        const hash = 'a'.repeat(64)
+        verdict = claimed.judge(at + 1, { ...candidate, hash })
+      }
       found.push(verdict)
       if (verdict === false) break
       if (verdict !== 'crc64') continue

@@ -26,6 +26,7 @@ function failure(
 const kept: Circumstances = {
   isKept: true,
   hasAnswered: true,
+  hasAnsweredNow: true,
   isSecond: false,
 }
 
@@ -100,16 +101,29 @@ const cases: [
   ],
   [
     'not known, listed',
-    failure('PAWL_COMPLETE_UNKNOWN', { resumable: true }),
+    failure('PAWL_COMPLETE_UNKNOWN', { resumable: true, transient: true }),
     {},
     'log',
     true,
   ],
-  ['not known, gone', failure('PAWL_COMPLETE_UNKNOWN'), {}, 'no', true],
+  [
+    'not known, gone',
+    failure('PAWL_COMPLETE_UNKNOWN', { transient: true }),
+    {},
+    'no',
+    true,
+  ],
   [
     'not known, again',
-    failure('PAWL_COMPLETE_UNKNOWN'),
+    failure('PAWL_COMPLETE_UNKNOWN', { transient: true }),
     { isSecond: true },
+    'no',
+    false,
+  ],
+  [
+    'not known, nor by another look',
+    failure('PAWL_COMPLETE_UNKNOWN'),
+    {},
     'no',
     false,
   ],
@@ -175,6 +189,13 @@ const cases: [
     false,
   ],
   [
+    'a resolver that is away from the start',
+    failure('PAWL_NETWORK', { systemCode: 'EAI_AGAIN' }),
+    { hasAnswered: false },
+    'log',
+    true,
+  ],
+  [
     'refused later',
     failure('PAWL_NETWORK', { systemCode: 'ECONNREFUSED' }),
     {},
@@ -192,7 +213,7 @@ const cases: [
   [
     'a captive portal',
     failure('PAWL_RESPONSE'),
-    { hasAnswered: false },
+    { hasAnsweredNow: false },
     'log',
     false,
   ],

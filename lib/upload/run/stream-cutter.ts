@@ -1,0 +1,33 @@
+import type { Xxh64 } from '../../hash/xxh64.js'
+import { type MemorySettings, partsInHand } from '../options/memory.js'
+import type { UploadSettings } from '../options/settings.js'
+import { PartBuffers, pooled } from '../source/part-buffers.js'
+import { PartCutter } from '../source/part-cutter.js'
+import type { OpenRun } from './open-run.js'
+
+/** What cuts a stream's bytes into the parts of a run, behind those it skipped. */
+export function cutterOf(
+  run: OpenRun,
+  xxh64: Xxh64,
+  settings: MemorySettings & Pick<UploadSettings, 'environment'>,
+  onError: (error: Error) => void,
+): PartCutter {
+  const { pool, collections } = settings.environment
+  const { partSize } = run
+  return new PartCutter({
+    buffers: new PartBuffers(
+      partSize,
+      partsInHand(partSize, settings),
+      pooled(pool, true),
+      { isShortFirst: true },
+    ),
+    xxh64,
+    collections,
+    firstPartNumber: run.partsTaken + 1,
+    onPart: (part, next) => {
+      run.take(part)
+      next()
+    },
+    onError,
+  })
+}

@@ -1,0 +1,262 @@
+/**
+ * What may not be overwritten and is there: made by an earlier run of this log, of
+ * this source or of another, or by somebody else. A call hears whose it is, sends
+ * nothing that would be refused, and the log still knows the object afterwards.
+ */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { uploadFile, type ObjectStore } from '../../lib/index.js'
+import { besideEachOther } from '../support/beside.js'
+import { noise } from '../support/dev-store.js'
+import { dialects } from '../support/dialects.js'
+import { changed, first, mustBe } from '../support/lost-answers.js'
+import {
+  key,
+  part,
+  send,
+  smallUploads,
+  until,
+  type SmallUploads,
+} from '../support/small-upload.js'
+import { wrapStore } from '../support/small-store.js'
+import { storeCall } from '../support/store-call.js'
+
+type Options = Parameters<SmallUploads['run']>[1]
+
+const test = besideEachOther(t)
+
+const bytes = noise(4 * part + 9)
+const short = noise(part - 1)
+const object = { forbidOverwrite: true }
+
+/** Ends a run when what makes its object has taken effect, unheard. */
+async function endUnheard(
+  dev: SmallUploads,
+  source: Buffer,
+  options: Options = {},
+): Promise<void> {
+  const isEnd = (operation: string): boolean =>
+    operation === 'PutObject' || operation === 'CompleteMultipartUpload'
+  dev.server.setFault(({ operation }) =>
+    isEnd(operation) ? { kind: 'silence', apply: true } : undefined,
+  )
+  const upload = dev.upload({ object, ...options })
+  const sending = send(upload, source).catch(() => undefined)
+  await until(() =>
+    dev.server.requests.some(
+      ({ operation, applied }) => isEnd(operation) && applied,
+    ),
+  )
+  upload.destroy()
+  await sending
+  dev.server.setFault(undefined)
+}
+
+/** What was asked from a request on, but for looks. */
+function sentSince(dev: SmallUploads, index: number): string[] {
+  return dev.server.requests
+    .slice(index)
+    .map(({ operation }) => operation)
+    .filter((name) => name !== 'HeadObject' && name !== 'ListParts')
+}
+
+test('another source is refused at its first byte that differs, and the right one still has its object', async (t) => {
+  const others: [string, Buffer, Options][] = [
+    ['part 1 differs', changed(bytes, 0), {}],
+    ['the last part differs', changed(bytes, 4 * part), {}],
+    ['it ends earlier', bytes.subarray(0, 2 * part), {}],
+    ['it is less than a part', short, {}],
+    ['it goes on', Buffer.concat([bytes, noise(part)]), {}],
+    ['its size is told', noise(9 * part), { size: 9 * part }],
+    ['other options', bytes, { object: { ...object, acl: 'private' } }],
+  ]
+  for (const [name, source, options] of others) {
+    const dev = await smallUploads(t)
+    await endUnheard(dev, bytes)
+    const before = dev.server.requests.length
+    t.match(
+      await dev.fail(source, { object, ...options }),
+      {
+        code: 'PAWL_ALREADY_EXISTS',
+        message: /^an earlier run of this log has made the object/,
+        transient: false,
+      },
+      name,
+    )
+    t.same(sentSince(dev, before), [], 'nothing was sent')
+    await dev.run(bytes, { object })
+    await mustBe(t, dev, bytes, name)
+    t.same(sentSince(dev, before), [], 'it was there')
+  }
+})
+
+test('an earlier proof holds where it says no less than this call’s', async (t) => {
+  for (const [earlier, now] of [
+    ['sha256', 'xxh64'],
+    ['xxh64', 'sha256'],
+  ] as const) {
+    const dev = await smallUploads(t)
+    const verify = false as const
+    await endUnheard(dev, bytes, { proof: earlier, verify })
+    const before = dev.server.requests.length
+    const options = { object, proof: now, verify }
+    if (now === 'xxh64') {
+      t.match(await dev.run(bytes, options), { resumed: true })
+      await mustBe(t, dev, bytes)
+    } else {
+      t.match(await dev.fail(bytes, options), {
+        code: 'PAWL_ALREADY_EXISTS',
+        message: /nothing proves that it is this call's/,
+      })
+    }
+    t.same(sentSince(dev, before), [])
+  }
+})
+
+test('who may not look for a moment does not lose the object', async (t) => {
+  const dev = await smallUploads(t)
+  await endUnheard(dev, bytes)
+  first(dev, 'HeadObject', {
+    kind: 'status',
+    status: 403,
+    code: 'AccessDenied',
+  })
+  const before = dev.server.requests.length
+  t.match(await dev.fail(bytes, { object }), {
+    code: 'PAWL_COMPLETE_UNKNOWN',
+    message: /may not look .* grant the permission/,
+    resumable: false,
+    transient: false,
+  })
+  t.same(sentSince(dev, before), [], 'nothing was sent')
+  await dev.run(bytes, { object })
+  await mustBe(t, dev, bytes)
+})
+
+test('a put is known again where later parts would be smaller', async (t) => {
+  const dev = await smallUploads(t)
+  await endUnheard(dev, short)
+  const before = dev.server.requests.length
+  const smaller = { object, partSize: part / 4 }
+  t.match(await dev.run(short, smaller), { uploadId: undefined })
+  t.same(sentSince(dev, before), [])
+  await mustBe(t, dev, short)
+})
+
+test('so is the put of a file', async (t) => {
+  const dev = await smallUploads(t)
+  const path = join(dev.directory, 'source')
+  await writeFile(path, short)
+  const options = { store: dev.small, key, checkpoint: dev.log, object }
+  first(dev, 'PutObject', { kind: 'silence', apply: true }, 99)
+  const stop = new AbortController()
+  const { signal } = stop
+  const sending = uploadFile(path, { ...options, signal })
+  await until(() => dev.seen('PutObject')[0]?.applied === true)
+  stop.abort()
+  await t.rejects(sending, { code: 'PAWL_SUSPENDED' })
+  dev.server.setFault(undefined)
+  const before = dev.server.requests.length
+  const parts = { partSize: part / 4, multipartThreshold: 0 }
+  t.match(await uploadFile(path, { ...options, ...parts }), { parts: 0 })
+  t.same(sentSince(dev, before), [])
+  await mustBe(t, dev, short)
+})
+
+/** As a tool that rewrites objects: other bytes, as many, and the same metadata. */
+async function rewrite(store: ObjectStore, source: Buffer): Promise<void> {
+  const call = storeCall()
+  const head = await store.headObject(key, call)
+  const other = changed(source, 0)
+  await store.putObject(
+    {
+      key,
+      object: {},
+      mark: head?.mark,
+      size: other.length,
+      body: async function* () {
+        yield other
+      },
+    },
+    call,
+  )
+}
+
+/** A store whose answers have no MD5s, though they look like them. */
+function withOtherEtags(store: ObjectStore): ObjectStore {
+  const hide = <T extends { etag: string }>(answer: T): T => ({
+    ...answer,
+    etag: `"${answer.etag
+      .replaceAll(/[^0-9a-f]/g, '')
+      .split('')
+      .toReversed()
+      .join('')}"`,
+  })
+  const whole = wrapStore(store)
+  whole.putObject = async (...put) => hide(await store.putObject(...put))
+  whole.headObject = async (...head) => {
+    const found = await store.headObject(...head)
+    return found && hide(found)
+  }
+  return whole
+}
+
+test('a put is known by its MD5 too, where the store’s ETags are MD5s', async (t) => {
+  const s3 = dialects.find(({ name }) => name === 'S3')
+  const unknown = { code: 'PAWL_COMPLETE_UNKNOWN', transient: false }
+  const cases: [
+    string,
+    (store: ObjectStore, dev: SmallUploads) => Promise<ObjectStore>,
+    Options,
+    { code: string; transient: boolean } | 'success',
+  ][] = [
+    ['as it was', async (store) => store, {}, 'success'],
+    [
+      'rewritten, by a store that nothing is known of',
+      async (store) => (await rewrite(store, short), store),
+      {},
+      unknown,
+    ],
+    [
+      'rewritten, and the store is known',
+      async (store, dev) => {
+        const checkpoint = join(dev.directory, 'elsewhere.pawl')
+        await dev.run(short, { store, key: 'elsewhere', checkpoint })
+        await rewrite(store, short)
+        return store
+      },
+      {},
+      { code: 'PAWL_ALREADY_EXISTS', transient: false },
+    ],
+    [
+      'as it was, with an ETag that is no MD5',
+      async (store) => withOtherEtags(store),
+      {},
+      unknown,
+    ],
+    [
+      'the same, and nothing is to be compared',
+      async (store) => withOtherEtags(store),
+      { verify: false },
+      'success',
+    ],
+  ]
+  for (const [name, happens, options, end] of cases) {
+    const dev = await smallUploads(t)
+    const store = s3?.store(dev)
+    if (store === undefined) throw new Error('there is an S3 dialect')
+    t.teardown(() => store.close())
+    await endUnheard(dev, short, { store })
+    const call = { object, ...options, store: await happens(store, dev) }
+    const before = dev.server.requests.length
+    if (end === 'success') {
+      t.match(await dev.run(short, call), { uploadId: undefined }, name)
+      await mustBe(t, dev, short)
+      t.same(sentSince(dev, before), [], name)
+    } else {
+      t.match(await dev.fail(short, call), end, name)
+      t.ok(dev.logExists(), 'it is not known, so the log is kept')
+    }
+  }
+})

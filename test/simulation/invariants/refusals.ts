@@ -1,0 +1,171 @@
+/** What must be true when a run rejects: what it says of the object and the source. */
+import type { LogState } from '../../../lib/checkpoint/fold.js'
+import { key } from '../places.js'
+import type { Run } from '../run.js'
+import type { Scene } from '../scene.js'
+import type { StoredObject } from '../store/truth.js'
+import {
+  diskTroubles,
+  failureOf,
+  isOneOf,
+  logChanges,
+  runOf,
+  toldBefore,
+  type Check,
+} from './check.js'
+import { namesComplete } from './log.js'
+
+export const ofFailure: readonly Check<[Run]>[] = [
+  {
+    name: 'a changed source is no failure after a success',
+    says: 'A stream fails as changed only for an object that nobody was told of.',
+    of(scene, run) {
+      const { code, uploadId } = failureOf(run.outcome)
+      if (code !== 'PAWL_SOURCE_CHANGED') return undefined
+      const made = scene.truth.objects.findLast(({ upload }) =>
+        uploadId === undefined
+          ? upload?.by.run !== undefined
+          : upload?.id === uploadId,
+      )
+      const before = toldBefore(scene, run, made?.upload?.id)
+      return before === undefined || run.sources.length > 1
+        ? undefined
+        : `the source is not that of ${before.actor.name}, which had resolved`
+    },
+  },
+  {
+    name: 'our own object is not called another’s',
+    says: 'PAWL_ALREADY_EXISTS is not said of what an earlier run has made for this call.',
+    of: isNotOthers,
+  },
+  {
+    name: 'an object that is there is not called refused',
+    says: 'After an answer that leaves it open, no later refusal is believed without a look at the object.',
+    of: isNotRefused,
+  },
+]
+
+/** What says that Complete has come to nothing. */
+const refusals = [
+  'PAWL_UPLOAD_GONE',
+  'PAWL_COMPLETE_REFUSED',
+  'PAWL_ALREADY_EXISTS',
+  'PAWL_ACCESS_DENIED',
+  'PAWL_SERVER',
+]
+
+/**
+ * The rule: after one ambiguous attempt, in this run or by the log, every later
+ * failure is looked at before it is believed. A refusal of a request none of whose
+ * attempts was ambiguous is one, whatever lies under the key.
+ */
+function isNotRefused(scene: Scene, run: Run): string | undefined {
+  const { heard, truth, world } = scene
+  const { code } = failureOf(run.outcome)
+  const answeredAt = heard.completeAnswered.get(run.number)
+  if (answeredAt === undefined || !refusals.includes(code ?? '')) {
+    return undefined
+  }
+  const top = truth.current(key)
+  const upload = top?.upload
+  if (top === undefined || upload === undefined || top.at > answeredAt) {
+    return undefined
+  }
+  const wasAmbiguous =
+    heard.completesUnsure.has(upload.id) ||
+    namesComplete(run.startLog, upload.id)
+  const isOurs =
+    heard.knownAt(run.number, upload.id, 1) >= 0 &&
+    isOneOf(top.bytes, run.sources) &&
+    top.options === run.options &&
+    top.by.run !== undefined
+  if (!wasAmbiguous || !isOurs || !canKnow(scene, run)) return undefined
+  // Two requests were under way for one upload: whose it is cannot be told.
+  if (world.hasHappened(['second-machine', 'others-copy-mark'])) {
+    return undefined
+  }
+  return `${code} is said of ${upload.id}, whose object ${top.by.name} has made, of these bytes and options`
+}
+
+/** It may look, and what it sees shows whose that is. */
+function canKnow({ heard, truth }: Scene, { number, plan }: Run): boolean {
+  const { marks, headLag } = truth.traits
+  return (
+    !heard.wasDenied(number, 'headObject') &&
+    marks === 'kept' &&
+    plan.marks &&
+    headLag === 0
+  )
+}
+
+function isNotOthers(scene: Scene, run: Run): string | undefined {
+  const { outcome, plan } = run
+  if (failureOf(outcome).code !== 'PAWL_ALREADY_EXISTS') return undefined
+  const { truth, runs } = scene
+  const top = truth.current(key)
+  const maker = runOf(scene, top?.by.run)
+  const isOurs =
+    isOneOf(top?.bytes ?? new Uint8Array(), run.sources) &&
+    top?.options === run.options
+  if (top === undefined || maker === undefined || !isOurs) return undefined
+  if (!plan.log || !maker.plan.log || !canKnow(scene, run)) return undefined
+  // The condition goes with Complete and PutObject: with it, it is another call.
+  const { forbidOverwrite } = plan.object
+  if (maker.plan.object.forbidOverwrite !== forbidOverwrite) return undefined
+  // What was proved by less than this call's proof is not known for its bytes.
+  const isStronger = plan.proof === 'sha256' && maker.plan.proof !== 'sha256'
+  if (isStronger && top.upload !== undefined) return undefined
+  const isTold = runs.some(
+    ({ outcome: other }) =>
+      other?.kind === 'success' &&
+      (top.upload === undefined
+        ? other.result.uploadId === undefined
+        : other.result.uploadId === top.upload.id),
+  )
+  // What is not as it was sent, by an answer, was told of as that.
+  const isDamaged = failureOf(maker.outcome).completed === true
+  if (isTold || isDamaged || hasForgotten(scene, run, maker, top)) {
+    return undefined
+  }
+  return `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
+}
+
+/** Nothing is left to do for the next run. */
+function isOver(log: LogState | undefined): boolean {
+  return log === undefined || (log.put ?? log.upload)?.isTold === true
+}
+
+/** The log that this run began with knows nothing of the object, and need not. */
+function hasForgotten(
+  { runs, world }: Scene,
+  run: Run,
+  maker: Run,
+  { upload }: StoredObject,
+): boolean {
+  if (maker === run) return false
+  const { startLog } = run
+  const isNamed =
+    upload === undefined
+      ? startLog?.put?.completing !== undefined
+      : namesComplete(startLog, upload.id)
+  if (isNamed) return false
+  // Another machine's log names what that has made.
+  if (maker.process.machine !== run.process.machine) return true
+  const between = runs.filter(
+    ({ number }) => number >= maker.number && number < run.number,
+  )
+  // Given up by its caller, with its log.
+  const isDiscarded = between.some(
+    ({ plan: { discards }, ending }) => discards || ending?.how === 'discard',
+  )
+  // Killed when its log was gone or said so already, it can only have succeeded.
+  const hasSucceeded = maker.outcome?.kind === 'killed' && isOver(maker.leftLog)
+  return (
+    isDiscarded ||
+    hasSucceeded ||
+    between.some(({ actor }) =>
+      world.hasHappened(diskTroubles, { to: actor.name }),
+    ) ||
+    world.hasHappened(logChanges, { since: maker.startedAt })
+  )
+}

@@ -1,0 +1,256 @@
+/** What must be true when a run resolves: of its object, its result, its log. */
+import type { UploadResult } from '../../../lib/upload/options/result.js'
+import { key, logPath } from '../places.js'
+import type { Run } from '../run.js'
+import type { Scene } from '../scene.js'
+import type { StoredObject } from '../store/truth.js'
+import {
+  ifSuccess,
+  isCrc,
+  isOneOf,
+  madeBy,
+  ownObjects,
+  toldBefore,
+  type Check,
+} from './check.js'
+import { isChangedUnseen, isDamagedUnseen, isMixedUnseen } from './unseen.js'
+
+export const ofSuccess: readonly Check<[Run]>[] = [
+  {
+    name: 'success is an object of its own',
+    says: 'A run that resolves has an object of its bytes and options, made by its upload.',
+    of: ifSuccess(successIsTrue),
+  },
+  {
+    name: 'the object was under the key',
+    says: 'The object of a run that resolves was on top of its key while it ran, or the result says that it is not.',
+    of: ifSuccess((scene, run, result) => {
+      if (result.current === false) return undefined
+      const { truth, world, heard } = scene
+      const own = ownObjects(scene, run, result)
+      if (own.length === 0) return undefined
+      const isShown = own.some((object) =>
+        truth.wasOnTop(key, object, run.startedAt, world.now),
+      )
+      // Without a look, or an ETag to compare, it cannot say what has precedence.
+      const mayNotLook =
+        heard.wasDenied(run.number, 'headObject') ||
+        (truth.traits.order === 'initiate' &&
+          world.hasHappened(['empty-etag'], { to: run.actor.name }))
+      return isShown ||
+        mayNotLook ||
+        isEqualOfOthers(scene, run, result) ||
+        isRewritten(scene, run, result)
+        ? undefined
+        : 'its object was never on top of the key'
+    }),
+  },
+  {
+    name: 'every field of the result is true',
+    says: 'Size, ETag, CRC-64, version, parts and reuse are those of the object.',
+    of: ifSuccess(resultIsTrue),
+  },
+  {
+    name: 'the log is gone, or said to be left',
+    says: 'After success the log is removed, or checkpointLeft is true.',
+    of: ifSuccess((_scene, { plan, process }, { checkpointLeft }) => {
+      if (!plan.log) return undefined
+      const isThere = process.machine.disk.read(logPath) !== undefined
+      return isThere === checkpointLeft
+        ? undefined
+        : `checkpointLeft is ${checkpointLeft}, the log is ${isThere ? 'there' : 'gone'}`
+    }),
+  },
+  {
+    name: 'what was told of is not claimed again',
+    says: 'After a success has been handed out, the next run makes an object of its own.',
+    of: ifSuccess((scene, run, { uploadId }) => {
+      const before = toldBefore(scene, run, uploadId)
+      return before === undefined
+        ? undefined
+        : `${run.actor.name} resolves with the upload of ${before.actor.name}, which had resolved`
+    }),
+  },
+]
+
+/** No mark shows whose an object is: none was sent, or the store drops them. */
+function hasNoMark({ truth }: Scene, { plan }: Run): boolean {
+  return truth.traits.marks === 'dropped' || !plan.marks
+}
+
+function successIsTrue(
+  scene: Scene,
+  run: Run,
+  result: UploadResult,
+): string | undefined {
+  if (ownObjects(scene, run, result).length > 0) return undefined
+  if (isDamagedUnseen(scene, run, result.uploadId === undefined)) {
+    return undefined
+  }
+  const made = madeBy(scene, result)
+  // Of a store that goes on taking parts for it, or compares no ETags.
+  const isUnseen = made.some(
+    (object) =>
+      isChangedUnseen(scene, object) ||
+      isReplayed(scene, run, object) ||
+      (run.plan.verify === false && isMixedUnseen(scene, object, run)),
+  )
+  if (isUnseen) return undefined
+  const there = scene.truth.current(key)
+  if (isEqualOfOthers(scene, run, result)) return undefined
+  if (made.length === 0) {
+    return `${run.actor.name} resolves, and its upload has made nothing: ${there === undefined ? 'no object is there' : `what is there was made by ${there.by.name}`}`
+  }
+  const ofBytes = made.filter(({ bytes }) => isOneOf(bytes, run.sources))
+  if (ofBytes.some((object) => isOthersComplete(scene, run, object))) {
+    return undefined
+  }
+  return ofBytes.length === 0
+    ? `${run.actor.name} resolves, and its upload has made an object of other bytes`
+    : `${run.actor.name} resolves with options ${ofBytes[0]?.options}, it asked for ${run.options}`
+}
+
+/**
+ * Another run has completed the same upload, with as many parts of other bytes, and
+ * the store answers our Complete with that. It shows where digests are compared.
+ */
+function isReplayed(
+  { truth }: Scene,
+  { plan, number }: Run,
+  { by }: StoredObject,
+): boolean {
+  const { completeAgain, digest, etags } = truth.traits
+  const isCompared = plan.verify !== false && (isCrc(digest) || etags === 'md5')
+  return completeAgain === 'replayed' && by.run !== number && !isCompared
+}
+
+/**
+ * Somebody else has completed our upload with the very same parts: HEAD shows our
+ * mark and our bytes, and not what goes with Complete, on OSS the ACL.
+ */
+function isOthersComplete(
+  { truth }: Scene,
+  { options }: Run,
+  object: StoredObject,
+): boolean {
+  const { dialect } = truth.traits
+  const { acl: _ours, ...asked } = JSON.parse(options)
+  const { acl: _theirs, ...made } = JSON.parse(object.options)
+  const isAlike = JSON.stringify(asked) === JSON.stringify(made)
+  return dialect === 'oss' && object.by.run === undefined && isAlike
+}
+
+function resultIsTrue(
+  scene: Scene,
+  run: Run,
+  result: UploadResult,
+): string | undefined {
+  const objects = ownObjects(scene, run, result)
+  if (objects.length === 0) return undefined
+  const { etag, size, crc64, versionId, parts, partsReused, verified } = result
+  const right = objects.filter(
+    (object) => object.etag.toLowerCase() === etag.toLowerCase(),
+  )
+  if (right.length === 0 && isRewritten(scene, run, result)) return undefined
+  const isPut = result.uploadId === undefined
+  if (right.length === 0 && isDamagedUnseen(scene, run, isPut)) return undefined
+  if (right.length === 0 && isEqualOfOthers(scene, run, result)) {
+    return undefined
+  }
+  if (right.length === 0 && !(etag === '' && isUntold(scene, run, objects))) {
+    return `ETag ${etag}, the object's is ${objects[0]?.etag}`
+  }
+  const [object] = right.length === 0 ? objects : right
+  if (object === undefined) return undefined
+  if (size !== object.bytes.length) return `size ${size}`
+  const isVersion = objects.some((one) => one.versionId === versionId)
+  if (!isVersion && !isEqualOfOthers(scene, run, result)) {
+    return `version ${versionId}, the object's is ${object.versionId}`
+  }
+  const { digest } = scene.truth.traits
+  const hasCrc = isCrc(digest)
+  // Where nobody compares it, the server's word is all there is.
+  const isCompared = run.plan.verify === undefined
+  if (crc64 !== undefined && hasCrc && isCompared) {
+    const said = scene.truth.crcOf(object)
+    if (said !== crc64) return `CRC-64 ${crc64}, the object's is ${said}`
+  }
+  const count = object.parts.size
+  if (result.uploadId !== undefined && parts !== count) {
+    return `${parts} parts, the object has ${count}`
+  }
+  const asked = scene.heard.askedFor(run.number, result.uploadId)
+  if (partsReused + asked !== parts) {
+    return `${partsReused} of ${parts} parts reused, ${asked} were sent`
+  }
+  if (verified === 'crc64' && !hasCrc) return `verified by a CRC-64 of nobody`
+  if (verified === 'md5' && scene.truth.traits.etags !== 'md5') {
+    return 'verified by MD5, where no ETag is one'
+  }
+  return undefined
+}
+
+/**
+ * What is told of is an equal object of others. The rule: where no mark was sent, or
+ * the store drops them, an object of our bytes that was not there before, of an
+ * upload that is no longer listed, is taken for ours.
+ */
+function isEqualOfOthers(
+  scene: Scene,
+  run: Run,
+  { etag }: UploadResult,
+): boolean {
+  return (
+    hasNoMark(scene, run) &&
+    scene.truth.objects.some(
+      (object) =>
+        object.by.run !== run.number &&
+        object.etag === etag &&
+        isOneOf(object.bytes, run.sources),
+    )
+  )
+}
+
+/**
+ * What is told of is what a tool has made of the object, with its mark and its
+ * size, where these are all that can be compared.
+ */
+function isRewritten(
+  { truth, world }: Scene,
+  { plan }: Run,
+  { etag, size }: UploadResult,
+): boolean {
+  const { digest, etags } = truth.traits
+  const isMd5 = digest === 'md5' && etags === 'md5'
+  const isCompared = plan.verify !== false && (isMd5 || isCrc(digest))
+  if (isCompared || !world.hasHappened(['others-copy-mark'])) return false
+  return truth.objects.some(
+    (object) =>
+      object.by.run === undefined &&
+      object.mark !== undefined &&
+      object.bytes.length === size &&
+      object.etag === etag,
+  )
+}
+
+/** The answer had no ETag, and the object could not be asked for it. */
+function isUntold(
+  scene: Scene,
+  run: Run,
+  objects: readonly StoredObject[],
+): boolean {
+  const { truth, world, heard } = scene
+  const { completeEtag, headLag, digest, etags } = truth.traits
+  const isEmpty =
+    completeEtag === 'empty' ||
+    world.hasHappened(['empty-etag', 'callback-failed'], { to: run.actor.name })
+  const mayNotLook = heard.wasDenied(run.number, 'headObject')
+  const seen = heard.looks.findLast((look) => look.run === run.number)?.found
+  const isSeen = typeof seen === 'object' && objects.includes(seen)
+  // Without a mark and without digests it cannot be known for ours.
+  const isCompared =
+    isCrc(digest) || (etags === 'md5' && run.plan.verify !== false)
+  const isMarked = objects.every(({ mark }) => mark !== undefined)
+  const isUnknown = !isMarked && !isCompared
+  return isEmpty && (mayNotLook || headLag > 0 || isUnknown || !isSeen)
+}

@@ -1,0 +1,154 @@
+/**
+ * What a schedule leans to: interleavings that are dangerous, and too rare where
+ * everything is as likely as everything else. A leaning makes some faults and
+ * interventions more likely and the plan fit for them; it decides nothing.
+ */
+import { otherObject } from './object-plan.js'
+import type { Plan } from './plan.js'
+import type { Random } from './random.js'
+
+export interface Leaning {
+  readonly name: string
+  readonly weight: number
+  /** How many times as likely a fault or an intervention is. */
+  readonly likelier: Readonly<Record<string, number>>
+  /** The plan, made fit for it. */
+  readonly fit: (plan: Plan, random: Random) => Plan
+}
+
+export const leanings: readonly Leaning[] = [
+  {
+    name: 'a Complete that is held up',
+    weight: 4,
+    likelier: {
+      'late-effect': 6,
+      'late-effect-cut': 5,
+      denied: 2,
+      'bad-request': 4,
+      kill: 3,
+      'right-lost': 2,
+    },
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 2, interventions: 1 }),
+      runs: longEnough(plan),
+    }),
+  },
+  {
+    name: 'an upload that cannot be ended',
+    weight: 4,
+    likelier: { kill: 4, 'power-loss': 2, 'late-effect': 3 },
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 0, interventions: 1 }),
+      denied: random.chance(0.8) ? ['abortUpload'] : plan.denied,
+      runs: withOtherOptions(longEnough(plan), random),
+    }),
+  },
+  {
+    name: 'others at the same key',
+    weight: 3,
+    likelier: {
+      'others-put-equal': 5,
+      'others-put': 3,
+      'others-copy-mark': 4,
+      'others-delete': 2,
+      'error-before': 3,
+      'reset-before': 3,
+      kill: 2,
+    },
+    fit: (plan, random) => {
+      const forbidOverwrite = random.chance(0.4)
+      return {
+        ...atLeast(plan, random, { faults: 1, interventions: 2 }),
+        runs: plan.runs.map((run) => ({
+          ...run,
+          object: { ...run.object, forbidOverwrite },
+        })),
+      }
+    },
+  },
+  {
+    name: 'an upload in several hands',
+    weight: 2,
+    likelier: {
+      'second-machine': 8,
+      pause: 3,
+      'others-send-part': 4,
+      'others-abort': 3,
+      'slow-answer': 3,
+      'slow-request': 3,
+    },
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 1, interventions: 2 }),
+      runs: longEnough(plan),
+    }),
+  },
+  {
+    name: 'a log that is not as it was left',
+    weight: 2,
+    likelier: {
+      'log-damaged': 4,
+      'log-cut': 4,
+      'log-restored': 4,
+      'power-loss': 4,
+      'not-removable': 4,
+    },
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 1, interventions: 2 }),
+      disk: { most: 1, likely: 0.08 },
+      runs: plan.runs.map((run) => ({ ...run, log: true })),
+    }),
+  },
+]
+
+/** What is as likely as its row says, unless a schedule leans to it. */
+export function leaningTo<T extends { name: string; weight: number }>(
+  rows: readonly T[],
+  leaning: string | undefined,
+): readonly T[] {
+  const { likelier } = leanings.find(({ name }) => name === leaning) ?? {}
+  if (likelier === undefined) return rows
+  return rows.map((row) => ({
+    ...row,
+    weight: row.weight * (likelier[row.name] ?? 1),
+  }))
+}
+
+function atLeast(
+  plan: Plan,
+  random: Random,
+  least: { faults: number; interventions: number },
+): Plan {
+  const { faults, interventions } = plan
+  return {
+    ...plan,
+    faults: {
+      most: Math.max(faults.most, least.faults),
+      likely: random.pick([0.08, 0.2]),
+    },
+    interventions: {
+      most: Math.max(interventions.most, least.interventions),
+      likely: random.pick([0.05, 0.12]),
+    },
+  }
+}
+
+/** Of parts, and not put in one request. */
+function longEnough({ runs }: Plan): Plan['runs'] {
+  return runs.map((run) => ({
+    ...run,
+    log: true,
+    source: {
+      ...run.source,
+      size: Math.max(run.source.size, run.partSize + 1),
+    },
+  }))
+}
+
+/** The second call, if not that after it, asks for another object. */
+function withOtherOptions(runs: Plan['runs'], random: Random): Plan['runs'] {
+  const [first, second, ...rest] = runs
+  if (first === undefined) return runs
+  const object = otherObject(first.object, random)
+  const next = second ?? { ...first, after: random.spread(10, 600_000) }
+  return [first, { ...next, object }, ...rest.map((r) => ({ ...r, object }))]
+}

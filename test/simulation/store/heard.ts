@@ -1,0 +1,84 @@
+/**
+ * What the store's answers have let its clients know, apart from what is true:
+ * what a run may be expected to know is what it was told.
+ */
+import type { CompletedPart } from '../../../lib/store/object-store.js'
+import type { StoredObject } from './truth.js'
+
+/** What a HEAD showed, and at which moment that was true. */
+export interface Look {
+  /** The run's number. */
+  readonly run: number | undefined
+  readonly at: number
+  readonly found: StoredObject | 'absent' | 'refused'
+}
+
+export class Heard {
+  /** Uploads whose Complete was sent, and not answered for certain. */
+  readonly completesUnsure = new Set<string>()
+  /** Uploads whose Abort was sent, and has failed for all that its client knows. */
+  readonly abortsFailed = new Set<string>()
+  /** Uploads of which a request was answered that there is none. */
+  readonly saidGone = new Set<string>()
+  /** Runs that have sent a Complete: a list after it is not held against the log. */
+  readonly haveCompleted = new Set<number | undefined>()
+  /** When each run last heard an answer to a Complete, whatever it said. */
+  readonly completeAnswered = new Map<number | undefined, number>()
+  /** Every HEAD that was answered or refused, in order. */
+  readonly looks: Look[] = []
+  readonly #asked = new Map<string, Set<number>>()
+  /** Requests that were refused as denied, by the run's number. */
+  readonly #denials = new Map<number | undefined, Set<string>>()
+  readonly #etags = new Set<string>()
+  readonly #known = new Map<string, number>()
+
+  /** A part as it was stored at a moment, by an answer to it or by a list. */
+  part(
+    run: number | undefined,
+    uploadId: string,
+    { partNumber, etag }: CompletedPart,
+    at: number,
+  ): void {
+    this.#etags.add(`${uploadId} ${partNumber} ${etag}`)
+    if (this.haveCompleted.has(run)) return
+    this.#known.set(`${run} ${uploadId} ${partNumber}`, at)
+  }
+
+  /** A run sends a part, whatever becomes of that. */
+  asks(run: number | undefined, uploadId: string, partNumber: number): void {
+    const asked = this.#asked.get(`${run} ${uploadId}`) ?? new Set()
+    this.#asked.set(`${run} ${uploadId}`, asked.add(partNumber))
+  }
+
+  /** How many parts of an upload a run has sent. */
+  askedFor(run: number | undefined, uploadId: string | undefined): number {
+    return this.#asked.get(`${run} ${uploadId}`)?.size ?? 0
+  }
+
+  /** Whether any answer about this upload has named the part so. */
+  hasNamed(uploadId: string, { partNumber, etag }: CompletedPart): boolean {
+    return this.#etags.has(`${uploadId} ${partNumber} ${etag}`)
+  }
+
+  /** The last moment of which a run knows how a part was stored. */
+  knownAt(
+    run: number | undefined,
+    uploadId: string,
+    partNumber: number,
+  ): number {
+    return (
+      this.#known.get(`${run} ${uploadId} ${partNumber}`) ??
+      Number.NEGATIVE_INFINITY
+    )
+  }
+
+  denies(run: number | undefined, call: string): void {
+    const denied = this.#denials.get(run) ?? new Set()
+    this.#denials.set(run, denied.add(call))
+  }
+
+  /** Whether a request of that name was denied to a run. */
+  wasDenied(run: number | undefined, call: string): boolean {
+    return this.#denials.get(run)?.has(call) === true
+  }
+}
