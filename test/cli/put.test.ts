@@ -182,8 +182,12 @@ test('s3:// and oss:// with an endpoint', async (t) => {
 test('--memory bounds the parts of a stream', async (t) => {
   const d = await cliDesk(t)
   const of = (bytes: string) => [
-    ...['put', ...small, '--memory', bytes],
-    ...['-', `${d.url}/k`],
+    'put',
+    ...small,
+    '--memory',
+    bytes,
+    '-',
+    `${d.url}/k`,
   ]
   t.match(await d.run(of(String(2 * smallPart)), d.bytes), {
     code: 2,

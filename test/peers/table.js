@@ -255,7 +255,7 @@ async function openProxy() {
       puts += 1
       stored = Buffer.concat(chunks)
     }
-    const isObject = /\/proxied$/.test(request.url)
+    const isObject = request.url.endsWith('/proxied')
     // Nothing is there before it is put.
     const status = request.method === 'PUT' || !isObject || puts > 0 ? 200 : 404
     const headers = {
