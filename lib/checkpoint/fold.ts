@@ -40,8 +40,8 @@ export interface UploadState {
   drops: Map<number, string>
   /** The last Complete that was about to be sent. */
   completing: CompletingUploadRecord | undefined
-  /** The ETags that each Complete named, as digests. */
-  etagsDigests: Set<string>
+  /** The ETags that each Complete named, as digests, with the bytes of its object. */
+  etagsDigests: Map<string, number>
   done: DoneRecord | undefined
   /** The result was handed out: its object is not claimed any more. */
   isTold: boolean
@@ -174,7 +174,7 @@ function applyUpload(state: LogState, record: UploadRecord): boolean {
     parts: new Map(),
     drops: new Map(),
     completing: undefined,
-    etagsDigests: new Set(),
+    etagsDigests: new Map(),
     done: undefined,
     isTold: false,
   }
@@ -236,7 +236,7 @@ function applyCompleting(
   if (record.size <= last || record.size > most) return false
   state.put = undefined
   upload.completing = record
-  upload.etagsDigests.add(record.etagsDigest)
+  upload.etagsDigests.set(record.etagsDigest, record.size)
   return true
 }
 

@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { uploadFile, type ObjectStore } from '../../lib/index.js'
+import { StoreError, uploadFile, type ObjectStore } from '../../lib/index.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
@@ -162,6 +162,55 @@ test('so is the put of a file', async (t) => {
   t.match(await uploadFile(path, { ...options, ...parts }), { parts: 0 })
   t.same(sentSince(dev, before), [])
   await mustBe(t, dev, short)
+})
+
+test('a Complete is not repeated over what has come meanwhile, whatever the server allows', async (t) => {
+  const dev = await smallUploads(t)
+  const theirs = noise(9)
+  const store = wrapStore(dev.small)
+  let completes = 0
+  // As Ceph, which ignores the condition of Complete.
+  store.completeUpload = async (request, call) => {
+    if (completes++ === 0) {
+      await dev.run(theirs, { checkpoint: false })
+      throw new StoreError('500', { kind: 'server', status: 500 })
+    }
+    return dev.small.completeUpload({ ...request, object: {} }, call)
+  }
+  t.match(await dev.fail(bytes, { store, object }), {
+    code: 'PAWL_ALREADY_EXISTS',
+    resumable: true,
+    transient: false,
+  })
+  t.ok(theirs.equals(await dev.object(key)))
+  t.equal(completes, 1)
+})
+
+test('an upload that was completed in two sizes is known by each', async (t) => {
+  const dev = await smallUploads(t)
+  const store = wrapStore(dev.small)
+  // Nothing can be compared but mark and size.
+  const blind = <T extends object>(answer: T): T => ({
+    ...answer,
+    crc64: undefined,
+    isOpaque: true,
+  })
+  store.headObject = async (...head) => {
+    const found = await dev.small.headObject(...head)
+    return found && blind(found)
+  }
+  store.completeUpload = async () => {
+    throw new StoreError('403', { kind: 'denied', status: 403 })
+  }
+  const options = { object, verify: false as const }
+  await dev.fail(bytes.subarray(0, 2 * part), { ...options, store })
+  store.completeUpload = async (...complete) => {
+    await dev.small.completeUpload(...complete)
+    throw new StoreError('504', { kind: 'server', status: 504 })
+  }
+  const whole = bytes.subarray(0, 4 * part)
+  t.match(await dev.run(whole, { ...options, store }), { verified: 'none' })
+  await mustBe(t, dev, whole)
 })
 
 /** As a tool that rewrites objects: other bytes, as many, and the same metadata. */

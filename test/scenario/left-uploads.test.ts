@@ -148,6 +148,39 @@ test('what may not be aborted is gone only when it is not listed', async (t) => 
   }
 })
 
+test('what stops a run is not taken for what an Abort was answered', async (t) => {
+  const dev = await smallUploads(t)
+  const store = wrapStore(dev.small)
+  let refuse = (): void => undefined
+  const aborting = new Promise<void>((resolve) => {
+    refuse = resolve
+  })
+  store.uploadPart = async ({ partNumber }) => {
+    if (partNumber === 1) {
+      throw new StoreError('gone', { kind: 'no-upload', status: 404 })
+    }
+    await aborting
+    throw new StoreError('403', {
+      kind: 'denied',
+      status: 403,
+      serverCode: 'AccessDenied',
+    })
+  }
+  store.abortUpload = (_request, { signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason))
+      refuse()
+    })
+  const error = await dev.fail(bytes, { store })
+  t.match(error, { code: 'PAWL_ACCESS_DENIED' })
+  const { unclosed } = await readCheckpoint(dev.log)
+  t.same(
+    unclosed,
+    dev.server.openUploads().map(({ uploadId }) => uploadId),
+  )
+  t.equal(unclosed.length, 1)
+})
+
 test('an Abort that is refused in four runs in a row is let go, and told', async (t) => {
   const dev = await smallUploads(t)
   const uploadId = await abandoned(dev)

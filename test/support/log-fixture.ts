@@ -77,7 +77,7 @@ export function uploadState(fields: Partial<UploadState> = {}): UploadState {
     serverDate: undefined,
     mark: undefined,
     growth: undefined,
-    etagsDigests: new Set(),
+    etagsDigests: new Map(),
     voided: undefined,
     parts: new Map(),
     drops: new Map(),

@@ -34,6 +34,7 @@ export async function listAllParts(
     } while (after !== undefined)
     return parts
   } catch (error) {
+    requests.throwIfStopped(more.signal)
     if (kindOf(error) === 'no-upload') return 'gone'
     if (mayNotList(error)) return 'refused'
     throw error
@@ -72,6 +73,7 @@ export async function lookAt(
     )
     return answer ?? 'absent'
   } catch (error) {
+    requests.throwIfStopped(more.signal)
     if (isRefusedLook(error)) return 'refused'
     throw error
   }

@@ -155,6 +155,11 @@ export class Requests {
     this.#patience = new Patience(settings.retry, settings.environment)
   }
 
+  /** Throws what has stopped the calls, if anything has: it is no answer to any. */
+  throwIfStopped(signal = this.#signal): void {
+    signal.throwIfAborted()
+  }
+
   /** One attempt, the `attempt`th; what it throws is the store's own error. */
   once<T>(
     context: RequestContext,

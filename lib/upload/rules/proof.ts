@@ -68,8 +68,8 @@ export interface ExpectedObject {
   /** What the object carries, when one was sent. */
   mark: string | undefined
   /**
-   * Nobody but this upload has sent parts, and each of its Completes named the
-   * same: then mark and size are enough.
+   * Nobody but this upload has sent parts, and each of its Completes for an object
+   * of this size named the same: then mark and size are enough.
    */
   isOnly: boolean
   /** When the upload began, by the server's clock, ms since 1970. */
@@ -248,6 +248,7 @@ export function expectedOf(
 ): ExpectedObject {
   const { parts, mark, etagsDigests, drops, serverDate } = upload
   const { size, crc64, before } = completing
+  const ofSize = [...etagsDigests.values()].filter((one) => one === size)
   // Records of parts that were sent again since say nothing of that object.
   const isSame = partsNow(upload, completing) === 'same'
   const named = isSame ? recordsOf(parts, completing.parts) : undefined
@@ -256,7 +257,7 @@ export function expectedOf(
     crc64,
     etag: named && expectedEtag(named),
     mark,
-    isOnly: etagsDigests.size === 1 && !isContended(drops),
+    isOnly: ofSize.length === 1 && !isContended(drops),
     begun: serverDate,
     before,
   }

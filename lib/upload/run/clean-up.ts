@@ -75,6 +75,7 @@ export async function endRivals(context: Means): Promise<void> {
         return 'abort'
       },
       async (error: unknown) => {
+        requests.throwIfStopped()
         if (!(error instanceof UploadError)) throw error
         const by = await seenAsObject()
         if (by !== undefined) return by
@@ -203,6 +204,7 @@ export async function closeOldUploads(
       .then(
         () => undefined,
         (error: unknown) => {
+          requests.throwIfStopped()
           if (error instanceof UploadError) return error
           throw error
         },

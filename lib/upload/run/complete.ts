@@ -179,6 +179,11 @@ class Completing {
     const isOpen =
       kind === 'exists' && this.#isUnsure && typeof listed !== 'object'
     if (isFinal(error) && !isOpen) return this.#believe(error)
+    // Where the server ignores the condition the next one would replace it.
+    const { forbidOverwrite } = this.#context.settings.object
+    if (forbidOverwrite === true && is === 'other' && isObject(found)) {
+      throw this.#alreadyThere(error)
+    }
     if (await this.#repeats(error)) return 'again'
     throw this.#unknown(error, listed)
   }
@@ -254,13 +259,16 @@ class Completing {
    */
   async #mustNotExist(): Promise<void> {
     const { found } = await this.#look()
-    if (!isObject(found)) return
+    if (isObject(found)) throw this.#alreadyThere()
+  }
+
+  #alreadyThere(cause?: StoreError): UploadError {
     const { key } = this.#context.settings
     const { uploadId } = this.#input
-    throw new UploadError(
+    return new UploadError(
       'PAWL_ALREADY_EXISTS',
       `there is an object ${JSON.stringify(key)} already, and forbidOverwrite is set, so the upload was not completed; its parts are kept`,
-      { key, uploadId },
+      { ...(cause === undefined ? {} : answerOf(cause)), key, uploadId },
     )
   }
 

@@ -184,8 +184,8 @@ async function lookAfter(
       expected.etag !== undefined && sameEtag(found.etag, expected.etag.value)
     return { receipt: told, there: isSame ? 'damaged' : 'other-parts' }
   }
-  const { etag, crc64, versionId } = found
-  const told = { etag, crc64, versionId, ...definedOf(receipt) }
+  // What was looked at says more than an answer that may have been changed.
+  const told = { ...receipt, ...definedOf(found) }
   return { receipt: told, there: 'ours' }
 }
 
@@ -196,8 +196,12 @@ function isAnotherThan(receipt: ObjectReceipt, found: ObjectHead): boolean {
 }
 
 /** What an answer has said; an empty ETag is none. */
-function definedOf(receipt: ObjectReceipt): Partial<ObjectReceipt> {
-  const said = Object.entries(receipt).filter(
+function definedOf({
+  etag,
+  crc64,
+  versionId,
+}: ObjectReceipt): Partial<ObjectReceipt> {
+  const said = Object.entries({ etag, crc64, versionId }).filter(
     ([, value]) => value !== undefined && value !== '',
   )
   return Object.fromEntries(said)
