@@ -91,6 +91,39 @@ test('another source is refused at its first byte that differs, and the right on
   }
 })
 
+test('a Complete that takes effect while the next run looks is still its own', async (t) => {
+  for (const landing of ['headObject', 'listParts'] as const) {
+    const dev = await smallUploads(t)
+    const slow = wrapStore(dev.small)
+    let complete: (() => Promise<unknown>) | undefined
+    slow.completeUpload = (request, { signal }) => {
+      complete = () => dev.store.completeUpload(request, storeCall())
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason))
+      })
+    }
+    const upload = dev.upload({ object, store: slow })
+    const sending = send(upload, bytes).catch(() => undefined)
+    await until(() => complete !== undefined)
+    upload.destroy()
+    await sending
+    const store = wrapStore(dev.small, {
+      async around(call, run) {
+        const answer = await run()
+        if (call === landing) {
+          await complete?.()
+          complete = undefined
+        }
+        return answer
+      },
+    })
+    const result = await dev.run(bytes, { object, store })
+    t.match(result, { resumed: true, partsReused: 5 }, landing)
+    await mustBe(t, dev, bytes, landing)
+    t.equal(dev.seen('CompleteMultipartUpload').length, 1)
+  }
+})
+
 test('an earlier proof holds where it says no less than this call’s', async (t) => {
   for (const [earlier, now] of [
     ['sha256', 'xxh64'],

@@ -67,6 +67,35 @@ test('an upload that cannot be aborted stays in the log until it is', async (t) 
   }
 })
 
+test('what ends a run says nothing of the Abort that it was sending', async (t) => {
+  const dev = await smallUploads(t)
+  const store = wrapStore(dev.small)
+  let isAborting = (): void => undefined
+  const aborting = new Promise<void>((resolve) => (isAborting = resolve))
+  // Part 2 finds the upload gone; part 1 is refused while that is aborted.
+  store.uploadPart = async ({ partNumber }) => {
+    if (partNumber !== 1) {
+      throw new StoreError('No such upload.', { kind: 'no-upload' })
+    }
+    await aborting
+    throw new StoreError('Denied.', {
+      kind: 'denied',
+      status: 403,
+      serverCode: 'AccessDenied',
+    })
+  }
+  store.abortUpload = async (_request, { signal }) => {
+    isAborting()
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    throw signal.reason
+  }
+  t.match(await dev.fail(bytes, { store }), { code: 'PAWL_ACCESS_DENIED' })
+  t.equal(dev.server.openUploads().length, 1)
+  await dev.run(bytes)
+  t.same(dev.server.openUploads(), [], 'the log had not let go of it')
+  await mustBe(t, dev, bytes)
+})
+
 test('what was handed out is not claimed, whatever the next source is', async (t) => {
   const sources: [string, Buffer][] = [
     ['the same', bytes],

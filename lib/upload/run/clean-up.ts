@@ -6,8 +6,9 @@
 import type { LogState } from '../../checkpoint/fold.js'
 import type { ObjectSight } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
+import type { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, listAllParts, lookAt } from '../calls/look.js'
-import { kindOf, Requests } from '../calls/requests.js'
+import { Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { canBeOrphan, mayHaveOrphans } from '../rules/orphan.js'
 import type { RunContext } from './context.js'
@@ -197,8 +198,13 @@ export async function closeOldUploads(
   const { store, key } = settings
   for (const uploadId of log.state.unclosed) {
     if (log.mayNotAbort.has(uploadId)) continue
+    let isRefused = false
+    // Of this Abort: what ends a run, and its requests with it, may be a refusal.
+    const onFailure = ({ kind }: StoreError): void => {
+      isRefused = kind === 'denied'
+    }
     const failure = await requests
-      .send({ what: 'Abort', uploadId, ...brief }, (call) =>
+      .send({ what: 'Abort', uploadId, onFailure, ...brief }, (call) =>
         store.abortUpload({ key, uploadId }, call),
       )
       .then(
@@ -214,7 +220,6 @@ export async function closeOldUploads(
       continue
     }
     const since = log.state.voidedIn.get(uploadId) ?? log.run
-    const isRefused = kindOf(failure) === 'denied'
     if (isRefused) log.mayNotAbort.add(uploadId)
     if (isRefused && uploadId === seenGone) {
       const listed = await listAllParts(requests, settings, uploadId)

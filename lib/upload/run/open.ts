@@ -44,7 +44,10 @@ export async function prepare(preparation: Preparation): Promise<Plan> {
   const plan = await planFor(preparation, step)
   if (plan.mode === 'claim') return plan
   // A claim that failed has been looked for: now nothing may be there.
-  if (settings.object.forbidOverwrite === true) await mustNotExist(preparation)
+  if (settings.object.forbidOverwrite === true) {
+    const late = await mustNotExist(preparation, plan)
+    if (late !== undefined) return late
+  }
   await endRivals(preparation)
   if (plan.mode !== 'create') return plan
   await closeOldUploads(preparation)
@@ -73,24 +76,9 @@ async function look(
   completing: CompletingUploadRecord,
 ): Promise<Plan> {
   const { settings, requests } = preparation
-  const { environment, store } = settings
   const found = await lookAt(requests, settings)
-  const facts = environment.facts.of(store)
-  const is = whose(found, expectedOf(upload, completing), facts)
-  // An equal object is this upload's only if that is no longer listed.
-  const isOurs =
-    is === 'ours' || (is === 'equal' && (await isGone(preparation, upload)))
-  if (isOurs && typeof found === 'object') {
-    const reason = whyNotClaimed(upload, completing, settings)
-    if (reason === undefined) {
-      return claim(preparation, { upload, completing, head: found })
-    }
-    // The log is left as it is, for the call whose object it is.
-    if (settings.object.forbidOverwrite === true) {
-      throw alreadyThere(settings.key, upload)
-    }
-    return restart(preparation, upload, reason, 'object')
-  }
+  const made = await madeBy(preparation, upload, completing, found)
+  if (made !== undefined) return made
   // It was completed, and its object replaced or removed since then.
   if (upload.done !== undefined) {
     return restart(preparation, upload, 'upload-gone', 'object')
@@ -98,12 +86,38 @@ async function look(
   const reason = whyNotContinued(upload, settings)
   if (reason !== undefined) return restart(preparation, upload, reason)
   // What cannot be seen may be the object, and would be taken for another's.
-  if (is === 'unknown' && settings.object.forbidOverwrite === true) {
+  if (found === 'refused' && settings.object.forbidOverwrite === true) {
     const { uploadId } = upload
     const listed = await listAllParts(requests, settings, uploadId)
     if (typeof listed === 'string') throw mayNotLook(settings.key, uploadId)
   }
   return list(preparation, upload)
+}
+
+/** What comes of the upload's own object, if that is what was found. */
+async function madeBy(
+  preparation: Preparation,
+  upload: UploadState,
+  completing: CompletingUploadRecord,
+  found: Found,
+): Promise<Plan | undefined> {
+  const { settings } = preparation
+  const { environment, store } = settings
+  const facts = environment.facts.of(store)
+  const is = whose(found, expectedOf(upload, completing), facts)
+  // An equal object is this upload's only if that is no longer listed.
+  const isOurs =
+    is === 'ours' || (is === 'equal' && (await isGone(preparation, upload)))
+  if (!isOurs || typeof found !== 'object') return undefined
+  const reason = whyNotClaimed(upload, completing, settings)
+  if (reason === undefined) {
+    return claim(preparation, { upload, completing, head: found })
+  }
+  // The log is left as it is, for the call whose object it is.
+  if (settings.object.forbidOverwrite === true) {
+    throw alreadyThere(settings.key, upload)
+  }
+  return restart(preparation, upload, reason, 'object')
 }
 
 /** Why the object of an upload is not what this call is to make, if it is not. */
@@ -177,15 +191,20 @@ async function isSuperseded(
 }
 
 /**
- * The upload is not on the server. The record of its Complete may have been lost,
- * with the log's last bytes: an object with its mark says so.
+ * The upload is not on the server. An earlier run's Complete may have taken effect
+ * since it was looked for; or its record has been lost, with the log's last bytes:
+ * an object with its mark says so.
  */
 async function findGone(
   preparation: Preparation,
   upload: UploadState,
 ): Promise<Plan> {
   const { settings, requests } = preparation
-  if (upload.completing === undefined && upload.mark !== undefined) {
+  if (upload.completing !== undefined) {
+    const found = await lookAt(requests, settings)
+    const made = await madeBy(preparation, upload, upload.completing, found)
+    if (made !== undefined) return made
+  } else if (upload.mark !== undefined) {
     const found = await lookAt(requests, settings)
     const completing = lostComplete(found, upload)
     if (completing !== undefined && typeof found === 'object') {
@@ -195,16 +214,22 @@ async function findGone(
   return restart(preparation, upload, 'upload-gone')
 }
 
-async function mustNotExist({
-  settings,
-  requests,
-  log,
-}: Preparation): Promise<void> {
+/** The claim of a Complete that has taken effect since it was looked for. */
+async function mustNotExist(
+  preparation: Preparation,
+  plan: Plan,
+): Promise<Plan | undefined> {
+  const { settings, requests, log } = preparation
   const found: Found = await lookAt(requests, settings)
-  if (typeof found !== 'object') return
+  if (typeof found !== 'object') return undefined
   const { put, upload } = log.state
+  if (plan.mode === 'resume' && plan.upload.completing !== undefined) {
+    const { completing } = plan.upload
+    const made = await madeBy(preparation, plan.upload, completing, found)
+    if (made !== undefined) return made
+  }
   // An earlier run's own PutObject: the bytes decide, when they are known.
-  if (put !== undefined && put.completing?.mark === found.mark) return
+  if (put !== undefined && put.completing?.mark === found.mark) return undefined
   const isEarlier = found.mark !== undefined && found.mark === upload?.mark
   throw alreadyThere(settings.key, isEarlier ? upload : 'another')
 }
