@@ -6,8 +6,8 @@
 export const mutants = [
   {
     name: 'the last byte of a part may be left out of its hash',
-    find: 'if (this.#hashed < size) hash.update(',
-    replace: 'if (this.#hashed < size - 1) hash.update(',
+    find: 'while (this.#hashed < this.#filled) {',
+    replace: 'while (this.#hashed < this.#filled - 1) {',
     near: ['test/upload/source'],
   },
   {
