@@ -56,6 +56,7 @@ export type {
   RestartedEvent,
   ResumedEvent,
   RetryEvent,
+  UnmarkedEvent,
   UploadEvents,
 } from './upload/options/events.js'
 

@@ -35,6 +35,13 @@ export function eventText<Name extends UploadEventName>(
     const { uploadId, error } = told.left
     return `upload ${plainText(uploadId)}, which is no longer used, is left on the server, where it costs money (${error.code}); pawl abort removes it`
   }
+  if (told.unmarked !== undefined) {
+    const why =
+      told.unmarked.reason === 'refused'
+        ? 'the server takes no metadata'
+        : 'its own metadata leaves no room for one'
+    return `the object gets no mark: ${why}`
+  }
   if (told.retry !== undefined) {
     const { partNumber, attempt, delay, failingFor, error } = told.retry
     const what = partNumber === undefined ? 'a request' : `part ${partNumber}`

@@ -109,6 +109,7 @@ export function addPutFlags(command: Command): Command {
     .optionsGroup('Transfer:')
     .option('--part-size <bytes>', 'bytes of a part (8MiB)', parseSize)
     .option('--concurrency <n>', 'parts in flight (4)', parseWholeNumber)
+    .option('--memory <bytes>', 'for parts of one upload (96MiB)', parseSize)
     .option(
       '--memory <bytes>',
       'for parts of standard input and --exec, and of files where a digest goes first',

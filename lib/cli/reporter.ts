@@ -28,6 +28,7 @@ export const uploadEvents = [
   'resumed',
   'restarted',
   'left',
+  'unmarked',
   'part',
   'retry',
 ] as const

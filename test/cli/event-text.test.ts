@@ -35,6 +35,19 @@ await t.test('an upload that is left cannot steer the terminal', async (t) => {
   )
 })
 
+await t.test('an object without a mark is told of', async (t) => {
+  const rows = [
+    ['no-room', 'its own metadata leaves no room for one'],
+    ['refused', 'the server takes no metadata'],
+  ] as const
+  for (const [reason, why] of rows) {
+    t.equal(
+      eventText('unmarked', { reason }),
+      `the object gets no mark: ${why}`,
+    )
+  }
+})
+
 await t.test('a result says what is left of it', async (t) => {
   const result: UploadResult = {
     bucket: 'b',

@@ -4,7 +4,7 @@
  */
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
-import type { ObjectStore } from '../../lib/index.js'
+import { StoreError, type ObjectStore } from '../../lib/index.js'
 import { all, besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
@@ -270,4 +270,38 @@ test('a PutObject that is refused at once has not made the equal object', async 
       name,
     )
   })
+})
+
+test('an object that gets no mark is told of once', async (t) => {
+  const whole = noise(3 * part)
+  const short = noise(9)
+  const refused = new StoreError('400', { kind: 'request', status: 400 })
+  const cases: [string, Buffer, Partial<ObjectStore>, string[]][] = [
+    ['a mark that fits', whole, {}, []],
+    ['no room, parts', whole, { canMark: () => false }, ['no-room']],
+    ['no room, one request', short, { canMark: () => false }, ['no-room']],
+    ['metadata is refused', whole, {}, ['refused']],
+  ]
+  for (const [name, bytes, traits, reasons] of cases) {
+    const dev = await smallUploads(t)
+    const store = { ...wrapStore(dev.small), ...traits }
+    if (reasons.includes('refused')) {
+      store.createUpload = async (request, call) => {
+        if (request.mark !== undefined) throw refused
+        return dev.small.createUpload(request, call)
+      }
+    }
+    const told: string[] = []
+    const upload = dev.upload({ store })
+    upload.on('unmarked', ({ reason }) => told.push(reason))
+    await send(upload, bytes)
+    t.same(told, reasons, name)
+    const head = await dev.small.headObject(key, storeCall())
+    t.equal(head?.mark === undefined, reasons.length > 0, name)
+  }
+  // Asked for, it needs no word.
+  const dev = await smallUploads(t)
+  const upload = dev.upload({ mark: false })
+  upload.on('unmarked', () => t.fail('it was to have none'))
+  await send(upload, whole)
 })

@@ -12,6 +12,8 @@ export interface Leaning {
   readonly weight: number
   /** How many times as likely a fault or an intervention is. */
   readonly likelier: Readonly<Record<string, number>>
+  /** The calls at which most of it happens; absent: at any. */
+  readonly at?: readonly string[]
   /** The plan, made fit for it. */
   readonly fit: (plan: Plan, random: Random) => Plan
 }
@@ -23,14 +25,15 @@ export const leanings: readonly Leaning[] = [
     likelier: {
       'late-effect': 6,
       'late-effect-cut': 5,
-      denied: 2,
-      'bad-request': 4,
-      kill: 3,
+      denied: 3,
+      'bad-request': 15,
+      kill: 6,
       'right-lost': 2,
     },
+    at: ['completeUpload', 'putObject'],
     fit: (plan, random) => ({
       ...atLeast(plan, random, { faults: 2, interventions: 1 }),
-      runs: longEnough(plan),
+      runs: withTheSame(longEnough(plan), random),
     }),
   },
   {
@@ -113,6 +116,12 @@ export function leaningTo<T extends { name: string; weight: number }>(
   }))
 }
 
+/** How likely anything is at a call, where 1 is without a leaning. */
+export function likelyAt(call: string, leaning: string | undefined): number {
+  const { at } = leanings.find(({ name }) => name === leaning) ?? {}
+  return at === undefined || at.some((one) => call.startsWith(one)) ? 1 : 0.1
+}
+
 function atLeast(
   plan: Plan,
   random: Random,
@@ -142,6 +151,13 @@ function longEnough({ runs }: Plan): Plan['runs'] {
       size: Math.max(run.source.size, run.partSize + 1),
     },
   }))
+}
+
+/** The second call is the first again. */
+function withTheSame(runs: Plan['runs'], random: Random): Plan['runs'] {
+  const [first, , ...rest] = runs
+  if (first === undefined) return runs
+  return [first, { ...first, after: random.spread(10, 60_000) }, ...rest]
 }
 
 /** The second call, if not that after it, asks for another object. */

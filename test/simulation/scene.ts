@@ -23,7 +23,7 @@ import {
   interventions,
   type Intervention,
 } from './interventions.js'
-import { leaningTo } from './leanings.js'
+import { leaningTo, likelyAt } from './leanings.js'
 import { bytesOf, traitsOf, type Plan, type RunPlan } from './plan.js'
 import { Process, type Machine } from './process.js'
 import { Random, seedOf } from './random.js'
@@ -141,6 +141,11 @@ export class Scene implements Surroundings {
     return leaningTo(rows, this.plan.leaning)
   }
 
+  /** How likely anything is at a call, or at a moment of one. */
+  likely(likely: number, call: string): number {
+    return likely * likelyAt(call, this.plan.leaning)
+  }
+
   actorOf(process: Process): Actor {
     const run = this.runOf(process)
     return run?.actor ?? { name: process.name }
@@ -159,7 +164,10 @@ export class Scene implements Surroundings {
     const decision = this.world.decisions.at(
       `${process.label}:${name}`,
       'intervention',
-      { most: budget.most, likely: budget.likely * likelyAt(name) },
+      {
+        most: budget.most,
+        likely: this.likely(budget.likely, name) * keen(name),
+      },
       () => this.lean(interventions),
     )
     if (decision === undefined) return
@@ -173,7 +181,8 @@ export class Scene implements Surroundings {
 
   /** What was held up arrives at the moment at which it does most harm. */
   #letThrough(name: string, { actor, process }: Run): void {
-    const likely = this.held.isEmpty ? 0 : 0.08 * likelyAt(name)
+    // Most of all while a Complete is under way.
+    const likely = this.held.isEmpty ? 0 : 0.02 * keen(name) ** 2
     const decision = this.world.decisions.at(
       `${process.label}:${name}`,
       'landing',
@@ -486,7 +495,7 @@ function textOf({ outcome }: Run): string {
 }
 
 /** Rare moments count for more. */
-function likelyAt(name: string): number {
+function keen(name: string): number {
   if (/^(completeUpload|putObject)/.test(name)) return 5
   if (/^(createUpload|abortUpload|headObject|unlink)/.test(name)) return 2
   return 1

@@ -38,6 +38,15 @@ export interface LeftEvent {
   error: UploadError
 }
 
+/** The object gets no mark, by which its upload would know it again. */
+export interface UnmarkedEvent {
+  /**
+   * The object's own metadata leaves no room for it, or the server has refused an
+   * upload with metadata.
+   */
+  reason: 'no-room' | 'refused'
+}
+
 /** A part is stored and confirmed; once a part. */
 export interface PartEvent {
   /** From 1. */
@@ -78,6 +87,8 @@ export interface UploadEvents {
   restarted: RestartedEvent
   /** An upload that is no longer used is left on the server. */
   left: LeftEvent
+  /** The object gets no mark, though one was wanted; once an object. */
+  unmarked: UnmarkedEvent
   /** A part is stored and confirmed; once a part. */
   part: PartEvent
   /** An attempt failed, and another follows. */

@@ -108,6 +108,7 @@ const events: NamesOf<Omit<UploadEvents, 'progress'>> = {
   restarted: true,
   resumed: true,
   retry: true,
+  unmarked: true,
 }
 
 const ofTheObject = Object.fromEntries(

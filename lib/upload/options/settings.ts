@@ -40,6 +40,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly object: ObjectOptions
   /** The object carries a mark, by which the upload knows it again. */
   readonly mark: boolean
+  /** It was to carry one, and has no room for it. */
+  readonly hasNoRoomForMark: boolean
   /** SHA-256 of what is fixed when an upload begins. */
   readonly optionsDigest: string
   /** SHA-256 of what goes with Complete: an ACL, a callback, a condition. */
@@ -101,6 +103,7 @@ export function readSettings(
   const sent = sorted(store.sentHeaders?.(object) ?? {})
   const mark = options.mark ?? true
   oneOf('mark', mark, [true, false])
+  const isFull = store.canMark?.(object) === false
   return {
     store,
     isResumable: options.checkpoint !== false,
@@ -124,7 +127,8 @@ export function readSettings(
       aFunction('beforeComplete', value),
     ),
     object,
-    mark: mark && store.canMark?.(object) !== false,
+    mark: mark && !isFull,
+    hasNoRoomForMark: mark && isFull,
     optionsDigest: sha256(
       JSON.stringify([fixed, options.sequential === true, mark]),
     ),

@@ -243,6 +243,10 @@ export class CurrentUpload {
     })
     this.#known = uploadId
     emit('initiated', { uploadId })
+    if (settings.hasNoRoomForMark) emit('unmarked', { reason: 'no-room' })
+    if (settings.mark && mark === undefined) {
+      emit('unmarked', { reason: 'refused' })
+    }
     return uploadId
   }
 

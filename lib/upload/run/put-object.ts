@@ -94,6 +94,7 @@ class Putting {
     this.#isUnsure = earlier !== undefined
     const claimed = earlier && (await this.#claim(earlier))
     if (claimed === undefined) {
+      if (settings.hasNoRoomForMark) emit('unmarked', { reason: 'no-room' })
       const before = await sightBefore(this.#context, mark)
       const fields = { size, crc64, md5, mark, before }
       await log.append({

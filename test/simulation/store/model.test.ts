@@ -45,6 +45,7 @@ function storeOf(traits: Traits, decisions: readonly Decision[] = []) {
     completes: () => undefined,
     actorOf: () => ({ name: 'the client', run: 1 }),
     lean: (rows) => rows,
+    likely: (likely) => likely,
     moment: () => undefined,
     faultBudget: noBudget,
     diskBudget: noBudget,

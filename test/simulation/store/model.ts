@@ -66,6 +66,7 @@ export interface Surroundings {
   lean<T extends { name: string; weight: number }>(
     rows: readonly T[],
   ): readonly T[]
+  likely(likely: number, call: string): number
   readonly faultBudget: { most: number; likely: number }
 }
 
@@ -304,7 +305,10 @@ export class StoreModel implements Model {
       'fault',
       {
         most: faultBudget.most,
-        likely: faultBudget.likely * faultyCalls[name],
+        likely: this.#around.likely(
+          faultBudget.likely * faultyCalls[name],
+          name,
+        ),
       },
       () =>
         this.#around.lean(
