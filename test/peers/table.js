@@ -96,7 +96,8 @@ function start([file, ...args], env = keys) {
     said,
   }))
   // The whole group, as a terminal does it.
-  return { ended, kill: (signal) => process.kill(-child.pid, signal) }
+  const kill = (signal) => process.kill(-Number(child.pid), signal)
+  return { ended, kill }
 }
 
 const passed = async (line, bytes) => {
@@ -259,7 +260,7 @@ async function throughSettings(proxy, command) {
 async function openProxy() {
   let puts = 0
   let stored = Buffer.alloc(0)
-  const server = createServer(async (request, response) => {
+  const answer = async (request, response) => {
     const chunks = []
     for await (const chunk of request) chunks.push(chunk)
     const isProxied = request.url.startsWith('http://store.invalid/')
@@ -278,6 +279,9 @@ async function openProxy() {
       'last-modified': new Date().toUTCString(),
     }
     response.writeHead(isProxied ? status : 502, headers).end()
+  }
+  const server = createServer((request, response) => {
+    void answer(request, response)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
