@@ -181,14 +181,8 @@ test('s3:// and oss:// with an endpoint', async (t) => {
 
 test('--memory bounds the parts of a stream', async (t) => {
   const d = await cliDesk(t)
-  const of = (bytes: string) => [
-    'put',
-    ...small,
-    '--memory',
-    bytes,
-    '-',
-    `${d.url}/k`,
-  ]
+  const flags = ['put', ...small, '--memory']
+  const of = (bytes: string) => [...flags, bytes, '-', `${d.url}/k`]
   t.match(await d.run(of(String(2 * smallPart)), d.bytes), {
     code: 2,
     log: /PAWL_INVALID_OPTION: .*memory/,

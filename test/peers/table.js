@@ -7,6 +7,8 @@
  *
  *     node test/peers/table.js [--write] [row ...]
  *
+ * Rows that are not run again stay as they were written.
+ *
  * Debian's awscli, rclone and s3cmd are installed when they are missing (as root).
  */
 import { spawn } from 'node:child_process'
@@ -48,6 +50,7 @@ async function makeFiles() {
   await mkdir(join(work, '.aws'))
   await writeFile(join(work, '.aws/config'), awsConfig)
   await writeFile(join(work, 'big'), randomBytes(40 * MB))
+  await writeFile(join(work, 'slow'), randomBytes(8 * MB))
   await writeFile(join(work, 'small'), 'small')
   for (let i = 0; i < 300; i++) {
     await writeFile(join(work, 'many', `f${i}`), randomBytes(16 * 1024))
@@ -93,7 +96,8 @@ function start([file, ...args], env = keys) {
     said,
   }))
   // The whole group, as a terminal does it.
-  return { ended, kill: (signal) => process.kill(-child.pid, signal) }
+  const kill = (signal) => process.kill(-Number(child.pid), signal)
+  return { ended, kill }
 }
 
 const passed = async (line, bytes) => {
@@ -136,6 +140,15 @@ const rows = {
     await line.close()
     return outcome(end)
   },
+  'a line of 400 KB/s, 8 MB': async (client) => {
+    const line = await lineOf(0.4 * MB)
+    const command = client.file(line.endpoint, 'slow', `slow-${++runs}`)
+    const end = await start(command).ended
+    const again = line.seen.bytes - 8 * MB
+    await line.close()
+    const isTwice = end.code === 0 && again > MB
+    return isTwice ? `done, with ${inMB(again)} sent twice` : outcome(end)
+  },
   'a pipe whose command fails without a byte': async (client) => {
     const line = await lineOf()
     const end = await start(
@@ -169,7 +182,7 @@ const rows = {
     await line.close()
     if (again.code !== 0) return outcome(again)
     const asked = GET + HEAD
-    return `sends ${PUT}, of ${300 - sent} left${asked === 0 ? '' : `; asks ${asked} times`}`
+    return `sends ${PUT}, of ${300 - sent} left${asked === 0 ? '' : `; asks ${asked === 1 ? 'once' : `${asked} times`}`}`
   },
   'a wrong secret': async (client) => {
     const secret = 'wrong'
@@ -247,7 +260,7 @@ async function throughSettings(proxy, command) {
 async function openProxy() {
   let puts = 0
   let stored = Buffer.alloc(0)
-  const server = createServer(async (request, response) => {
+  const answer = async (request, response) => {
     const chunks = []
     for await (const chunk of request) chunks.push(chunk)
     const isProxied = request.url.startsWith('http://store.invalid/')
@@ -266,6 +279,9 @@ async function openProxy() {
       'last-modified': new Date().toUTCString(),
     }
     response.writeHead(isProxied ? status : 502, headers).end()
+  }
+  const server = createServer((request, response) => {
+    void answer(request, response)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -294,10 +310,7 @@ const chosen = Object.entries(rows).filter(
   ([name]) =>
     positionals.length === 0 || positionals.some((word) => name.includes(word)),
 )
-const lines = [
-  `| | ${Object.keys(clients).join(' | ')} |`,
-  `|---${'|---'.repeat(Object.keys(clients).length)}|`,
-]
+const found = new Map()
 try {
   await makeFiles()
   const line = await lineOf()
@@ -309,19 +322,35 @@ try {
       cells.push(await run(client))
       console.error(`${name}: ${who}: ${cells.at(-1)}`)
     }
-    lines.push(`| ${name} | ${cells.join(' | ')} |`)
+    found.set(name, `| ${name} | ${cells.join(' | ')} |`)
   }
-  const text = `${await versions()}, parts of 5 MiB, on one server on loopback behind a line of the rate that the row names.\n\n${lines.join('\n')}\n`
-  console.log(text)
-  if (values.write) await write(text)
+  const head = `${await versions()}, parts of 5 MiB, on one server on loopback behind a line of the rate that the row names.`
+  console.log(tableOf(found))
+  if (values.write) await write(head)
 } finally {
   await desk.close()
 }
 
-async function write(text) {
+function tableOf(byName) {
+  const names = Object.keys(clients)
+  const lines = Object.keys(rows).flatMap((name) => byName.get(name) ?? [])
+  return [
+    `| | ${names.join(' | ')} |`,
+    `|---${'|---'.repeat(names.length)}|`,
+    ...lines,
+  ].join('\n')
+}
+
+async function write(head) {
   const before = await readFile(document, 'utf8')
   const [start, rest] = before.split(marks[0])
-  const end = rest?.split(marks[1])[1]
+  const [old, end] = rest?.split(marks[1]) ?? []
   if (end === undefined) throw new Error(`${document} has no place for it`)
-  await writeFile(document, `${start}${marks[0]}\n${text}\n${marks[1]}${end}`)
+  const all = new Map(found)
+  for (const line of old.split('\n')) {
+    const name = /^\| (.+?) +\|/.exec(line)?.[1]
+    if (name !== undefined && !all.has(name)) all.set(name, line)
+  }
+  const text = `${marks[0]}\n${head}\n\n${tableOf(all)}\n\n${marks[1]}`
+  await writeFile(document, `${start}${text}${end}`)
 }
