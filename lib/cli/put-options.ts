@@ -111,11 +111,6 @@ export function addPutFlags(command: Command): Command {
     .option('--concurrency <n>', 'parts in flight (4)', parseWholeNumber)
     .option('--memory <bytes>', 'for parts of one upload (96MiB)', parseSize)
     .option(
-      '--memory <bytes>',
-      'for parts of standard input and --exec, and of files where a digest goes first',
-      parseSize,
-    )
-    .option(
       '--multipart-threshold <bytes>',
       'smaller files are put in one request (the part size)',
       parseSize,
