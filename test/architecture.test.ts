@@ -31,10 +31,10 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'known-options',
   ],
-  credentials: ['store', 'errors', 'own-require'],
+  credentials: ['store', 'errors', 'known-options', 'own-require'],
   job: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
   index: ['upload', 'credentials', 'checkpoint', 'store', 'hash', 'errors'],
-  'dev-server': ['errors'],
+  'dev-server': ['errors', 'known-options'],
   cli: ['index', 'credentials', 'job', 'dev-server', 'errors'],
 }
 

@@ -1,6 +1,7 @@
 import http from 'node:http'
 import t from 'tap'
-import { ossStore, s3Store } from '../lib/index.js'
+import { startDevServer } from '../lib/dev-server/index.js'
+import { defaultCredentials, ossStore, s3Store } from '../lib/index.js'
 import { checkKnownOptions, nearestName } from '../lib/known-options.js'
 
 const code = 'PAWL_INVALID_OPTION'
@@ -94,4 +95,15 @@ await t.test('options of stores that are none', async (t) => {
   }
   t.throws(() => ossStore(undefined as never), { code })
   t.throws(() => s3Store(null as never), { code })
+})
+
+await t.test('of the dev server and of credentials', async (t) => {
+  await t.rejects(startDevServer({ bucket: 'x' } as object), {
+    code,
+    message: /did you mean buckets\?/,
+  })
+  t.throws(() => defaultCredentials('oss', { profil: 'x' } as object), {
+    code,
+    message: /did you mean profile\?/,
+  })
 })

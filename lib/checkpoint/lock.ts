@@ -34,10 +34,11 @@ export type Locker = (file: Lockable) => Promise<HeldLock | undefined>
 /** One byte, where no log ever reaches: locks are mandatory on Windows. */
 const LOCK_OFFSET = 2 ** 40
 
-const noLock: HeldLock = { release: async () => {} }
+/** What goes with the descriptor, or was never taken. */
+const nothingToRelease: HeldLock = { release: async () => {} }
 
 /** For those who asked for no lock. */
-export const noLocker: Locker = async () => noLock
+export const noLocker: Locker = async () => nothingToRelease
 
 /** Spelled out: users' compilers see no types of the package that has it. */
 export interface NativeLocks {
@@ -90,9 +91,6 @@ function loadNativeLocks(): NativeLocks {
   return loaded as NativeLocks
 }
 
-/** With this module, so that no run has to open files for it. */
-const ownBinary = new NativeBinary()
-
 /** What a process or a machine may have again in a moment. */
 const shortages = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EAGAIN'])
 
@@ -104,6 +102,9 @@ function isShortage(error: unknown): boolean {
   if (!isError(error)) return false
   return shortageText.test(error.message) || isShortage(error.cause)
 }
+
+/** With this module, so that no run has to open files for it. */
+const ownBinary = new NativeBinary()
 
 /** The best locker that this platform has; the binary is another in tests. */
 export async function platformLocker(
@@ -133,10 +134,10 @@ function nativeLocker(native: NativeLocks, byName: Locker | undefined): Locker {
     }
     try {
       // Closing the descriptor lets go of the native lock.
-      return byName === undefined ? noLock : await byName(file)
+      return byName === undefined ? nothingToRelease : await byName(file)
     } catch (error) {
       // Where this process can have no name, none beside it can hold one.
-      if (isUnsupported(error)) return noLock
+      if (isUnsupported(error)) return nothingToRelease
       throw error
     }
   }

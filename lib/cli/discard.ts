@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { discardFileUpload, UploadError } from '../index.js'
+import { readJob } from '../job/job-log.js'
 import { LogPlaces } from './log-place.js'
 import { plainText } from './plain-text.js'
 import type { Output } from './reporter.js'
@@ -20,6 +21,14 @@ export interface DiscardJob {
 
 export async function discard(job: DiscardJob): Promise<void> {
   const { path, target, out, isJson } = job
+  if (
+    isLog(path) &&
+    (await readJob(path).catch(() => undefined)) !== undefined
+  ) {
+    misuse(
+      `${path} is the log of a job, and what a job has sent is complete: give the files or logs of what is under way, or remove it to have all sent again`,
+    )
+  }
   const key = keyOf(job)
   const url = target.urlOf(key)
   await discardFileUpload(path, {

@@ -124,7 +124,7 @@ export async function run(
     .description(
       'What logs of uploads and jobs say. Changes nothing, asks no server.',
     )
-    .argument('[log...]', 'default: those in the state directory')
+    .argument('[log...]', 'default: those here and in the state directory')
     .action((paths: string[], flags: CommonFlags) =>
       act(flags, ({ out, isJson }) => status(paths, out, isJson)),
     )

@@ -22,6 +22,7 @@ export interface PutFlags {
   verbose?: true
   partSize?: number
   concurrency?: number
+  memory?: number
   /** False: none. */
   checkpoint?: string | false
   checkpointDir?: string
@@ -108,6 +109,12 @@ export function addPutFlags(command: Command): Command {
     .optionsGroup('Transfer:')
     .option('--part-size <bytes>', 'bytes of a part (8MiB)', parseSize)
     .option('--concurrency <n>', 'parts in flight (4)', parseWholeNumber)
+    .option('--memory <bytes>', 'for parts of one upload (96MiB)', parseSize)
+    .option(
+      '--memory <bytes>',
+      'for parts of standard input and --exec, and of files where a digest goes first',
+      parseSize,
+    )
     .option(
       '--multipart-threshold <bytes>',
       'smaller files are put in one request (the part size)',
@@ -216,6 +223,7 @@ export function uploadOptionsOf(
   return given({
     partSize: flags.partSize,
     concurrency: flags.concurrency,
+    memory: flags.memory,
     proof: flags.proof,
     onSourceChange: flags.onSourceChange,
     trafficLimit: flags.trafficLimit,

@@ -1,6 +1,6 @@
 /** `pawl status`: what a log says. */
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { readCheckpoint, type CheckpointSummary } from '../index.js'
 import { readJob, type JobSummary } from '../job/job-log.js'
 import { plainText } from './plain-text.js'
@@ -8,13 +8,13 @@ import type { Output } from './reporter.js'
 import { stateDirectory } from './state-directory.js'
 import { countOf, formatDuration, formatSize } from './units.js'
 
-/** Of the logs that are named; of none, those in the state directory. */
+/** Of the logs that are named; of none, those here and in the state directory. */
 export async function status(
   paths: readonly string[],
   out: Output,
   isJson: boolean,
 ): Promise<void> {
-  const named = paths.length > 0 ? paths : await logsIn(stateDirectory())
+  const named = paths.length > 0 ? paths : await allLogs()
   for (const path of named) {
     const job = await readJob(path).catch(() => undefined)
     const summary = job ?? (await readCheckpoint(path))
@@ -26,8 +26,20 @@ export async function status(
     out.write(`${text}\n`)
   }
   if (named.length === 0 && !isJson) {
-    out.write(`no logs in ${stateDirectory()}\n`)
+    out.write(`no logs here, and none in ${stateDirectory()}\n`)
   }
+}
+
+/** Of logs that were not given a name. */
+const ownName = /(?:^|[./\\])[0-9a-f]{32}(?:\.job)?\.pawl$/
+
+async function allLogs(): Promise<string[]> {
+  const state = stateDirectory()
+  // What else ends so here may be anybody's.
+  const here = (await logsIn('.')).filter((path) => ownName.test(path))
+  return resolve('.') === resolve(state)
+    ? here
+    : [...here, ...(await logsIn(state))]
 }
 
 async function logsIn(directory: string): Promise<string[]> {

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
+import { checkKnownOptions } from '../known-options.js'
 import { isError, systemCode } from '../realm.js'
 import { UploadError } from '../errors.js'
 import { askProcess } from './credential-process.js'
@@ -17,6 +18,13 @@ import type {
 } from './defaults.js'
 import { findAlibaba } from './find-alibaba.js'
 import { findAws } from './find-aws.js'
+
+const names: Record<keyof DefaultCredentialsOptions, true> = {
+  credentialProcess: true,
+  environment: true,
+  home: true,
+  profile: true,
+}
 
 /**
  * A provider for `ossStore` or `s3Store` that looks where the command `pawl` and
@@ -40,6 +48,10 @@ export function defaultCredentials<Name extends Service>(
   service: Name,
   options: DefaultCredentialsOptions = {},
 ): () => Promise<CredentialsOf[Name]> {
+  checkKnownOptions(options, {
+    of: 'defaultCredentials',
+    names: Object.keys(names),
+  })
   let found: Promise<Found> | undefined
   return async () => {
     found ??= findDefaults(service, options).catch((error: unknown) => {

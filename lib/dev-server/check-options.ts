@@ -1,4 +1,5 @@
 import { invalidOption } from '../errors.js'
+import { checkKnownOptions } from '../known-options.js'
 import { isLoopback } from './loopback.js'
 import type { DevServerCredentials, DevServerOptions } from './options.js'
 
@@ -15,8 +16,32 @@ export function isPublicKey({
   return accessKeySecret === publicKey.accessKeySecret
 }
 
+const names: Record<keyof DevServerOptions, true> = {
+  allowRemote: true,
+  buckets: true,
+  bytesPerSecond: true,
+  clockOffset: true,
+  credentials: true,
+  digests: true,
+  directory: true,
+  discard: true,
+  fault: true,
+  host: true,
+  hosts: true,
+  keepRequests: true,
+  maxPageSize: true,
+  minPartSize: true,
+  onWarning: true,
+  port: true,
+  region: true,
+}
+
 /** Throws `PAWL_INVALID_OPTION` for what makes no sense, or is not safe. */
 export function checkOptions(options: DevServerOptions): void {
+  checkKnownOptions(options, {
+    of: 'startDevServer',
+    names: Object.keys(names),
+  })
   const { bytesPerSecond, minPartSize, maxPageSize = 1000, port = 0 } = options
   const { host = '127.0.0.1' } = options
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {

@@ -8,7 +8,8 @@
  * in a bundle without its file, under the permission model, at a limit of threads.
  * One that fails is never used again; its open jobs are done here, or said to be
  * lost where the bytes are no longer at hand. It is referenced only while jobs are
- * open, so it never keeps a process alive.
+ * open, so it never keeps a process alive, and ended when there is nothing to do
+ * for long.
  */
 import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
@@ -111,6 +112,18 @@ export class Digests {
     this.#startedWorker()
   }
 
+  /**
+   * Ends the worker unless it is at work; the next digest that pays starts one. It
+   * holds memory that it has hashed until its engine looks for it, which counts
+   * none that is shared.
+   */
+  rest(): void {
+    if (this.#worker === undefined || this.#worker === 'failed') return
+    if (this.#worker.isBusy) return
+    this.#worker.end()
+    this.#worker = undefined
+  }
+
   /** The same digest on this thread. */
   async here(kind: DigestKind, ...pieces: Uint8Array[]): Promise<string> {
     const hasher = await this.create(kind)
@@ -207,7 +220,9 @@ class DigestWorker {
   readonly #worker: Worker
   #lastId = 0
   readonly #onFailed: () => void
-  #hasFailed = false
+  #hasEnded = false
+  /** Digests whose last bytes are still to come. */
+  #begun = 0
   isReady = false
 
   /** `onFailed`: it is not to be used again. */
@@ -225,6 +240,16 @@ class DigestWorker {
     // Node tells of an error before the exit that it leads to.
     this.#worker.once('error', () => this.#giveUp())
     this.#worker.once('exit', () => this.#giveUp())
+  }
+
+  get isBusy(): boolean {
+    return this.#jobs.size > 0 || this.#begun > 0
+  }
+
+  /** It is not to be used again. */
+  end(): void {
+    this.#hasEnded = true
+    void this.#worker.terminate()
   }
 
   /** `instead` is done when the worker fails. */
@@ -248,6 +273,7 @@ class DigestWorker {
 
   begin(kind: DigestKind): DigestBeside {
     const of = ++this.#lastId
+    this.#begun++
     const more = (
       pieces: SharedPiece[],
       isLast: boolean,
@@ -267,12 +293,15 @@ class DigestWorker {
         }
         await more(pieces, false)
       },
-      digest: () => more([], true),
+      digest: () => {
+        this.#begun--
+        return more([], true)
+      },
     }
   }
 
   #post(message: DigestJob, job: Job): void {
-    if (this.#hasFailed) return job.lose()
+    if (this.#hasEnded) return job.lose()
     this.#jobs.set(message.id, job)
     if (this.#jobs.size === 1) this.#worker.ref()
     this.#worker.postMessage(message)
@@ -286,7 +315,8 @@ class DigestWorker {
   }
 
   #giveUp(): void {
-    this.#hasFailed = true
+    if (this.#hasEnded) return
+    this.#hasEnded = true
     this.#onFailed()
     const open = [...this.#jobs.values()]
     this.#jobs.clear()

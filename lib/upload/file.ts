@@ -32,7 +32,8 @@ import { FileSource } from './source/file-source.js'
 /**
  * Uploads a file in parts, and goes on where an earlier run of the same call
  * stopped, reading only what is not stored. Memory stays under 64 MiB beside
- * what Node itself takes, whatever the part size.
+ * what Node itself takes, whatever the part size, unless parts are held: see the
+ * option `memory`.
  *
  * Rejects with an `UploadError`: `PAWL_INVALID_OPTION` for bad options and for
  * anything but a regular file, `PAWL_SOURCE_IO` for a file that cannot be read,

@@ -52,9 +52,9 @@ import {
 import type { Ending } from './run/context.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
-import { cutterOf } from './run/stream-cutter.js'
+import { cutterOf, type StreamCutter } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
-import type { PartCutter } from './source/part-cutter.js'
+import { LargeReads } from './source/large-reads.js'
 
 /**
  * Uploads what is written into it, in parts, and goes on where an earlier run of
@@ -96,8 +96,9 @@ export class ResumableUploadStream extends Writable {
   /** The plan is fixed, or will never be. */
   readonly #opened = new Deferred<OpenRun>()
   readonly #run: UploadRun
+  readonly #largeReads = new LargeReads()
   #openRun: OpenRun | undefined
-  #cutter: PartCutter | undefined
+  #cutter: StreamCutter | undefined
   #isSkipped = false
   #isTaking = false
   #finished: UploadResult | undefined
@@ -144,6 +145,8 @@ export class ResumableUploadStream extends Writable {
       scope: this.#scope,
       progress: this.#progress,
     })
+    this.on('pipe', (source: unknown) => this.#largeReads.begin(source))
+    this.on('unpipe', (source: unknown) => this.#largeReads.end(source))
     this.#endOnMisuse('write')
     this.#endOnMisuse('end')
     const { signal: stopped } = this.#run
@@ -265,6 +268,7 @@ export class ResumableUploadStream extends Writable {
     callback: (error?: Error | null) => void,
   ): void {
     this.#isTaking = true
+    this.#largeReads.look()
     this.#cutter ??= this.#makeCutter?.()
     this.#progress.read(chunk.byteLength)
     this.#cutter?.write(chunk, callback)
@@ -321,7 +325,7 @@ export class ResumableUploadStream extends Writable {
   }
 
   /** Set when the run is open; nothing is written before that. */
-  #makeCutter: (() => PartCutter) | undefined
+  #makeCutter: (() => StreamCutter) | undefined
 
   #isBegun(): boolean {
     return this.#isTaking || this.writableLength > 0 || this.writableEnded

@@ -88,6 +88,11 @@ test('failures are a line or two with a code, never a stack', async (t) => {
     [['put', 'db.dump', 'oss://examplebucket/k'], 2, /give --region/],
     [['put', 'db.dump'], 2, /name what to upload/],
     [['put', '--part-size', 'x', 'db.dump', `${d.url}/k`], 2, /Expected bytes/],
+    [
+      ['put', '--memory', '8M', '--concurrency', '2', '-', `${d.url}/k`],
+      2,
+      /memory: 8388608 bytes have no room for 2 parts in flight/,
+    ],
     [['put', 'db.dump', 'nowhere'], 2, /PAWL_INVALID_OPTION.*not a target/],
     [['put', 'db.dump', 'notes', `${d.url}/k`], 2, /several files/],
     [['put', 'db.dump', './db.dump', `${d.url}/`], 2, /both be db\.dump/],

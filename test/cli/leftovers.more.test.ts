@@ -1,5 +1,5 @@
 /** What unfinished uploads leave on a server: listed, aborted, given up. */
-import { rename } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { besideEachOther } from '../support/beside.js'
@@ -103,6 +103,34 @@ test('one upload is given up by its file, or by its log', async (t) => {
   t.match(await d.run(['discard', 'moved.pawl', `${d.url}/b`]), { code: 0 })
   t.same(d.server.openUploads(), [])
   t.same(await d.logs(), [])
+})
+
+test('status tells of the logs that are here, and of jobs', async (t) => {
+  const d = await cliDesk(t)
+  t.match(await d.run(['status']), {
+    code: 0,
+    out: /^no logs here, and none in/,
+  })
+  await writeFile(join(d.directory, 'other.pawl'), 'not a log')
+  await writeFile(join(d.directory, 'a.txt'), 'a')
+  await writeFile(join(d.directory, 'b.txt'), 'b')
+  d.server.setFault(({ key }) =>
+    key === 'j/b.txt'
+      ? { kind: 'status', status: 403, code: 'AccessDenied' }
+      : undefined,
+  )
+  const put = ['put', 'a.txt', 'b.txt', `${d.url}/j/`]
+  t.match(await d.run(put), { code: 1, out: /^1 file sent \(1 B\), 1 failed/ })
+  await begin(d, 'a')
+  const { code, out } = await d.run(['status'])
+  t.equal(code, 0)
+  t.match(out, /^log {7}db\.dump\.[0-9a-f]{32}\.pawl\nstate {5}unfinished/)
+  t.match(out, /\njob {7}\S+\.job\.pawl\nto {8}\S+\/j\/\nsent {6}1 file, 1 B/)
+  const [, job = ''] = /job {7}(\S+)/.exec(out) ?? []
+  t.match(await d.run(['discard', job, `${d.url}/j/`]), {
+    code: 2,
+    log: /is the log of a job, and what a job has sent is complete/,
+  })
 })
 
 test('what is not there is not given up', async (t) => {

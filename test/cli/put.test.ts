@@ -2,6 +2,7 @@ import { chown, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { besideEachOther } from '../support/beside.js'
+import { smallPart } from '../support/dev-store.js'
 import { startCli } from '../support/cli-child.js'
 import {
   cliDesk,
@@ -176,6 +177,25 @@ test('s3:// and oss:// with an endpoint', async (t) => {
     t.ok(d.bytes.equals(await d.object(key)))
   }
   t.ok(d.server.requests.some(({ dialect }) => dialect === 's3'))
+})
+
+test('--memory bounds the parts of a stream', async (t) => {
+  const d = await cliDesk(t)
+  const of = (bytes: string) => [
+    'put',
+    ...small,
+    '--memory',
+    bytes,
+    '-',
+    `${d.url}/k`,
+  ]
+  t.match(await d.run(of(String(2 * smallPart)), d.bytes), {
+    code: 2,
+    log: /PAWL_INVALID_OPTION: .*memory/,
+  })
+  t.same(d.server.requests, [])
+  t.match(await d.run(of(String(3 * smallPart)), d.bytes), { code: 0 })
+  t.ok(d.bytes.equals(await d.object('k')))
 })
 
 test('encryption reaches the wire, with a key of a file too', async (t) => {

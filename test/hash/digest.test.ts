@@ -154,3 +154,21 @@ await t.test('what a worker leaves undone is done here', async (t) => {
     t.equal(workers.length, 1, 'and none is started again')
   }
 })
+
+await t.test('a worker that rests ends, and another one begins', async (t) => {
+  const own = new Digests({ canThread: true })
+  const value = await expected('sha256', bytes)
+  own.rest()
+  for (let round = 1; round <= 3; round++) {
+    const started = once(process, 'worker')
+    const digest = await own.beside('sha256', 1e9)
+    const [worker] = (await started) as [Worker]
+    own.rest()
+    await digest.update(shared)
+    own.rest()
+    t.equal(await digest.digest(), value, 'not before its work is done')
+    const ended = once(worker, 'exit')
+    own.rest()
+    await ended
+  }
+})

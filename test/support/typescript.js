@@ -17,14 +17,16 @@ import {
 import { createRequire, register } from 'node:module'
 import { dirname } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { isMainThread } from 'node:worker_threads'
 
 const kept = new URL('../../node_modules/.cache/pawl-sources/', import.meta.url)
 const require = createRequire(import.meta.url)
 const { version } = require('typescript/package.json')
 
-// Node loads module hooks in a thread of their own, from this very file.
-if (isMainThread) register(import.meta.url)
+// Node loads module hooks in a thread of their own, from this very file; every
+// other thread, a worker's too, has them registered.
+if (new URL(import.meta.url).search !== '?hooks') {
+  register(new URL('?hooks', import.meta.url))
+}
 
 /** Names of all that is below a folder. */
 export function namesIn(folder) {

@@ -62,6 +62,7 @@ for (const [name, options] of [
     { object: { metadata: { name: 'a\nx-evil: 1' } } },
   ],
   ['retry.attempts 0', { retry: { attempts: 0 } }],
+  ['retry.patience -1', { retry: { patience: -1 } }],
   ['a stall timeout of 0', { timeout: { stall: 0 } }],
 ] as const) {
   await t.test(`${name} is refused before anything is opened`, async (t) => {

@@ -63,6 +63,9 @@ export const realUploadEnvironment: UploadEnvironment = {
   logFiles: nodeFileSystem,
   locker: () => platformLocker(),
   facts: new LearnedFacts(),
-  pool: new MemoryPool(realEnvironment, urgeCollection),
+  pool: new MemoryPool(realEnvironment, (bytes) => {
+    processDigests.rest()
+    urgeCollection(bytes)
+  }),
   collections: new ChunkCollections(),
 }

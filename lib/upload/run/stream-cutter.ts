@@ -5,13 +5,16 @@ import { PartBuffers, pooled } from '../source/part-buffers.js'
 import { PartCutter } from '../source/part-cutter.js'
 import type { OpenRun } from './open-run.js'
 
+/** What a stream writes into. */
+export type StreamCutter = Pick<PartCutter, 'write' | 'end' | 'destroy'>
+
 /** What cuts a stream's bytes into the parts of a run, behind those it skipped. */
 export function cutterOf(
   run: OpenRun,
   xxh64: Xxh64,
   settings: MemorySettings & Pick<UploadSettings, 'environment'>,
   onError: (error: Error) => void,
-): PartCutter {
+): StreamCutter {
   const { pool, collections } = settings.environment
   const { partSize } = run
   return new PartCutter({

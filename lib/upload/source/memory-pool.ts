@@ -57,7 +57,7 @@ export class MemoryPool {
   #bytesKept = 0
   #isTimed = false
 
-  /** `urge` makes the engine look for so many bytes that it does not count. */
+  /** `urge` makes the engine look for so many bytes that it does not count, when uploads rest. */
   constructor(
     environment: Pick<Environment, 'timer' | 'monotonic'>,
     urge: (bytes: number) => void,
@@ -154,12 +154,16 @@ export class MemoryPool {
     }
   }
 
-  /** Once nothing is kept any more: uploads that go on find what they need. */
+  /** Once nothing is in use or kept: uploads that go on find what they need. */
   #urgeFor(times: number): void {
     const bytes = this.bytesLetGo
-    if (times === 0 || bytes < leastUrged || this.#bytesKept > 0) return
-    this.#urge(bytes)
-    this.#later(urgedEvery, () => this.#urgeFor(times - 1))
+    if (times === 0 || bytes < leastUrged) return
+    // Later, since what was just counted is held until this turn ends.
+    this.#later(urgedEvery, () => {
+      if (this.#bytesKept + this.#bytesInUse > 0) return
+      this.#urge(bytes)
+      this.#later(urgedEvery, () => this.#urgeFor(times - 1))
+    })
   }
 
   #later(ms: number, work: () => void): void {
