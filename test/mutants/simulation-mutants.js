@@ -91,7 +91,7 @@ export const simulationMutants = [
     name: 'that an earlier run has sent a Complete is forgotten',
     find: 'this.#isOpen = input.wasSent\n',
     replace: 'this.#isOpen = false\n',
-    profile: 'oss',
+    profile: 'like-md5',
   },
   {
     name: 'a receipt of another upload counts',
