@@ -11,23 +11,17 @@ import { hasMd5 } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
+import type { ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
-import { lookAt } from '../calls/look.js'
 import type { UploadResult } from '../options/result.js'
 import type { Claim } from '../rules/claim.js'
 import {
   checkObject,
   combinedCrc64,
-  type ExpectedObject,
   etagsDigest,
   expectedEtag,
   expectedOf,
-  hasOtherParts,
-  isOfOtherParts,
-  sameEtag,
   unquoted,
-  whose,
 } from '../rules/proof.js'
 import {
   abortOrphans,
@@ -38,8 +32,9 @@ import {
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
 import { type CurrentUpload, weakest } from './current-upload.js'
-import { CallbackError, completedByOther, mustBeAsStored } from './errors.js'
+import { CallbackError, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
+import { mustBeAsSent } from './made.js'
 import { putWholeObject } from './put-object.js'
 import type { Reuse } from './reuse.js'
 import { MemoryContent, type PartContent } from '../source/part-content.js'
@@ -89,7 +84,7 @@ export async function finishUpload(
     ...expectedOf(state, completing),
     etag: expectedEtag(parts),
   }
-  let receipt = await completeUpload(context, {
+  const answer = await completeUpload(context, {
     upload,
     uploadId,
     parts,
@@ -98,113 +93,21 @@ export async function finishUpload(
     expected,
     wasSent,
   })
-  // There another object may take precedence although the answer was 200.
-  const mayBeSuperseded = settings.store.precedence === 'initiate'
-  // A server that replays an earlier Complete of the same upload, with other parts.
-  const isReplay = hasOtherParts(receipt.etag, expected.etag)
-  let there: Afterwards = 'ours'
-  if (receipt.etag === '' || mayBeSuperseded || isReplay) {
-    const looked = await lookAfter(context, receipt, expected)
-    receipt = looked.receipt
-    there = looked.there
-  }
-  const isOthers =
-    there === 'other-parts' ||
-    (isReplay && there === 'replaced') ||
-    (there !== 'damaged' && isOfOtherParts(receipt, expected.etag))
-  if (isOthers) {
-    await log.append(...givenUp(uploadId, 'contended', 'object'))
-    throw completedByOther(settings.key, uploadId)
-  }
-  const objectCheck =
-    there === 'damaged' ? 'wrong' : checkObject(receipt, expected)
-  if (objectCheck === 'wrong') {
-    await log.append(...givenUp(uploadId, 'object-damaged', 'object'))
-    throw new UploadError(
-      'PAWL_VERIFY_FAILED',
-      `the object was completed, but is not what was sent: the server says CRC-64 ${receipt.crc64 ?? 'nothing'} and ETag ${receipt.etag}, expected CRC-64 ${crc64 ?? 'unknown'} and ETag ${expected.etag?.value ?? 'unknown'}; run the same call again to upload everything anew`,
-      { key: settings.key, uploadId, completed: true },
-    )
-  }
+  const { receipt, check, current } = await mustBeAsSent(
+    context,
+    answer,
+    expected,
+    uploadId,
+  )
   return conclude(context, receipt, {
     uploadId,
     size,
     crc64,
     parts: parts.length,
     reuse,
-    verified: weakest([objectCheck, ...parts.map(({ check }) => check)]),
-    current:
-      mayBeSuperseded && there !== 'unknown' ? there === 'ours' : undefined,
+    verified: weakest([check, ...parts.map((part) => part.check)]),
+    current,
   })
-}
-
-/**
- * What is under the key after a certain 200: our object; the same of other bytes;
- * another's in its place; the object of this very upload, which another run completed
- * with other parts; or nobody knows, since this caller may not look.
- */
-type Afterwards = 'ours' | 'damaged' | 'replaced' | 'other-parts' | 'unknown'
-
-/**
- * HEAD after a certain 200: its answer had no ETag, or the store orders by
- * Initiate, and another object may have taken precedence.
- */
-async function lookAfter(
-  { requests, settings, completeSignal: signal }: RunContext,
-  receipt: ObjectReceipt,
-  expected: ExpectedObject,
-): Promise<{
-  receipt: ObjectReceipt
-  there: Afterwards
-}> {
-  const { environment, store } = settings
-  const facts = environment.facts.of(store)
-  const found = await lookAt(requests, settings, { signal })
-  if (found === 'refused') return { receipt, there: 'unknown' }
-  // Equal bytes without a mark may be another's, which the answer's ETag shows.
-  const isAnother =
-    typeof found === 'object' &&
-    !hasOtherParts(receipt.etag, expected.etag) &&
-    isAnotherThan(receipt, found)
-  if (typeof found === 'object' && expected.mark !== undefined && !isAnother) {
-    const isWrong = checkObject(found, expected) === 'wrong'
-    if (found.mark === undefined && !isWrong) facts.dropsMarks = true
-  }
-  const is = isAnother ? 'other' : whose(found, expected, facts)
-  if (typeof found !== 'object' || (is !== 'ours' && is !== 'equal')) {
-    // Replaced since: what ours was is known where ETags are MD5s.
-    const etag = expected.etag?.isBinding === true ? expected.etag.value : ''
-    const told = { ...receipt, etag: receipt.etag === '' ? etag : receipt.etag }
-    const isOfUpload =
-      typeof found === 'object' &&
-      expected.mark !== undefined &&
-      found.mark === expected.mark
-    if (!isOfUpload) return { receipt: told, there: 'replaced' }
-    const isSame =
-      expected.etag !== undefined && sameEtag(found.etag, expected.etag.value)
-    return { receipt: told, there: isSame ? 'damaged' : 'other-parts' }
-  }
-  // What was looked at says more than an answer that may have been changed.
-  const told = { ...receipt, ...definedOf(found) }
-  return { receipt: told, there: 'ours' }
-}
-
-/** Whether an object is not the one that an answer to Complete speaks of. */
-function isAnotherThan(receipt: ObjectReceipt, found: ObjectHead): boolean {
-  const isEmpty = receipt.etag === '' || found.etag === ''
-  return !isEmpty && !sameEtag(receipt.etag, found.etag)
-}
-
-/** What an answer has said; an empty ETag is none. */
-function definedOf({
-  etag,
-  crc64,
-  versionId,
-}: ObjectReceipt): Partial<ObjectReceipt> {
-  const said = Object.entries({ etag, crc64, versionId }).filter(
-    ([, value]) => value !== undefined && value !== '',
-  )
-  return Object.fromEntries(said)
 }
 
 /**
