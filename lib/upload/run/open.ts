@@ -44,7 +44,12 @@ export async function prepare(preparation: Preparation): Promise<Plan> {
   const plan = await planFor(preparation, step)
   if (plan.mode === 'claim') return plan
   // A claim that failed has been looked for: now nothing may be there.
-  if (settings.object.forbidOverwrite === true) await mustNotExist(preparation)
+  if (settings.object.forbidOverwrite === true) {
+    const found = await lookAt(preparation.requests, settings)
+    const late = await claimLate(preparation, plan, found)
+    if (late !== undefined) return late
+    mustNotExist(preparation, found)
+  }
   await endRivals(preparation)
   if (plan.mode !== 'create') return plan
   await closeOldUploads(preparation)
@@ -195,12 +200,22 @@ async function findGone(
   return restart(preparation, upload, 'upload-gone')
 }
 
-async function mustNotExist({
-  settings,
-  requests,
-  log,
-}: Preparation): Promise<void> {
-  const found: Found = await lookAt(requests, settings)
+/** The Complete of an earlier run that has landed since it was looked for. */
+async function claimLate(
+  preparation: Preparation,
+  plan: Plan,
+  found: Found,
+): Promise<Plan | undefined> {
+  if (plan.mode !== 'resume' || typeof found !== 'object') return undefined
+  const { upload } = plan
+  const { completing, mark } = upload
+  if (completing === undefined || mark === undefined) return undefined
+  if (found.mark !== mark) return undefined
+  const again = await look(preparation, upload, completing)
+  return again.mode === 'claim' ? again : undefined
+}
+
+function mustNotExist({ settings, log }: Preparation, found: Found): void {
   if (typeof found !== 'object') return
   const { put, upload } = log.state
   // An earlier run's own PutObject: the bytes decide, when they are known.
