@@ -219,6 +219,35 @@ test('a Complete is not repeated over what has come meanwhile, whatever the serv
   t.equal(completes, 1)
 })
 
+test('a Complete that lands while the next run opens is claimed', async (t) => {
+  const dev = await smallUploads(t)
+  const store = wrapStore(dev.small)
+  let land = async (): Promise<unknown> => undefined
+  const sent = new Promise<void>((resolve) => {
+    store.completeUpload = (request, { signal }) => {
+      land = () => dev.small.completeUpload(request, storeCall())
+      resolve()
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason))
+      })
+    }
+  })
+  const killed = dev.upload({ store, object })
+  const sending = send(killed, bytes).catch(() => undefined)
+  await sent
+  killed.destroy()
+  await sending
+  const next = wrapStore(dev.small)
+  next.listParts = async (...list) => {
+    const listed = await dev.small.listParts(...list)
+    await land()
+    return listed
+  }
+  const result = await dev.run(bytes, { store: next, object })
+  t.match(result, { resumed: true, partsReused: 5 })
+  await mustBe(t, dev, bytes)
+})
+
 test('an upload that was completed in two sizes is known by each', async (t) => {
   const dev = await smallUploads(t)
   const store = wrapStore(dev.small)
