@@ -55,7 +55,7 @@ export class FileUpload {
     this.#progress = new ProgressCounter(
       size,
       (progress) => this.#run?.emit('progress', progress),
-      environment.monotonic,
+      environment,
     )
   }
 

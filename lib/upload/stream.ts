@@ -130,7 +130,7 @@ export class ResumableUploadStream extends Writable {
     this.#progress = new ProgressCounter(
       settings.size,
       (progress) => this.#run.emit('progress', progress),
-      environment.monotonic,
+      environment,
     )
     this.result = this.#settled.promise
     traceUpload(settings, 'stream', (scope) => {

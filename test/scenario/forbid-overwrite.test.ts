@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { StoreError, uploadFile, type ObjectStore } from '../../lib/index.js'
-import { besideEachOther } from '../support/beside.js'
+import { all, besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
 import { changed, first, mustBe } from '../support/lost-answers.js'
@@ -71,7 +71,7 @@ test('another source is refused at its first byte that differs, and the right on
     ['its size is told', noise(9 * part), { size: 9 * part }],
     ['other options', bytes, { object: { ...object, acl: 'private' } }],
   ]
-  for (const [name, source, options] of others) {
+  await all(others, async ([name, source, options]) => {
     const dev = await smallUploads(t)
     await endUnheard(dev, bytes)
     const before = dev.server.requests.length
@@ -88,7 +88,7 @@ test('another source is refused at its first byte that differs, and the right on
     await dev.run(bytes, { object })
     await mustBe(t, dev, bytes, name)
     t.same(sentSince(dev, before), [], 'it was there')
-  }
+  })
 })
 
 test('a Complete that takes effect while the next run looks is still its own', async (t) => {

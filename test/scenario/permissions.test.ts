@@ -29,7 +29,7 @@ const bytes = noise(5 * part + 7)
 /** Put in one request. */
 const short = bytes.subarray(0, 10)
 /** ms; an object that is not found is looked for so long. */
-const timeout = { complete: 2500 }
+const timeout = { complete: 1200 }
 
 const writing: readonly Operation[] = [
   'CreateMultipartUpload',

@@ -1,7 +1,8 @@
 /**
- * The counters of one upload, and when to speak of them: at most every 100 ms,
- * and once at the end.
+ * The counters of one upload, and when to speak of them: at most every 100 ms, a
+ * last time when nothing follows, and once at the end.
  */
+import type { Environment, Timer } from '../../environment.js'
 
 /** Bytes. */
 export interface Progress {
@@ -28,19 +29,21 @@ const interval = 100
 
 export class ProgressCounter {
   readonly #emit: (progress: Progress) => void
-  readonly #now: () => number
+  readonly #environment: Pick<Environment, 'monotonic' | 'timer'>
   readonly #counts: Progress
   #last = Number.NEGATIVE_INFINITY
+  /** Speaks of what was counted since, if nothing else is counted. */
+  #timer: Timer | undefined
   /** Of all flights. */
   #flying = 0
 
   constructor(
     total: number | undefined,
     emit: (progress: Progress) => void,
-    now: () => number,
+    environment: Pick<Environment, 'monotonic' | 'timer'>,
   ) {
     this.#emit = emit
-    this.#now = now
+    this.#environment = environment
     this.#counts = {
       bytesRead: 0,
       bytesSent: 0,
@@ -91,7 +94,14 @@ export class ProgressCounter {
 
   /** Says the last word. */
   end(): void {
+    this.rest()
     this.#emit({ ...this.#counts })
+  }
+
+  /** Says nothing until something else is counted. */
+  rest(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
   }
 
   #speak(): void {
@@ -102,10 +112,18 @@ export class ProgressCounter {
       counts.bytesDone,
       Math.min(done, counts.bytesTotal ?? done),
     )
-    const now = this.#now()
-    if (now - this.#last < interval) return
-    this.#last = now
-    this.#emit({ ...counts })
+    const left = this.#last + interval - this.#environment.monotonic()
+    if (left <= 0) this.#say()
+    else {
+      const ring = (): void => this.#say()
+      this.#timer ??= this.#environment.timer(left, ring, { isIdle: true })
+    }
+  }
+
+  #say(): void {
+    this.rest()
+    this.#last = this.#environment.monotonic()
+    this.#emit({ ...this.#counts })
   }
 }
 

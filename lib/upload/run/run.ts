@@ -245,6 +245,7 @@ export class UploadRun {
   }
 
   #settle(reason?: Error): void {
+    this.#options.progress.rest()
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {
       const error = ending.how === 'suspended' ? ending.reason : ending.error

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { handClock } from '../../support/hand-clock.js'
 import {
   ProgressCounter,
   type Progress,
@@ -6,11 +7,11 @@ import {
 
 function counter(total?: number) {
   const said: Progress[] = []
-  const clock = { now: 0 }
+  const clock = handClock()
   const progress = new ProgressCounter(
     total,
     (counts) => said.push(counts),
-    () => clock.now,
+    clock,
   )
   return { said, clock, progress }
 }
@@ -19,13 +20,14 @@ await t.test('it speaks at most every 100 ms, and at the end', async (t) => {
   const { said, clock, progress } = counter(50)
   progress.read(1)
   progress.read(2)
-  clock.now = 99
+  clock.advance(99)
   const flight = progress.flight(7)
   flight.attempt()
   flight.sent(3)
   t.equal(said.length, 1)
-  clock.now = 100
   flight.sent(4)
+  t.equal(said.length, 1)
+  clock.advance(1)
   t.equal(said.length, 2)
   flight.end()
   progress.stored(7)
@@ -35,7 +37,27 @@ await t.test('it speaks at most every 100 ms, and at the end', async (t) => {
     zero({ bytesRead: 3, bytesSent: 7, bytesDone: 7 }),
     zero({ bytesRead: 3, bytesSent: 7, bytesStored: 7, bytesDone: 7 }),
   ])
+  t.equal(clock.hanging, 0)
 })
+
+await t.test(
+  'what is counted last is said, though nothing follows',
+  async (t) => {
+    const { said, clock, progress } = counter(50)
+    progress.read(1)
+    progress.read(2)
+    progress.read(3)
+    clock.advance(100)
+    t.same(said, [zero({ bytesRead: 1 }), zero({ bytesRead: 6 })])
+    clock.advance(1000)
+    t.equal(said.length, 2, 'once')
+    progress.read(4)
+    progress.read(5)
+    progress.rest()
+    clock.advance(1000)
+    t.equal(said.length, 3, 'not when the run has ended')
+  },
+)
 
 function zero(counts: Partial<Progress>): Progress {
   return {
@@ -90,7 +112,7 @@ await t.test(
   async (t) => {
     const { said, clock, progress } = counter(30)
     const done = (): number => {
-      clock.now += 100
+      clock.advance(100)
       progress.read(0)
       return said.at(-1)?.bytesDone ?? -1
     }
