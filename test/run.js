@@ -112,7 +112,8 @@ async function runTests(tier, files, options) {
 }
 
 async function runFiles(tier, files, options, env) {
-  const jobs = availableParallelism()
+  // Tests wait, for servers and children: one more than can run at a time.
+  const jobs = availableParallelism() + 1
   const seconds = timeouts[tier]
   if (options.length > 0) {
     const limits = [`--jobs=${jobs}`, `--timeout=${seconds}`]

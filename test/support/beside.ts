@@ -5,7 +5,7 @@ import type { Test } from 'tap'
  * Gives what takes the place of `await t.test` in a file. Not for subtests that look
  * at their process, at its descriptors or its memory.
  */
-export function besideEachOther(t: Test, jobs = 4) {
+export function besideEachOther(t: Test, jobs = 8) {
   t.jobs = jobs
   return (name: string, test: (t: Test) => Promise<unknown>): void => {
     // `t` waits for it, and has its failures.

@@ -76,7 +76,6 @@ function wayOf(fileName) {
     target: 'es2023',
     verbatimModuleSyntax: true,
     inlineSourceMap: true,
-    inlineSources: true,
     sourceRoot: pathToFileURL(`${dirname(fileName)}/`).href,
   }
 }

@@ -100,6 +100,9 @@ export class UploadRun {
    */
   readonly emit: Emit = (name, event) => {
     if (this.#hasEnded) return
+    // `restarted` was said: what is counted until the next run begins is of neither.
+    const isBetween = this.#open?.upload.over !== undefined
+    if (name === 'progress' && isBetween) return
     try {
       this.#options.emit(name, event)
     } catch (error) {
