@@ -40,6 +40,7 @@ export const ofSuccess: readonly Check<[Run]>[] = [
       return isShown ||
         mayNotLook ||
         isEqualOfOthers(scene, run, result) ||
+        isTwin(scene, run, result) ||
         isRewritten(scene, run, result)
         ? undefined
         : 'its object was never on top of the key'
@@ -208,6 +209,26 @@ function isEqualOfOthers(
         object.etag === etag &&
         isOneOf(object.bytes, run.sources),
     )
+  )
+}
+
+/**
+ * Another's object is on top that has the very ETag of the answer, and no mark. The
+ * rule: what a HEAD shows so after a Complete that was answered is ours, and the
+ * store drops marks.
+ */
+function isTwin(
+  { truth }: Scene,
+  { number, sources }: Run,
+  { etag }: UploadResult,
+): boolean {
+  return truth.objects.some(
+    (object) =>
+      object.by.run !== number &&
+      object.isShown &&
+      object.mark === undefined &&
+      object.etag === etag &&
+      isOneOf(object.bytes, sources),
   )
 }
 
