@@ -124,15 +124,31 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   )
   // What is not as it was sent, by an answer, was told of as that.
   const isDamaged = failureOf(maker.outcome).completed === true
-  if (isTold || isDamaged || hasForgotten(scene, run, maker, top)) {
-    return undefined
-  }
+  if (isTold || isDamaged || isGivenUp(run, top)) return undefined
+  if (hasForgotten(scene, run, maker, top)) return undefined
   return `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
 }
 
 /** Nothing is left to do for the next run. */
 function isOver(log: LogState | undefined): boolean {
   return log === undefined || (log.put ?? log.upload)?.isTold === true
+}
+
+/**
+ * The failure names the upload, which an earlier run has given up. The rule: what
+ * is void is not claimed, whatever a Complete that was under way makes of it.
+ */
+function isGivenUp(
+  { startLog, uploadIdTold }: Run,
+  { upload }: StoredObject,
+): boolean {
+  const logged = startLog?.upload
+  return (
+    logged !== undefined &&
+    logged.voided !== undefined &&
+    logged.uploadId === upload?.id &&
+    logged.uploadId === uploadIdTold
+  )
 }
 
 /** The log that this run began with knows nothing of the object, and need not. */

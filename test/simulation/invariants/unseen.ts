@@ -33,15 +33,16 @@ export function isMixedUnseen(
   { sources, number: run }: Run,
 ): boolean {
   if (truth.traits.comparesEtags || upload === undefined) return false
+  const sent = truth.partsSent.filter(({ uploadId }) => uploadId === upload.id)
+  // One of another run may be the last of its source, and shorter.
+  const partSize = Math.max(...sent.map(({ bytes }) => bytes.length))
   return sources.some((source) => {
-    let offset = 0
     for (const [number, { bytes, at }] of parts) {
-      const own = source.subarray(offset, offset + bytes.length)
-      offset += bytes.length
+      const own = source.subarray((number - 1) * partSize, number * partSize)
       const isOwn = isOneOf(bytes, [own])
       if (!isOwn && at < heard.knownAt(run, upload.id, number)) return false
     }
-    return offset >= source.length
+    return parts.size * partSize >= source.length
   })
 }
 
