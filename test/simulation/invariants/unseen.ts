@@ -5,7 +5,7 @@
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
 import type { StoredObject } from '../store/truth.js'
-import { isOneOf } from './check.js'
+import { isCrc, isOneOf } from './check.js'
 import { namesComplete } from './log.js'
 
 /** Bytes were damaged on their way where nothing that was asked could show it. */
@@ -78,4 +78,18 @@ export function isChangedUnseen(
       truth.traits.headLag > 0
     )
   })
+}
+
+/**
+ * Another run has completed the same upload, with as many parts of other bytes, and
+ * the store answers our Complete with that. It shows where digests are compared.
+ */
+export function isReplayed(
+  { truth }: Scene,
+  { plan, number }: Run,
+  { by }: StoredObject,
+): boolean {
+  const { completeAgain, digest, etags } = truth.traits
+  const isCompared = plan.verify !== false && (isCrc(digest) || etags === 'md5')
+  return completeAgain === 'replayed' && by.run !== number && !isCompared
 }
