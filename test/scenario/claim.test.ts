@@ -201,3 +201,45 @@ await t.test(
     t.ok(ours.equals(await dev.object(key)))
   },
 )
+
+await t.test(
+  'an upload that another run has completed gets no further part, though it is listed',
+  async (t) => {
+    const dev = await smallUploads(t)
+    t.match(await dev.fail(ours, unheard(dev, false)), { resumable: true })
+    const [{ uploadId } = { uploadId: '' }] = dev.server.openUploads()
+    const changed = theirs.subarray(2 * part, 3 * part)
+    await dev.small.uploadPart(
+      {
+        key,
+        uploadId,
+        partNumber: 3,
+        size: changed.length,
+        body: async function* () {
+          yield changed
+        },
+      },
+      storeCall(),
+    )
+    const listed = await dev.small.listParts({ key, uploadId }, storeCall())
+    const { parts } = listed
+    await dev.small.completeUpload(
+      { key, uploadId, parts, object: {}, size: theirs.length },
+      storeCall(),
+    )
+    const store = wrapStore(dev.small)
+    // As Swift, which lists completed uploads.
+    store.listParts = async (request, call) =>
+      request.uploadId === uploadId
+        ? listed
+        : dev.small.listParts(request, call)
+    const before = dev.server.requests.length
+    t.match(await dev.run(ours, { store }), { resumed: false, partsReused: 0 })
+    t.ok(ours.equals(await dev.object(key)), 'the object is the source')
+    const sent = dev.server.requests
+      .slice(before)
+      .filter((request) => request.operation === 'UploadPart')
+    t.equal(sent.length, 4)
+    t.notOk(sent.some(({ url }) => url.includes(uploadId)))
+  },
+)

@@ -83,6 +83,14 @@ async function look(
   if (upload.done !== undefined) {
     return restart(preparation, upload, 'upload-gone', 'object')
   }
+  // With other parts, by another run: some servers list it all the same, and a part
+  // that was sent to it would break that object.
+  if (isCompleted(upload, found)) {
+    if (settings.object.forbidOverwrite === true) {
+      throw alreadyThere(settings.key, upload)
+    }
+    return restart(preparation, upload, 'upload-gone', 'object')
+  }
   const reason = whyNotContinued(upload, settings)
   if (reason !== undefined) return restart(preparation, upload, reason)
   // What cannot be seen may be the object, and would be taken for another's.
@@ -92,6 +100,11 @@ async function look(
     if (typeof listed === 'string') throw mayNotLook(settings.key, uploadId)
   }
   return list(preparation, upload)
+}
+
+/** An object with the upload's mark says that it was completed, by whomever. */
+function isCompleted({ mark }: UploadState, found: Found): boolean {
+  return typeof found === 'object' && mark !== undefined && found.mark === mark
 }
 
 /** What comes of the upload's own object, if that is what was found. */
