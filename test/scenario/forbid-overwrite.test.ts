@@ -219,8 +219,11 @@ test('a Complete is not repeated over what has come meanwhile, whatever the serv
   t.equal(completes, 1)
 })
 
-test('a Complete that lands while the next run opens is claimed', async (t) => {
-  const dev = await smallUploads(t)
+/** A run that ends with its Complete under way; `land` lets that arrive. */
+async function endUnderWay(
+  dev: SmallUploads,
+  options: Options,
+): Promise<() => Promise<unknown>> {
   const store = wrapStore(dev.small)
   let land = async (): Promise<unknown> => undefined
   const sent = new Promise<void>((resolve) => {
@@ -232,11 +235,17 @@ test('a Complete that lands while the next run opens is claimed', async (t) => {
       })
     }
   })
-  const killed = dev.upload({ store, object })
+  const killed = dev.upload({ store, ...options })
   const sending = send(killed, bytes).catch(() => undefined)
   await sent
   killed.destroy()
   await sending
+  return land
+}
+
+test('a Complete that lands while the next run opens is claimed', async (t) => {
+  const dev = await smallUploads(t)
+  const land = await endUnderWay(dev, { object })
   const next = wrapStore(dev.small)
   next.listParts = async (...list) => {
     const listed = await dev.small.listParts(...list)
@@ -246,6 +255,29 @@ test('a Complete that lands while the next run opens is claimed', async (t) => {
   const result = await dev.run(bytes, { store: next, object })
   t.match(result, { resumed: true, partsReused: 5 })
   await mustBe(t, dev, bytes)
+})
+
+test('a Complete that lands before the next run’s is that one’s success, unless other options went with it', async (t) => {
+  const cases: [string, Options, 'success' | 'another'][] = [
+    ['the same', { object }, 'success'],
+    ['another ACL', { object: { ...object, acl: 'private' } }, 'another'],
+  ]
+  await all(cases, async ([name, options, end]) => {
+    const dev = await smallUploads(t)
+    const land = await endUnderWay(dev, { object })
+    const beforeComplete = async (): Promise<void> => {
+      await land()
+    }
+    const call = { ...options, beforeComplete }
+    if (end === 'success') {
+      t.match(await dev.run(bytes, call), { partsReused: 5 }, name)
+      await mustBe(t, dev, bytes, name)
+    } else {
+      t.match(await dev.fail(bytes, call), { code: 'PAWL_ALREADY_EXISTS' })
+      t.ok(dev.logExists(), 'it knows the object')
+    }
+    t.equal(dev.seen('CompleteMultipartUpload').length, 1, 'none is repeated')
+  })
 })
 
 test('an upload that was completed in two sizes is known by each', async (t) => {

@@ -64,8 +64,11 @@ export interface CompleteInput {
   crc64: string | undefined
   /** By which the object is known to be this upload's. */
   expected: ExpectedObject
-  /** An earlier run has sent a Complete, which may still be under way. */
-  wasSent: boolean
+  /**
+   * An earlier run has sent a Complete, which may still be under way: with what
+   * goes with this one, such as the ACL, or with something else.
+   */
+  sentBefore: 'alike' | 'otherwise' | undefined
 }
 
 /** Rejects with an `UploadError`; what it means for the next run is in the log. */
@@ -94,8 +97,8 @@ class Completing {
   constructor(context: RunContext, input: CompleteInput) {
     this.#context = context
     this.#input = input
-    this.#isOpen = input.wasSent
-    this.#isUnsure = input.wasSent
+    this.#isOpen = input.sentBefore !== undefined
+    this.#isUnsure = this.#isOpen
     const { settings, requests, completeSignal: signal } = context
     this.#request = {
       what: 'Complete',
@@ -118,7 +121,10 @@ class Completing {
 
   async #complete(): Promise<ObjectReceipt> {
     const { settings, completeSignal } = this.#context
-    if (settings.object.forbidOverwrite === true) await this.#mustNotExist()
+    if (settings.object.forbidOverwrite === true) {
+      const made = await this.#mustNotExist()
+      if (made !== undefined) return made
+    }
     for (;;) {
       try {
         return await this.#send()
@@ -255,11 +261,14 @@ class Completing {
   /**
    * Some servers ignore the condition on Complete (Ceph, OSS with versions) and
    * would replace the object. Between this look and Complete only the server can
-   * keep it.
+   * keep it. What an earlier run's Complete has made by now is this upload's own.
    */
-  async #mustNotExist(): Promise<void> {
-    const { found } = await this.#look()
-    if (isObject(found)) throw this.#alreadyThere()
+  async #mustNotExist(): Promise<ObjectReceipt | undefined> {
+    const { found, is } = await this.#look()
+    if (!isObject(found)) return undefined
+    const { sentBefore } = this.#input
+    if (sentBefore === 'alike' && is === 'ours') return found
+    throw this.#alreadyThere()
   }
 
   #alreadyThere(cause?: StoreError): UploadError {

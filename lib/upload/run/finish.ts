@@ -65,7 +65,9 @@ export async function finishUpload(
     : undefined
   await context.beforeComplete.ask({ size, crc64 })
   await endRivals(context)
-  const wasSent = log.state.upload?.completing !== undefined
+  const earlier = log.state.upload?.completing
+  const { sentDigest } = settings
+  const isAlike = (earlier?.sentDigest ?? sentDigest) === sentDigest
   const before = await sightBefore(context, log.state.upload?.mark)
   const completing = {
     type: 'completing' as const,
@@ -73,7 +75,7 @@ export async function finishUpload(
     size,
     crc64,
     etagsDigest: etagsDigest(parts.map(({ etag }) => etag)),
-    sentDigest: settings.sentDigest,
+    sentDigest,
     before,
   }
   await log.append(completing)
@@ -91,7 +93,7 @@ export async function finishUpload(
     size,
     crc64,
     expected,
-    wasSent,
+    sentBefore: earlier && (isAlike ? 'alike' : 'otherwise'),
   })
   const { receipt, check, current } = await mustBeAsSent(
     context,
