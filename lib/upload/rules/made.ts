@@ -36,7 +36,7 @@ export interface Made {
   readonly check: PartCheck | 'wrong' | 'others'
   /** Whether it is the one under the key; undefined where that was not asked. */
   readonly current: boolean | undefined
-  /** HEAD has shown our object without the mark that was sent. */
+  /** HEAD has shown the object of the answer without the mark that was sent. */
   readonly dropsMarks: boolean
 }
 
@@ -106,11 +106,10 @@ function sight(
   const isAnother =
     !hasOtherParts(receipt.etag, expected.etag) && isAnotherThan(receipt, found)
   const { mark } = expected
+  const hasLost = mark !== undefined && found.mark === undefined
+  const isTold = receipt.etag !== '' && found.etag !== ''
   const dropsMarks =
-    mark !== undefined &&
-    found.mark === undefined &&
-    !isAnother &&
-    checkObject(found, expected) !== 'wrong'
+    hasLost && isTold && !isAnother && checkObject(found, expected) !== 'wrong'
   const known = { dropsMarks: dropsMarks || store.dropsMarks }
   const is = isAnother ? 'other' : whose(found, expected, known)
   if (is === 'ours' || is === 'equal') {
@@ -119,6 +118,12 @@ function sight(
     return { receipt: told, there: 'ours', dropsMarks }
   }
   const told = ofOurs(receipt, expected)
+  // Neither mark nor ETag tells it from an equal one that was put there since.
+  const isEither =
+    hasLost &&
+    !isTold &&
+    whose(found, expected, { dropsMarks: true }) === 'equal'
+  if (isEither) return { receipt: told, there: 'unknown', dropsMarks }
   if (mark === undefined || found.mark !== mark) {
     return { receipt: told, there: 'replaced', dropsMarks }
   }

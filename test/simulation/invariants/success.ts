@@ -252,5 +252,9 @@ function isUntold(
     isCrc(digest) || (etags === 'md5' && run.plan.verify !== false)
   const isMarked = objects.every(({ mark }) => mark !== undefined)
   const isUnknown = !isMarked && !isCompared
-  return isEmpty && (mayNotLook || headLag > 0 || isUnknown || !isSeen)
+  // The rule: what has lost its mark is ours only where a store is known for that.
+  const { marks, tellsNoMetadata } = truth.traits
+  const isLost = run.plan.marks && marks === 'dropped' && !tellsNoMetadata
+  const isHidden = isUnknown || isLost || !isSeen
+  return isEmpty && (mayNotLook || headLag > 0 || isHidden)
 }

@@ -53,14 +53,18 @@ export function isMixedUnseen(
  */
 export function isChangedUnseen(
   scene: Scene,
-  { upload, at }: StoredObject,
+  { upload, at, parts }: StoredObject,
 ): boolean {
   const { truth, heard, runs } = scene
   if (truth.traits.completedUpload !== 'listed' || upload === undefined) {
     return false
   }
+  // Within the same millisecond: what Complete has not named came behind it.
   const later = truth.partsSent.filter(
-    (part) => part.uploadId === upload.id && part.at > at,
+    ({ uploadId, partNumber, bytes, at: arrived }) =>
+      uploadId === upload.id &&
+      arrived >= at &&
+      parts.get(partNumber)?.bytes !== bytes,
   )
   return later.some(({ sentAt, by }) => {
     const sender = runs.find(({ number }) => number === by.run)

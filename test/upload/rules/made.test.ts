@@ -1,0 +1,95 @@
+/** What an answered Complete has made, by the answer and by what HEAD has shown. */
+import t from 'tap'
+import type {
+  ObjectHead,
+  ObjectReceipt,
+} from '../../../lib/store/object-store.js'
+import { madeObject, type Made } from '../../../lib/upload/rules/made.js'
+import type { ExpectedObject, Found } from '../../../lib/upload/rules/proof.js'
+
+const mark = 'ab'.repeat(16)
+const time = 1_750_000_000_000
+const etag = `${'1'.repeat(32)}-2`
+const others = '2'.repeat(32)
+
+const expected: ExpectedObject = {
+  size: 10,
+  crc64: '5',
+  etag: undefined,
+  mark,
+  isOnly: true,
+  begun: time,
+  before: undefined,
+}
+
+function head(fields: Partial<ObjectHead>): ObjectHead {
+  return { size: 10, etag, crc64: '5', lastModified: time, ...fields }
+}
+
+const told: ObjectReceipt = { etag }
+const untold: ObjectReceipt = { etag: '' }
+
+/** Of a store that orders by Initiate, of which nothing is known yet. */
+const cases: [
+  string,
+  ObjectReceipt,
+  Found,
+  { etag: string; current: boolean | undefined; dropsMarks: boolean },
+][] = [
+  [
+    'the object of the answer, without the mark: this store drops marks',
+    told,
+    head({}),
+    { etag, current: true, dropsMarks: true },
+  ],
+  [
+    'an equal object without a mark, of another ETag than the answer’s',
+    told,
+    head({ etag: others }),
+    { etag, current: false, dropsMarks: false },
+  ],
+  [
+    'an equal object without a mark, where the answer had no ETag',
+    untold,
+    head({ etag: others }),
+    { etag: '', current: undefined, dropsMarks: false },
+  ],
+  [
+    'one of other bytes, where the answer had no ETag',
+    untold,
+    head({ etag: others, crc64: '6' }),
+    { etag: '', current: false, dropsMarks: false },
+  ],
+  [
+    'ours by its mark, where the answer had no ETag',
+    untold,
+    head({ mark }),
+    { etag, current: true, dropsMarks: false },
+  ],
+  [
+    'nothing, where the answer had no ETag',
+    untold,
+    'absent',
+    { etag: '', current: false, dropsMarks: false },
+  ],
+]
+
+await t.test('what HEAD shows after an answered Complete', async (t) => {
+  for (const [name, receipt, found, made] of cases) {
+    const is: Made = madeObject(receipt, found, expected, {
+      ordersByInitiate: true,
+      dropsMarks: false,
+    })
+    const { current, dropsMarks } = is
+    t.same({ etag: is.receipt.etag, current, dropsMarks }, made, name)
+  }
+})
+
+await t.test(
+  'where marks are known to be dropped, equal is ours',
+  async (t) => {
+    const store = { ordersByInitiate: true, dropsMarks: true }
+    const made = madeObject(untold, head({}), expected, store)
+    t.match(made, { receipt: { etag }, current: true, check: 'crc64' })
+  },
+)
