@@ -12,6 +12,7 @@ import {
   type Checkpoint,
 } from '../../lib/index.js'
 import { Deferred } from '../../lib/upload/run/deferred.js'
+import { appendingBy } from '../support/appending-by.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { settles } from '../support/leftovers.js'
@@ -19,22 +20,6 @@ import { wrapStore } from '../support/small-store.js'
 import { key, part, smallUploads, until } from '../support/small-upload.js'
 
 const test = besideEachOther(t)
-
-/** The same checkpoint, with something done instead of its appends. */
-function appendingBy(
-  checkpoint: Checkpoint,
-  append: Checkpoint['append'],
-  close = () => checkpoint.close(),
-): Checkpoint {
-  return {
-    name: checkpoint.name,
-    open: () => checkpoint.open(),
-    append,
-    setAside: () => checkpoint.setAside(),
-    remove: () => checkpoint.remove(),
-    close,
-  }
-}
 
 test('work that outlives a suspension writes nothing', async (t) => {
   const dev = await smallUploads(t)

@@ -69,22 +69,24 @@ await t.test('no failure of a file is resumable', async (t) => {
 })
 
 await t.test('what is refused for certain is aborted', async (t) => {
-  const dev = await smallUploads(t)
-  await dev.run(bytes)
-  const forbid = {
-    checkpoint: false as const,
-    object: { forbidOverwrite: true },
+  for (const denied of [['HeadObject'], ['HeadObject', 'ListParts']]) {
+    const dev = await smallUploads(t)
+    await dev.run(bytes)
+    const forbid = {
+      checkpoint: false as const,
+      object: { forbidOverwrite: true },
+    }
+    dev.server.setFault(({ operation }) =>
+      denied.includes(operation)
+        ? { kind: 'status', status: 403, code: 'AccessDenied' }
+        : undefined,
+    )
+    t.match(await dev.fail(bytes, forbid), {
+      code: 'PAWL_ALREADY_EXISTS',
+      resumable: false,
+    })
+    t.same(dev.server.openUploads(), [], denied.join())
   }
-  dev.server.setFault(({ operation }) =>
-    operation === 'HeadObject'
-      ? { kind: 'status', status: 403, code: 'AccessDenied' }
-      : undefined,
-  )
-  t.match(await dev.fail(bytes, forbid), {
-    code: 'PAWL_ALREADY_EXISTS',
-    resumable: false,
-  })
-  t.same(dev.server.openUploads(), [])
 })
 
 await t.test('so it is where its parts may not be listed', async (t) => {

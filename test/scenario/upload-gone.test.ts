@@ -1,9 +1,13 @@
 /** Uploads that the server no longer has, whenever that comes out. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
+import { memoryCheckpoint, uploadFile } from '../../lib/index.js'
+import { appendingBy } from '../support/appending-by.js'
 import { noise } from '../support/dev-store.js'
 import { first, mustBe, suspendAfter } from '../support/lost-answers.js'
-import { part, smallUploads } from '../support/small-upload.js'
+import { key, part, smallUploads } from '../support/small-upload.js'
 
 await t.test('NoSuchUpload at every stage', async (t) => {
   const gone: Fault = { kind: 'status', status: 404, code: 'NoSuchUpload' }
@@ -134,5 +138,31 @@ await t.test(
     dev.server.setFault(undefined)
     await upload.discard()
     t.notOk(dev.logExists())
+  },
+)
+
+await t.test(
+  'a file does not begin anew where the log could not be told that its upload is gone',
+  async (t) => {
+    const dev = await smallUploads(t)
+    const path = join(dev.directory, 'source')
+    await writeFile(path, noise(4 * part))
+    const memory = memoryCheckpoint()
+    const checkpoint = appendingBy(memory, async (bytes) => {
+      const isVoid = Buffer.from(bytes).includes(' void ')
+      if (isVoid) throw new Error('no space')
+      return memory.append(bytes)
+    })
+    dev.server.setFault(({ operation, partNumber }) =>
+      operation === 'UploadPart' && partNumber === 3
+        ? { kind: 'status', status: 404, code: 'NoSuchUpload' }
+        : undefined,
+    )
+    const options = { store: dev.small, key, checkpoint, partSize: part }
+    await t.rejects(
+      uploadFile(path, { ...options, multipartThreshold: 0, concurrency: 1 }),
+      { message: 'no space' },
+    )
+    t.equal(dev.seen('CreateMultipartUpload').length, 1)
   },
 )

@@ -176,10 +176,9 @@ class Completing {
       return this.#findGone(error, found, is)
     }
     const isOthers = kind === 'exists' && is === 'other' && isObject(found)
-    // With its parts still there, or another's object, it was refused.
-    const isRefused =
-      isOthers || (kind === 'exists' && typeof listed === 'object')
-    if (isRefused && !this.#isUnsure) this.#input.upload.isCompleting = false
+    // No earlier answer leaves it open: it was refused, whatever may be looked at.
+    const isRefused = kind === 'exists' && !this.#isUnsure
+    if (isRefused) this.#input.upload.isCompleting = false
     if (isOthers) throw this.#described(error)
     // The object is not seen to be another's, nor our Complete known to have failed.
     const isOpen =

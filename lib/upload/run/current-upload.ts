@@ -179,8 +179,7 @@ export class CurrentUpload {
     closed?: 'object',
     { canBeginAnew = true } = {},
   ): Promise<void> {
-    if (canBeginAnew) this.#over = reason
-    const closing = this.#close(reason, closed)
+    const closing = this.#close(reason, closed, { isOver: canBeginAnew })
     this.#id = closing.then(() => Promise.reject(failure))
     this.#id.catch(() => undefined)
     await closing
@@ -195,12 +194,17 @@ export class CurrentUpload {
   async #close(
     reason: RestartReason,
     closed: 'object' | undefined,
+    { isOver = false } = {},
   ): Promise<void> {
     const uploadId = this.#known
     this.#startOver()
+    if (uploadId !== undefined) {
+      await this.#context.log.append(...givenUp(uploadId, reason, closed))
+    }
+    // A log that does not say so is the run's failure, and ends it.
+    if (isOver) this.#over = reason
     if (uploadId === undefined) return
-    const { log, emit } = this.#context
-    await log.append(...givenUp(uploadId, reason, closed))
+    const { emit } = this.#context
     emit('restarted', { reason })
     await closeOldUploads(this.#context)
   }
@@ -278,17 +282,25 @@ export class CurrentUpload {
 
   /** The server has no such upload, and no other can be begun: the run's failure. */
   async lose(uploadId: string, cause: unknown): Promise<UploadError> {
-    this.#over = 'upload-gone'
     // After a conflict it may well be there.
-    await this.#voidGone(uploadId, kindOf(cause) === 'no-upload')
+    await this.#voidGone(uploadId, {
+      isGone: kindOf(cause) === 'no-upload',
+      isOver: true,
+    })
     const { key } = this.#context.settings
     const answer = cause instanceof StoreError ? answerOf(cause) : { cause }
     return uploadGone({ ...answer, key, uploadId })
   }
 
   /** The server's word that it is gone is not the last: it is aborted as well. */
-  async #voidGone(uploadId: string, isGone = true): Promise<void> {
-    await this.#context.log.append(...givenUp(uploadId, 'upload-gone'))
+  async #voidGone(
+    uploadId: string,
+    { isGone = true, isOver = false } = {},
+  ): Promise<void> {
+    const reason = 'upload-gone'
+    await this.#context.log.append(...givenUp(uploadId, reason))
+    // As above.
+    if (isOver) this.#over = reason
     const seenGone = isGone ? uploadId : undefined
     await closeOldUploads(this.#context, seenGone)
   }

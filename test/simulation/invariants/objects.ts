@@ -5,7 +5,12 @@ import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
 import { isOneOf, runOf, type Check } from './check.js'
 import { namesComplete } from './log.js'
-import { isChangedUnseen, isDamagedUnseen, isMixedUnseen } from './unseen.js'
+import {
+  isChangedUnseen,
+  isDamagedUnseen,
+  isMixedUnseen,
+  isReplayed,
+} from './unseen.js'
 
 /** When a Complete is about to be sent. */
 export const onComplete: readonly Check<[Run, CompleteUploadRequest]>[] = [
@@ -106,6 +111,7 @@ export const ofObjectsAtTheEnd: readonly Check<[]>[] = [
             !isLateVersion(scene, object, run) &&
             !isDamagedUnseen(scene, run, false) &&
             !isMixedUnseen(scene, object, run) &&
+            !isReplayed(scene, run, object) &&
             !isChangedUnseen(scene, object),
         )
         if (broken !== undefined) return `the object of ${uploadId} has changed`

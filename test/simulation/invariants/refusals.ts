@@ -7,6 +7,7 @@ import type { StoredObject } from '../store/truth.js'
 import {
   diskTroubles,
   failureOf,
+  isCrc,
   isOneOf,
   logChanges,
   runOf,
@@ -124,15 +125,46 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   )
   // What is not as it was sent, by an answer, was told of as that.
   const isDamaged = failureOf(maker.outcome).completed === true
-  if (isTold || isDamaged || hasForgotten(scene, run, maker, top)) {
-    return undefined
-  }
+  if (isTold || isDamaged || isGivenUp(run, top)) return undefined
+  if (isBare(scene, run, top)) return undefined
+  if (hasForgotten(scene, run, maker, top)) return undefined
   return `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
 }
 
 /** Nothing is left to do for the next run. */
 function isOver(log: LogState | undefined): boolean {
   return log === undefined || (log.put ?? log.upload)?.isTold === true
+}
+
+/**
+ * The server took no mark, and nothing shows the object's bytes. The rule: size
+ * alone is never proof.
+ */
+function isBare(
+  { truth }: Scene,
+  { plan }: Run,
+  { mark }: StoredObject,
+): boolean {
+  const { digest, etags } = truth.traits
+  const isCompared = isCrc(digest) || (etags === 'md5' && plan.verify !== false)
+  return mark === undefined && !isCompared
+}
+
+/**
+ * The failure names the upload, which an earlier run has given up. The rule: what
+ * is void is not claimed, whatever a Complete that was under way makes of it.
+ */
+function isGivenUp(
+  { startLog, uploadIdTold }: Run,
+  { upload }: StoredObject,
+): boolean {
+  const logged = startLog?.upload
+  return (
+    logged !== undefined &&
+    logged.voided !== undefined &&
+    logged.uploadId === upload?.id &&
+    logged.uploadId === uploadIdTold
+  )
 }
 
 /** The log that this run began with knows nothing of the object, and need not. */

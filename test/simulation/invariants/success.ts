@@ -13,7 +13,12 @@ import {
   toldBefore,
   type Check,
 } from './check.js'
-import { isChangedUnseen, isDamagedUnseen, isMixedUnseen } from './unseen.js'
+import {
+  isChangedUnseen,
+  isDamagedUnseen,
+  isMixedUnseen,
+  isReplayed,
+} from './unseen.js'
 
 export const ofSuccess: readonly Check<[Run]>[] = [
   {
@@ -40,6 +45,7 @@ export const ofSuccess: readonly Check<[Run]>[] = [
       return isShown ||
         mayNotLook ||
         isEqualOfOthers(scene, run, result) ||
+        isTwin(scene, run, result) ||
         isRewritten(scene, run, result)
         ? undefined
         : 'its object was never on top of the key'
@@ -108,20 +114,6 @@ function successIsTrue(
   return ofBytes.length === 0
     ? `${run.actor.name} resolves, and its upload has made an object of other bytes`
     : `${run.actor.name} resolves with options ${ofBytes[0]?.options}, it asked for ${run.options}`
-}
-
-/**
- * Another run has completed the same upload, with as many parts of other bytes, and
- * the store answers our Complete with that. It shows where digests are compared.
- */
-function isReplayed(
-  { truth }: Scene,
-  { plan, number }: Run,
-  { by }: StoredObject,
-): boolean {
-  const { completeAgain, digest, etags } = truth.traits
-  const isCompared = plan.verify !== false && (isCrc(digest) || etags === 'md5')
-  return completeAgain === 'replayed' && by.run !== number && !isCompared
 }
 
 /**
@@ -208,6 +200,26 @@ function isEqualOfOthers(
         object.etag === etag &&
         isOneOf(object.bytes, run.sources),
     )
+  )
+}
+
+/**
+ * Another's object is on top that has the very ETag of the answer, and no mark. The
+ * rule: what a HEAD shows so after a Complete that was answered is ours, and the
+ * store drops marks.
+ */
+function isTwin(
+  { truth }: Scene,
+  { number, sources }: Run,
+  { etag }: UploadResult,
+): boolean {
+  return truth.objects.some(
+    (object) =>
+      object.by.run !== number &&
+      object.isShown &&
+      object.mark === undefined &&
+      object.etag === etag &&
+      isOneOf(object.bytes, sources),
   )
 }
 

@@ -5,7 +5,7 @@
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
 import type { StoredObject } from '../store/truth.js'
-import { isOneOf } from './check.js'
+import { isCrc, isOneOf } from './check.js'
 import { namesComplete } from './log.js'
 
 /** Bytes were damaged on their way where nothing that was asked could show it. */
@@ -33,15 +33,16 @@ export function isMixedUnseen(
   { sources, number: run }: Run,
 ): boolean {
   if (truth.traits.comparesEtags || upload === undefined) return false
+  const sent = truth.partsSent.filter(({ uploadId }) => uploadId === upload.id)
+  // One of another run may be the last of its source, and shorter.
+  const partSize = Math.max(...sent.map(({ bytes }) => bytes.length))
   return sources.some((source) => {
-    let offset = 0
     for (const [number, { bytes, at }] of parts) {
-      const own = source.subarray(offset, offset + bytes.length)
-      offset += bytes.length
+      const own = source.subarray((number - 1) * partSize, number * partSize)
       const isOwn = isOneOf(bytes, [own])
       if (!isOwn && at < heard.knownAt(run, upload.id, number)) return false
     }
-    return offset >= source.length
+    return parts.size * partSize >= source.length
   })
 }
 
@@ -77,4 +78,18 @@ export function isChangedUnseen(
       truth.traits.headLag > 0
     )
   })
+}
+
+/**
+ * Another run has completed the same upload, with as many parts of other bytes, and
+ * the store answers our Complete with that. It shows where digests are compared.
+ */
+export function isReplayed(
+  { truth }: Scene,
+  { plan, number }: Run,
+  { by }: StoredObject,
+): boolean {
+  const { completeAgain, digest, etags } = truth.traits
+  const isCompared = plan.verify !== false && (isCrc(digest) || etags === 'md5')
+  return completeAgain === 'replayed' && by.run !== number && !isCompared
 }

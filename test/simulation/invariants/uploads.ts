@@ -1,4 +1,5 @@
 /** What must be true of uploads that are open, and of what becomes of them. */
+import { UploadError } from '../../../lib/errors.js'
 import { logPath } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
@@ -99,12 +100,17 @@ function leftBehind(scene: Scene): string | undefined {
       return `${id} of ${by.name} is open, and no log names it`
     }
     // Its Complete may still come to something, or it could not be aborted.
-    const isTold = run.uploadIdTold === id
+    // The caller's own error is handed back as it is, and cannot name it.
+    const isTold = run.uploadIdTold === id || hasCallersError(run)
     const isExcused =
       heard.abortsFailed.has(id) || (heard.completesUnsure.has(id) && isTold)
     if (!isExcused) return `${id} of ${by.name} is open, and it had no log`
   }
   return undefined
+}
+
+function hasCallersError({ outcome }: Run): boolean {
+  return outcome?.kind === 'failure' && !(outcome.error instanceof UploadError)
 }
 
 function sentAgain(scene: Scene, run: Run): string | undefined {
