@@ -65,14 +65,14 @@ export const simulationMutants = [
   },
   {
     name: 'where the store ignores the condition nobody looks before Complete',
-    find: 'if (settings.object.forbidOverwrite === true) await this.#mustNotExist()',
-    replace: '',
+    find: 'const made = await this.#mustNotExist()',
+    replace: 'const made = undefined',
     profile: 'ceph',
   },
   {
     name: 'an object that another has superseded is not told',
-    find: "mayBeSuperseded && there !== 'unknown' ? there === 'ours' : undefined,",
-    replace: 'undefined,',
+    find: "current: isKnown ? there === 'ours' : undefined,",
+    replace: 'current: undefined,',
     profile: 's3',
   },
   {
