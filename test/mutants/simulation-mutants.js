@@ -89,7 +89,7 @@ export const simulationMutants = [
   },
   {
     name: 'that an earlier run has sent a Complete is forgotten',
-    find: 'this.#isOpen = input.wasSent\n',
+    find: 'this.#isOpen = input.sentBefore !== undefined\n',
     replace: 'this.#isOpen = false\n',
     profile: 'like-md5',
   },
