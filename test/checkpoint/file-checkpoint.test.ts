@@ -411,6 +411,7 @@ await t.test('a file in place of the log is not removed for it', async (t) => {
   writeFileSync(path, 'another')
   t.equal(await checkpoint.remove(), false)
   t.equal(readFileSync(path, 'utf8'), 'another')
+  await checkpoint.close()
 })
 
 await t.test(

@@ -42,8 +42,8 @@ export const mutants = [
   },
   {
     name: 'an object that is not what was sent is a success',
-    find: "if (objectCheck === 'wrong') {",
-    replace: "if (objectCheck === 'never') {",
+    find: "if (check !== 'wrong') return { receipt, check, current }",
+    replace: "if (check !== 'never') return { receipt, check, current }",
     near: ['test/scenario/wrong-receipts.test.ts'],
   },
   {

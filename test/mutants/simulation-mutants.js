@@ -65,14 +65,14 @@ export const simulationMutants = [
   },
   {
     name: 'where the store ignores the condition nobody looks before Complete',
-    find: 'if (settings.object.forbidOverwrite === true) await this.#mustNotExist()',
-    replace: '',
+    find: 'const made = await this.#mustNotExist()',
+    replace: 'const made = undefined',
     profile: 'ceph',
   },
   {
     name: 'an object that another has superseded is not told',
-    find: "mayBeSuperseded && there !== 'unknown' ? there === 'ours' : undefined,",
-    replace: 'undefined,',
+    find: "current: isKnown ? there === 'ours' : undefined,",
+    replace: 'current: undefined,',
     profile: 's3',
   },
   {
@@ -89,7 +89,7 @@ export const simulationMutants = [
   },
   {
     name: 'that an earlier run has sent a Complete is forgotten',
-    find: 'this.#isOpen = input.wasSent\n',
+    find: 'this.#isOpen = input.sentBefore !== undefined\n',
     replace: 'this.#isOpen = false\n',
     profile: 'like-md5',
   },

@@ -68,7 +68,7 @@ await t.test('views are never more than 32 MiB', async (t) => {
 })
 
 const [fileSize, partSize] = sized({
-  fast: [512 * MiB, 256 * MiB],
+  fast: [256 * MiB, 128 * MiB],
   more: [2 * GiB, GiB],
   // Takes ten minutes.
   long: [100 * GiB, 5 * GiB],

@@ -41,7 +41,7 @@ export async function listAllParts(
   }
 }
 
-/** Other refusals, of a wrong secret for example, are failures. */
+/** ListParts is forbidden to this caller, or unknown to the store. A wrong secret is a failure. */
 function mayNotList(error: unknown): boolean {
   const kind = kindOf(error)
   if (kind === 'unsupported') return true

@@ -67,7 +67,7 @@ export function judgePart(
   if (record !== undefined && isSameKind(record, candidate) && !isProved) {
     if (sameEtag(record.etag, listed.etag)) return { do: 'send' }
   }
-  // Neither stands against people who choose the bytes.
+  // Neither CRC-64 nor MD5 stands against people who choose the bytes.
   if (isStrong(candidate.hash)) return { do: 'send' }
   const { etag, crc64 } = listed
   if (crc64 !== undefined) {

@@ -80,7 +80,7 @@ export async function endRivals(context: Means): Promise<void> {
         if (!(error instanceof UploadError)) throw error
         const by = await seenAsObject()
         if (by !== undefined) return by
-        // Not even its Complete can find it any more.
+        // NoSuchUpload: a Complete of it that is late finds nothing either.
         const left = await listAllParts(requests, settings, uploadId)
         if (left === 'gone') return 'gone'
         throw contended(uploadId, error, {

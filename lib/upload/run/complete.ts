@@ -87,7 +87,7 @@ class Completing {
   readonly #began: number
   /** The object may be there, whatever the next answer says. */
   #isOpen: boolean
-  /** One may take effect still, or has: an answer was lost, or says nothing. */
+  /** A Complete may take effect still, or has: its answer was lost, or says nothing. */
   #isUnsure: boolean
   /** Some Complete of this run was answered by the store. */
   #wasHeard = false
@@ -180,7 +180,7 @@ class Completing {
     const isRefused = kind === 'exists' && !this.#isUnsure
     if (isRefused) this.#input.upload.isCompleting = false
     if (isOthers) throw this.#described(error)
-    // Neither seen to be another's nor known not to have happened.
+    // The object is not seen to be another's, nor our Complete known to have failed.
     const isOpen =
       kind === 'exists' && this.#isUnsure && typeof listed !== 'object'
     if (isFinal(error) && !isOpen) return this.#believe(error)

@@ -144,7 +144,7 @@ export class CurrentUpload {
     }
   }
 
-  /** Of other bytes: no run could ever replace it, so the upload is given up. */
+  /** The stored part is of other bytes: no run could ever replace it, so the upload is given up. */
   async #findStored(
     part: TakenPart,
     uploadId: string,
@@ -185,7 +185,7 @@ export class CurrentUpload {
     await closing
   }
 
-  /** Another object took its place, and the log says so. */
+  /** A PutObject took the upload's place, and the log says so. */
   forget(): void {
     this.#known = undefined
     this.#id = undefined

@@ -262,7 +262,7 @@ async function quietly(
     return true
   } catch (error) {
     const isOurs = error instanceof UploadError || error instanceof StoreError
-    // A listener's: it is not the upload's failure.
+    // What a listener has thrown is not the upload's failure.
     if (!isOurs && !signal.aborted) {
       settings.environment.soon(() => {
         throw error

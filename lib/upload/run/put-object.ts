@@ -70,7 +70,7 @@ class Putting {
   readonly #content: PartContent
   /** The object may be there, whatever the next answer says. */
   #isOpen = false
-  /** Not only since an object is there. */
+  /** An answer was lost: the object may be ours, and not only because one is there. */
   #isUnsure = false
   /** What the PUTs of this run were answered with. */
   readonly #etags = new Set<string>()
@@ -234,7 +234,7 @@ class Putting {
         try {
           const put = { ...request, key, object, mark }
           const receipt = await store.putObject(put, call)
-          // Not what was sent, by its answer, it is put again; and is there.
+          // The answer tells of other bytes than were sent: it is there, and is put again.
           this.#isOpen = true
           this.#isUnsure = true
           this.#etags.add(bareEtag(receipt.etag))

@@ -8,6 +8,7 @@ import {
   ownSignal,
 } from '../../../lib/upload/calls/follow-signal.js'
 import { devStore, noise } from '../../support/dev-store.js'
+import { storeCall } from '../../support/store-call.js'
 import { uploadTo } from '../../support/stream-upload.js'
 
 /** A signal as another realm or a polyfill has it: of no class that Node knows. */
@@ -118,7 +119,7 @@ await t.test(
       cause: { message: 'enough' },
     })
     // A store may be called without any upload around it.
-    const call = { signal: asSignal(new OtherSignal()), timeouts: {} }
-    await t.resolves(store.listUploads({ prefix: 'x' }, call as never))
+    const call = { ...storeCall(), signal: asSignal(new OtherSignal()) }
+    await t.resolves(store.listUploads({ prefix: 'x' }, call))
   },
 )
