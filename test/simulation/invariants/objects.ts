@@ -55,12 +55,14 @@ export const onMade: readonly Check<
   {
     name: 'what must not be overwritten is not',
     says: 'With forbidOverwrite nothing of others is replaced that a look before Complete or PutObject has to show.',
-    of(scene, { by, isShown }, before) {
+    of(scene, { by, isShown, sentAt }, before) {
       const run = runOf(scene, by.run)
       if (!run?.plan.object.forbidOverwrite || before === undefined)
         return undefined
       // One of our own that no caller has heard of is the claim’s business.
       if (!isShown || before.by.run !== undefined) return undefined
+      // It was under way already: no later look can call it back.
+      if (sentAt <= before.at) return undefined
       // Who may not look leaves it to the server.
       if (scene.heard.wasDenied(by.run, 'headObject')) return undefined
       return before.at < mustHaveLookedAt(scene, run)

@@ -184,10 +184,11 @@ export class StoreModel implements Model {
     const what = `Complete of ${uploadId}`
     this.#around.completes(request, this.#process)
     heard.haveCompleted.add(this.#run)
+    const sentAt = world.now
     try {
       return await this.#exchange(
         { name: 'completeUpload', what, call, object: request.object },
-        (by) => truth.completeUpload(by, request),
+        (by) => truth.completeUpload(by, { ...request, sentAt }),
       )
     } catch (error) {
       if (!isCertain(error)) heard.completesUnsure.add(uploadId)

@@ -67,6 +67,8 @@ export interface StoredObject {
   readonly mark: string | undefined
   readonly etag: string
   readonly at: number
+  /** When the request that made it left. */
+  readonly sentAt: number
   readonly lastModified: number
   readonly versionId: string | undefined
   readonly by: Actor
@@ -282,11 +284,13 @@ export class StoreTruth {
       parts,
       object,
       crc64: expected,
+      sentAt = this.#world.now,
     }: {
       uploadId: string
       parts: readonly CompletedPart[]
       object: ObjectOptions
       crc64?: string | undefined
+      sentAt?: number
     },
   ): ObjectAnswer {
     const { traits } = this
@@ -328,6 +332,7 @@ export class StoreTruth {
       mark: upload.mark,
       etag: this.#objectEtag(bytes, named),
       at: this.#world.now,
+      sentAt,
       lastModified: traits.dates === 'initiate' ? upload.initiated : this.clock,
       versionId: this.#version(),
       by,
@@ -416,6 +421,7 @@ export class StoreTruth {
       mark,
       etag: this.#partEtag(bytes).replaceAll('"', ''),
       at: this.#world.now,
+      sentAt: this.#world.now,
       lastModified: this.clock,
       versionId: this.#version(),
       by,
