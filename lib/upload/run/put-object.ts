@@ -263,6 +263,8 @@ class Putting {
     try {
       return (await store.headObject(key, call)) ?? 'absent'
     } catch (error) {
+      // What has ended the run is no answer to this.
+      call.signal.throwIfAborted()
       if (isRefusedLook(error)) return 'refused'
       throw error
     }
