@@ -15,6 +15,7 @@
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
 import { combineCrc64 } from '../../dist/hash/crc64.js'
+import { multipartEtag } from '../../dist/upload/rules/proof.js'
 
 let crc64Table = {}
 const uploads = new Map()
@@ -238,7 +239,7 @@ function complete({ bucket, key, uploadId, upload }) {
   const isCrcKnown = parts.every(({ crc64 }) => crc64 !== undefined)
   const object = {
     size,
-    etag: `${etagOf(0)}-${parts.length}`,
+    etag: multipartEtag(parts.map(({ etag }) => etag)),
     crc64: isCrcKnown ? combineCrc64('crc64ecma', parts) : undefined,
   }
   objects.set(`/${bucket}/${key}`, object)
