@@ -280,6 +280,22 @@ test('a Complete that lands before the next run’s is that one’s success, unl
   })
 })
 
+test('one with other options that lands before the next run’s is not its success', async (t) => {
+  const dev = await smallUploads(t)
+  const land = await endUnderWay(dev, {})
+  const beforeComplete = async (): Promise<void> => {
+    await land()
+  }
+  const call = { object: { acl: 'private' as const } }
+  t.match(await dev.fail(bytes, { ...call, beforeComplete }), {
+    code: 'PAWL_UPLOAD_GONE',
+    transient: true,
+  })
+  await dev.run(bytes, call)
+  await mustBe(t, dev, bytes)
+  t.equal(dev.seen('CreateMultipartUpload').length, 2)
+})
+
 test('an upload that was completed in two sizes is known by each', async (t) => {
   const dev = await smallUploads(t)
   const store = wrapStore(dev.small)

@@ -164,9 +164,12 @@ class Completing {
     if (this.#isOpen && kind !== 'exists') this.#isUnsure = true
     if (!this.#isOpen) return this.#believe(error)
     const { found, is } = await this.#look()
-    if (isObject(found) && is === 'ours') return found
+    const isFirst = kind === 'no-upload' && this.#trial.effort.attempts === 1
+    // An earlier run's Complete has made it, with another ACL perhaps.
+    const isEarlier = isFirst && this.#input.sentBefore === 'otherwise'
+    if (isObject(found) && is === 'ours' && !isEarlier) return found
     // Some servers list completed uploads: the first answer says that it is gone.
-    if (kind === 'no-upload' && this.#trial.effort.attempts === 1) {
+    if (isFirst) {
       if (isObject(found) && is === 'equal') return found
       throw await this.#refused(error)
     }

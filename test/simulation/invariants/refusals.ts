@@ -191,7 +191,13 @@ function hasForgotten(
     ({ plan: { discards }, ending }) => discards || ending?.how === 'discard',
   )
   // Killed when its log was gone or said so already, it can only have succeeded.
-  const hasSucceeded = maker.outcome?.kind === 'killed' && isOver(maker.leftLog)
+  const hasSucceeded = between.some(
+    ({ outcome, leftLog, plan: { log }, process: { machine } }) =>
+      log &&
+      machine === run.process.machine &&
+      outcome?.kind === 'killed' &&
+      isOver(leftLog),
+  )
   return (
     isDiscarded ||
     hasSucceeded ||

@@ -161,8 +161,10 @@ function resultIsTrue(
   }
   const { digest } = scene.truth.traits
   const hasCrc = isCrc(digest)
-  // Where nobody compares it, the server's word is all there is.
-  const isCompared = run.plan.verify === undefined
+  // Where nobody compares it, the server's word is all there is; nor can it be
+  // looked at behind another's, with a part that was adopted without its own.
+  const isReplaced = result.current === false && partsReused > 0
+  const isCompared = run.plan.verify === undefined && !isReplaced
   if (crc64 !== undefined && hasCrc && isCompared) {
     const said = scene.truth.crcOf(object)
     if (said !== crc64) return `CRC-64 ${crc64}, the object's is ${said}`
