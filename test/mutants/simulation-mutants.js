@@ -41,8 +41,9 @@ export const simulationMutants = [
   },
   {
     name: 'Complete is repeated without a look',
-    find: "const { found, is } = await this.#look()\n    if (isObject(found) && is === 'ours') return found\n    // Some",
-    replace: "const found = 'absent'\n    const is = 'other'\n    // Some",
+    find: 'const { found, is } = await this.#look()\n    const isFirst',
+    replace:
+      "const found = 'absent'\n    const is = 'other'\n    const isFirst",
     profile: 'oss',
   },
   {

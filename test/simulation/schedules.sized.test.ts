@@ -3,7 +3,7 @@ import t from 'tap'
 import { sized } from '../support/tier.js'
 import { playAll } from './campaign.js'
 
-const schedules = sized({ fast: 1000, more: 10_000, long: 200_000 })
+const schedules = sized({ fast: 1000, more: 20_000, long: 200_000 })
 
 await t.test(`${schedules} schedules hold`, async (t) => {
   let played = 0
