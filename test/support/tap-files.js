@@ -8,6 +8,8 @@
 import t from 'tap'
 import { compiledTest } from './compiled.js'
 
+/** tap may use module.register(), which Node 26 complains of. */
+const flags = ['--enable-source-maps', '--disable-warning=DEP0205']
 const { jobs, seconds, files } = JSON.parse(process.argv[2])
 
 t.setTimeout(0)
@@ -15,7 +17,7 @@ t.jobs = jobs
 for (const file of files) {
   void t.spawn(
     process.execPath,
-    ['--enable-source-maps', compiledTest(file)],
+    [...flags, compiledTest(file)],
     {
       // Its place in this file says nothing.
       at: null,
