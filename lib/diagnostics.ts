@@ -15,7 +15,7 @@
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
 import { performance } from 'node:perf_hooks'
 import { debuglog } from 'node:util'
-import { isError } from './realm.js'
+import { isError, systemCode } from './realm.js'
 import { UploadError } from './errors.js'
 
 const log = debuglog('pawl')
@@ -103,8 +103,8 @@ export function failureText(error: unknown): string {
     return `${error.code}: ${oneLine(error.message)}`
   }
   if (!isError(error)) return typeof error
-  const code = 'code' in error ? error.code : undefined
-  return typeof code === 'string' ? `${error.name} ${code}` : error.name
+  const code = systemCode(error)
+  return code === '' ? error.name : `${error.name} ${code}`
 }
 
 /** Line ends and other control characters, spelled out. */

@@ -1,6 +1,9 @@
 /** Options that nobody reads are refused: a name misspelt would be taken in silence. */
 import { invalidOption } from './errors.js'
 
+/** All names of a type of options: one that is missing does not compile. */
+export type NamesOf<Options> = Record<keyof Options, true>
+
 export interface KnownOptions {
   /** Whose options they are, such as `ossStore`. */
   readonly of: string

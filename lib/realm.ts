@@ -23,6 +23,11 @@ export function systemCode(error: unknown): string {
   return typeof code === 'string' ? code : ''
 }
 
+/** Why a call failed: the system's own code, or what was thrown as text. */
+export function reasonOf(error: unknown): string {
+  return systemCode(error) || String(error)
+}
+
 /** What an error says of itself; anything else that was thrown, as text. */
 export function messageOf(thrown: unknown): string {
   return isError(thrown) ? thrown.message : String(thrown)

@@ -2,7 +2,7 @@
  * What to do about a failure, in a sentence or two. What the server or the
  * system said decides, where it said something; else the code does. Pure.
  */
-import { isError } from '../realm.js'
+import { isError, systemCode } from '../realm.js'
 import type { ErrorCode, UploadError } from '../index.js'
 
 /** By the server's own code. */
@@ -113,8 +113,4 @@ export function adviceFor(error: UploadError): string | undefined {
 /** What it came from, and what that came from. */
 function causesOf({ cause }: Error): Error[] {
   return isError(cause) ? [cause, ...causesOf(cause)] : []
-}
-
-function systemCode(error: Error): string {
-  return 'code' in error ? String(error.code) : ''
 }

@@ -4,12 +4,13 @@
  */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { reasonOf } from '../realm.js'
 import { UploadError } from '../index.js'
 import type { Service } from './foreign-flags.js'
 import type { Environment } from './state-directory.js'
 
 /** In base64. */
-export const customerKeyVariable = 'PAWL_CUSTOMER_KEY'
+const customerKeyVariable = 'PAWL_CUSTOMER_KEY'
 
 /** AES-256. */
 const keyBytes = 32
@@ -52,8 +53,8 @@ function decoded(bytes: Buffer): Buffer | undefined {
 
 async function read(path: string): Promise<Buffer> {
   return readFile(path).catch((cause: unknown) => {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : cause
-    return refuse(`--customer-key: ${path} cannot be read: ${String(code)}`)
+    const why = reasonOf(cause)
+    return refuse(`--customer-key: ${path} cannot be read: ${why}`)
   })
 }
 

@@ -4,8 +4,8 @@
  */
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { systemCode } from '../realm.js'
 import { UploadError } from '../index.js'
+import { unreadable } from '../job/walk.js'
 import { plainText } from './plain-text.js'
 
 export interface FileSend {
@@ -71,11 +71,7 @@ function mustBeFolder(
 /** Rejects for anything but a regular file. */
 async function sizeOf(path: string): Promise<number> {
   const stats = await stat(path).catch((cause: unknown) => {
-    const code = systemCode(cause) || String(cause)
-    const why = code === 'ENOENT' ? 'there is no such file' : code
-    throw new UploadError('PAWL_SOURCE_IO', `${plainText(path)}: ${why}`, {
-      cause,
-    })
+    throw unreadable(plainText(path), cause)
   })
   if (stats.isFile()) return stats.size
   if (stats.isDirectory()) {

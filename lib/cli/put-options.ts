@@ -267,20 +267,18 @@ function objectOf(flags: PutFlags): ObjectOptions {
 }
 
 /** Flags that say more of another one. */
-const companions = {
-  encryption: ['encryptionKeyId', 'dataEncryption'],
-  callbackUrl: [
-    'callbackBody',
-    'callbackBodyType',
-    'callbackHost',
-    'callbackVar',
+const companions = [
+  ['encryption', ['encryptionKeyId', 'dataEncryption']],
+  [
+    'callbackUrl',
+    ['callbackBody', 'callbackBodyType', 'callbackHost', 'callbackVar'],
   ],
-} as const
+] as const
 
 /** Alone they would be dropped, as if they had been obeyed. */
 function mustGoWith(flags: PutFlags): void {
-  for (const name of ['encryption', 'callbackUrl'] as const) {
-    const alone = companions[name].find((one) => flags[one] !== undefined)
+  for (const [name, others] of companions) {
+    const alone = others.find((one) => flags[one] !== undefined)
     if (flags[name] === undefined && alone !== undefined) {
       throw new UploadError(
         'PAWL_INVALID_OPTION',

@@ -7,7 +7,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { EnvHttpProxyAgent, type Dispatcher } from 'undici'
-import { systemCode } from '../realm.js'
+import { reasonOf } from '../realm.js'
 import { UploadError } from '../index.js'
 import type { Environment } from './state-directory.js'
 
@@ -80,8 +80,8 @@ function proxyUrl(text: string, from: string): string {
 
 async function certificates(path: string): Promise<string> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    const code = systemCode(cause) || String(cause)
-    return refuse(`the file of authorities ${path} cannot be read: ${code}`)
+    const why = reasonOf(cause)
+    return refuse(`the file of authorities ${path} cannot be read: ${why}`)
   })
   if (text.includes('-----BEGIN CERTIFICATE-----')) return text
   return refuse(`${path} holds no certificate in PEM form`)

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { checkKnownOptions } from '../known-options.js'
+import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { isError, systemCode } from '../realm.js'
 import { UploadError } from '../errors.js'
 import { askProcess } from './credential-process.js'
@@ -19,7 +19,7 @@ import type {
 import { findAlibaba } from './find-alibaba.js'
 import { findAws } from './find-aws.js'
 
-const names: Record<keyof DefaultCredentialsOptions, true> = {
+const names: NamesOf<DefaultCredentialsOptions> = {
   credentialProcess: true,
   environment: true,
   home: true,

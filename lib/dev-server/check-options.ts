@@ -1,5 +1,5 @@
 import { invalidOption } from '../errors.js'
-import { checkKnownOptions } from '../known-options.js'
+import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { isLoopback } from './loopback.js'
 import type { DevServerCredentials, DevServerOptions } from './options.js'
 
@@ -16,7 +16,7 @@ export function isPublicKey({
   return accessKeySecret === publicKey.accessKeySecret
 }
 
-const names: Record<keyof DevServerOptions, true> = {
+const names: NamesOf<DevServerOptions> = {
   allowRemote: true,
   buckets: true,
   bytesPerSecond: true,

@@ -6,7 +6,7 @@
 import { constants, type BigIntStats } from 'node:fs'
 import { access, lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemCode } from '../realm.js'
+import { reasonOf } from '../realm.js'
 import { UploadError } from '../errors.js'
 import { identityOf } from '../upload/source/file-identity.js'
 import type { Found, JobFile } from './job-file.js'
@@ -48,7 +48,7 @@ async function* walkFrom(
   options: WalkOptions,
 ): AsyncGenerator<Found> {
   const names = await readdir(path).catch((error: unknown) =>
-    failure(path, error),
+    unreadable(path, error),
   )
   if (names instanceof UploadError) {
     yield { path, error: names }
@@ -109,7 +109,7 @@ async function look(
   try {
     return await (followLinks ? stat : lstat)(path, { bigint: true })
   } catch (error) {
-    return failure(path, error)
+    return unreadable(path, error)
   }
 }
 
@@ -119,7 +119,7 @@ async function statOf(path: string): Promise<BigIntStats> {
     await access(path, constants.R_OK)
     return stats
   } catch (error) {
-    throw failure(path, error)
+    throw unreadable(path, error)
   }
 }
 
@@ -134,8 +134,9 @@ function isLog(name: string, all: ReadonlySet<string>): boolean {
   return source === '' || all.has(source)
 }
 
-function failure(path: string, cause: unknown): UploadError {
-  const code = systemCode(cause) || String(cause)
+/** Of a file to be sent that cannot be looked at. */
+export function unreadable(path: string, cause: unknown): UploadError {
+  const code = reasonOf(cause)
   const why = code === 'ENOENT' ? 'there is no such file' : code
   return new UploadError('PAWL_SOURCE_IO', `${path}: ${why}`, { cause })
 }

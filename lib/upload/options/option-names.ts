@@ -1,5 +1,9 @@
 /** Names of options that nobody reads are refused, before anything else happens. */
-import { checkKnownOptions, type KnownOptions } from '../../known-options.js'
+import {
+  checkKnownOptions,
+  type KnownOptions,
+  type NamesOf,
+} from '../../known-options.js'
 import type {
   CallbackOptions,
   EncryptionOptions,
@@ -13,9 +17,6 @@ import type {
   UploadOptions,
   UploadStreamOptions,
 } from './options.js'
-
-/** All names of a type of options: one that is missing here does not compile. */
-type NamesOf<Options> = Record<keyof Options, true>
 
 const common: NamesOf<UploadOptions> = {
   beforeComplete: true,
