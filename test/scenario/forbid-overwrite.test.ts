@@ -10,7 +10,12 @@ import { StoreError, uploadFile, type ObjectStore } from '../../lib/index.js'
 import { all, besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
-import { changed, first, mustBe } from '../support/lost-answers.js'
+import {
+  changed,
+  endUnheard as endUnheardWith,
+  first,
+  mustBe,
+} from '../support/lost-answers.js'
 import {
   key,
   part,
@@ -30,28 +35,8 @@ const bytes = noise(4 * part + 9)
 const short = noise(part - 1)
 const object = { forbidOverwrite: true }
 
-/** Ends a run when what makes its object has taken effect, unheard. */
-async function endUnheard(
-  dev: SmallUploads,
-  source: Buffer,
-  options: Options = {},
-): Promise<void> {
-  const isEnd = (operation: string): boolean =>
-    operation === 'PutObject' || operation === 'CompleteMultipartUpload'
-  dev.server.setFault(({ operation }) =>
-    isEnd(operation) ? { kind: 'silence', apply: true } : undefined,
-  )
-  const upload = dev.upload({ object, ...options })
-  const sending = send(upload, source).catch(() => undefined)
-  await until(() =>
-    dev.server.requests.some(
-      ({ operation, applied }) => isEnd(operation) && applied,
-    ),
-  )
-  upload.destroy()
-  await sending
-  dev.server.setFault(undefined)
-}
+const endUnheard = (dev: SmallUploads, source: Buffer, options: Options = {}) =>
+  endUnheardWith(dev, source, { object, ...options })
 
 /** What was asked from a request on, but for looks. */
 function sentSince(dev: SmallUploads, index: number): string[] {

@@ -17,6 +17,7 @@ import { noise } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
 import {
   changed,
+  endUnheard,
   first,
   mustBe,
   suspendAfter,
@@ -37,29 +38,6 @@ const bytes = noise(6 * part + 9)
 const timeout = { complete: 1500 }
 const balancer = new StoreError('504', { kind: 'server', status: 504 })
 
-/** Ends a run when what it has sent last has taken effect, unheard. */
-async function endUnheard(
-  dev: SmallUploads,
-  source: Buffer,
-  object: ObjectOptions,
-): Promise<void> {
-  const isEnd = (operation: string): boolean =>
-    operation === 'PutObject' || operation === 'CompleteMultipartUpload'
-  dev.server.setFault(({ operation }) =>
-    isEnd(operation) ? { kind: 'silence', apply: true } : undefined,
-  )
-  const upload = dev.upload({ object })
-  const sending = send(upload, source).catch(() => undefined)
-  await until(() =>
-    dev.server.requests.some(
-      ({ operation, applied }) => isEnd(operation) && applied,
-    ),
-  )
-  upload.destroy()
-  await sending
-  dev.server.setFault(undefined)
-}
-
 test('an object that was made with other options is not this call’s', async (t) => {
   const changes: [string, ObjectOptions, ObjectOptions][] = [
     ['content type', { contentType: 'a/b' }, { contentType: 'a/c' }],
@@ -72,7 +50,7 @@ test('an object that was made with other options is not this call’s', async (t
     await all([bytes, bytes.subarray(0, 10)], async (source) => {
       const isPut = source.length < part
       const dev = await smallUploads(t)
-      await endUnheard(dev, source, before)
+      await endUnheard(dev, source, { object: before })
       const since = dev.server.requests.length
       const upload = dev.upload({ object: now })
       const reasons: string[] = []
@@ -95,7 +73,7 @@ test('an object that was made with the same options is', async (t) => {
   const object = { acl: 'private', metadata: { a: '1' } } as const
   await all([bytes, bytes.subarray(0, 10)], async (source) => {
     const dev = await smallUploads(t)
-    await endUnheard(dev, source, object)
+    await endUnheard(dev, source, { object })
     const since = dev.server.requests.length
     await dev.run(source, { object })
     await mustBe(t, dev, source)

@@ -2,7 +2,7 @@
 import type { Test } from 'tap'
 import type { Fault, Operation } from '../../lib/dev-server/index.js'
 import type { ObjectStore, UploadStreamOptions } from '../../lib/index.js'
-import { key, send, type SmallUploads } from './small-upload.js'
+import { key, send, until, type SmallUploads } from './small-upload.js'
 import { storeCall } from './store-call.js'
 
 /** Time-outs that end quickly, and not before a busy machine has answered. */
@@ -34,6 +34,29 @@ export async function mustBe(
 ): Promise<void> {
   t.ok(bytes.equals(await dev.object(key)), name)
   t.notOk(dev.logExists(), 'the log is gone')
+}
+
+/** Ends a run when what makes its object has taken effect, unheard. */
+export async function endUnheard(
+  dev: SmallUploads,
+  source: Buffer,
+  options: Partial<UploadStreamOptions>,
+): Promise<void> {
+  const isEnd = (operation: string): boolean =>
+    operation === 'PutObject' || operation === 'CompleteMultipartUpload'
+  dev.server.setFault(({ operation }) =>
+    isEnd(operation) ? { kind: 'silence', apply: true } : undefined,
+  )
+  const upload = dev.upload(options)
+  const sending = send(upload, source).catch(() => undefined)
+  await until(() =>
+    dev.server.requests.some(
+      ({ operation, applied }) => isEnd(operation) && applied,
+    ),
+  )
+  upload.destroy()
+  await sending
+  dev.server.setFault(undefined)
 }
 
 /** Ways to lose the answer to a request that was carried out. */
