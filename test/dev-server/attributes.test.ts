@@ -5,14 +5,13 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   PutObjectCommand,
-  UploadPartCommand,
   type CompletedPart,
   type ObjectAttributes,
   type S3Client,
 } from '@aws-sdk/client-s3'
 import t from 'tap'
 import { s3Call } from './raw-s3.js'
-import { Bucket, s3Desk } from './s3-client.js'
+import { Bucket, s3Desk, sendPart } from './s3-client.js'
 
 const Key = 'joined'
 const pieces = ['first', 'second', 'third']
@@ -25,18 +24,8 @@ async function join(s3: S3Client, ChecksumAlgorithm?: 'SHA256' | 'CRC32') {
   const Parts: CompletedPart[] = []
   for (const [index, Body] of pieces.entries()) {
     const PartNumber = index === 2 ? 4 : index + 1
-    const { $metadata, ...part } = await s3.send(
-      new UploadPartCommand({
-        Bucket,
-        Key,
-        UploadId,
-        PartNumber,
-        Body,
-        ChecksumAlgorithm,
-      }),
-    )
-    t.equal($metadata.httpStatusCode, 200)
-    Parts.push({ PartNumber, ...part })
+    const upload = { Key, UploadId, ChecksumAlgorithm }
+    Parts.push(await sendPart(t, s3, { ...upload, PartNumber, Body }))
   }
   const done = await s3.send(
     new CompleteMultipartUploadCommand({

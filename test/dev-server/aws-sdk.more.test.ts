@@ -9,7 +9,6 @@ import {
   ListObjectsV2Command,
   ListPartsCommand,
   PutObjectCommand,
-  S3Client,
   UploadPartCommand,
   type CompletedPart,
   type CreateMultipartUploadCommandInput,
@@ -17,21 +16,10 @@ import {
 import { Agent } from 'node:http'
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { startDevServer, type DevServer } from '../../lib/dev-server/index.js'
+import { startDevServer } from '../../lib/dev-server/index.js'
+import { Bucket, clientOf as client, sendPart } from './s3-client.js'
 
-const Bucket = 'examplebucket'
 const partSize = 5 * 1024 * 1024
-
-function client(server: DevServer, options = {}): S3Client {
-  return new S3Client({
-    region: 'us-east-1',
-    endpoint: server.endpoint,
-    forcePathStyle: true,
-    credentials: { accessKeyId: 'dev', secretAccessKey: 'dev-secret' },
-    maxAttempts: 1,
-    ...options,
-  })
-}
 
 const hardKeys = [
   'plain',
@@ -166,18 +154,8 @@ for (const mode of modes) {
     const Parts: CompletedPart[] = []
     for (const [index, Body] of bytes.entries()) {
       const PartNumber = index + 1
-      const { $metadata, ...part } = await s3.send(
-        new UploadPartCommand({
-          Bucket,
-          Key,
-          UploadId,
-          PartNumber,
-          Body,
-          ChecksumAlgorithm,
-        }),
-      )
-      t.equal($metadata.httpStatusCode, 200)
-      Parts.push({ PartNumber, ...part })
+      const upload = { Key, UploadId, ChecksumAlgorithm }
+      Parts.push(await sendPart(t, s3, { ...upload, PartNumber, Body }))
     }
     const listed = await s3.send(
       new ListPartsCommand({ Bucket, Key, UploadId }),
