@@ -27,17 +27,14 @@ export async function discardUpload(
   checkpoint: Checkpoint,
 ): Promise<void> {
   let log: UploadLog | undefined
-  let hasAnswered = false
   const { signal } = new AbortController()
-  const requests = new Requests(settings, signal, () => undefined)
-  requests.onAnswer = () => {
-    settings.environment.facts.of(settings.store).hasAnswered = true
-    hasAnswered = true
-  }
+  const facts = settings.environment.facts.of(settings.store)
+  const requests = new Requests(settings, signal, () => undefined, facts)
   try {
     log = await UploadLog.open(checkpoint, settings)
     await discardLogged(settings, log, requests)
   } catch (error) {
+    const { hasAnswered } = requests
     tellKept(asError(error), settings, { log, hasAnswered })
     throw error
   } finally {

@@ -182,14 +182,11 @@ export function requestsFor(
 ): StoreQuestions {
   const environment = realUploadEnvironment
   const settings = readRequestSettings(options, environment)
-  const requests = new Requests(settings, signal, () => undefined)
-  let hasAnswered = false
-  requests.onAnswer = () => {
-    environment.facts.of(store).hasAnswered = true
-    hasAnswered = true
-  }
+  const facts = environment.facts.of(store)
+  const requests = new Requests(settings, signal, () => undefined, facts)
   const told = (thrown: unknown): Error => {
     const error = asError(thrown)
+    const { hasAnswered } = requests
     tellKept(error, { isResumable: false, environment, store }, { hasAnswered })
     return error
   }

@@ -23,6 +23,7 @@ import {
   StoreError,
   type StoreErrorKind,
 } from '../../store/store-error.js'
+import type { StoreFacts } from '../options/environment.js'
 import type { Emit } from '../options/events.js'
 import type { RequestSettings } from '../options/settings.js'
 
@@ -139,20 +140,33 @@ export class Requests {
   readonly #emit: Emit
   readonly #patience: Patience
   readonly #gate = new ProbeGate()
-  /** Hears of each answer that was understood. */
-  onAnswer: () => void = () => undefined
+  readonly #facts: Pick<StoreFacts, 'hasAnswered'> | undefined
+  #hasAnswered = false
   /** Hears when the server asks for less. */
   onThrottled: () => void = () => undefined
 
+  /** `facts`: what is known of the store, if anybody wants to know. */
   constructor(
     settings: RequestSettings & RequestOwner,
     signal: AbortSignal,
     emit: Emit,
+    facts?: Pick<StoreFacts, 'hasAnswered'>,
   ) {
+    this.#facts = facts
     this.#settings = settings
     this.#signal = signal
     this.#emit = emit
     this.#patience = new Patience(settings.retry, settings.environment)
+  }
+
+  /** An answer to one of these calls was understood. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered
+  }
+
+  #answered(): void {
+    this.#hasAnswered = true
+    if (this.#facts !== undefined) this.#facts.hasAnswered = true
   }
 
   /** Throws what has stopped the calls, if anything has: it is no answer to any. */
@@ -216,10 +230,10 @@ export class Requests {
       send: (send, attempt) => this.once(context, send, attempt),
       succeeded: () => {
         if (context.isStoring === true) patience.succeed()
-        this.onAnswer()
+        this.#answered()
       },
       failed: ({ kind, serverCode }) => {
-        if (serverCode !== undefined) this.onAnswer()
+        if (serverCode !== undefined) this.#answered()
         if (kind === 'throttled') this.onThrottled()
       },
       waits: (attempt, ms, error) => {

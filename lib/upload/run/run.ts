@@ -46,8 +46,7 @@ export class UploadRun {
   #checkpoint: Checkpoint | undefined
   #log: UploadLog | undefined
   #isSuspending = false
-  /** An answer of the store was understood. */
-  #hasAnswered = false
+  #requests: Requests | undefined
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** The object is complete, but its callback failed. */
@@ -89,7 +88,7 @@ export class UploadRun {
   /** Says of a failure, which need not end the run, what is kept. */
   told<Failure extends Error>(error: Failure): Failure {
     const log = this.#log
-    const hasAnswered = this.#hasAnswered
+    const hasAnswered = this.#requests?.hasAnswered === true
     tellKept(error, this.#options.settings, { log, hasAnswered })
     return error
   }
@@ -143,12 +142,9 @@ export class UploadRun {
     this.#log = log
     scope?.logOpened(log)
     const { emit } = this
-    const requests = new Requests(settings, signal, emit)
     const facts = settings.environment.facts.of(settings.store)
-    requests.onAnswer = () => {
-      facts.hasAnswered = true
-      this.#hasAnswered = true
-    }
+    const requests = new Requests(settings, signal, emit, facts)
+    this.#requests = requests
     const slots = new Slots(settings.concurrency)
     requests.onThrottled = () => slots.throttle()
     const plan = await prepare({ settings, log, requests, emit })
