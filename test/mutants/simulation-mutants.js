@@ -5,7 +5,7 @@
 export const simulationMutants = [
   {
     name: "an object with another's mark is ours",
-    find: 'if (mark !== undefined && found.mark === mark) {',
+    find: 'if (carriesMark(found, mark)) {',
     replace: 'if (mark !== undefined) {',
     profile: 'oss',
   },

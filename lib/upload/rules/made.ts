@@ -9,6 +9,7 @@
 import type { PartCheck } from '../../checkpoint/record.js'
 import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
 import {
+  carriesMark,
   checkObject,
   type ExpectedObject,
   type Found,
@@ -124,7 +125,7 @@ function sight(
     !isTold &&
     whose(found, expected, { dropsMarks: true }) === 'equal'
   if (isEither) return { receipt: told, there: 'unknown', dropsMarks }
-  if (mark === undefined || found.mark !== mark) {
+  if (!carriesMark(found, mark)) {
     return { receipt: told, there: 'replaced', dropsMarks }
   }
   const isSame =

@@ -114,6 +114,11 @@ export interface KnownStore {
   hasMd5Etags: boolean
 }
 
+/** Whether there is an object with this mark; one of no upload is nobody's. */
+export function carriesMark(found: Found, mark: string | undefined): boolean {
+  return typeof found === 'object' && mark !== undefined && found.mark === mark
+}
+
 export function whose(
   found: Found,
   expected: ExpectedObject,
@@ -124,7 +129,7 @@ export function whose(
   const verdict = checkObject(found, expected)
   if (verdict === 'wrong' || isOtherMaking(found, expected)) return 'other'
   const { mark } = expected
-  if (mark !== undefined && found.mark === mark) {
+  if (carriesMark(found, mark)) {
     return verdict === 'none' && !expected.isOnly ? 'other' : 'ours'
   }
   if (found.mark !== undefined) return 'other'
@@ -272,8 +277,7 @@ export function lostComplete(
   found: Found,
   { mark, parts }: UploadState,
 ): CompletingUploadRecord | undefined {
-  if (typeof found !== 'object' || mark === undefined) return undefined
-  if (found.mark !== mark) return undefined
+  if (typeof found !== 'object' || !carriesMark(found, mark)) return undefined
   const count = Number(/-([1-9][0-9]{0,4})$/.exec(bareEtag(found.etag))?.[1])
   const named = recordsOf(parts, count)
   if (named === undefined) return undefined

@@ -11,6 +11,7 @@ import { isRefusedLook, listAllParts, lookAt } from '../calls/look.js'
 import { Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { canBeOrphan, mayHaveOrphans } from '../rules/orphan.js'
+import { carriesMark } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import { contended } from './errors.js'
 import type { UploadLog } from './log.js'
@@ -57,8 +58,7 @@ export async function endRivals(context: Means): Promise<void> {
   for (const [uploadId, mark] of log.state.rivals) {
     const seenAsObject = async (): Promise<'object' | undefined> => {
       const found = await lookAt(requests, settings)
-      const isObject = typeof found === 'object' && mark !== undefined
-      return isObject && found.mark === mark ? 'object' : undefined
+      return carriesMark(found, mark) ? 'object' : undefined
     }
     const abort = () =>
       requests.send({ what: 'Abort', uploadId }, (call) =>

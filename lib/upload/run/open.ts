@@ -20,6 +20,7 @@ import {
   whyNotContinued,
 } from '../rules/plan.js'
 import {
+  carriesMark,
   expectedOf,
   type Found,
   lostComplete,
@@ -83,9 +84,9 @@ async function look(
   if (upload.done !== undefined) {
     return restart(preparation, upload, 'upload-gone', 'object')
   }
-  // With other parts, by another run: some servers list it all the same, and a part
+  // Completed, with other parts, by another run: some list it all the same, and a part
   // that was sent to it would break that object.
-  if (isCompleted(upload, found)) {
+  if (carriesMark(found, upload.mark)) {
     if (settings.object.forbidOverwrite === true) {
       throw alreadyThere(settings.key, upload)
     }
@@ -100,11 +101,6 @@ async function look(
     if (typeof listed === 'string') throw mayNotLook(settings.key, uploadId)
   }
   return list(preparation, upload)
-}
-
-/** An object with the upload's mark says that it was completed, by whomever. */
-function isCompleted({ mark }: UploadState, found: Found): boolean {
-  return typeof found === 'object' && mark !== undefined && found.mark === mark
 }
 
 /** What comes of the upload's own object, if that is what was found. */
@@ -243,7 +239,7 @@ async function mustNotExist(
   }
   // An earlier run's own PutObject: the bytes decide, when they are known.
   if (put !== undefined && put.completing?.mark === found.mark) return undefined
-  const isEarlier = found.mark !== undefined && found.mark === upload?.mark
+  const isEarlier = upload !== undefined && carriesMark(found, upload.mark)
   throw alreadyThere(settings.key, isEarlier ? upload : 'another')
 }
 
