@@ -194,8 +194,10 @@ test('part records wait for each other, and for no control record', async (t) =>
   for (const [name, hold, expected] of rows) {
     const memory = storeInMemory()
     const log = leasedLog()
-    const { remove: _, ...held } = log.take(hold)
-    const checkpoint: Checkpoint = { ...held, remove: async () => false }
+    const checkpoint: Checkpoint = {
+      ...log.take(hold),
+      remove: async () => false,
+    }
     await machine(memory.store).run(checkpoint)
     const types = log.appends.map(typesIn)
     const withParts = types.filter((all) => all.includes('part'))
