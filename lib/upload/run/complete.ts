@@ -141,6 +141,8 @@ class Completing {
     const { uploadId, parts, size, crc64 } = this.#input
     const { store, key, object } = this.#context.settings
     const request = { key, uploadId, parts, object, size, crc64 }
+    const made = await this.#mustHoldLog()
+    if (made !== undefined) return made
     this.#input.upload.isCompleting = true
     const receipt = await this.#trial.attempt((call) =>
       store.completeUpload(request, call),
@@ -152,6 +154,21 @@ class Completing {
     if (isObject(found) && is === 'ours') return { ...found, callbackFailed }
     if (saysStored(callbackFailed)) return receipt
     throw this.#unknown(callbackFailed, await this.#list())
+  }
+
+  /**
+   * A run that slept may have lost its log to another: then it sends nothing more.
+   * Who has it may have completed this very upload with these very parts.
+   */
+  async #mustHoldLog(): Promise<ObjectReceipt | undefined> {
+    try {
+      await this.#context.log.confirm()
+      return undefined
+    } catch (error) {
+      const seen = await this.#look().catch(() => undefined)
+      if (seen?.is === 'ours' && isObject(seen.found)) return seen.found
+      throw error
+    }
   }
 
   /** What became of a Complete that failed: the object, `again`, or an error. */

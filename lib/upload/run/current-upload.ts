@@ -301,7 +301,7 @@ export class CurrentUpload {
     await this.#context.log.append(...givenUp(uploadId, reason))
     // As above.
     if (isOver) this.#over = reason
-    const seenGone = isGone ? uploadId : undefined
+    const seenGone = isGone ? { seenGone: uploadId } : {}
     await closeOldUploads(this.#context, seenGone)
   }
 }
