@@ -139,6 +139,8 @@ export class CurrentUpload {
           throw failure
         }
         if (kindOf(error) !== 'no-upload') throw error
+        // What has ended the run may be the failure of another upload.
+        this.#context.signal.throwIfAborted()
         await this.#renew(uploadId, error)
       }
     }
