@@ -33,6 +33,7 @@ const allowed: Record<string, readonly string[]> = {
   ],
   credentials: ['store', 'errors', 'known-options', 'own-require'],
   job: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
+  lease: ['checkpoint', 'environment', 'errors', 'known-options'],
   index: ['upload', 'credentials', 'checkpoint', 'store', 'hash', 'errors'],
   /** The store is for `own-store` alone: see below. */
   'dev-server': ['errors', 'known-options', 'store'],
