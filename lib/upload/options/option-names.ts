@@ -107,6 +107,7 @@ const ofTimeout: NamesOf<TimeoutOptions> = {
 const events: NamesOf<Omit<UploadEvents, 'progress'>> = {
   initiated: true,
   left: true,
+  limit: true,
   part: true,
   restarted: true,
   resumed: true,

@@ -67,7 +67,10 @@ export interface UploadOptions {
   /**
    * Bytes of every part but the last. Default 8 MiB; an existing log's wins. 100
    * KiB to 5 GiB on OSS ("Multipart upload", limits), from 5 MiB on S3 ("Amazon S3
-   * multipart upload limits"). Raised to fit `size` into 10,000 parts.
+   * multipart upload limits"). Raised to fit `size` into 10,000 parts. Of a stream
+   * without it and without `size` parts are of 32 MiB from number 1,001 on, so that
+   * there is room for 289 GiB; not where the store wants parts of one size, nor
+   * where `memory` has no room for two of them.
    */
   partSize?: number
   /** Parts in flight, 1 to 256. Default 4, or fewer for the sake of `memory`. */
@@ -75,8 +78,8 @@ export interface UploadOptions {
   /**
    * Bytes for the parts of this upload. Of a stream: those in flight and the one
    * being filled, but always two. Default 96 MiB; with a number for `concurrency`,
-   * `(concurrency + 1) * partSize`; `PAWL_INVALID_OPTION` when both are given and
-   * do not fit. A file is read as it is sent, through at most 32 MiB; where a
+   * `(concurrency + 1)` times the part size, as it is then; `PAWL_INVALID_OPTION`
+   * when both are given and do not fit. A file is read as it is sent, through at most 32 MiB; where a
    * digest goes before the bytes (S3's Content-MD5 and CRC-64/NVME) its parts are
    * held within `memory`, default 96 MiB, and read twice when they do not fit.
    */

@@ -174,7 +174,7 @@ export class UploadRun {
       done: (result) => this.#done(result),
       fail: (error) => this.fail(error),
     })
-    scope?.planned(plan, open.partSize)
+    scope?.planned(plan, open.sizes)
     this.#open = open
     return open
   }
