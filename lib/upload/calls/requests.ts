@@ -152,6 +152,11 @@ export class Requests {
     this.#patience = new Patience(settings.retry, settings.environment)
   }
 
+  /** Ends the calls that have no signal of their own. */
+  get signal(): AbortSignal {
+    return this.#signal
+  }
+
   /** An answer to one of these calls was understood. */
   get hasAnswered(): boolean {
     return this.#hasAnswered

@@ -3,6 +3,7 @@
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
 import { createHash } from 'node:crypto'
+import type { GrowthStep } from '../../checkpoint/growth.js'
 import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
@@ -14,6 +15,7 @@ import type { PatienceLimits } from '../../store/patience.js'
 import type { UploadEnvironment } from './environment.js'
 import { type MemorySettings, mustHaveRoom } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
+import { growthOf, partSizeToFit } from './part-sizes.js'
 import type {
   Proof,
   RetryOptions,
@@ -31,6 +33,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly isResumable: boolean
   readonly key: string
   readonly partSize: number
+  /** Where the parts of a new upload become larger. */
+  readonly growth: readonly GrowthStep[] | undefined
   /** What the caller asked for. */
   readonly wantedPartSize: number | undefined
   readonly size: number | undefined
@@ -53,6 +57,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly isVerifyAsked: boolean
   readonly crc: CrcSettings
   readonly sequential: boolean
+  /** What stands in for the Abort of an earlier upload that is refused. */
+  readonly fence: 'lease' | undefined
   /** Owner and mode of the log's file are not looked at. */
   readonly isLogTrusted: boolean
   readonly signal: AbortSignal | undefined
@@ -70,11 +76,6 @@ export interface CrcSettings {
   readonly isBefore: boolean
 }
 
-const MiB = 1024 * 1024
-
-/** Part sizes that are worked out are whole multiples of this. */
-const partSizeStep = MiB
-
 /** Those of a stream; names that nobody reads are refused. */
 export function readStreamSettings(
   options: UploadStreamOptions,
@@ -83,7 +84,7 @@ export function readStreamSettings(
   checkStreamOptions(options)
   const settings = readSettings(options, environment)
   mustHaveRoom(settings.partSize, settings)
-  return settings
+  return { ...settings, growth: growthOf(environment.usualSizes, settings) }
 }
 
 export function readSettings(
@@ -108,7 +109,9 @@ export function readSettings(
     store,
     isResumable: options.checkpoint !== false,
     key,
-    partSize: readPartSize(options.partSize, size, store),
+    partSize: readPartSize(options.partSize, size, { store, environment }),
+    // Only a stream does not know its size.
+    growth: undefined,
     wantedPartSize: options.partSize,
     size,
     concurrency:
@@ -142,6 +145,7 @@ export function readSettings(
       isBefore: store.digest === 'crc64nvme',
     },
     sequential: options.sequential === true,
+    fence: optional(options.fence, (value) => oneOf('fence', value, ['lease'])),
     isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     ...readRequestSettings(options, environment),
     signal: optional(options.signal, aSignal),
@@ -197,12 +201,16 @@ function readVerify(given: Verify | undefined, store: ObjectStore): Verify {
 function readPartSize(
   given: number | undefined,
   size: number | undefined,
-  store: ObjectStore,
+  {
+    store,
+    environment,
+  }: { store: ObjectStore; environment: Pick<UploadEnvironment, 'usualSizes'> },
 ): number {
   const { minPartSize, maxPartSize, maxParts } = store.limits
+  const usual = environment.usualSizes.partSize
   const wanted = wholeNumber(
     'partSize',
-    given ?? Math.max(8 * MiB, minPartSize),
+    given ?? Math.max(usual, minPartSize),
     minPartSize,
     maxPartSize,
   )
@@ -218,16 +226,6 @@ function readPartSize(
 /** Headers in an order that does not depend on how the options were written. */
 function sorted(headers: Record<string, string>): [string, string][] {
   return Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1))
-}
-
-/** The part size wanted, or the next larger whole MiB that fits the size. */
-export function partSizeToFit(
-  wanted: number,
-  size: number | undefined,
-  maxParts: number,
-): number {
-  if (size === undefined || size <= wanted * maxParts) return wanted
-  return Math.ceil(size / maxParts / partSizeStep) * partSizeStep
 }
 
 /** Whether every part is hashed by more than xxh64, in a worker where that pays. */

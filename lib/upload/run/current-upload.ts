@@ -12,6 +12,7 @@
  * recognised.
  */
 import type { UploadState } from '../../checkpoint/fold.js'
+import type { PartSizes } from '../../checkpoint/growth.js'
 import type { PartCheck, PartRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
@@ -40,8 +41,8 @@ const mostRenewals = 2
 
 export class CurrentUpload {
   readonly #context: RunContext
-  /** Bytes of every part but the last. */
-  readonly partSize: number
+  /** Of its parts. */
+  readonly sizes: PartSizes
   receipts = new Receipts()
   /** A Complete of this run was sent, and was not refused for certain. */
   isCompleting = false
@@ -53,9 +54,9 @@ export class CurrentUpload {
   #epoch = 0
   #over: RestartReason | undefined
 
-  constructor(context: RunContext, plan: Plan, partSize: number) {
+  constructor(context: RunContext, plan: Plan, sizes: PartSizes) {
     this.#context = context
-    this.partSize = partSize
+    this.sizes = sizes
     if (plan.mode === 'create') return
     this.#known = plan.upload.uploadId
     this.#id = Promise.resolve(this.#known)
@@ -139,6 +140,8 @@ export class CurrentUpload {
           throw failure
         }
         if (kindOf(error) !== 'no-upload') throw error
+        // What has ended the run may be the failure of another upload.
+        this.#context.signal.throwIfAborted()
         await this.#renew(uploadId, error)
       }
     }
@@ -236,14 +239,16 @@ export class CurrentUpload {
       },
     )
     const { uploadId, date } = answer
+    const { partSize, growth } = this.sizes
     await log.append({
       type: 'upload',
       uploadId,
-      partSize: this.partSize,
+      partSize,
       optionsDigest: settings.optionsDigest,
       time: environment.now(),
       serverDate: date,
       mark,
+      growth,
     })
     this.#known = uploadId
     emit('initiated', { uploadId })
@@ -301,7 +306,7 @@ export class CurrentUpload {
     await this.#context.log.append(...givenUp(uploadId, reason))
     // As above.
     if (isOver) this.#over = reason
-    const seenGone = isGone ? uploadId : undefined
+    const seenGone = isGone ? { seenGone: uploadId } : {}
     await closeOldUploads(this.#context, seenGone)
   }
 }

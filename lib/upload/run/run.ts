@@ -140,6 +140,7 @@ export class UploadRun {
       signal.throwIfAborted()
     }
     this.#log = log
+    checkpoint.lost?.addEventListener('abort', this.#onLost, { once: true })
     scope?.logOpened(log)
     const { emit } = this
     const facts = settings.environment.facts.of(settings.store)
@@ -173,7 +174,7 @@ export class UploadRun {
       done: (result) => this.#done(result),
       fail: (error) => this.fail(error),
     })
-    scope?.planned(plan, open.partSize)
+    scope?.planned(plan, open.sizes)
     this.#open = open
     return open
   }
@@ -204,6 +205,10 @@ export class UploadRun {
     if (this.#stop.signal.aborted) return
     this.#failure = asError(error)
     void this.suspend(this.#failure)
+  }
+
+  readonly #onLost = (): void => {
+    this.fail(this.#checkpoint?.lost?.reason)
   }
 
   #done(result: UploadResult): void {
@@ -245,6 +250,7 @@ export class UploadRun {
 
   #settle(reason?: Error): void {
     this.#options.progress.rest()
+    this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {
       const error = ending.how === 'suspended' ? ending.reason : ending.error
