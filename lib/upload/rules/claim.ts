@@ -12,6 +12,7 @@ import type { UploadState } from '../../checkpoint/fold.js'
 import type {
   CompletingUploadRecord,
   PartCheck,
+  PartRecord,
 } from '../../checkpoint/record.js'
 import type { ObjectHead } from '../../store/object-store.js'
 import type { CrcSettings } from '../options/settings.js'
@@ -68,6 +69,16 @@ export class Claim {
     if (record !== undefined && isStrong(record.hash)) return 'sha256'
     const canCompare = !isStrong(hash) && this.head.crc64 !== undefined
     return canCompare ? 'crc64' : false
+  }
+
+  /** Takes all parts, by what others say of them; whether the object is of these. */
+  isOf(records: readonly PartRecord[]): boolean {
+    for (const record of records) {
+      const verdict = this.judge(record.number, record)
+      if (verdict === 'crc64') this.add(record)
+      else if (verdict !== true) return false
+    }
+    return this.isWhole()
   }
 
   /** Takes the next part as the object's. */

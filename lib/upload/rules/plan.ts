@@ -48,7 +48,10 @@ export function whyNotContinued(
   upload: UploadState,
   settings: UploadSettings,
 ): RestartReason | undefined {
-  if (upload.optionsDigest !== settings.optionsDigest) return 'options-changed'
+  const isSaid = settings.unsaid !== 'fixed'
+  if (isSaid && upload.optionsDigest !== settings.optionsDigest) {
+    return 'options-changed'
+  }
   if (!fits(upload.partSize, settings.size, settings.store.limits)) {
     return 'part-size'
   }
