@@ -1,4 +1,5 @@
 /** What `startDevServer` takes and gives. */
+import type { ObjectStore } from '../store/object-store.js'
 
 /** The calls that the dev server knows, in either dialect. */
 export type Operation =
@@ -231,6 +232,11 @@ export interface DevServer {
   setCredentials(credentials: DevServerCredentials): void
   /** The path of a finished object's bytes; undefined when there is none. */
   objectPath(bucket: string, key: string): string | undefined
+  /**
+   * A store for one of its buckets, which signs with the accepted key, also after
+   * `setCredentials`. Default: of OSS; `'s3'`: the same bucket by the S3 API.
+   */
+  store(bucket: string, dialect?: 'oss' | 's3'): ObjectStore
   /** Upload IDs not completed nor aborted. */
   openUploads(): OpenUpload[]
   /** Stops listening and destroys open connections; the data stays unless it was temporary. */

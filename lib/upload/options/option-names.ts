@@ -21,6 +21,7 @@ import type {
 const common: NamesOf<UploadOptions> = {
   beforeComplete: true,
   concurrency: true,
+  fence: true,
   key: true,
   mark: true,
   memory: true,
@@ -55,6 +56,7 @@ const ofFile: NamesOf<UploadFileOptions> = {
   on: true,
   onProgress: true,
   prove: true,
+  sourceId: true,
 }
 
 const ofObject: NamesOf<ObjectOptions> = {
@@ -152,7 +154,6 @@ const file: KnownOptions = {
     highWaterMark: 'createResumableUploadStream, which has it',
     progress: 'onProgress',
     size: 'nothing: a file has its own',
-    sourceId: 'nothing: a file has its own identity',
   },
 }
 

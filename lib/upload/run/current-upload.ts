@@ -141,6 +141,8 @@ export class CurrentUpload {
           throw failure
         }
         if (kindOf(error) !== 'no-upload') throw error
+        // What has ended the run may be the failure of another upload.
+        this.#context.signal.throwIfAborted()
         await this.#renew(uploadId, error)
       }
     }
@@ -303,7 +305,7 @@ export class CurrentUpload {
     await this.#context.log.append(...givenUp(uploadId, reason))
     // As above.
     if (isOver) this.#over = reason
-    const seenGone = isGone ? uploadId : undefined
+    const seenGone = isGone ? { seenGone: uploadId } : {}
     await closeOldUploads(this.#context, seenGone)
   }
 }

@@ -140,6 +140,7 @@ export class UploadRun {
       signal.throwIfAborted()
     }
     this.#log = log
+    checkpoint.lost?.addEventListener('abort', this.#onLost, { once: true })
     scope?.logOpened(log)
     await this.#options.opened?.(log)
     const { emit } = this
@@ -199,6 +200,10 @@ export class UploadRun {
     void this.suspend(this.#failure)
   }
 
+  readonly #onLost = (): void => {
+    this.fail(this.#checkpoint?.lost?.reason)
+  }
+
   #done(result: UploadResult): void {
     if (this.#hasEnded) return
     this.#result = result
@@ -238,6 +243,7 @@ export class UploadRun {
 
   #settle(reason?: Error): void {
     this.#options.progress.rest()
+    this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {
       const error = ending.how === 'suspended' ? ending.reason : ending.error
