@@ -31,6 +31,7 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'known-options',
   ],
+  shared: ['upload', 'checkpoint', 'store', 'errors', 'known-options'],
   credentials: ['store', 'errors', 'known-options', 'own-require'],
   job: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
   lease: ['checkpoint', 'environment', 'errors', 'known-options'],

@@ -156,6 +156,8 @@ export interface ListPartsRequest {
   uploadId: string
   /** Parts with higher numbers only. */
   after?: number | undefined
+  /** No more than so many are wanted on the page. Default: as many as it takes. */
+  most?: number | undefined
 }
 
 /** A part that the server has. */
@@ -322,6 +324,11 @@ export interface ObjectStore {
    * upload which began last. Absent: that of the one which was completed last.
    */
   readonly precedence?: 'initiate' | undefined
+  /**
+   * True: the server was seen to be one that takes parts after Complete, and
+   * breaks the finished object with them (Swift). Absent: it refuses them.
+   */
+  readonly takesLateParts?: boolean | undefined
 
   /**
    * The headers fixed when an upload begins; the log keeps their digest.

@@ -55,6 +55,10 @@ import { parseXml, trimmedText } from './xml.js'
 
 /** Characters of a server's name for something, in a text. */
 const longestName = 256
+/** Parts of one page, on both services. */
+const mostListed = 1000
+/** A header of OpenStack's, on every answer of Swift. */
+const swiftHeader = 'x-openstack-request-id'
 
 export class RestStore implements ObjectStore {
   readonly identity: string
@@ -64,6 +68,8 @@ export class RestStore implements ObjectStore {
   readonly precedence: 'initiate' | undefined
   readonly #dialect: Dialect
   readonly #session: Session
+  /** By an answer of it. */
+  #isSwift = false
 
   constructor(
     dialect: Dialect,
@@ -77,6 +83,10 @@ export class RestStore implements ObjectStore {
     this.limits = dialect.limits
     this.digest = dialect.digest
     this.precedence = dialect.precedence
+  }
+
+  get takesLateParts(): boolean {
+    return this.#isSwift
   }
 
   fixedHeaders(object: ObjectOptions): Record<string, string> {
@@ -165,7 +175,7 @@ export class RestStore implements ObjectStore {
   }
 
   async listParts(
-    { key, uploadId, after = 0 }: ListPartsRequest,
+    { key, uploadId, after = 0, most = mostListed }: ListPartsRequest,
     call: Call,
   ): Promise<PartPage> {
     const operation = this.#operation(call, {
@@ -174,7 +184,7 @@ export class RestStore implements ObjectStore {
       key,
       query: [
         ['uploadId', uploadId],
-        ['max-parts', '1000'],
+        ['max-parts', String(Math.min(most, mostListed))],
         ['part-number-marker', String(after)],
         ...this.#dialect.listPartsQuery,
       ],
@@ -411,6 +421,7 @@ export class RestStore implements ObjectStore {
     reader: (answer: HttpAnswer) => T,
   ): Promise<T> {
     const answer = await this.#session.send(operation, call)
+    this.#isSwift ||= answer.headers[swiftHeader] !== undefined
     try {
       return reader(answer)
     } catch (error) {

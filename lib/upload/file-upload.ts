@@ -10,11 +10,10 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'
 import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
-import { heldMemory } from './options/memory.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from './options/result.js'
 import {
-  isDigestFirst,
+  filePartsOf,
   needsDigests,
   type UploadSettings,
 } from './options/settings.js'
@@ -23,7 +22,7 @@ import { suspended } from './run/errors.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
-import { createHash } from './source/file-part-content.js'
+import { mustBeAsTaken } from './source/file-part-content.js'
 import { FileParts, piecesOf } from './source/file-parts.js'
 import type { FileSource } from './source/file-source.js'
 
@@ -114,12 +113,8 @@ export class FileUpload {
   /** The file must be what was uploaded of it, whatever its times say. */
   async #checkSource(run: UploadRun): Promise<void> {
     const { source, settings } = this.#options
-    await source.mustBeInPlace()
-    if (!source.isTouched) return
     const { digests } = settings.environment
-    await source.prove(await run.takenParts(), (kind) =>
-      createHash(kind, digests),
-    )
+    await mustBeAsTaken(source, () => run.takenParts(), digests)
   }
 
   async #upload(run: UploadRun): Promise<void> {
@@ -136,13 +131,10 @@ export class FileUpload {
     const parts = new FileParts(
       source,
       {
+        ...filePartsOf(settings),
         largest: isWhole ? size : largestPiece(size, run.sizes),
-        concurrency: isWhole ? 1 : settings.concurrency,
-        isConcurrencyFixed: settings.isConcurrencyFixed,
-        memory: heldMemory(settings),
-        needsDigests: needsDigests(settings),
         // PutObject has the MD5 of what it carries.
-        isDigestFirst: isWhole || isDigestFirst(settings),
+        ...(isWhole ? { concurrency: 1, isDigestFirst: true } : {}),
       },
       settings.environment,
       (bytes) => progress.read(bytes),

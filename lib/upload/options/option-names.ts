@@ -182,7 +182,13 @@ export function checkRequestOptions({
 
 function checkInner(options: UploadOptions): void {
   checkRequestOptions(options)
-  const { object } = options
+  checkObjectOptions(options)
+}
+
+/** What the object is to be. */
+export function checkObjectOptions({
+  object,
+}: Pick<UploadOptions, 'object'>): void {
   check('object', object, ofObject, { meta: 'metadata', tags: 'tagging' })
   check('object.callback', object?.callback, ofCallback)
   check('object.encryption', object?.encryption, ofEncryption)

@@ -12,8 +12,9 @@ import { hasMd5 } from '../../hash/md5.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
+import type { FilePartsOptions } from '../source/file-parts.js'
 import type { UploadEnvironment } from './environment.js'
-import { type MemorySettings, mustHaveRoom } from './memory.js'
+import { heldMemory, type MemorySettings, mustHaveRoom } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
 import { growthOf, partSizeToFit } from './part-sizes.js'
 import type {
@@ -52,6 +53,11 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly sentDigest: string
   /** SHA-256 of all that goes with PutObject. */
   readonly putDigest: string
+  /**
+   * Options that another call says, so that they are not compared: those fixed
+   * when the upload begins, or those that go with its Complete.
+   */
+  readonly unsaid?: 'fixed' | 'sent' | undefined
   readonly verify: Verify
   /** `verify` is the caller's own word. */
   readonly isVerifyAsked: boolean
@@ -236,6 +242,20 @@ export function needsDigests({ verify, proof }: UploadSettings): boolean {
 /** Whether a digest goes into a header of a part, and so before its bytes. */
 export function isDigestFirst({ verify, crc }: UploadSettings): boolean {
   return verify === 'md5' || (crc.isWanted && crc.isBefore)
+}
+
+/** What the parts of a file need to know of its upload. */
+export function filePartsOf(
+  settings: UploadSettings,
+): Omit<FilePartsOptions, 'largest'> {
+  const { concurrency, isConcurrencyFixed } = settings
+  return {
+    concurrency,
+    isConcurrencyFixed,
+    memory: heldMemory(settings),
+    needsDigests: needsDigests(settings),
+    isDigestFirst: isDigestFirst(settings),
+  }
 }
 
 export function optional<T, R>(

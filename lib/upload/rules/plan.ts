@@ -49,7 +49,10 @@ export function whyNotContinued(
   upload: UploadState,
   settings: UploadSettings,
 ): RestartReason | undefined {
-  if (upload.optionsDigest !== settings.optionsDigest) return 'options-changed'
+  const isSaid = settings.unsaid !== 'fixed'
+  if (isSaid && upload.optionsDigest !== settings.optionsDigest) {
+    return 'options-changed'
+  }
   const { limits } = settings.store
   if (!fits(upload, settings.size, limits)) return 'part-size'
   if (limits.equalParts === true && upload.growth !== undefined) {

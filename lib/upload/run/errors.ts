@@ -140,6 +140,18 @@ export function claimBroken(key: string): UploadError {
   )
 }
 
+/** The object of a ticket's upload is there, and is of other parts than these. */
+export function claimOfOthers(
+  key: string,
+  { uploadId }: { uploadId: string },
+): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_CHANGED',
+    'the upload was completed with other parts than these receipts are of; nothing was sent, and the object is as it was',
+    { key, uploadId },
+  )
+}
+
 /**
  * The object is complete, but the callback that OSS was to make failed
  * (`PAWL_CALLBACK_FAILED`). `result` is what the upload would have resolved to.
@@ -191,7 +203,13 @@ export function suspended({
 export function tellKept(
   error: Error,
   settings: Pick<UploadSettings, 'isResumable' | 'environment' | 'store'>,
-  { log, hasAnswered }: { log?: UploadLog | undefined; hasAnswered: boolean },
+  {
+    log,
+    hasAnswered,
+  }: {
+    log?: Pick<UploadLog, 'isResumable' | 'endedSoBefore'> | undefined
+    hasAnswered: boolean
+  },
 ): void {
   if (!(error instanceof UploadError)) return
   const { code, status, serverCode, resumable, transient, cause } = error

@@ -124,12 +124,30 @@ export class OpenRun {
   /** Takes `records` as stored, unread; the next part follows the last of them. */
   skip(records: readonly PartRecord[]): void {
     this.#stage.skip(records)
+    this.#pass(records)
+  }
+
+  #pass(records: readonly PartRecord[]): void {
     for (const record of records) this.#tracing.skipped(record)
     const last = records.at(-1)
     if (last === undefined) return
     this.#parts = last.number
     this.#size = last.offset + last.size
     this.#tellLimit()
+  }
+
+  /** What an earlier run's Complete has made, when that is there. */
+  get claimed(): Extract<Plan, { mode: 'claim' }> | undefined {
+    return this.#plan.mode === 'claim' ? this.#plan : undefined
+  }
+
+  /**
+   * Instead of all other calls but `finish()`: takes every part of the object on
+   * the word of its receipt, as others have stored it.
+   */
+  async join(records: readonly PartRecord[]): Promise<void> {
+    await this.#stage.join(records)
+    this.#pass(records)
   }
 
   /** Takes a stored part of a file unread; false when it has to be read. */

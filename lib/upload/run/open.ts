@@ -133,10 +133,13 @@ async function madeBy(
 function whyNotClaimed(
   upload: UploadState,
   completing: CompletingUploadRecord,
-  { optionsDigest, sentDigest, size = completing.size }: UploadSettings,
+  { optionsDigest, sentDigest, unsaid, size = completing.size }: UploadSettings,
 ): RestartReason | undefined {
   const sent = completing.sentDigest ?? sentDigest
-  if (upload.optionsDigest !== optionsDigest || sent !== sentDigest) {
+  const isOfOtherOptions =
+    (unsaid !== 'fixed' && upload.optionsDigest !== optionsDigest) ||
+    (unsaid !== 'sent' && sent !== sentDigest)
+  if (isOfOtherOptions) {
     return 'options-changed'
   }
   const canClaim = partsNow(upload, completing) !== 'replaced'

@@ -15,7 +15,12 @@ import { md5Hex } from '../rules/proof.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
-import { alreadyThere, claimBroken, mustBeAsStored } from './errors.js'
+import {
+  alreadyThere,
+  claimBroken,
+  claimOfOthers,
+  mustBeAsStored,
+} from './errors.js'
 import { finishClaim, putInstead } from './finish.js'
 import type { Reuse } from './reuse.js'
 
@@ -43,6 +48,15 @@ export class Proving implements Stage {
       this.#claim.add(record)
       this.#reuse.count(record.size)
     }
+  }
+
+  async join(records: readonly PartRecord[]): Promise<void> {
+    const { crc, key } = this.#context.settings
+    const { upload } = this.#claim
+    // Tried apart: the claim itself takes only what is the object's.
+    const claim = new Claim(this.#claim, crc)
+    if (!claim.isOf(records)) throw claimOfOthers(key, upload)
+    this.skip(records)
   }
 
   takeUnread(piece: Piece): PartEvent | undefined {

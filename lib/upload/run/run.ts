@@ -22,7 +22,7 @@ import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { asError } from '../../errors.js'
 import { Requests } from '../calls/requests.js'
-import { PartSender, Slots } from '../calls/send.js'
+import { senderOf } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
 import type { UploadResult } from '../options/result.js'
 import { BeforeComplete } from './before-complete.js'
@@ -142,12 +142,11 @@ export class UploadRun {
     this.#log = log
     checkpoint.lost?.addEventListener('abort', this.#onLost, { once: true })
     scope?.logOpened(log)
+    await this.#options.opened?.(log)
     const { emit } = this
     const facts = settings.environment.facts.of(settings.store)
     const requests = new Requests(settings, signal, emit, facts)
     this.#requests = requests
-    const slots = new Slots(settings.concurrency)
-    requests.onThrottled = () => slots.throttle()
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
     const { checkSource = async () => undefined } = this.#options
@@ -155,13 +154,7 @@ export class UploadRun {
       settings,
       log,
       requests,
-      sender: new PartSender({
-        settings,
-        requests,
-        slots,
-        progress,
-        stopped: signal,
-      }),
+      sender: senderOf({ settings, requests, progress, stopped: signal }),
       progress,
       emit,
       scope,
