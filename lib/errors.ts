@@ -8,6 +8,7 @@
  */
 
 import { hasBrand, isError } from './realm.js'
+import type { UploadResult } from './upload-result.js'
 
 /** Every code that an {@link UploadError} can have. */
 export const errorCodes = [
@@ -107,9 +108,17 @@ const brand = Symbol.for('pawl.UploadError')
 
 /** The base of every error; `code` says which. Fields are absent when unknown. */
 export class UploadError extends Error {
-  /** @internal */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return this === UploadError
+  /**
+   * Of whichever copy of the package. What it tells of a value's type is a union
+   * in which `code` says what else the error has.
+   *
+   * @hidden
+   */
+  static override [Symbol.hasInstance]<Class, Value>(
+    this: abstract new (...args: never[]) => Class,
+    value: Value,
+  ): value is InstanceOf<Class, Value> {
+    return Object.is(this, UploadError)
       ? hasBrand(value, brand)
       : Function.prototype[Symbol.hasInstance].call(this, value)
   }
@@ -187,6 +196,58 @@ export class UploadError extends Error {
     }
   }
 }
+
+/**
+ * The object is complete, but the callback that OSS was to make failed
+ * (`PAWL_CALLBACK_FAILED`). `result` is what the upload would have resolved to.
+ * It is not repeated: the object exists, and the log is gone.
+ */
+export class CallbackError extends UploadError {
+  /** The class's name. */
+  override readonly name = 'CallbackError'
+  /** What went wrong. */
+  declare readonly code: 'PAWL_CALLBACK_FAILED'
+  /** What the upload would have resolved to. */
+  readonly result: UploadResult
+
+  /** Made by uploads with `object.callback`. */
+  constructor(
+    result: UploadResult,
+    why: string,
+    fields: UploadErrorFields = {},
+  ) {
+    super(
+      'PAWL_CALLBACK_FAILED',
+      `the object is complete, but its callback failed: ${why}`,
+      {
+        ...fields,
+        key: result.key,
+        uploadId: result.uploadId,
+        completed: true,
+      },
+    )
+    this.result = result
+  }
+}
+
+/** An {@link UploadError} by its `code`, which says what else it has. */
+export type AnyUploadError =
+  | CallbackError
+  | (UploadError & {
+      /** What went wrong. */
+      readonly code: Exclude<ErrorCode, 'PAWL_CALLBACK_FAILED'>
+    })
+
+/**
+ * What `instanceof Class` makes of the type of a value. One that may be an
+ * `UploadError` by its type stays what it is: so nothing of it is left where the
+ * answer was no.
+ */
+export type InstanceOf<Class, Value> = UploadError extends Class
+  ? Value extends UploadError
+    ? Value
+    : Value & AnyUploadError
+  : Value & Class
 
 /** Throws `PAWL_INVALID_OPTION`; for checks in expressions. */
 export function invalidOption(message: string): never {

@@ -12,17 +12,28 @@ const sources = readdirSync(join(root, 'lib'), { recursive: true })
 
 /** Which layers each layer may import from, besides itself. */
 const allowed: Record<string, readonly string[]> = {
-  errors: [],
+  errors: ['upload-result'],
+  'upload-result': [],
   environment: [],
   'known-options': ['errors'],
   'own-require': [],
+  'file-path': ['errors'],
   /** Which every layer may use. */
   realm: [],
   diagnostics: ['errors'],
   hash: ['errors'],
   store: ['diagnostics', 'environment', 'errors', 'hash', 'known-options'],
-  checkpoint: ['environment', 'errors', 'hash', 'known-options', 'own-require'],
+  checkpoint: [
+    'file-path',
+    'environment',
+    'errors',
+    'hash',
+    'known-options',
+    'own-require',
+  ],
   upload: [
+    'upload-result',
+    'file-path',
     'checkpoint',
     'store',
     'hash',
@@ -32,10 +43,19 @@ const allowed: Record<string, readonly string[]> = {
     'known-options',
   ],
   credentials: ['store', 'errors', 'known-options', 'own-require'],
-  job: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
-  index: ['upload', 'credentials', 'checkpoint', 'store', 'hash', 'errors'],
+  job: ['upload', 'upload-result', 'checkpoint', 'store', 'hash', 'errors'],
+  index: [
+    'file-path',
+    'upload',
+    'upload-result',
+    'credentials',
+    'checkpoint',
+    'store',
+    'hash',
+    'errors',
+  ],
   /** The store is for `own-store` alone: see below. */
-  'dev-server': ['errors', 'known-options', 'store'],
+  'dev-server': ['file-path', 'errors', 'known-options', 'store'],
   testing: ['index', 'dev-server'],
   cli: ['index', 'credentials', 'job', 'dev-server', 'errors'],
 }

@@ -11,7 +11,7 @@ import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
 import { heldMemory } from './options/memory.js'
 import { ProgressCounter } from './options/progress.js'
-import type { UploadResult } from './options/result.js'
+import type { UploadResult } from '../upload-result.js'
 import {
   isDigestFirst,
   needsDigests,

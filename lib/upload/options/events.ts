@@ -1,4 +1,5 @@
 /** What an upload says while it goes on. */
+import type { Readable } from 'node:stream'
 import type { UploadError } from '../../errors.js'
 import type { Progress } from './progress.js'
 
@@ -95,6 +96,18 @@ export interface UploadEvents {
   retry: RetryEvent
   /** Counters: at most every 100 ms, and once at the end. */
   progress: Progress
+}
+
+/** What the listeners of a stream get: its own events, and those of every Writable. */
+export type StreamEvents = {
+  [Name in keyof UploadEvents]: [detail: UploadEvents[Name]]
+} & {
+  close: []
+  drain: []
+  error: [error: Error]
+  finish: []
+  pipe: [source: Readable]
+  unpipe: [source: Readable]
 }
 
 export type Emit = <Name extends keyof UploadEvents>(

@@ -10,7 +10,7 @@
  */
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import { storedRun } from '../rules/judge.js'
 import type { Plan } from '../rules/plan.js'
 import {

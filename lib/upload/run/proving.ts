@@ -8,7 +8,7 @@
  */
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import { Claim, type ClaimedObject } from '../rules/claim.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
