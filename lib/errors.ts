@@ -10,51 +10,93 @@
 import { hasBrand, isError } from './realm.js'
 import type { UploadResult } from './upload-result.js'
 
-/** Every code that an {@link UploadError} can have. */
-export const errorCodes = [
-  // The caller's arguments and calls.
-  'PAWL_INVALID_OPTION',
-  'PAWL_INVALID_STATE',
-  'PAWL_VERIFY_UNSUPPORTED',
-  // How an upload ended without its object.
-  'PAWL_SUSPENDED',
-  'PAWL_DISCARDED',
-  'PAWL_BEFORE_COMPLETE',
-  // The source.
-  'PAWL_SOURCE_CHANGED',
-  'PAWL_SOURCE_IO',
-  'PAWL_SOURCE_ID_REQUIRED',
-  'PAWL_SIZE_MISMATCH',
-  'PAWL_TOO_MANY_PARTS',
-  // The upload on the server.
-  'PAWL_UPLOAD_GONE',
-  'PAWL_UPLOAD_CONTENDED',
-  'PAWL_COMPLETE_REFUSED',
-  'PAWL_COMPLETE_UNKNOWN',
-  'PAWL_CALLBACK_FAILED',
-  'PAWL_VERIFY_FAILED',
-  // The checkpoint.
-  'PAWL_NOT_A_CHECKPOINT',
-  'PAWL_CHECKPOINT_MISMATCH',
-  'PAWL_CHECKPOINT_VERSION',
-  'PAWL_CHECKPOINT_LOST',
-  'PAWL_CHECKPOINT_LOCKED',
-  'PAWL_CHECKPOINT_UNSAFE',
-  'PAWL_CHECKPOINT_IO',
-  'PAWL_LOCK_UNSUPPORTED',
-  // Requests.
-  'PAWL_CREDENTIALS',
-  'PAWL_ACCESS_DENIED',
-  'PAWL_NO_SUCH_BUCKET',
-  'PAWL_ALREADY_EXISTS',
-  'PAWL_SERVER',
-  'PAWL_NETWORK',
-  'PAWL_TIMEOUT',
-  'PAWL_RESPONSE',
-] as const
-
 /** A stable name for what went wrong. */
-export type ErrorCode = (typeof errorCodes)[number]
+export type ErrorCode =
+  // The caller's arguments and calls.
+  | 'PAWL_INVALID_OPTION'
+  | 'PAWL_INVALID_STATE'
+  | 'PAWL_VERIFY_UNSUPPORTED'
+  // How an upload ended without its object.
+  | 'PAWL_SUSPENDED'
+  | 'PAWL_DISCARDED'
+  | 'PAWL_BEFORE_COMPLETE'
+  // The source.
+  | 'PAWL_SOURCE_CHANGED'
+  | 'PAWL_SOURCE_IO'
+  | 'PAWL_SOURCE_ID_REQUIRED'
+  | 'PAWL_SIZE_MISMATCH'
+  | 'PAWL_TOO_MANY_PARTS'
+  // The upload on the server.
+  | 'PAWL_UPLOAD_GONE'
+  | 'PAWL_UPLOAD_CONTENDED'
+  | 'PAWL_COMPLETE_REFUSED'
+  | 'PAWL_COMPLETE_UNKNOWN'
+  | 'PAWL_CALLBACK_FAILED'
+  | 'PAWL_VERIFY_FAILED'
+  // The checkpoint.
+  | 'PAWL_NOT_A_CHECKPOINT'
+  | 'PAWL_CHECKPOINT_MISMATCH'
+  | 'PAWL_CHECKPOINT_VERSION'
+  | 'PAWL_CHECKPOINT_LOST'
+  | 'PAWL_CHECKPOINT_LOCKED'
+  | 'PAWL_CHECKPOINT_UNSAFE'
+  | 'PAWL_CHECKPOINT_IO'
+  | 'PAWL_LOCK_UNSUPPORTED'
+  // Requests.
+  | 'PAWL_CREDENTIALS'
+  | 'PAWL_ACCESS_DENIED'
+  | 'PAWL_NO_SUCH_BUCKET'
+  | 'PAWL_ALREADY_EXISTS'
+  | 'PAWL_SERVER'
+  | 'PAWL_NETWORK'
+  | 'PAWL_TIMEOUT'
+  | 'PAWL_RESPONSE'
+
+/** A code that is missing does not compile. */
+const allCodes: Record<ErrorCode, true> = {
+  PAWL_INVALID_OPTION: true,
+  PAWL_INVALID_STATE: true,
+  PAWL_VERIFY_UNSUPPORTED: true,
+  PAWL_SUSPENDED: true,
+  PAWL_DISCARDED: true,
+  PAWL_BEFORE_COMPLETE: true,
+  PAWL_SOURCE_CHANGED: true,
+  PAWL_SOURCE_IO: true,
+  PAWL_SOURCE_ID_REQUIRED: true,
+  PAWL_SIZE_MISMATCH: true,
+  PAWL_TOO_MANY_PARTS: true,
+  PAWL_UPLOAD_GONE: true,
+  PAWL_UPLOAD_CONTENDED: true,
+  PAWL_COMPLETE_REFUSED: true,
+  PAWL_COMPLETE_UNKNOWN: true,
+  PAWL_CALLBACK_FAILED: true,
+  PAWL_VERIFY_FAILED: true,
+  PAWL_NOT_A_CHECKPOINT: true,
+  PAWL_CHECKPOINT_MISMATCH: true,
+  PAWL_CHECKPOINT_VERSION: true,
+  PAWL_CHECKPOINT_LOST: true,
+  PAWL_CHECKPOINT_LOCKED: true,
+  PAWL_CHECKPOINT_UNSAFE: true,
+  PAWL_CHECKPOINT_IO: true,
+  PAWL_LOCK_UNSUPPORTED: true,
+  PAWL_CREDENTIALS: true,
+  PAWL_ACCESS_DENIED: true,
+  PAWL_NO_SUCH_BUCKET: true,
+  PAWL_ALREADY_EXISTS: true,
+  PAWL_SERVER: true,
+  PAWL_NETWORK: true,
+  PAWL_TIMEOUT: true,
+  PAWL_RESPONSE: true,
+}
+
+/** Every code that an {@link UploadError} can have. */
+export const errorCodes: readonly ErrorCode[] = Object.freeze(
+  Object.keys(allCodes).filter(isCode),
+)
+
+function isCode(name: string): name is ErrorCode {
+  return Object.hasOwn(allCodes, name)
+}
 
 /** What is known about a failure besides its text; all of it optional. */
 export interface UploadErrorFields {

@@ -102,11 +102,17 @@ export interface UploadEvents {
 export type StreamEvents = {
   [Name in keyof UploadEvents]: [detail: UploadEvents[Name]]
 } & {
+  /** It has ended, and nothing of it is left. */
   close: []
+  /** More may be written. */
   drain: []
+  /** It has ended without an object. */
   error: [error: Error]
+  /** The object is complete. */
   finish: []
+  /** A stream is piped into it. */
   pipe: [source: Readable]
+  /** A stream is piped into it no more. */
   unpipe: [source: Readable]
 }
 
