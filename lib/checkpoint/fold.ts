@@ -72,6 +72,8 @@ export interface LogState {
   unclosed: Set<string>
   /** Those of them whose Complete may still be under way, with their marks. */
   rivals: Map<string, string | undefined>
+  /** The mark of each unclosed upload, where it is known. */
+  marks: Map<string, string | undefined>
   /** The run in which each unclosed upload was voided or left behind. */
   voidedIn: Map<string, number>
   /** Why the last upload that was voided was. */
@@ -91,6 +93,7 @@ export function emptyState(header: HeaderRecord): LogState {
     put: undefined,
     unclosed: new Set(),
     rivals: new Map(),
+    marks: new Map(),
     voidedIn: new Map(),
     lastVoid: undefined,
     uploadIds: new Set(),
@@ -124,6 +127,7 @@ export function applyRecord(state: LogState, record: LogRecord): boolean {
       state.uploadIds.add(record.uploadId)
       state.unclosed.delete(record.uploadId)
       state.rivals.delete(record.uploadId)
+      state.marks.delete(record.uploadId)
       state.voidedIn.delete(record.uploadId)
       break
     case 'told':
@@ -198,10 +202,11 @@ function applyVoid(state: LogState, record: VoidRecord): void {
 
 /** Nothing is sent to it any more; what an earlier run sent may still arrive. */
 function leaveBehind(
-  { unclosed, rivals, voidedIn, header }: LogState,
+  { unclosed, rivals, marks, voidedIn, header }: LogState,
   { uploadId, completing, mark }: UploadState,
 ): void {
   unclosed.add(uploadId)
+  marks.set(uploadId, mark)
   voidedIn.set(uploadId, header.run)
   if (completing !== undefined) rivals.set(uploadId, mark)
 }

@@ -125,11 +125,6 @@ export function addPutFlags(command: Command): Command {
     .option('--traffic-limit <bits>', 'OSS: bits a second', parseWholeNumber)
     .option('--request-payer', 'the requester pays')
     .option('--sequential', 'OSS: one part at a time, in order')
-    .option(
-      '--patience <time>',
-      'requests fail and nothing is stored (120s)',
-      parseDuration,
-    )
     .option('--attempts <n>', 'requests for one part', parseWholeNumber)
     .option(
       '--stall-timeout <time>',

@@ -25,6 +25,7 @@ import type {
   CompleteUploadRequest,
   CreatedUpload,
   CreateUploadRequest,
+  GetObjectRequest,
   ListPartsRequest,
   ListUploadsRequest,
   ObjectHead,
@@ -35,6 +36,7 @@ import type {
   PartReceipt,
   PutObjectRequest,
   StoreDigest,
+  StoredObject,
   StoreLimits,
   UploadPage,
   UploadPartRequest,
@@ -46,7 +48,7 @@ import {
   type Operation,
   type Session,
 } from './session.js'
-import { isErrorDocument } from './server-error.js'
+import { errorBytes, isErrorDocument } from './server-error.js'
 import { StoreError } from './store-error.js'
 import { isPlace } from './told-place.js'
 import { parseXml, trimmedText } from './xml.js'
@@ -304,21 +306,53 @@ export class RestStore implements ObjectStore {
       headers: { ...this.#dialect.headHeaders, ...this.#touching(call) },
       fields: { key },
     })
-    try {
-      return await this.#read(operation, call, (answer) => ({
-        ...this.#receipt(answer, undefined),
+    return noneIfMissing(() =>
+      this.#read(operation, call, (answer) => ({
+        ...this.#head(answer),
         size: readNumber(answer.headers['content-length'], 'size'),
-        lastModified: parseDate(answer.headers['last-modified']),
-        mark: readMark(
-          answer.headers[this.#dialect.metadataRules.prefix + markName],
-        ),
-      }))
-    } catch (error) {
-      if (error instanceof StoreError && error.kind === 'no-key') {
-        return undefined
-      }
-      throw error
-    }
+      })),
+    )
+  }
+
+  async getObject(
+    { key, maxBytes }: GetObjectRequest,
+    call: Call,
+  ): Promise<StoredObject | undefined> {
+    const operation = this.#operation(call, {
+      name: 'GetObject',
+      method: 'GET',
+      key,
+      query: [],
+      headers: this.#touching(call),
+      // A refusal's own words need room too.
+      maxAnswerBytes: Math.max(maxBytes, errorBytes),
+      fields: { key },
+    })
+    return noneIfMissing(() =>
+      this.#read(operation, call, (answer) => {
+        const { length: size } = answer.body
+        if (size > maxBytes) {
+          throw new StoreError(
+            `The server's answer is longer than ${maxBytes} bytes.`,
+            { kind: 'response' },
+          )
+        }
+        const date = this.#session.serverTime(answer)
+        return { ...this.#head(answer), size, bytes: answer.body, date }
+      }),
+    )
+  }
+
+  async deleteObject(key: string, call: Call): Promise<void> {
+    const operation = this.#operation(call, {
+      name: 'DeleteObject',
+      method: 'DELETE',
+      key,
+      query: [],
+      headers: {},
+      fields: { key },
+    })
+    await noneIfMissing(() => this.#session.send(operation, call))
   }
 
   async close(): Promise<void> {
@@ -400,6 +434,15 @@ export class RestStore implements ObjectStore {
     }
   }
 
+  #head(answer: HttpAnswer): Omit<ObjectHead, 'size'> {
+    const { prefix } = this.#dialect.metadataRules
+    return {
+      ...this.#receipt(answer, undefined),
+      lastModified: parseDate(answer.headers['last-modified']),
+      mark: readMark(answer.headers[prefix + markName]),
+    }
+  }
+
   /** The ETag is in the XML; some servers leave it empty there. */
   #completedReceipt(answer: HttpAnswer, object: ObjectOptions): ObjectReceipt {
     const receipt = this.#receipt(answer, object)
@@ -428,6 +471,16 @@ export class RestStore implements ObjectStore {
           callbackFailed: this.#session.describe(operation, answer),
         }
       : { ...receipt, callbackBody: body.toString('utf8') }
+  }
+}
+
+/** Undefined where the server says that there is no such object. */
+async function noneIfMissing<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof StoreError && error.kind === 'no-key') return undefined
+    throw error
   }
 }
 

@@ -22,6 +22,7 @@ import type {
 const common: NamesOf<UploadOptions> = {
   beforeComplete: true,
   concurrency: true,
+  fence: true,
   key: true,
   mark: true,
   memory: true,
@@ -56,6 +57,7 @@ const ofFile: NamesOf<UploadFileOptions> = {
   on: true,
   onProgress: true,
   prove: true,
+  sourceId: true,
 }
 
 const ofBytes: NamesOf<UploadBytesOptions> = {
@@ -160,7 +162,6 @@ const file: KnownOptions = {
     highWaterMark: 'createResumableUploadStream, which has it',
     progress: 'onProgress',
     size: 'nothing: a file has its own',
-    sourceId: 'nothing: a file has its own identity',
   },
 }
 

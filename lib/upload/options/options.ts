@@ -130,6 +130,15 @@ export interface UploadOptions {
    * Default false: `PAWL_CHECKPOINT_UNSAFE`.
    */
   trustLog?: boolean
+  /**
+   * For logs on a service that other machines reach: what keeps an earlier upload
+   * of the log, which this caller may not abort, from becoming the object late.
+   * Default: nothing, and the run ends with `PAWL_UPLOAD_CONTENDED`. `'lease'`:
+   * that its run has not held the log for longer than `timeout.complete`, in
+   * which any Complete that it sent has ended; a Complete that its machine sends
+   * when it wakes between the look at its lease and the request is not stopped.
+   */
+  fence?: 'lease'
   /** How failed requests are tried again. */
   retry?: RetryOptions
   /** How long a request may take. */
@@ -171,6 +180,13 @@ export interface UploadFileOptions extends UploadOptions, ListenerOptions {
    * sent. `'hash'`: every part is read and proved.
    */
   prove?: 'identity' | 'hash'
+  /**
+   * A string that changes when the file changes, such as a version or a digest:
+   * kept as a digest, and used instead of device, inode and times, which mean
+   * nothing on another machine. Stored parts are not read again while it is what
+   * it was. Default: none.
+   */
+  sourceId?: string
 }
 
 /** Options of `uploadBytes`. */

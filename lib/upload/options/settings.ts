@@ -53,6 +53,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly isVerifyAsked: boolean
   readonly crc: CrcSettings
   readonly sequential: boolean
+  /** What stands in for the Abort of an earlier upload that is refused. */
+  readonly fence: 'lease' | undefined
   /** Owner and mode of the log's file are not looked at. */
   readonly isLogTrusted: boolean
   readonly signal: AbortSignal | undefined
@@ -142,6 +144,7 @@ export function readSettings(
       isBefore: store.digest === 'crc64nvme',
     },
     sequential: options.sequential === true,
+    fence: optional(options.fence, (value) => oneOf('fence', value, ['lease'])),
     isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     ...readRequestSettings(options, environment),
     signal: optional(options.signal, aSignal),

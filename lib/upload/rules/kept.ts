@@ -120,8 +120,8 @@ const rules: Record<ErrorCode, Rule> = {
   PAWL_CHECKPOINT_UNSAFE: untouched,
   PAWL_CHECKPOINT_LOST: ({ resumable }) => ({ resumable, transient: true }),
   PAWL_CHECKPOINT_LOCKED: () => ({ resumable: true, transient: true }),
-  PAWL_CHECKPOINT_IO: keptAnd(({ systemCode }) =>
-    logMayRecover.has(systemCode),
+  PAWL_CHECKPOINT_IO: keptAnd(
+    ({ systemCode, transient }) => transient || logMayRecover.has(systemCode),
   ),
   PAWL_CREDENTIALS: keptAnd(({ systemCode }) => provider.test(systemCode)),
   PAWL_SERVER: keptAnd(

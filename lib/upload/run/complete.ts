@@ -36,6 +36,7 @@ import {
 } from '../calls/requests.js'
 import type { Listed } from '../rules/judge.js'
 import {
+  checkObject,
   type ExpectedObject,
   type Found,
   notAsSent,
@@ -141,6 +142,8 @@ class Completing {
     const { uploadId, parts, size, crc64 } = this.#input
     const { store, key, object } = this.#context.settings
     const request = { key, uploadId, parts, object, size, crc64 }
+    const made = await this.#mustHoldLog()
+    if (made !== undefined) return made
     this.#input.upload.isCompleting = true
     const receipt = await this.#trial.attempt((call) =>
       store.completeUpload(request, call),
@@ -154,6 +157,21 @@ class Completing {
     throw this.#unknown(callbackFailed, await this.#list())
   }
 
+  /**
+   * A run that slept may have lost its log to another: then it sends nothing more.
+   * Who has it may have completed this very upload with these very parts.
+   */
+  async #mustHoldLog(): Promise<ObjectReceipt | undefined> {
+    try {
+      await this.#context.log.confirm()
+      return undefined
+    } catch (error) {
+      const seen = await this.#look().catch(() => undefined)
+      if (seen?.is === 'ours' && isObject(seen.found)) return seen.found
+      throw error
+    }
+  }
+
   /** What became of a Complete that failed: the object, `again`, or an error. */
   async #afterFailure(error: StoreError): Promise<ObjectReceipt | 'again'> {
     const { kind } = error
@@ -165,9 +183,9 @@ class Completing {
     if (!this.#isOpen) return this.#believe(error)
     const { found, is } = await this.#look()
     const isFirst = kind === 'no-upload' && this.#trial.effort.attempts === 1
-    // An earlier run's Complete has made it, with another ACL perhaps.
-    const isEarlier = isFirst && this.#input.sentBefore === 'otherwise'
-    if (isObject(found) && is === 'ours' && !isEarlier) return found
+    if (isObject(found) && is === 'ours') {
+      if (!isFirst || this.#mayHaveMade(found)) return found
+    }
     // Some servers list completed uploads: the first answer says that it is gone.
     if (isFirst) {
       if (isObject(found) && is === 'equal') return found
@@ -194,6 +212,18 @@ class Completing {
     }
     if (await this.#repeats(error)) return 'again'
     throw this.#unknown(error, listed)
+  }
+
+  /**
+   * Whether an object with our mark can be what this run's Complete was to make,
+   * when that was answered that there is no such upload. An earlier run's has made
+   * it, perhaps with another ACL; or nobody of this log has sent one, and then its
+   * bytes must show it: a run with a copy of the log may have completed the upload.
+   */
+  #mayHaveMade(found: ObjectHead): boolean {
+    const { sentBefore, expected } = this.#input
+    if (sentBefore !== undefined) return sentBefore === 'alike'
+    return checkObject(found, expected) !== 'none'
   }
 
   /** A certain refusal; some are put right by asking again, as after a renewal. */

@@ -139,6 +139,8 @@ export class CurrentUpload {
           throw failure
         }
         if (kindOf(error) !== 'no-upload') throw error
+        // What has ended the run may be the failure of another upload.
+        this.#context.signal.throwIfAborted()
         await this.#renew(uploadId, error)
       }
     }
@@ -301,7 +303,7 @@ export class CurrentUpload {
     await this.#context.log.append(...givenUp(uploadId, reason))
     // As above.
     if (isOver) this.#over = reason
-    const seenGone = isGone ? uploadId : undefined
+    const seenGone = isGone ? { seenGone: uploadId } : {}
     await closeOldUploads(this.#context, seenGone)
   }
 }

@@ -243,15 +243,34 @@ export function discarded(fields: UploadErrorFields): UploadError {
 export function contended(
   uploadId: string,
   cause: UploadError,
-  { key, isRefused }: { key: string; isRefused: boolean },
+  {
+    key,
+    isRefused,
+    mayComplete,
+    retryAfter,
+  }: {
+    key: string
+    isRefused: boolean
+    /** Its Complete may be under way by what the log says, and not only by what it may have lost. */
+    mayComplete: boolean
+    /** ms until it needs no Abort. */
+    retryAfter: number | undefined
+  },
 ): UploadError {
+  const sent = mayComplete ? 'has sent' : 'may have sent'
   const why = isRefused
     ? 'this caller may not abort it (AbortMultipartUpload is needed)'
     : 'it could not be aborted now'
   return new UploadError(
     'PAWL_UPLOAD_CONTENDED',
-    `an earlier run of this log has sent a Complete of upload ${uploadId}, which may still take effect, and ${why}; nothing was sent`,
-    { cause, key, uploadId, transient: !isRefused },
+    `an earlier run of this log ${sent} a Complete of upload ${uploadId}, which may still take effect, and ${why}; nothing was sent`,
+    {
+      cause,
+      key,
+      uploadId,
+      transient: !isRefused || retryAfter !== undefined,
+      retryAfter,
+    },
   )
 }
 

@@ -10,6 +10,7 @@ import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { Claim, type ClaimedObject } from '../rules/claim.js'
+import { md5Hex } from '../rules/proof.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
@@ -70,6 +71,10 @@ export class Proving implements Stage {
         const crc64 = await content.digest(settings.crc.variant)
         // It is held against the object's at the end.
         claim.add({ size, crc64, check: 'crc64' })
+      }
+      if (verdict === 'md5') {
+        const md5 = md5Hex(await content.digest(verdict))
+        claim.add({ size, md5, check: 'md5' })
       }
       return this.#reuse.tell(part, claim.head.etag)
     }

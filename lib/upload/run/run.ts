@@ -140,6 +140,7 @@ export class UploadRun {
       signal.throwIfAborted()
     }
     this.#log = log
+    checkpoint.lost?.addEventListener('abort', this.#onLost, { once: true })
     scope?.logOpened(log)
     const { emit } = this
     const facts = settings.environment.facts.of(settings.store)
@@ -206,6 +207,10 @@ export class UploadRun {
     void this.suspend(this.#failure)
   }
 
+  readonly #onLost = (): void => {
+    this.fail(this.#checkpoint?.lost?.reason)
+  }
+
   #done(result: UploadResult): void {
     if (this.#hasEnded) return
     this.#result = result
@@ -245,6 +250,7 @@ export class UploadRun {
 
   #settle(reason?: Error): void {
     this.#options.progress.rest()
+    this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {
       const error = ending.how === 'suspended' ? ending.reason : ending.error
