@@ -11,7 +11,7 @@ import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'
 import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
 import { ProgressCounter } from './options/progress.js'
-import type { UploadResult } from './options/result.js'
+import type { UploadResult } from '../upload-result.js'
 import {
   filePartsOf,
   needsDigests,
