@@ -50,11 +50,9 @@ import {
 } from './session.js'
 import { errorBytes, isErrorDocument } from './server-error.js'
 import { StoreError } from './store-error.js'
-import { isPlace } from './told-place.js'
+import { isPlace, otherPlaceText } from './told-place.js'
 import { parseXml, trimmedText } from './xml.js'
 
-/** Characters of a server's name for something, in a text. */
-const longestName = 256
 /** Parts of one page, on both services. */
 const mostListed = 1000
 /** A header of OpenStack's, on every answer of Swift. */
@@ -142,12 +140,9 @@ export class RestStore implements ObjectStore {
       () =>
         ` The upload ${uploadId} that was begun there could not be aborted.`,
     )
-    const name = (text: string | undefined): string =>
-      text === undefined ? 'one that it does not name' : quoted(text)
-    return new StoreError(
-      `the server takes this for the key ${name(told.key)} in the bucket ${name(told.bucket)}, expected ${quoted(key)} in ${quoted(this.bucket)}: it looks for the bucket in another place of the URL. Give addressing 'path' or 'virtual', whichever it was not.${left}`,
-      { kind: 'no-bucket', key, uploadId },
-    )
+    const text = otherPlaceText(told, { bucket: this.bucket, key })
+    const kind = 'no-bucket'
+    return new StoreError(text + left, { kind, key, uploadId })
   }
 
   async uploadPart(
@@ -493,11 +488,4 @@ async function noneIfMissing<T>(ask: () => Promise<T>): Promise<T | undefined> {
     if (error instanceof StoreError && error.kind === 'no-key') return undefined
     throw error
   }
-}
-
-/** In one line. */
-function quoted(text: string): string {
-  const characters = Array.from(text)
-  const start = characters.slice(0, longestName).join('')
-  return JSON.stringify(characters.length > longestName ? `${start}…` : start)
 }
