@@ -29,6 +29,7 @@ const all = [
   'compress',
   'log',
   'scale',
+  'lines',
   'commands',
   'memory',
 ]
@@ -74,6 +75,7 @@ const defaults = {
 const context = {
   runs,
   quick,
+  size,
   input,
   server,
   compare: (contenders, options) =>
