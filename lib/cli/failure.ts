@@ -25,6 +25,7 @@ export const namedOptions = [
   'partSize',
   'checkpointDir',
   'multipartThreshold',
+  'maxRate',
   'trafficLimit',
   'requestPayer',
   'forbidOverwrite',

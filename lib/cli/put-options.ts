@@ -21,7 +21,7 @@ export interface PutFlags {
   quiet?: true
   verbose?: true
   partSize?: number
-  concurrency?: number
+  concurrency?: number | 'auto'
   memory?: number
   /** False: none. */
   checkpoint?: string | false
@@ -108,7 +108,8 @@ export function addPutFlags(command: Command): Command {
     )
     .optionsGroup('Transfer:')
     .option('--part-size <bytes>', 'bytes of a part (8MiB)', parseSize)
-    .option('--concurrency <n>', 'parts in flight (4)', parseWholeNumber)
+    .option('--concurrency <n>', 'parts in flight (auto)', parseAtOnce)
+    .option('--max-rate <bytes>', 'a second, of all files together', parseSize)
     .option('--memory <bytes>', 'for parts of one upload (96MiB)', parseSize)
     .option(
       '--multipart-threshold <bytes>',
@@ -167,6 +168,10 @@ export function addPutFlags(command: Command): Command {
 /** Collects a flag that may be given again. */
 function several(value: string, before: string[] = []): string[] {
   return [...before, value]
+}
+
+function parseAtOnce(text: string): number | 'auto' {
+  return text === 'auto' ? text : parseWholeNumber(text)
 }
 
 function parseAtLeastOne(text: string): number {

@@ -40,6 +40,7 @@ import type {
   UploadPartRequest,
 } from './object-store.js'
 import type { Query } from './percent-encode.js'
+import { checkRate } from './rate.js'
 import {
   callbackBytes,
   pageBytes,
@@ -60,13 +61,18 @@ export class RestStore implements ObjectStore {
   readonly limits: StoreLimits
   readonly digest: StoreDigest
   readonly precedence: 'initiate' | undefined
+  readonly maxRate: number | undefined
   readonly #dialect: Dialect
   readonly #session: Session
 
   constructor(
     dialect: Dialect,
     session: Session,
-    { identity, bucket }: { identity: string; bucket: string },
+    {
+      identity,
+      bucket,
+      maxRate,
+    }: { identity: string; bucket: string; maxRate?: number | undefined },
   ) {
     this.#dialect = dialect
     this.#session = session
@@ -75,6 +81,7 @@ export class RestStore implements ObjectStore {
     this.limits = dialect.limits
     this.digest = dialect.digest
     this.precedence = dialect.precedence
+    this.maxRate = checkRate(maxRate)
   }
 
   fixedHeaders(object: ObjectOptions): Record<string, string> {
@@ -152,7 +159,7 @@ export class RestStore implements ObjectStore {
         ['uploadId', uploadId],
       ],
       headers: { ...this.#touching(call), ...this.#bodyHeaders(request) },
-      body: request.size === 0 ? undefined : request.body,
+      ...bodyOf(request),
       fields: { key, uploadId, partNumber },
     })
     return this.#read(operation, call, ({ headers }) => ({
@@ -283,7 +290,7 @@ export class RestStore implements ObjectStore {
         ...this.#markHeaders(mark),
         ...this.#bodyHeaders(request),
       },
-      body: request.size === 0 ? undefined : request.body,
+      ...bodyOf(request),
       withCallback,
       ...(withCallback ? { maxAnswerBytes: callbackBytes } : {}),
       fields: { key },
@@ -429,6 +436,14 @@ export class RestStore implements ObjectStore {
         }
       : { ...receipt, callbackBody: body.toString('utf8') }
   }
+}
+
+function bodyOf({
+  size,
+  body,
+  isHeld,
+}: BodyRequest): Pick<Operation, 'body' | 'isBodyHeld'> {
+  return size === 0 ? {} : { body, isBodyHeld: isHeld }
 }
 
 /** In one line. */

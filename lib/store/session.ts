@@ -48,6 +48,8 @@ export interface Operation extends UnsignedRequest {
   name: OperationName
   /** Besides `content`; with `content-length` in the headers. */
   body?: Body | undefined
+  /** The body waits for its rate. */
+  isBodyHeld?: (() => boolean) | undefined
   /** The server is to call somebody back once the object is stored. */
   withCallback?: boolean
   /** For errors. */
@@ -197,6 +199,7 @@ export class Session {
         path: signed.path,
         headers: signed.headers,
         body: content === undefined ? operation.body : bodyOf(content),
+        isBodyHeld: operation.isBodyHeld,
         maxAnswerBytes: operation.maxAnswerBytes ?? errorBytes,
       },
       {

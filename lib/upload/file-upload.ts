@@ -7,6 +7,7 @@
  * ends the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { AtOnce } from '../store/slots.js'
 import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
 import { heldMemory } from './options/memory.js'
@@ -40,6 +41,9 @@ export interface FileUploadOptions {
   /** While somebody watches the upload. */
   scope: UploadScope | undefined
 }
+
+/** All there is. */
+const oneAtOnce: AtOnce = { allowed: 1, watch: () => undefined }
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRuns = 3
@@ -137,6 +141,7 @@ export class FileUpload {
       {
         largest: isWhole ? size : Math.min(size, run.partSize),
         concurrency: isWhole ? 1 : settings.concurrency,
+        atOnce: isWhole ? oneAtOnce : run.atOnce,
         isConcurrencyFixed: settings.isConcurrencyFixed,
         memory: heldMemory(settings),
         needsDigests: needsDigests(settings),

@@ -8,6 +8,8 @@ import type { PartCheck } from '../../checkpoint/record.js'
 import type { BodyRequest } from '../../store/object-store.js'
 import { UploadError } from '../../errors.js'
 import { hasMd5 } from '../../hash/md5.js'
+import { Rate } from '../../store/rate.js'
+import type { Slots, Stored } from '../../store/slots.js'
 import { StoreError } from '../../store/store-error.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { ProgressCounter } from '../options/progress.js'
@@ -15,6 +17,7 @@ import type { UploadSettings } from '../options/settings.js'
 import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
 import { ViewPace } from '../source/view-pace.js'
+import { RatedPace } from './rated-pace.js'
 import { Wire, type WirePart } from './wire.js'
 
 /** What the store has confirmed of some bytes that were sent. */
@@ -42,6 +45,9 @@ export class PartSender {
   readonly #progress: ProgressCounter
   readonly #wire: Wire
   readonly #pace: ViewPace
+  /** That what is sent has to keep to. */
+  readonly #rates: readonly Rate[]
+  readonly #stopped: AbortSignal
 
   constructor({
     settings,
@@ -62,7 +68,13 @@ export class PartSender {
     this.#slots = slots
     this.#progress = progress
     this.#wire = new Wire(settings.environment, stopped)
-    this.#pace = new ViewPace(settings.environment.monotonic)
+    this.#stopped = stopped
+    const { environment, store, maxRate } = settings
+    this.#pace = new ViewPace(environment.monotonic)
+    const own =
+      maxRate === undefined ? undefined : new Rate(maxRate, environment)
+    const { rate } = environment.lines.of(store)
+    this.#rates = [own, rate].filter((one) => one !== undefined)
   }
 
   /** The parts on the wire, for a run that is stopped. */
@@ -76,8 +88,9 @@ export class PartSender {
     partNumber: number,
     uploadId: string,
   ): Promise<Sent<{ etag: string }>> {
-    await this.#slots.acquire()
+    const slot = await this.#slots.acquire()
     const wired = this.#wire.enter(content.size)
+    let stored: Stored | undefined
     try {
       wired.signal.throwIfAborted()
       const { key, store } = this.#settings
@@ -96,11 +109,11 @@ export class PartSender {
           ),
         { wired },
       )
-      this.#slots.succeed()
+      stored = { size: content.size, attempts: sent.attempts }
       return sent
     } finally {
       wired.leave()
-      this.#slots.release()
+      slot.end(stored)
     }
   }
 
@@ -123,7 +136,12 @@ export class PartSender {
       crc.isWanted ? content.digest(crc.variant) : undefined
     if (crc.isWanted && !crc.isBefore) content.expect(crc.variant)
     const flight = this.#progress.flight(content.size)
-    const body = content.body(this.#pace, (bytes) => {
+    const pace = new RatedPace(
+      this.#pace,
+      this.#rates,
+      context.signal ?? this.#stopped,
+    )
+    const body = content.body(pace, (bytes) => {
       wired?.sent(bytes)
       flight.sent(bytes)
     })
@@ -136,6 +154,7 @@ export class PartSender {
       md5,
       crc64: crc.isBefore ? await crcOf() : undefined,
       trafficLimit,
+      isHeld: () => pace.isHeld,
     }
     const compareMd5 = this.#md5Comparison(md5)
     let isMd5Equal = false
@@ -244,59 +263,4 @@ function checkCrc64(
     `${what} was damaged on its way: the server computed CRC-64 ${theirs}, expected ${ours}`,
     { kind: 'digest' },
   )
-}
-
-/**
- * How many parts may be on the wire at once. Who asks first goes first.
- *
- * A server that throttles halves the number, down to one; every `concurrency`
- * parts that then go well bring one slot back.
- */
-export class Slots {
-  readonly #most: number
-  #limit: number
-  #used = 0
-  #good = 0
-  readonly #waiting: (() => void)[] = []
-
-  constructor(most: number) {
-    this.#most = most
-    this.#limit = most
-  }
-
-  get limit(): number {
-    return this.#limit
-  }
-
-  /** Resolves when it is the caller's turn; it must `release()` once. */
-  acquire(): Promise<void> {
-    if (this.#used < this.#limit && this.#waiting.length === 0) {
-      this.#used++
-      return Promise.resolve()
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve))
-  }
-
-  release(): void {
-    this.#used--
-    while (this.#used < this.#limit) {
-      const next = this.#waiting.shift()
-      if (next === undefined) return
-      this.#used++
-      next()
-    }
-  }
-
-  /** The server asked for less. */
-  throttle(): void {
-    this.#limit = Math.max(1, this.#limit >> 1)
-    this.#good = 0
-  }
-
-  /** A part went well. */
-  succeed(): void {
-    if (this.#limit === this.#most || ++this.#good < this.#most) return
-    this.#good = 0
-    this.#limit++
-  }
 }

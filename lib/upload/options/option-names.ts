@@ -23,6 +23,7 @@ const common: NamesOf<UploadOptions> = {
   concurrency: true,
   key: true,
   mark: true,
+  maxRate: true,
   memory: true,
   object: true,
   onSourceChange: true,

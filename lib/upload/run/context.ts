@@ -1,6 +1,7 @@
 /** What the stages of one run share, and what they say to each other. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import type { PartRecord } from '../../checkpoint/record.js'
+import type { Slots } from '../../store/slots.js'
 import type { Requests } from '../calls/requests.js'
 import type { PartSender } from '../calls/send.js'
 import type { Emit, PartEvent, RestartReason } from '../options/events.js'
@@ -33,6 +34,8 @@ export interface RunContext {
   readonly log: UploadLog
   readonly requests: Requests
   readonly sender: PartSender
+  /** How many parts may be sent at once. */
+  readonly slots: Slots
   readonly progress: ProgressCounter
   readonly emit: Emit
   /** While somebody watches the upload. */

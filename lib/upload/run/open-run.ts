@@ -9,6 +9,7 @@
  * - `finish()` once, after the last of them.
  */
 import type { PartRecord } from '../../checkpoint/record.js'
+import type { AtOnce } from '../../store/slots.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../options/result.js'
 import { storedRun } from '../rules/judge.js'
@@ -75,6 +76,11 @@ export class OpenRun {
     return new Sending(this.#context, this.upload, this.#reuse, (error) =>
       this.#owner.fail(error),
     )
+  }
+
+  /** How many parts may be in hand. */
+  get atOnce(): AtOnce {
+    return this.#context.slots
   }
 
   /** Parts that can be passed over in a source that somebody vouches for. */

@@ -21,8 +21,9 @@
 import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { asError } from '../../errors.js'
+import type { Slots } from '../../store/slots.js'
 import { Requests } from '../calls/requests.js'
-import { PartSender, Slots } from '../calls/send.js'
+import { PartSender } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
 import type { UploadResult } from '../options/result.js'
 import { BeforeComplete } from './before-complete.js'
@@ -47,6 +48,7 @@ export class UploadRun {
   #log: UploadLog | undefined
   #isSuspending = false
   #requests: Requests | undefined
+  #slots: Slots | undefined
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** The object is complete, but its callback failed. */
@@ -145,8 +147,10 @@ export class UploadRun {
     const facts = settings.environment.facts.of(settings.store)
     const requests = new Requests(settings, signal, emit, facts)
     this.#requests = requests
-    const slots = new Slots(settings.concurrency)
-    requests.onThrottled = () => slots.throttle()
+    const line = settings.environment.lines.of(settings.store)
+    const slots = line.join(settings)
+    this.#slots = slots
+    requests.onThrottled = () => line.throttle()
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
     const { checkSource = async () => undefined } = this.#options
@@ -161,6 +165,7 @@ export class UploadRun {
         progress,
         stopped: signal,
       }),
+      slots,
       progress,
       emit,
       scope,
@@ -244,7 +249,11 @@ export class UploadRun {
   }
 
   #settle(reason?: Error): void {
-    this.#options.progress.rest()
+    const { progress, settings } = this.#options
+    progress.rest()
+    if (this.#slots !== undefined) {
+      settings.environment.lines.of(settings.store).leave(this.#slots)
+    }
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {
       const error = ending.how === 'suspended' ? ending.reason : ending.error

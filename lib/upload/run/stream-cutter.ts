@@ -16,14 +16,17 @@ export function cutterOf(
   onError: (error: Error) => void,
 ): StreamCutter {
   const { pool, collections } = settings.environment
-  const { partSize } = run
+  const { partSize, atOnce } = run
+  const mostNow = (): number => {
+    const { allowed } = atOnce
+    return partsInHand(partSize, { ...settings, concurrency: allowed })
+  }
+  const buffers = new PartBuffers(partSize, mostNow(), pooled(pool, true), {
+    isShortFirst: true,
+  })
+  atOnce.watch(() => buffers.allow(mostNow()))
   return new PartCutter({
-    buffers: new PartBuffers(
-      partSize,
-      partsInHand(partSize, settings),
-      pooled(pool, true),
-      { isShortFirst: true },
-    ),
+    buffers,
     xxh64,
     collections,
     firstPartNumber: run.partsTaken + 1,

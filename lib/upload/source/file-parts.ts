@@ -9,10 +9,16 @@
  */
 import type { Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
+import type { AtOnce } from '../../store/slots.js'
 import { FilePartContent } from './file-part-content.js'
 import type { FileSource } from './file-source.js'
 import { blockAround, blockWithin, type MemoryPool } from './memory-pool.js'
-import { type PartBuffer, PartBuffers, pooled } from './part-buffers.js'
+import {
+  type PartBuffer,
+  PartBuffers,
+  type PartMemory,
+  pooled,
+} from './part-buffers.js'
 import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
 
 const MiB = 1024 * 1024
@@ -21,7 +27,7 @@ const mostViews = 32 * MiB
 
 /** What an upload may have of the memory. */
 export interface FileShare {
-  /** Parts in flight. */
+  /** Parts in flight, at most. */
   concurrency: number
   /** It is the caller's own word, and not lowered for memory's sake. */
   isConcurrencyFixed: boolean
@@ -48,6 +54,8 @@ export function viewsOf(concurrency: number): { count: number; size: number } {
 export interface FilePartsOptions extends FileShare {
   /** Bytes of the largest part that will be asked for. */
   largest: number
+  /** How many may be in flight now. */
+  atOnce: AtOnce
   /** Of every part another digest than xxh64 is wanted. */
   needsDigests: boolean
   /** It has to be there before the part's bytes go out. */
@@ -70,15 +78,19 @@ export class FileParts {
     },
     onRead: (bytes: number) => void,
   ) {
-    const { largest, concurrency, needsDigests, isDigestFirst } = options
+    const { largest, atOnce, needsDigests, isDigestFirst } = options
     this.#source = source
     this.#digests = means.digests
     this.#onRead = onRead
     const held = isDigestFirst ? heldAtOnce(largest, options) : 0
     this.#isHeld = held > 0
+    // The next one is read while those that may be sent are.
+    const mostNow = (): number =>
+      this.#isHeld ? Math.min(held, atOnce.allowed + 1) : atOnce.allowed
     this.#buffers = this.#isHeld
-      ? new PartBuffers(largest, held, pooled(means.pool, true))
-      : viewBuffers(largest, concurrency, means.pool, needsDigests)
+      ? new PartBuffers(largest, mostNow(), pooled(means.pool, true))
+      : viewBuffers(largest, atOnce, pooled(means.pool, needsDigests))
+    atOnce.watch(() => this.#buffers.allow(mostNow()))
   }
 
   /** Waits for a buffer; rejects with the signal's reason instead. */
@@ -122,7 +134,7 @@ export class FileParts {
       source: this.#source,
       offset,
       size,
-      buffers: [...buffer.views(this.#buffers.partSize)],
+      buffers: [...buffer.views(buffer.size)],
       digests: this.#digests,
       onRead: this.#onRead,
     })
@@ -150,16 +162,17 @@ export class FileParts {
 /** Views instead of parts, for each part in flight as many as it needs. */
 function viewBuffers(
   largest: number,
-  concurrency: number,
-  pool: MemoryPool,
-  isShared: boolean,
+  atOnce: AtOnce,
+  memory: PartMemory,
 ): PartBuffers {
-  const views = viewsOf(concurrency)
-  const size = Math.min(views.size, blockAround(largest))
-  const count = Math.min(views.count, Math.ceil(largest / size))
-  return new PartBuffers(count * size, concurrency, {
-    take: () => pool.take(size, isShared),
-    giveBack: (block) => pool.giveBack(block),
+  const sizeOfNext = (): number => {
+    const views = viewsOf(atOnce.allowed)
+    const size = Math.min(views.size, blockAround(largest))
+    return size * Math.min(views.count, Math.ceil(largest / size))
+  }
+  return new PartBuffers(sizeOfNext(), atOnce.allowed, memory, {
+    mostBytes: mostViews,
+    sizeOfNext,
   })
 }
 

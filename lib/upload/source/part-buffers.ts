@@ -59,10 +59,16 @@ export class PartBuffer {
   #taken: Uint8Array[] = []
   #end = 0
 
+  /** `size`: bytes that there is room for. */
   constructor(size: number, memory: PartMemory, isFirst: boolean) {
     this.#size = size
     this.#memory = memory
     this.#isFirst = isFirst
+  }
+
+  /** Bytes that there is room for. */
+  get size(): number {
+    return this.#size
   }
 
   /** The block that a byte of the part is in, or goes into next. */
@@ -109,24 +115,47 @@ export class PartBuffer {
 
 export class PartBuffers {
   readonly partSize: number
-  readonly count: number
   readonly #memory: PartMemory
   readonly #waiting: ((buffer: PartBuffer) => void)[] = []
+  #count: number
   #inUse = 0
+  #bytes = 0
   #isBegun = false
   readonly #isShortFirst: boolean
+  readonly #mostBytes: number
+  readonly #sizeOfNext: () => number
 
-  /** `isShortFirst`: the first part may turn out to be much shorter. */
+  /**
+   * `isShortFirst`: the first part may turn out to be much shorter. `mostBytes` of
+   * all buffers that are given out, where `sizeOfNext` says how large each is.
+   */
   constructor(
     partSize: number,
     count: number,
     memory: PartMemory,
-    { isShortFirst = false } = {},
+    {
+      isShortFirst = false,
+      mostBytes = Infinity,
+      sizeOfNext = () => partSize,
+    } = {},
   ) {
     this.partSize = partSize
-    this.count = count
+    this.#count = count
     this.#memory = memory
     this.#isShortFirst = isShortFirst
+    this.#mostBytes = mostBytes
+    this.#sizeOfNext = sizeOfNext
+  }
+
+  /** How many buffers may be given out. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** From now on so many may be given out; who waits for one may get it. */
+  allow(count: number): void {
+    this.#count = count
+    this.#serve()
   }
 
   /** How many buffers are given out. */
@@ -136,15 +165,24 @@ export class PartBuffers {
 
   /** A buffer now, if there is room for one. */
   tryAcquire(): PartBuffer | undefined {
-    if (this.#inUse >= this.count) return undefined
-    this.#inUse++
-    return this.#make()
+    return this.#hasRoom() ? this.#make() : undefined
+  }
+
+  #hasRoom(): boolean {
+    const bytes = this.#bytes + this.#sizeOfNext()
+    return (
+      this.#inUse < this.#count &&
+      (this.#inUse === 0 || bytes <= this.#mostBytes)
+    )
   }
 
   #make(): PartBuffer {
     const isFirst = this.#isShortFirst && !this.#isBegun
     this.#isBegun = true
-    return new PartBuffer(this.partSize, this.#memory, isFirst)
+    const size = this.#sizeOfNext()
+    this.#inUse++
+    this.#bytes += size
+    return new PartBuffer(size, this.#memory, isFirst)
   }
 
   /** Calls back with a buffer as soon as there is room for one; may be at once. */
@@ -156,9 +194,17 @@ export class PartBuffers {
 
   release(buffer: PartBuffer): void {
     buffer.release()
-    const next = this.#waiting.shift()
-    if (next === undefined) this.#inUse--
-    else next(this.#make())
+    this.#inUse--
+    this.#bytes -= buffer.size
+    this.#serve()
+  }
+
+  #serve(): void {
+    while (this.#hasRoom()) {
+      const next = this.#waiting.shift()
+      if (next === undefined) return
+      next(this.#make())
+    }
   }
 
   /** Gives up waiting; for an end before its turn came. */

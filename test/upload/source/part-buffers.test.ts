@@ -65,6 +65,40 @@ await t.test('who has gone is passed over', async (t) => {
   t.ok(isServed)
 })
 
+await t.test('more may be allowed, and fewer', async (t) => {
+  const buffers = new PartBuffers(1, 1, together())
+  const held: PartBuffer[] = []
+  const ask = (): void => buffers.acquire((buffer) => held.push(buffer))
+  for (let asked = 0; asked < 5; asked++) ask()
+  t.equal(held.length, 1)
+  buffers.allow(3)
+  t.equal(held.length, 3, 'who waited has them')
+  buffers.allow(2)
+  for (const buffer of held.splice(0, 2)) buffers.release(buffer)
+  t.equal(held.length, 2, 'of those given back one was too many')
+  t.equal(buffers.inUse, 2)
+})
+
+await t.test('all of them have so many bytes, but the first', async (t) => {
+  let next = 60
+  const buffers = new PartBuffers(next, 9, together(), {
+    mostBytes: 100,
+    sizeOfNext: () => next,
+  })
+  const first = buffers.tryAcquire()
+  t.equal(first?.size, 60)
+  t.equal(buffers.tryAcquire(), undefined)
+  next = 20
+  t.equal(buffers.tryAcquire()?.size, 20)
+  t.equal(buffers.tryAcquire()?.size, 20)
+  t.equal(buffers.tryAcquire(), undefined)
+  next = 200
+  if (first !== undefined) buffers.release(first)
+  t.equal(buffers.tryAcquire(), undefined)
+  const alone = new PartBuffers(200, 9, together(), { mostBytes: 100 })
+  t.equal(alone.tryAcquire()?.size, 200)
+})
+
 const newPool = (): MemoryPool =>
   new MemoryPool(realEnvironment, () => undefined)
 
