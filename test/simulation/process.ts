@@ -9,6 +9,7 @@ import {
   LearnedFacts,
   type UploadEnvironment,
 } from '../../lib/upload/options/environment.js'
+import { usualSizes } from '../../lib/upload/options/part-sizes.js'
 import type { DiskModel } from './disk/model.js'
 import { digests } from './digests.js'
 import type { Random } from './random.js'
@@ -80,6 +81,7 @@ export class Process implements Owner {
       facts: new LearnedFacts(),
       lines: new StoreLines(clock),
       pool,
+      usualSizes,
       collections: { took: () => false },
     }
   }

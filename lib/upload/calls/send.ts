@@ -9,8 +9,9 @@ import type { BodyRequest } from '../../store/object-store.js'
 import { UploadError } from '../../errors.js'
 import { hasMd5 } from '../../hash/md5.js'
 import { Rate } from '../../store/rate.js'
-import type { Slots, Stored } from '../../store/slots.js'
+import type { AtOnce, Slots, Stored } from '../../store/slots.js'
 import { StoreError } from '../../store/store-error.js'
+import type { StoreLine } from '../../store/store-line.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { ProgressCounter } from '../options/progress.js'
 import type { UploadSettings } from '../options/settings.js'
@@ -38,9 +39,26 @@ interface Answer {
   isOpaque?: true | undefined
 }
 
+export interface SenderMeans {
+  settings: UploadSettings
+  requests: Requests
+  progress: ProgressCounter
+  /** Aborted when the run is stopped. */
+  stopped: AbortSignal
+}
+
+/** On the line to the store, with others. */
+export function senderOf(means: SenderMeans): PartSender {
+  const { settings, requests } = means
+  const line = settings.environment.lines.of(settings.store)
+  requests.onThrottled = () => line.throttle()
+  return new PartSender({ ...means, line })
+}
+
 export class PartSender {
   readonly #settings: UploadSettings
   readonly #requests: Requests
+  readonly #line: StoreLine
   readonly #slots: Slots
   readonly #progress: ProgressCounter
   readonly #wire: Wire
@@ -52,29 +70,32 @@ export class PartSender {
   constructor({
     settings,
     requests,
-    slots,
+    line,
     progress,
     stopped,
-  }: {
-    settings: UploadSettings
-    requests: Requests
-    slots: Slots
-    progress: ProgressCounter
-    /** Aborted when the run is stopped. */
-    stopped: AbortSignal
-  }) {
+  }: SenderMeans & { line: StoreLine }) {
     this.#settings = settings
     this.#requests = requests
-    this.#slots = slots
+    this.#line = line
+    this.#slots = line.join(settings)
     this.#progress = progress
     this.#wire = new Wire(settings.environment, stopped)
     this.#stopped = stopped
-    const { environment, store, maxRate } = settings
+    const { environment, maxRate } = settings
     this.#pace = new ViewPace(environment.monotonic)
     const own =
       maxRate === undefined ? undefined : new Rate(maxRate, environment)
-    const { rate } = environment.lines.of(store)
-    this.#rates = [own, rate].filter((one) => one !== undefined)
+    this.#rates = [own, line.rate].filter((one) => one !== undefined)
+  }
+
+  /** How many parts may be in hand. */
+  get atOnce(): AtOnce {
+    return this.#slots
+  }
+
+  /** The upload is over; idempotent. */
+  leave(): void {
+    this.#line.leave(this.#slots)
   }
 
   /** The parts on the wire, for a run that is stopped. */

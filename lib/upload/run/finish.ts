@@ -11,7 +11,7 @@ import { hasMd5 } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import type { ObjectReceipt } from '../../store/object-store.js'
+import type { ObjectOptions, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import type { UploadResult } from '../options/result.js'
 import type { Claim } from '../rules/claim.js'
@@ -64,7 +64,7 @@ export async function finishUpload(
     ? combinedCrc64(settings.crc.variant, parts)
     : undefined
   await context.beforeComplete.ask({ size, crc64 })
-  await endRivals(context)
+  await endRivals(context, { isLast: true })
   const earlier = log.state.upload?.completing
   const { sentDigest } = settings
   const isAlike = (earlier?.sentDigest ?? sentDigest) === sentDigest
@@ -132,7 +132,7 @@ async function finishWithPut(
   if (replaced !== undefined) {
     context.emit('restarted', { reason: 'source-changed' })
   }
-  await endRivals(context)
+  await endRivals(context, { isLast: true })
   const { receipt, check } = await putWholeObject(context, content)
   return conclude(context, receipt, {
     uploadId: undefined,
@@ -200,14 +200,22 @@ async function conclude(
     checkpointLeft: !isRemoved,
     ...(uploadsLeft.length === 0 ? {} : { uploadsLeft }),
     ...(finished.current === undefined ? {} : { current: finished.current }),
-    ...(receipt.callbackBody === undefined
-      ? {}
-      : { callbackBody: receipt.callbackBody }),
+    ...calledBack(settings.object, receipt),
   }
   if (receipt.callbackFailed !== undefined) {
     throw new CallbackError(result, receipt.callbackFailed)
   }
   return result
+}
+
+/** What an answer has said of the callback; a look at the object says nothing. */
+function calledBack(
+  { callback }: ObjectOptions,
+  { callbackBody, callbackFailed }: ObjectReceipt,
+): Pick<UploadResult, 'callbackBody' | 'callback'> {
+  if (callbackBody !== undefined) return { callbackBody }
+  const isUnknown = callback !== undefined && callbackFailed === undefined
+  return isUnknown ? { callback: 'unknown' } : {}
 }
 
 /**
@@ -237,7 +245,7 @@ async function removeLog(
   if (!isDone) return false
   if (!context.isSuspending()) {
     await quietly(context, async () => {
-      await closeOldUploads(context)
+      await closeOldUploads(context, { isMade: true })
       await abortOrphans(context)
     })
     if (log.state.unclosed.size === 0) {

@@ -21,9 +21,8 @@
 import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { asError } from '../../errors.js'
-import type { Slots } from '../../store/slots.js'
 import { Requests } from '../calls/requests.js'
-import { PartSender } from '../calls/send.js'
+import { type PartSender, senderOf } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
 import type { UploadResult } from '../options/result.js'
 import { BeforeComplete } from './before-complete.js'
@@ -48,7 +47,7 @@ export class UploadRun {
   #log: UploadLog | undefined
   #isSuspending = false
   #requests: Requests | undefined
-  #slots: Slots | undefined
+  #sender: PartSender | undefined
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** The object is complete, but its callback failed. */
@@ -142,30 +141,24 @@ export class UploadRun {
       signal.throwIfAborted()
     }
     this.#log = log
+    checkpoint.lost?.addEventListener('abort', this.#onLost, { once: true })
     scope?.logOpened(log)
+    await this.#options.opened?.(log)
     const { emit } = this
     const facts = settings.environment.facts.of(settings.store)
     const requests = new Requests(settings, signal, emit, facts)
     this.#requests = requests
-    const line = settings.environment.lines.of(settings.store)
-    const slots = line.join(settings)
-    this.#slots = slots
-    requests.onThrottled = () => line.throttle()
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
     const { checkSource = async () => undefined } = this.#options
+    const stopped = signal
+    const sender = senderOf({ settings, requests, progress, stopped })
+    this.#sender = sender
     const context: RunContext = {
       settings,
       log,
       requests,
-      sender: new PartSender({
-        settings,
-        requests,
-        slots,
-        progress,
-        stopped: signal,
-      }),
-      slots,
+      sender,
       progress,
       emit,
       scope,
@@ -178,7 +171,7 @@ export class UploadRun {
       done: (result) => this.#done(result),
       fail: (error) => this.fail(error),
     })
-    scope?.planned(plan, open.partSize)
+    scope?.planned(plan, open.sizes)
     this.#open = open
     return open
   }
@@ -209,6 +202,10 @@ export class UploadRun {
     if (this.#stop.signal.aborted) return
     this.#failure = asError(error)
     void this.suspend(this.#failure)
+  }
+
+  readonly #onLost = (): void => {
+    this.fail(this.#checkpoint?.lost?.reason)
   }
 
   #done(result: UploadResult): void {
@@ -249,11 +246,9 @@ export class UploadRun {
   }
 
   #settle(reason?: Error): void {
-    const { progress, settings } = this.#options
-    progress.rest()
-    if (this.#slots !== undefined) {
-      settings.environment.lines.of(settings.store).leave(this.#slots)
-    }
+    this.#options.progress.rest()
+    this.#sender?.leave()
+    this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {
       const error = ending.how === 'suspended' ? ending.reason : ending.error

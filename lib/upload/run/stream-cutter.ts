@@ -1,7 +1,7 @@
 import type { Xxh64 } from '../../hash/xxh64.js'
-import { type MemorySettings, partsInHand } from '../options/memory.js'
+import { type MemorySettings, roomFor } from '../options/memory.js'
 import type { UploadSettings } from '../options/settings.js'
-import { PartBuffers, pooled } from '../source/part-buffers.js'
+import { PartBuffers, type PartRoom, pooled } from '../source/part-buffers.js'
 import { PartCutter } from '../source/part-cutter.js'
 import type { OpenRun } from './open-run.js'
 
@@ -16,16 +16,16 @@ export function cutterOf(
   onError: (error: Error) => void,
 ): StreamCutter {
   const { pool, collections } = settings.environment
-  const { partSize, atOnce } = run
-  const mostNow = (): number => {
-    const { allowed } = atOnce
-    return partsInHand(partSize, { ...settings, concurrency: allowed })
-  }
-  const buffers = new PartBuffers(partSize, mostNow(), pooled(pool, true), {
+  const { sizes, atOnce } = run
+  const room = (): PartRoom =>
+    roomFor({ ...settings, concurrency: atOnce.allowed })
+  const memory = pooled(pool, true)
+  const buffers = new PartBuffers(sizes.partSize, room(), memory, {
     isShortFirst: true,
   })
-  atOnce.watch(() => buffers.allow(mostNow()))
+  atOnce.watch(() => buffers.allow(room()))
   return new PartCutter({
+    sizes,
     buffers,
     xxh64,
     collections,

@@ -7,16 +7,16 @@
  * that would take too much. Either way there are never more buffers than parts in
  * flight.
  */
+import { type PartSizes, partSizeAt } from '../../checkpoint/growth.js'
 import type { Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import type { AtOnce } from '../../store/slots.js'
-import { FilePartContent } from './file-part-content.js'
-import type { FileSource } from './file-source.js'
+import { type ByteSource, FilePartContent } from './file-part-content.js'
 import { blockAround, blockWithin, type MemoryPool } from './memory-pool.js'
 import {
   type PartBuffer,
   PartBuffers,
-  type PartMemory,
+  type PartRoom,
   pooled,
 } from './part-buffers.js'
 import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
@@ -63,14 +63,16 @@ export interface FilePartsOptions extends FileShare {
 }
 
 export class FileParts {
-  readonly #source: FileSource
+  readonly #source: ByteSource
+  /** Bytes of memory that the next part takes. */
+  readonly #sizeOfNext: () => number
   readonly #buffers: PartBuffers
   readonly #isHeld: boolean
   readonly #digests: Pick<Digests, 'digest' | 'create' | 'beside'>
   readonly #onRead: (bytes: number) => void
 
   constructor(
-    source: FileSource,
+    source: ByteSource,
     options: FilePartsOptions,
     means: {
       digests: Pick<Digests, 'digest' | 'create' | 'beside'>
@@ -84,13 +86,16 @@ export class FileParts {
     this.#onRead = onRead
     const held = isDigestFirst ? heldAtOnce(largest, options) : 0
     this.#isHeld = held > 0
-    // The next one is read while those that may be sent are.
-    const mostNow = (): number =>
-      this.#isHeld ? Math.min(held, atOnce.allowed + 1) : atOnce.allowed
-    this.#buffers = this.#isHeld
-      ? new PartBuffers(largest, mostNow(), pooled(means.pool, true))
-      : viewBuffers(largest, atOnce, pooled(means.pool, needsDigests))
-    atOnce.watch(() => this.#buffers.allow(mostNow()))
+    // A part that is held is read while those before it are sent.
+    const room = (): PartRoom =>
+      this.#isHeld
+        ? { parts: Math.min(held, atOnce.allowed + 1), bytes: Infinity }
+        : { parts: atOnce.allowed, bytes: mostViews }
+    this.#sizeOfNext = () =>
+      this.#isHeld ? largest : bytesOfViews(largest, atOnce.allowed)
+    const memory = pooled(means.pool, this.#isHeld || needsDigests)
+    this.#buffers = new PartBuffers(largest, room(), memory)
+    atOnce.watch(() => this.#buffers.allow(room()))
   }
 
   /** Waits for a buffer; rejects with the signal's reason instead. */
@@ -142,7 +147,8 @@ export class FileParts {
 
   #acquire(signal: AbortSignal): Promise<PartBuffer> {
     signal.throwIfAborted()
-    const free = this.#buffers.tryAcquire()
+    const size = this.#sizeOfNext()
+    const free = this.#buffers.tryAcquire(size)
     if (free !== undefined) return Promise.resolve(free)
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
@@ -154,32 +160,22 @@ export class FileParts {
         resolve(buffer)
       }
       signal.addEventListener('abort', onAbort, { once: true })
-      this.#buffers.acquire(onBuffer)
+      this.#buffers.acquire(onBuffer, size)
     })
   }
 }
 
-/** Views instead of parts, for each part in flight as many as it needs. */
-function viewBuffers(
-  largest: number,
-  atOnce: AtOnce,
-  memory: PartMemory,
-): PartBuffers {
-  const sizeOfNext = (): number => {
-    const views = viewsOf(atOnce.allowed)
-    const size = Math.min(views.size, blockAround(largest))
-    return size * Math.min(views.count, Math.ceil(largest / size))
-  }
-  return new PartBuffers(sizeOfNext(), atOnce.allowed, memory, {
-    mostBytes: mostViews,
-    sizeOfNext,
-  })
+/** Views instead of a part: bytes of as many as it needs while so many go. */
+function bytesOfViews(largest: number, atOnce: number): number {
+  const views = viewsOf(atOnce)
+  const size = Math.min(views.size, blockAround(largest))
+  return size * Math.min(views.count, Math.ceil(largest / size))
 }
 
 /** Where the parts of `size` bytes are, in order. */
-export function* piecesOf(size: number, partSize: number): Generator<Piece> {
+export function* piecesOf(size: number, sizes: PartSizes): Generator<Piece> {
   for (let offset = 0, partNumber = 1; offset < size; partNumber++) {
-    const length = Math.min(partSize, size - offset)
+    const length = Math.min(partSizeAt(sizes, partNumber), size - offset)
     yield { partNumber, offset, size: length }
     offset += length
   }

@@ -167,6 +167,24 @@ function isGivenUp(
   )
 }
 
+/**
+ * The copy of a log names another call's Complete of the upload, and not that of the
+ * run which had the log before: whose the object is cannot be told from it.
+ */
+function isAnotherCalls(
+  { startLog, sentDigest, process }: Run,
+  maker: Run,
+  upload: StoredObject['upload'],
+): boolean {
+  const named = startLog?.upload
+  return (
+    maker.process.machine !== process.machine &&
+    named !== undefined &&
+    named.uploadId === upload?.id &&
+    named.completing?.sentDigest !== sentDigest
+  )
+}
+
 /** The log that this run began with knows nothing of the object, and need not. */
 function hasForgotten(
   { runs, world }: Scene,
@@ -180,7 +198,7 @@ function hasForgotten(
     upload === undefined
       ? startLog?.put?.completing !== undefined
       : namesComplete(startLog, upload.id)
-  if (isNamed) return false
+  if (isNamed && !isAnotherCalls(run, maker, upload)) return false
   // Another machine's log names what that has made.
   if (maker.process.machine !== run.process.machine) return true
   const between = runs.filter(

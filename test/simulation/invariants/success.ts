@@ -177,10 +177,24 @@ function resultIsTrue(
   if (partsReused + asked !== parts) {
     return `${partsReused} of ${parts} parts reused, ${asked} were sent`
   }
+  const callback = callbackIsTrue(run, result)
+  if (callback !== undefined) return callback
   if (verified === 'crc64' && !hasCrc) return `verified by a CRC-64 of nobody`
   if (verified === 'md5' && scene.truth.traits.etags !== 'md5') {
     return 'verified by MD5, where no ETag is one'
   }
+  return undefined
+}
+
+/** An answer of whom the store has called, or nobody knows whether it has. */
+function callbackIsTrue(
+  { plan }: Run,
+  { callback, callbackBody }: UploadResult,
+): string | undefined {
+  const isAsked = plan.object.callback
+  const isTold = (callback ?? callbackBody) !== undefined
+  if (isAsked !== isTold)
+    return `a callback was ${isAsked ? '' : 'not '}asked for, and is ${isTold ? '' : 'not '}told of`
   return undefined
 }
 
