@@ -45,17 +45,16 @@ import type { Query } from './percent-encode.js'
 import { checkRate } from './rate.js'
 import {
   callbackBytes,
+  outgoing,
   pageBytes,
   type Operation,
   type Session,
 } from './session.js'
 import { errorBytes, isErrorDocument } from './server-error.js'
 import { StoreError } from './store-error.js'
-import { isPlace } from './told-place.js'
+import { isPlace, quoted } from './told-place.js'
 import { parseXml, trimmedText } from './xml.js'
 
-/** Characters of a server's name for something, in a text. */
-const longestName = 256
 /** Parts of one page, on both services. */
 const mostListed = 1000
 /** A header of OpenStack's, on every answer of Swift. */
@@ -76,20 +75,16 @@ export class RestStore implements ObjectStore {
   constructor(
     dialect: Dialect,
     session: Session,
-    {
-      identity,
-      bucket,
-      maxRate,
-    }: { identity: string; bucket: string; maxRate?: number | undefined },
+    place: { identity: string; bucket: string; maxRate?: number | undefined },
   ) {
     this.#dialect = dialect
     this.#session = session
-    this.identity = identity
-    this.bucket = bucket
+    this.identity = place.identity
+    this.bucket = place.bucket
     this.limits = dialect.limits
     this.digest = dialect.digest
     this.precedence = dialect.precedence
-    this.maxRate = checkRate(maxRate)
+    this.maxRate = checkRate(place.maxRate)
   }
 
   get takesLateParts(): boolean {
@@ -171,7 +166,7 @@ export class RestStore implements ObjectStore {
         ['uploadId', uploadId],
       ],
       headers: { ...this.#touching(call), ...this.#bodyHeaders(request) },
-      ...bodyOf(request),
+      ...outgoing(request),
       fields: { key, uploadId, partNumber },
     })
     return this.#read(operation, call, ({ headers }) => ({
@@ -302,7 +297,7 @@ export class RestStore implements ObjectStore {
         ...this.#markHeaders(mark),
         ...this.#bodyHeaders(request),
       },
-      ...bodyOf(request),
+      ...outgoing(request),
       withCallback,
       ...(withCallback ? { maxAnswerBytes: callbackBytes } : {}),
       fields: { key },
@@ -492,14 +487,6 @@ export class RestStore implements ObjectStore {
   }
 }
 
-function bodyOf({
-  size,
-  body,
-  isHeld,
-}: BodyRequest): Pick<Operation, 'body' | 'isBodyHeld'> {
-  return size === 0 ? {} : { body, isBodyHeld: isHeld }
-}
-
 /** Undefined where the server says that there is no such object. */
 async function noneIfMissing<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
@@ -508,11 +495,4 @@ async function noneIfMissing<T>(ask: () => Promise<T>): Promise<T | undefined> {
     if (error instanceof StoreError && error.kind === 'no-key') return undefined
     throw error
   }
-}
-
-/** In one line. */
-function quoted(text: string): string {
-  const characters = Array.from(text)
-  const start = characters.slice(0, longestName).join('')
-  return JSON.stringify(characters.length > longestName ? `${start}…` : start)
 }

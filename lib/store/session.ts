@@ -11,7 +11,7 @@ import type { Clock } from './clock.js'
 import type { Connections, Lane } from './connections.js'
 import type { Credentials, CredentialSource } from './credentials.js'
 import type { Dialect, OperationName, UnsignedRequest } from './dialect.js'
-import type { Body, Call } from './object-store.js'
+import type { Body, BodyRequest, Call } from './object-store.js'
 import {
   requestTrace,
   requestTracer,
@@ -56,6 +56,15 @@ export interface Operation extends UnsignedRequest {
   fields: UploadErrorFields
   /** Of the answer; 64 KiB. */
   maxAnswerBytes?: number
+}
+
+/** The body of a request, if it has one. */
+export function outgoing({
+  size,
+  body,
+  isHeld,
+}: BodyRequest): Pick<Operation, 'body' | 'isBodyHeld'> {
+  return size === 0 ? {} : { body, isBodyHeld: isHeld }
 }
 
 export interface SessionOptions {

@@ -60,3 +60,13 @@ function bareBucket(bucket: string): string {
     .replace(/^[^:]*:/, '')
     .toLowerCase()
 }
+
+/** Characters of a server's name for something, in a text. */
+const longestName = 256
+
+/** In one line. */
+export function quoted(text: string): string {
+  const characters = Array.from(text)
+  const start = characters.slice(0, longestName).join('')
+  return JSON.stringify(characters.length > longestName ? `${start}…` : start)
+}
