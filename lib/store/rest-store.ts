@@ -42,8 +42,10 @@ import type {
   UploadPartRequest,
 } from './object-store.js'
 import type { Query } from './percent-encode.js'
+import { checkRate } from './rate.js'
 import {
   callbackBytes,
+  outgoing,
   pageBytes,
   type Operation,
   type Session,
@@ -64,6 +66,7 @@ export class RestStore implements ObjectStore {
   readonly limits: StoreLimits
   readonly digest: StoreDigest
   readonly precedence: 'initiate' | undefined
+  readonly maxRate: number | undefined
   readonly #dialect: Dialect
   readonly #session: Session
   /** By an answer of it. */
@@ -72,15 +75,16 @@ export class RestStore implements ObjectStore {
   constructor(
     dialect: Dialect,
     session: Session,
-    { identity, bucket }: { identity: string; bucket: string },
+    place: { identity: string; bucket: string; maxRate?: number | undefined },
   ) {
     this.#dialect = dialect
     this.#session = session
-    this.identity = identity
-    this.bucket = bucket
+    this.identity = place.identity
+    this.bucket = place.bucket
     this.limits = dialect.limits
     this.digest = dialect.digest
     this.precedence = dialect.precedence
+    this.maxRate = checkRate(place.maxRate)
   }
 
   get takesLateParts(): boolean {
@@ -159,7 +163,7 @@ export class RestStore implements ObjectStore {
         ['uploadId', uploadId],
       ],
       headers: { ...this.#touching(call), ...this.#bodyHeaders(request) },
-      body: request.size === 0 ? undefined : request.body,
+      ...outgoing(request),
       fields: { key, uploadId, partNumber },
     })
     return this.#read(operation, call, ({ headers }) => ({
@@ -290,7 +294,7 @@ export class RestStore implements ObjectStore {
         ...this.#markHeaders(mark),
         ...this.#bodyHeaders(request),
       },
-      body: request.size === 0 ? undefined : request.body,
+      ...outgoing(request),
       withCallback,
       ...(withCallback ? { maxAnswerBytes: callbackBytes } : {}),
       fields: { key },
