@@ -107,6 +107,11 @@ export {
   type FileCheckpointOptions,
 } from './checkpoint/file-checkpoint.js'
 
+export {
+  bucketCheckpoint,
+  type BucketCheckpointOptions,
+} from './lease/bucket.js'
+
 export { memoryCheckpoint } from './checkpoint/memory-checkpoint.js'
 
 export {

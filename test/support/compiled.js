@@ -38,6 +38,8 @@ const manifest = {
   exports: {
     '.': './lib/index.js',
     './dev-server': './lib/dev-server/index.js',
+    './redis': './lib/lease/redis.js',
+    './postgres': './lib/lease/postgres.js',
   },
 }
 const folders = ['lib', 'docs/examples', 'test']
