@@ -29,6 +29,7 @@ const all = [
   'compress',
   'log',
   'scale',
+  'join',
   'commands',
   'memory',
 ]

@@ -52,6 +52,7 @@ export { CallbackError } from './upload/run/errors.js'
 export type {
   InitiatedEvent,
   LeftEvent,
+  LimitEvent,
   PartEvent,
   RestartedEvent,
   ResumedEvent,
@@ -106,6 +107,8 @@ export {
   fileCheckpoint,
   type FileCheckpointOptions,
 } from './checkpoint/file-checkpoint.js'
+
+export type { GrowthStep } from './checkpoint/growth.js'
 
 export { memoryCheckpoint } from './checkpoint/memory-checkpoint.js'
 

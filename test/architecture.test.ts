@@ -31,10 +31,14 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'known-options',
   ],
+  shared: ['upload', 'checkpoint', 'store', 'errors', 'known-options'],
   credentials: ['store', 'errors', 'known-options', 'own-require'],
   job: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
+  lease: ['checkpoint', 'environment', 'errors', 'known-options'],
   index: ['upload', 'credentials', 'checkpoint', 'store', 'hash', 'errors'],
-  'dev-server': ['errors', 'known-options'],
+  /** The store is for `own-store` alone: see below. */
+  'dev-server': ['errors', 'known-options', 'store'],
+  testing: ['index', 'dev-server'],
   cli: ['index', 'credentials', 'job', 'dev-server', 'errors'],
 }
 
@@ -66,6 +70,22 @@ await t.test('imports point one way', async (t) => {
   }
   t.ok(sources.length > 50, 'the sources were found')
 })
+
+await t.test(
+  'the dev server judges the library without its help',
+  async (t) => {
+    const users = sources
+      .filter((name) => layerOf(name) === 'dev-server')
+      .filter((name) =>
+        importsOf(name).some((path) => layerOf(path) === 'store'),
+      )
+    // `options` has the type of a store.
+    t.same(users.toSorted(), [
+      'dev-server/options.ts',
+      'dev-server/own-store.ts',
+    ])
+  },
+)
 
 await t.test('the README lists every error code, and no other', async (t) => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8')

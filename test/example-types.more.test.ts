@@ -27,6 +27,8 @@ function problemsOf(examples: readonly Example[]): string[] {
     paths: {
       pawl: [join(root, 'lib/index.ts')],
       'pawl/dev-server': [join(root, 'lib/dev-server/index.ts')],
+      'pawl/shared': [join(root, 'lib/shared/index.ts')],
+      'pawl/testing': [join(root, 'lib/testing/index.ts')],
     },
   }
   const host = ts.createCompilerHost(options)

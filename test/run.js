@@ -5,10 +5,13 @@
  *     node test/run.js                    the first tier, three minutes
  *     node test/run.js --tier=more        what takes a quarter of an hour
  *     node test/run.js test/cli           its files in a folder
- *     node test/run.js test/cli/put.test.ts --bail     options are tap's
+ *     node test/run.js --again            failures are played once more, see below
+ *     node test/run.js test/cli/put.test.ts --bail     other options are tap's
  *
- * Which file is in which tier is in its name, see `support/tier-files.js`. The last
- * line counts. What is run are the compiled files (`support/compiled.js`); with an
+ * Which file is in which tier is in its name, see `support/tier-files.js`. What
+ * failed is said again at the end; the last line counts. With `--again`, as in CI, up
+ * to three files that failed are run once more, alone: a failure that does not repeat
+ * is said as unsteady, and does not fail the run. What is run are the compiled files (`support/compiled.js`); with an
  * option it is `tap run`, which takes half as long again. tap's own way to a file,
  * `npx tap run test/cli/put.test.ts`, works as well; of a folder it finds nothing,
  * since it does not look for TypeScript.
@@ -29,6 +32,7 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compiledSources } from './support/compiled.js'
 import { countsIn } from './support/tap-counts.js'
+import { failuresIn } from './support/tap-failures.js'
 import { testsOf, tiers } from './support/tier-files.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -39,6 +43,9 @@ const built = join(root, 'node_modules/.cache/pawl-tap-built')
 /** Seconds for one file; tests of the last tier have hours, and say so: 0 is no limit. */
 const timeouts = { fast: 400, more: 840, long: 0 }
 
+/** More files that fail are no accident of the machine. */
+const mostUnsteady = 3
+
 /** What is under way, which a signal ends with its own. */
 const running = new Set()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -48,10 +55,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 try {
-  const { tier, places, options } = wordsOf(process.argv.slice(2))
+  const { tier, places, options, isAgain } = wordsOf(process.argv.slice(2))
   const files = testsOf(tier, root, places)
   await buildTap()
-  process.exitCode = await runTests(tier, files, options)
+  process.exitCode = await runTests(tier, files, options, isAgain)
 } catch (error) {
   console.error(`test/run.js: ${error.message}`)
   process.exitCode = 2
@@ -59,18 +66,21 @@ try {
 
 function wordsOf(words) {
   let tier = 'fast'
+  let isAgain = false
   const places = []
   const options = []
   for (const word of words) {
     const given = /^--tier=(.*)$/.exec(word)?.[1]
     if (given !== undefined) tier = given
+    else if (word === '--again') isAgain = true
     else if (word.startsWith('-')) options.push(word)
     else places.push(relative(root, word))
   }
   if (!tiers.includes(tier)) {
     throw new Error(`--tier=${tier}: expected ${tiers.join(', ')}`)
   }
-  return { tier, places: places.length > 0 ? places : ['test'], options }
+  const all = places.length > 0 ? places : ['test']
+  return { tier, places: all, options, isAgain }
 }
 
 /**
@@ -93,15 +103,26 @@ async function buildTap() {
 }
 
 /** Resolves to the exit code. */
-async function runTests(tier, files, options) {
+async function runTests(tier, files, options, isAgain) {
   const begin = performance.now()
   const env = { ...process.env, PAWL_TIER: tier }
-  const { code, output } = await runFiles(tier, files, options, env)
+  const first = await runFiles(tier, files, options, env)
+  const { output } = first
+  let { code } = first
   const counts = countsIn(output)
   if (counts === undefined) {
     console.log(`\n${tier}: the run did not come to its end`)
     return code || 1
   }
+  const failures = failuresIn(output)
+  if (
+    isAgain &&
+    code !== 0 &&
+    (await passAgain(tier, failures, options, env))
+  ) {
+    code = 0
+  }
+  tell(tier, failures, code === 0 ? 'unsteady, passed alone' : 'FAILED')
   const { passed, failed, skipped } = counts
   const rest = skipped > 0 ? `, ${skipped} skipped` : ''
   const seconds = Math.round((performance.now() - begin) / 1000)
@@ -109,6 +130,23 @@ async function runTests(tier, files, options) {
     `\n${tier}: ${passed} passed, ${failed} failed${rest}, in ${seconds} s`,
   )
   return code
+}
+
+/** One file after the other, with the machine to itself. */
+async function passAgain(tier, failures, options, env) {
+  if (failures.length === 0 || failures.length > mostUnsteady) return false
+  for (const { file } of failures) {
+    console.log(`\n# once more: ${file}`)
+    const { code } = await runFiles(tier, [file], options, env)
+    if (code !== 0) return false
+  }
+  return true
+}
+
+function tell(tier, failures, how) {
+  for (const { file, text } of failures) {
+    console.log(`\n${tier}: ${how}: ${file}\n${text}`)
+  }
 }
 
 async function runFiles(tier, files, options, env) {

@@ -8,6 +8,7 @@ import t from 'tap'
 import { bareNode } from './support/bare-node.js'
 import { temporaryDirectory } from './support/dev-store.js'
 import { countsIn } from './support/tap-counts.js'
+import { failuresIn } from './support/tap-failures.js'
 import { testsOf, tiersOf } from './support/tier-files.js'
 import { sized, tier, tierIn, tiers } from './support/tier.js'
 
@@ -89,4 +90,69 @@ await t.test('the last line of a run is counted', async (t) => {
     ['ok 1 - cut off here\n', undefined],
   ]
   for (const [output, counts] of rows) t.strictSame(countsIn(output), counts)
+})
+
+await t.test('what failed is found in what a run printed', (t) => {
+  const output = [
+    'TAP version 14',
+    '# Subtest: test/a.test.ts',
+    '    # Subtest: outer',
+    '        # Subtest: fine',
+    '            ok 1 - equal',
+    '            1..1',
+    '        ok 1 - fine # time=4ms',
+    '        ',
+    '        # Subtest: inner',
+    '            not ok 1 - differs',
+    '              ---',
+    '              diff: |',
+    '                -not ok 7 - of the text',
+    '              ...',
+    '            ',
+    '            1..1',
+    '        not ok 2 - inner # time=24ms',
+    '          ---',
+    '          at: here',
+    '          ...',
+    '        ',
+    '        not ok 3 - fine',
+    '          ---',
+    '          ...',
+    '        1..3',
+    '    not ok 1 - outer # time=58ms',
+    '    1..1',
+    'not ok 1 - test/a.test.ts # time=248ms',
+    '  ---',
+    '  exitCode: 1',
+    '  ...',
+    '# Subtest: test/b.test.ts',
+    '    ok 1 - equal',
+    '    1..1',
+    'ok 2 - test/b.test.ts # time=1ms',
+    'not ok 3 - test/c.test.ts # time=9ms',
+    '1..3',
+  ].join('\n')
+  t.strictSame(failuresIn(output), [
+    {
+      file: 'test/a.test.ts',
+      text: [
+        'outer > inner',
+        '            not ok 1 - differs',
+        '              ---',
+        '              diff: |',
+        '                -not ok 7 - of the text',
+        '              ...',
+        'outer',
+        '        not ok 3 - fine',
+        '          ---',
+        '          ...',
+      ].join('\n'),
+    },
+    { file: 'test/c.test.ts', text: 'not ok 3 - test/c.test.ts # time=9ms' },
+  ])
+  t.strictSame(failuresIn(output.slice(-10)), [])
+  const often = '    not ok 1 - again\n'.repeat(100)
+  const [many] = failuresIn(`${often}not ok 1 - test/d.test.ts`)
+  t.match(many?.text, /again\n… and 40 lines more$/)
+  t.end()
 })

@@ -6,6 +6,13 @@
  * later) or removes it (the object is complete). Calls are made one at a time,
  * but for `close()`: it may come while another call hangs, and is itself waited
  * for only as long as a suspension may take.
+ *
+ * A *leased* sink is one whose hold somebody else may take over while this process
+ * sleeps: a service that other machines reach. Each of its steps must be one
+ * atomic step of that service which first compares who holds the log, and an
+ * append must name the length that it expects; otherwise it rejects with
+ * `PAWL_CHECKPOINT_LOST`. What is optional below is for such sinks; a file or
+ * anything else with a lock that dies with its holder needs none of it.
  */
 export interface Checkpoint {
   /** For texts and results; a path for files. */
@@ -13,7 +20,8 @@ export interface Checkpoint {
 
   /**
    * Takes the exclusive hold of the log and returns all bytes in it, none for a
-   * new one. Rejects with `PAWL_CHECKPOINT_LOCKED` when another run holds it.
+   * new one. Rejects with `PAWL_CHECKPOINT_LOCKED` when another run holds it, with
+   * `retryAfter` (ms) where that is known.
    */
   open(): Promise<Uint8Array>
 
@@ -42,4 +50,38 @@ export interface Checkpoint {
 
   /** Lets go of the log and leaves it. Idempotent. */
   close(): Promise<void>
+
+  /**
+   * The hold is a lease. Before anything is completed, earlier uploads of the log
+   * are then seen gone twice, ten seconds apart.
+   */
+  readonly isLeased?: true | undefined
+  /**
+   * Records that were durable may be lost, as by a failover to a server that lags
+   * behind: then no earlier upload of the log is trusted never to have sent its
+   * Complete. To be read after `open()`. Absent: they are not.
+   */
+  readonly canLose?: boolean | undefined
+  /**
+   * For how long nobody had held the log when it was opened, ms by the sink's
+   * clock. To be read after `open()`; absent: not known.
+   */
+  readonly freeFor?: number | undefined
+  /**
+   * Aborted, with a `PAWL_CHECKPOINT_LOST`, when somebody else is found to have
+   * taken the log: sending stops at once. To be read after `open()`. Nothing rests
+   * on it, since every step is refused by then.
+   */
+  readonly lost?: AbortSignal | undefined
+  /**
+   * Part records may be held back for so long, ms, to be appended together;
+   * control records never are. Absent: 0.
+   */
+  readonly linger?: number | undefined
+  /**
+   * Makes sure that the log is still held, and for half a lease at least; needs no
+   * request where the last step says so. Called before an object is made. Rejects
+   * with `PAWL_CHECKPOINT_LOST`.
+   */
+  confirm?(): Promise<void>
 }

@@ -6,7 +6,13 @@
  * and changes nothing; a record of an upload that is not the current one
  * never gets here, its hash would not have verified.
  */
-import { offsetAt, partSizeAt, type GrowthStep } from './growth.js'
+import {
+  equalParts,
+  type GrowthStep,
+  largestOf,
+  offsetAt,
+  partSizeAt,
+} from './growth.js'
 import type {
   CompletingPutRecord,
   CompletingUploadRecord,
@@ -72,12 +78,19 @@ export interface LogState {
   unclosed: Set<string>
   /** Those of them whose Complete may still be under way, with their marks. */
   rivals: Map<string, string | undefined>
+  /** The mark of each unclosed upload, where it is known. */
+  marks: Map<string, string | undefined>
   /** The run in which each unclosed upload was voided or left behind. */
   voidedIn: Map<string, number>
   /** Why the last upload that was voided was. */
   lastVoid: string | undefined
   /** Every upload ID that the log names. */
   uploadIds: Set<string>
+  /**
+   * The server takes parts of one size: bytes of the largest that an upload had
+   * which it refused for that.
+   */
+  equalParts: number | undefined
 }
 
 /** A log that says only whose it is. */
@@ -91,9 +104,11 @@ export function emptyState(header: HeaderRecord): LogState {
     put: undefined,
     unclosed: new Set(),
     rivals: new Map(),
+    marks: new Map(),
     voidedIn: new Map(),
     lastVoid: undefined,
     uploadIds: new Set(),
+    equalParts: undefined,
   }
 }
 
@@ -124,6 +139,7 @@ export function applyRecord(state: LogState, record: LogRecord): boolean {
       state.uploadIds.add(record.uploadId)
       state.unclosed.delete(record.uploadId)
       state.rivals.delete(record.uploadId)
+      state.marks.delete(record.uploadId)
       state.voidedIn.delete(record.uploadId)
       break
     case 'told':
@@ -192,16 +208,18 @@ function applyVoid(state: LogState, record: VoidRecord): void {
     return
   }
   upload.voided = record.reason
+  if (record.reason === equalParts) state.equalParts = largestOf(upload)
   // Aborting a completed upload can break the object on some servers.
   if (upload.done === undefined) leaveBehind(state, upload)
 }
 
 /** Nothing is sent to it any more; what an earlier run sent may still arrive. */
 function leaveBehind(
-  { unclosed, rivals, voidedIn, header }: LogState,
+  { unclosed, rivals, marks, voidedIn, header }: LogState,
   { uploadId, completing, mark }: UploadState,
 ): void {
   unclosed.add(uploadId)
+  marks.set(uploadId, mark)
   voidedIn.set(uploadId, header.run)
   if (completing !== undefined) rivals.set(uploadId, mark)
 }

@@ -107,7 +107,11 @@ export function addPutFlags(command: Command): Command {
       ]),
     )
     .optionsGroup('Transfer:')
-    .option('--part-size <bytes>', 'bytes of a part (8MiB)', parseSize)
+    .option(
+      '--part-size <bytes>',
+      'bytes of a part (8MiB; without --size standard input and --exec grow to 32MiB, up to 289GiB in all)',
+      parseSize,
+    )
     .option('--concurrency <n>', 'parts in flight (4)', parseWholeNumber)
     .option('--memory <bytes>', 'for parts of one upload (96MiB)', parseSize)
     .option(
@@ -125,11 +129,6 @@ export function addPutFlags(command: Command): Command {
     .option('--traffic-limit <bits>', 'OSS: bits a second', parseWholeNumber)
     .option('--request-payer', 'the requester pays')
     .option('--sequential', 'OSS: one part at a time, in order')
-    .option(
-      '--patience <time>',
-      'requests fail and nothing is stored (120s)',
-      parseDuration,
-    )
     .option('--attempts <n>', 'requests for one part', parseWholeNumber)
     .option(
       '--stall-timeout <time>',

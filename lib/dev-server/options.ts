@@ -1,4 +1,5 @@
 /** What `startDevServer` takes and gives. */
+import type { ObjectStore } from '../store/object-store.js'
 
 /** The calls that the dev server knows, in either dialect. */
 export type Operation =
@@ -196,6 +197,11 @@ export interface DevServerOptions {
   digests?: 'all' | 'crc64' | 'none'
   /** Smallest part but the last, bytes. Default 102,400 (OSS) and 5 MiB (S3). */
   minPartSize?: number
+  /**
+   * Complete is refused (`InvalidPart`) unless all parts but the last are of one
+   * size, and the last is no larger: as Cloudflare's R2 does. Default false.
+   */
+  equalParts?: boolean
   /** Most entries on a page of a list, whatever was asked for. Default 1000. */
   maxPageSize?: number
   /** Body bytes a second taken in all together. Default: no limit. */
@@ -231,6 +237,11 @@ export interface DevServer {
   setCredentials(credentials: DevServerCredentials): void
   /** The path of a finished object's bytes; undefined when there is none. */
   objectPath(bucket: string, key: string): string | undefined
+  /**
+   * A store for one of its buckets, which signs with the accepted key, also after
+   * `setCredentials`. Default: of OSS; `'s3'`: the same bucket by the S3 API.
+   */
+  store(bucket: string, dialect?: 'oss' | 's3'): ObjectStore
   /** Upload IDs not completed nor aborted. */
   openUploads(): OpenUpload[]
   /** Stops listening and destroys open connections; the data stays unless it was temporary. */

@@ -15,6 +15,7 @@ import { Throttle } from './body/throttle.js'
 import { Exchange, type Arrival } from './exchange.js'
 import { checkOptions, isPublicKey, publicKey } from './check-options.js'
 import type { DevServer, DevServerOptions, SeenRequest } from './options.js'
+import { ownStore } from './own-store.js'
 import { holdDirectory, type HeldDirectory } from './storage/directory-lock.js'
 import { makeDirectory, type Warn } from './storage/directory.js'
 import { Storage } from './storage/storage.js'
@@ -74,6 +75,7 @@ export async function startDevServer(
       isKeyPublic: () => isPublicKey(credentials),
     },
     minPartSize: options.minPartSize,
+    equalParts: options.equalParts ?? false,
     maxPageSize: options.maxPageSize ?? 1000,
     throttle:
       options.bytesPerSecond === undefined
@@ -129,8 +131,9 @@ export async function startDevServer(
     },
   )
 
+  const endpoint = `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`
   return {
-    endpoint: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`,
+    endpoint,
     port: actualPort,
     directory,
     requests,
@@ -150,6 +153,12 @@ export async function startDevServer(
       const record = storage.objects.get(bucket, key)
       return record === undefined ? undefined : storage.objects.dataPath(record)
     },
+    store: (bucket, dialect) =>
+      ownStore(
+        { endpoint, region: options.region, credentials: () => credentials },
+        bucket,
+        dialect,
+      ),
     openUploads: () =>
       storage.uploads.all().map(({ record, size }) => ({
         bucket: record.bucket,

@@ -22,6 +22,8 @@ export type OperationName =
   | 'ListMultipartUploads'
   | 'PutObject'
   | 'HeadObject'
+  | 'GetObject'
+  | 'DeleteObject'
 
 /** A request before it is signed. */
 export interface UnsignedRequest {

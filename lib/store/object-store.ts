@@ -156,6 +156,8 @@ export interface ListPartsRequest {
   uploadId: string
   /** Parts with higher numbers only. */
   after?: number | undefined
+  /** No more than so many are wanted on the page. Default: as many as it takes. */
+  most?: number | undefined
 }
 
 /** A part that the server has. */
@@ -238,6 +240,22 @@ export interface ObjectHead {
   isOpaque?: true | undefined
 }
 
+/** Reads a small object. */
+export interface GetObjectRequest {
+  /** The object's key, not encoded. */
+  key: string
+  /** Bytes; a longer one is `PAWL_RESPONSE`. */
+  maxBytes: number
+}
+
+/** A small object. */
+export interface StoredObject extends ObjectHead {
+  /** All of it. */
+  bytes: Uint8Array
+  /** The server's clock at its answer, ms since 1970; absent if it sent none. */
+  date?: number | undefined
+}
+
 /** Ends an upload without an object, and removes its parts. */
 export interface AbortUploadRequest {
   /** The object's key, not encoded. */
@@ -306,6 +324,11 @@ export interface ObjectStore {
    * upload which began last. Absent: that of the one which was completed last.
    */
   readonly precedence?: 'initiate' | undefined
+  /**
+   * True: the server was seen to be one that takes parts after Complete, and
+   * breaks the finished object with them (Swift). Absent: it refuses them.
+   */
+  readonly takesLateParts?: boolean | undefined
 
   /**
    * The headers fixed when an upload begins; the log keeps their digest.
@@ -344,6 +367,17 @@ export interface ObjectStore {
   putObject(request: PutObjectRequest, call: Call): Promise<ObjectReceipt>
   /** Undefined when there is no such object. */
   headObject(key: string, call: Call): Promise<ObjectHead | undefined>
+  /**
+   * A small object whole; undefined when there is none. For logs that are kept in
+   * the bucket itself (`bucketCheckpoint`), as is `deleteObject`; an upload needs
+   * neither.
+   */
+  getObject?(
+    request: GetObjectRequest,
+    call: Call,
+  ): Promise<StoredObject | undefined>
+  /** Also resolves when there is no such object. */
+  deleteObject?(key: string, call: Call): Promise<void>
   /** Closes idle connections of the store's own pool. */
   close(): Promise<void>
 }

@@ -25,6 +25,7 @@ import type {
   CompleteUploadRequest,
   CreatedUpload,
   CreateUploadRequest,
+  GetObjectRequest,
   ListPartsRequest,
   ListUploadsRequest,
   ObjectHead,
@@ -35,6 +36,7 @@ import type {
   PartReceipt,
   PutObjectRequest,
   StoreDigest,
+  StoredObject,
   StoreLimits,
   UploadPage,
   UploadPartRequest,
@@ -46,13 +48,17 @@ import {
   type Operation,
   type Session,
 } from './session.js'
-import { isErrorDocument } from './server-error.js'
+import { errorBytes, isErrorDocument } from './server-error.js'
 import { StoreError } from './store-error.js'
 import { isPlace } from './told-place.js'
 import { parseXml, trimmedText } from './xml.js'
 
 /** Characters of a server's name for something, in a text. */
 const longestName = 256
+/** Parts of one page, on both services. */
+const mostListed = 1000
+/** A header of OpenStack's, on every answer of Swift. */
+const swiftHeader = 'x-openstack-request-id'
 
 export class RestStore implements ObjectStore {
   readonly identity: string
@@ -62,6 +68,8 @@ export class RestStore implements ObjectStore {
   readonly precedence: 'initiate' | undefined
   readonly #dialect: Dialect
   readonly #session: Session
+  /** By an answer of it. */
+  #isSwift = false
 
   constructor(
     dialect: Dialect,
@@ -75,6 +83,10 @@ export class RestStore implements ObjectStore {
     this.limits = dialect.limits
     this.digest = dialect.digest
     this.precedence = dialect.precedence
+  }
+
+  get takesLateParts(): boolean {
+    return this.#isSwift
   }
 
   fixedHeaders(object: ObjectOptions): Record<string, string> {
@@ -163,7 +175,7 @@ export class RestStore implements ObjectStore {
   }
 
   async listParts(
-    { key, uploadId, after = 0 }: ListPartsRequest,
+    { key, uploadId, after = 0, most = mostListed }: ListPartsRequest,
     call: Call,
   ): Promise<PartPage> {
     const operation = this.#operation(call, {
@@ -172,7 +184,7 @@ export class RestStore implements ObjectStore {
       key,
       query: [
         ['uploadId', uploadId],
-        ['max-parts', '1000'],
+        ['max-parts', String(Math.min(most, mostListed))],
         ['part-number-marker', String(after)],
         ...this.#dialect.listPartsQuery,
       ],
@@ -304,21 +316,53 @@ export class RestStore implements ObjectStore {
       headers: { ...this.#dialect.headHeaders, ...this.#touching(call) },
       fields: { key },
     })
-    try {
-      return await this.#read(operation, call, (answer) => ({
-        ...this.#receipt(answer, undefined),
+    return noneIfMissing(() =>
+      this.#read(operation, call, (answer) => ({
+        ...this.#head(answer),
         size: readNumber(answer.headers['content-length'], 'size'),
-        lastModified: parseDate(answer.headers['last-modified']),
-        mark: readMark(
-          answer.headers[this.#dialect.metadataRules.prefix + markName],
-        ),
-      }))
-    } catch (error) {
-      if (error instanceof StoreError && error.kind === 'no-key') {
-        return undefined
-      }
-      throw error
-    }
+      })),
+    )
+  }
+
+  async getObject(
+    { key, maxBytes }: GetObjectRequest,
+    call: Call,
+  ): Promise<StoredObject | undefined> {
+    const operation = this.#operation(call, {
+      name: 'GetObject',
+      method: 'GET',
+      key,
+      query: [],
+      headers: this.#touching(call),
+      // A refusal's own words need room too.
+      maxAnswerBytes: Math.max(maxBytes, errorBytes),
+      fields: { key },
+    })
+    return noneIfMissing(() =>
+      this.#read(operation, call, (answer) => {
+        const { length: size } = answer.body
+        if (size > maxBytes) {
+          throw new StoreError(
+            `The server's answer is longer than ${maxBytes} bytes.`,
+            { kind: 'response' },
+          )
+        }
+        const date = this.#session.serverTime(answer)
+        return { ...this.#head(answer), size, bytes: answer.body, date }
+      }),
+    )
+  }
+
+  async deleteObject(key: string, call: Call): Promise<void> {
+    const operation = this.#operation(call, {
+      name: 'DeleteObject',
+      method: 'DELETE',
+      key,
+      query: [],
+      headers: {},
+      fields: { key },
+    })
+    await noneIfMissing(() => this.#session.send(operation, call))
   }
 
   async close(): Promise<void> {
@@ -377,6 +421,7 @@ export class RestStore implements ObjectStore {
     reader: (answer: HttpAnswer) => T,
   ): Promise<T> {
     const answer = await this.#session.send(operation, call)
+    this.#isSwift ||= answer.headers[swiftHeader] !== undefined
     try {
       return reader(answer)
     } catch (error) {
@@ -397,6 +442,15 @@ export class RestStore implements ObjectStore {
       crc64: this.#dialect.readCrc(headers[this.#dialect.crcHeader]),
       versionId: readVersionId(headers[`${this.#dialect.prefix}version-id`]),
       ...this.#opacity(headers, object),
+    }
+  }
+
+  #head(answer: HttpAnswer): Omit<ObjectHead, 'size'> {
+    const { prefix } = this.#dialect.metadataRules
+    return {
+      ...this.#receipt(answer, undefined),
+      lastModified: parseDate(answer.headers['last-modified']),
+      mark: readMark(answer.headers[prefix + markName]),
     }
   }
 
@@ -428,6 +482,16 @@ export class RestStore implements ObjectStore {
           callbackFailed: this.#session.describe(operation, answer),
         }
       : { ...receipt, callbackBody: body.toString('utf8') }
+  }
+}
+
+/** Undefined where the server says that there is no such object. */
+async function noneIfMissing<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof StoreError && error.kind === 'no-key') return undefined
+    throw error
   }
 }
 

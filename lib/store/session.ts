@@ -174,7 +174,8 @@ export class Session {
       const id = readRequestId(answer, this.#dialect.errorHeaders)
       traceAnswer(trace, answer, id)
     }
-    if (isSuccess(answer) || this.#isStored(operation, answer)) return answer
+    if (isData(operation, answer) || isSuccess(answer)) return answer
+    if (this.#isStored(operation, answer)) return answer
     throw this.#refusal(operation, answer, exchange.credentials)
   }
 
@@ -213,7 +214,10 @@ export class Session {
       this.#dialect.errorHeaders,
     )
     answered.add(this.#host)
-    return new Secrets(credentials, signed.headers).cleaned(answer)
+    const cleaned = new Secrets(credentials, signed.headers).cleaned(answer)
+    return isData(operation, answer)
+      ? { ...cleaned, body: answer.body }
+      : cleaned
   }
 
   #refusal(
@@ -249,6 +253,11 @@ export class Session {
     const isStranger = !answered.has(this.#host)
     return { operation: name, host: this.#host, fields, timeouts, isStranger }
   }
+}
+
+/** An object's own bytes: they are nobody's words, whatever they look like. */
+function isData({ name }: Operation, { status }: HttpAnswer): boolean {
+  return name === 'GetObject' && status >= 200 && status < 300
 }
 
 /**

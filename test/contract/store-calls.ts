@@ -71,6 +71,28 @@ export async function storeCalls(t: Test, target: Target): Promise<void> {
     t.same(await uploadsOf(store, key), [])
   })
 
+  await t.test('a small object is read whole, and removed', async (t) => {
+    const key = keysOf(t, target)('small.xml')
+    t.ok(store.getObject !== undefined && store.deleteObject !== undefined)
+    const read = (maxBytes = 64) => store.getObject?.({ key, maxBytes }, call)
+    t.equal(await read(), undefined, 'there is none')
+    // Of an object it is data and no failure.
+    const bytes = Buffer.from('<Error><Code>NoSuchKey</Code></Error>')
+    const body = bodyFrom(bytes)
+    const put = { key, object: {}, size: bytes.length, body }
+    await store.putObject(put, call)
+    const found = await read()
+    t.match(found, { size: bytes.length, lastModified: Number, date: Number })
+    t.ok(bytes.equals(found?.bytes ?? Buffer.of()))
+    t.equal(found?.etag, (await store.headObject(key, call))?.etag)
+    await t.rejects(async () => read(bytes.length - 1), {
+      code: 'PAWL_RESPONSE',
+    })
+    await store.deleteObject?.(key, call)
+    await store.deleteObject?.(key, call)
+    t.equal(await read(), undefined)
+  })
+
   await t.test('a list of parts of more than a page', async (t) => {
     const key = keysOf(t, target)('many-parts')
     const { uploadId } = await store.createUpload({ key, object: {} }, call)

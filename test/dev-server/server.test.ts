@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { request } from 'node:http'
 import t from 'tap'
 import { startDevServer } from '../../lib/dev-server/index.js'
+import { createResumableUploadStream } from '../../lib/index.js'
 import { until } from '../support/small-upload.js'
 import { call, create, putPart } from './raw-client.js'
 
@@ -144,4 +145,47 @@ await t.test('a server that runs for long keeps no requests', async (t) => {
   await answer.text()
   t.ok(answer.status >= 400)
   t.same(server.requests, [])
+})
+
+await t.test('it has a store for each of its buckets', async (t) => {
+  const credentials = {
+    accessKeyId: 'own',
+    accessKeySecret: 'own-secret',
+    securityToken: 'own-token',
+  }
+  const rows = [
+    {},
+    { buckets: ['examplebucket'], region: 'eu-central-1', credentials },
+  ]
+  for (const options of rows) {
+    const server = await startDevServer(options)
+    t.teardown(() => server.close())
+    for (const dialect of [undefined, 'oss', 's3'] as const) {
+      const store = server.store('examplebucket', dialect)
+      t.teardown(() => store.close())
+      const upload = createResumableUploadStream({
+        store,
+        key: `by-${dialect}`,
+        checkpoint: false,
+      })
+      upload.end('bytes')
+      t.match(await upload.result, { size: 5, bucket: 'examplebucket' })
+      t.equal(server.requests.at(-1)?.dialect, dialect ?? 'oss')
+      // It goes on with the keys that are accepted now.
+      server.setCredentials({ accessKeyId: 'new', accessKeySecret: 'new-one' })
+      const next = createResumableUploadStream({
+        store,
+        key: `again-by-${dialect}`,
+        checkpoint: false,
+      })
+      next.end('bytes')
+      t.match(await next.result, { size: 5 })
+    }
+    // @ts-expect-error: there are two dialects.
+    t.throws(() => server.store('b-1', 'gcs'), {
+      code: 'PAWL_INVALID_OPTION',
+      message: /'oss' or 's3', not gcs/,
+    })
+    t.throws(() => server.store('No Bucket'), { code: 'PAWL_INVALID_OPTION' })
+  }
 })

@@ -5,6 +5,7 @@ import {
   createResumableUploadStream,
   type Checkpoint,
 } from '../../lib/index.js'
+import { checkpointContract } from '../../lib/testing/index.js'
 import type { LogTable } from '../../docs/examples/database-checkpoint.js'
 import { noise } from '../support/dev-store.js'
 import { exampleRunner, key, numbers, part } from '../support/example-runner.js'
@@ -89,25 +90,25 @@ await t.test('an upload goes on from a log in a database', async (t) => {
   t.equal(database.locks.size, 0)
 })
 
-await t.test('the calls keep the contract', async (t) => {
+await t.test('the log keeps the contract', async (t) => {
   const database = new Database()
-  const connection = database.connect()
-  const log = databaseCheckpoint(connection, 'a')
-  const other = databaseCheckpoint(database.connect(), 'a')
-  t.equal((await log.open()).length, 0)
-  await t.rejects(other.open(), { code: 'PAWL_CHECKPOINT_LOCKED' })
-  await log.append(Buffer.from('one'))
-  await log.append(Buffer.from('two'))
-  await log.close()
-  await log.close()
-  await t.rejects(log.append(Buffer.from('x')), { code: 'PAWL_INVALID_STATE' })
-  t.equal(Buffer.from(await other.open()).toString(), 'onetwo')
-  t.match(await other.setAside(), /^a\.damaged-/)
-  await other.append(Buffer.from('new'))
-  t.equal(await other.remove(), true)
-  t.equal((await log.open()).length, 0)
-  await log.close()
-  t.equal(database.rows.size, 2, 'what was set aside is kept')
+  const connections = new Map<Checkpoint, { end(): void }>()
+  const cases = checkpointContract({
+    checkpoint(name) {
+      const connection = database.connect()
+      const log = databaseCheckpoint(connection, name)
+      connections.set(log, connection)
+      return log
+    },
+    setAside: (name) =>
+      Buffer.concat(
+        [...database.rows].flatMap(([id, row]) =>
+          id.startsWith(`${name}\0`) ? [row] : [],
+        ),
+      ),
+    kill: (log) => connections.get(log)?.end(),
+  })
+  for (const { name, run } of cases) await t.test(name, run)
 })
 
 await t.test('a run that lost its lock cannot write any more', async (t) => {

@@ -11,6 +11,7 @@ import {
   uploadFile,
   type ObjectStore,
 } from '../../lib/index.js'
+import { storeContract } from '../../lib/testing/index.js'
 import { noise, temporaryDirectory } from '../support/dev-store.js'
 import { numbers } from '../support/example-runner.js'
 import { chunksOf, part, until } from '../support/small-upload.js'
@@ -52,6 +53,24 @@ function sendPart(
     call,
   )
 }
+
+await t.test('the store keeps the contract', async (t) => {
+  const { root } = await setUp(t)
+  const cases = storeContract({
+    store: () => directoryStore(root, { pageSize: 3 }),
+    async read(wanted) {
+      for (const name of await readdir(join(root, 'objects'))) {
+        const text = await readFile(join(root, 'objects', name), 'utf8')
+        const found = JSON.parse(text) as { key: string; file: string }
+        if (found.key === wanted) {
+          return readFile(join(root, 'bytes', found.file))
+        }
+      }
+      return undefined
+    },
+  })
+  for (const { name, run } of cases) await t.test(name, run)
+})
 
 await t.test('an upload into it is suspended and goes on', async (t) => {
   const { root, store } = await setUp(t)
@@ -98,37 +117,6 @@ await t.test('files, short ones, and an object that is replaced', async (t) => {
     t.ok(bytes.subarray(0, size).equals(await objectOf(root)))
     t.equal((await readdir(join(root, 'bytes'))).length, 1, 'the old bytes go')
   }
-})
-
-await t.test('a part that is sent again replaces the first', async (t) => {
-  const { root, store } = await setUp(t)
-  const { uploadId } = await store.createUpload({ key, object: {} }, call)
-  const { etag: old } = await sendPart(store, uploadId, 1, noise(10, 1))
-  const { etag } = await sendPart(store, uploadId, 1, noise(10, 2))
-  await sendPart(store, uploadId, 12, noise(7))
-  const listed = await store.listParts({ key, uploadId }, call)
-  t.match(listed.parts, [
-    { partNumber: 1, etag, size: 10 },
-    { partNumber: 12, size: 7 },
-  ])
-  const later = await store.listParts({ key, uploadId, after: 1 }, call)
-  t.match(later.parts, [{ partNumber: 12 }])
-  const complete = (tag: string) =>
-    store.completeUpload(
-      {
-        key,
-        uploadId,
-        parts: [{ partNumber: 1, etag: tag }],
-        object: {},
-        size: 10,
-      },
-      call,
-    )
-  t.match(await complete(old).catch((error: unknown) => error), {
-    kind: 'invalid-part',
-  })
-  await complete(etag)
-  t.ok(noise(10, 2).equals(await objectOf(root)))
 })
 
 await t.test('uploads and parts of more than a page', async (t) => {
@@ -255,26 +243,6 @@ for (const [what, kind, act] of failures) {
     t.match(error, { kind })
   })
 }
-
-await t.test('a mark is given back, and is not copied', async (t) => {
-  const { store } = await setUp(t)
-  const mark = '0123456789abcdef0123456789abcdef'
-  const put = { key, size: 9, body: bodyFrom(noise(9)) }
-  const object = { metadata: { pawl: mark, author: 'alice' } }
-  t.strictSame(store.fixedHeaders(object), { 'meta-author': 'alice' })
-  await store.putObject({ ...put, object, mark }, call)
-  t.equal((await store.headObject(key, call))?.mark, mark)
-  await store.putObject({ ...put, object }, call)
-  t.equal((await store.headObject(key, call))?.mark, undefined)
-  const { uploadId } = await store.createUpload({ key, object, mark }, call)
-  const { etag } = await store.uploadPart(
-    { ...put, uploadId, partNumber: 1 },
-    call,
-  )
-  const parts = [{ partNumber: 1, etag }]
-  await store.completeUpload({ key, uploadId, parts, object, size: 9 }, call)
-  t.equal((await store.headObject(key, call))?.mark, mark)
-})
 
 await t.test('options that a directory has no place for', async (t) => {
   const { store } = await setUp(t)

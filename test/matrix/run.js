@@ -5,6 +5,7 @@
  *     node test/matrix/run.js                 all of the table
  *     node test/matrix/run.js 26 20.18.1      the newest 26, and this very one
  *     node test/matrix/run.js 22 test/store/retry.test.ts
+ *     node test/matrix/run.js 26 --again      options are those of test/run.js
  *
  * A version that is missing is installed from npm, where each binary is a
  * package without an install script, into `node_modules/.cache/pawl-node`. The
@@ -14,8 +15,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rename, rm } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -42,7 +42,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 
 const isVersion = (word) => /^\d+(\.\d+)*$/.test(word)
 const words = process.argv.slice(2)
-const files = words.filter((word) => !isVersion(word))
+const options = words.filter((word) => word.startsWith('-'))
+const files = words.filter(
+  (word) => !isVersion(word) && !options.includes(word),
+)
 try {
   const wanted = words.filter(isVersion).map(pinned)
   const ends = []
@@ -90,40 +93,36 @@ async function tryOn(version) {
 
 /** Resolves to what failed. */
 async function runSuite(binary) {
-  const directory = await mkdtemp(join(tmpdir(), 'pawl-matrix-'))
-  const list = join(directory, 'failed')
+  const path = `${dirname(binary)}${delimiter}${process.env.PATH ?? ''}`
+  const args = [suite, ...options, ...files]
+  running = spawn(binary, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, PATH: path },
+  })
   try {
-    const path = `${dirname(binary)}${delimiter}${process.env.PATH ?? ''}`
-    const args = [suite, `--save=${list}`, ...files]
-    running = spawn(binary, args, {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, PATH: path },
-    })
-    tell(running.stdout)
+    const failed = tell(running.stdout)
     const { code, isLate } = await endOf(running)
-    const failed = (await readFile(list, 'utf8').catch(() => ''))
-      .split('\n')
-      .filter((line) => line !== '')
-      .join(', ')
-    if (isLate) return `not done after ${longestRun / 60_000} minutes ${failed}`
-    if (code === 0 && failed === '') return undefined
-    return failed || `the runner exited with ${code}`
+    if (isLate) return `not done after ${longestRun / 60_000} minutes`
+    if (code === 0) return undefined
+    return failed.join(', ') || `the runner exited with ${code}`
   } finally {
     running = undefined
-    await rm(directory, { recursive: true, force: true })
   }
 }
 
-/** Of the runner's output a line a file, whole failures, and how it ended. */
+/** Of the runner's output a line a file, and its end. Gives what failed, in the end. */
 function tell(output) {
-  let isFailure = false
+  const failed = []
+  let isEnd = false
   createInterface({ input: output }).on('line', (line) => {
-    if (/^\s*not ok /.test(line)) isFailure = true
-    else if (/^\s*(ok |# Subtest)/.test(line)) isFailure = false
-    if (isFailure || /^(ok |# (\{|time))/.test(line)) console.log(line)
-    if (/^\s*\.\.\.$/.test(line)) isFailure = false
+    const told = /^fast: (\S+)/.exec(line)
+    if (told !== null) isEnd = true
+    if (told?.[1] === 'FAILED:')
+      failed.push(line.slice('fast: FAILED: '.length))
+    if (isEnd || /^(ok |not ok |# )/.test(line)) console.log(line)
   })
+  return failed
 }
 
 async function endOf(child) {

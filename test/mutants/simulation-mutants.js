@@ -35,8 +35,8 @@ export const simulationMutants = [
   },
   {
     name: 'an object with the options of another call is ours',
-    find: 'if (upload.optionsDigest !== optionsDigest || sent !== sentDigest) {',
-    replace: "if (sent === '') {",
+    find: 'if (isOfOtherOptions) {',
+    replace: "if (isOfOtherOptions && sent === '') {",
     profile: 'oss',
   },
   {
@@ -78,8 +78,9 @@ export const simulationMutants = [
   },
   {
     name: 'an earlier upload with a Complete under way need not be dead',
-    find: 'for (const [uploadId, mark] of log.state.rivals) {',
-    replace: 'for (const [uploadId, mark] of [...log.state.rivals].slice(1)) {',
+    find: 'for (const rival of rivalsOf(log.state, log.checkpoint)) {',
+    replace:
+      'for (const rival of rivalsOf(log.state, log.checkpoint).slice(1)) {',
     profile: 'oss',
   },
   {

@@ -44,6 +44,7 @@ export function storeInMemory(): StoreInMemory {
   const marks = new Map<string, string | undefined>()
   const marked = new Map<string, string | undefined>()
   let next: Instead | undefined
+  let begun = 0
   const read = async (body: () => AsyncIterable<Uint8Array>) => {
     const views: Uint8Array[] = []
     // Views are of memory that is used again.
@@ -69,7 +70,7 @@ export function storeInMemory(): StoreInMemory {
     fixedHeaders: () => ({}),
     async createUpload({ mark }, { signal }) {
       await memory.before({ call: 'createUpload', signal })
-      const uploadId = `upload-${uploads.size}`
+      const uploadId = `upload-${begun++}`
       uploads.set(uploadId, new Map())
       marks.set(uploadId, mark)
       return { uploadId }

@@ -94,13 +94,6 @@ export function isAmbiguous(kind: StoreErrorKind | undefined): boolean {
   }
 }
 
-/** Failures that may be the store's outage, and not this request's own. */
-const outages: ReadonlySet<StoreErrorKind> = new Set([
-  'network',
-  'timeout',
-  'server',
-])
-
 export interface RequestContext {
   /** For texts: `part 12`, `the list of parts`. */
   what: string
@@ -157,6 +150,11 @@ export class Requests {
     this.#signal = signal
     this.#emit = emit
     this.#patience = new Patience(settings.retry, settings.environment)
+  }
+
+  /** Ends the calls that have no signal of their own. */
+  get signal(): AbortSignal {
+    return this.#signal
   }
 
   /** An answer to one of these calls was understood. */
@@ -345,7 +343,7 @@ export class Trial {
     this.#means.failed(error)
     patience.attempted(error, this.#took, silence)
     const { retry, delay: ms, countsAttempt } = this.#tries.fail(error)
-    if (countsAttempt && outages.has(error.kind)) gate.fail()
+    if (countsAttempt) gate.fail(error)
     if (!retry) return false
     this.#means.waits(this.#attempts, ms, error)
     const begun = this.#now()

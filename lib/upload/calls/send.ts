@@ -35,6 +35,21 @@ interface Answer {
   isOpaque?: true | undefined
 }
 
+export interface SenderMeans {
+  settings: UploadSettings
+  requests: Requests
+  progress: ProgressCounter
+  /** Aborted when the run is stopped. */
+  stopped: AbortSignal
+}
+
+/** With slots of its own, fewer of them when the store throttles its requests. */
+export function senderOf(means: SenderMeans): PartSender {
+  const slots = new Slots(means.settings.concurrency)
+  means.requests.onThrottled = () => slots.throttle()
+  return new PartSender({ ...means, slots })
+}
+
 export class PartSender {
   readonly #settings: UploadSettings
   readonly #requests: Requests
@@ -49,14 +64,7 @@ export class PartSender {
     slots,
     progress,
     stopped,
-  }: {
-    settings: UploadSettings
-    requests: Requests
-    slots: Slots
-    progress: ProgressCounter
-    /** Aborted when the run is stopped. */
-    stopped: AbortSignal
-  }) {
+  }: SenderMeans & { slots: Slots }) {
     this.#settings = settings
     this.#requests = requests
     this.#slots = slots

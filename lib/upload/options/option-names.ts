@@ -21,6 +21,7 @@ import type {
 const common: NamesOf<UploadOptions> = {
   beforeComplete: true,
   concurrency: true,
+  fence: true,
   key: true,
   mark: true,
   memory: true,
@@ -55,6 +56,7 @@ const ofFile: NamesOf<UploadFileOptions> = {
   on: true,
   onProgress: true,
   prove: true,
+  sourceId: true,
 }
 
 const ofObject: NamesOf<ObjectOptions> = {
@@ -105,6 +107,7 @@ const ofTimeout: NamesOf<TimeoutOptions> = {
 const events: NamesOf<Omit<UploadEvents, 'progress'>> = {
   initiated: true,
   left: true,
+  limit: true,
   part: true,
   restarted: true,
   resumed: true,
@@ -152,7 +155,6 @@ const file: KnownOptions = {
     highWaterMark: 'createResumableUploadStream, which has it',
     progress: 'onProgress',
     size: 'nothing: a file has its own',
-    sourceId: 'nothing: a file has its own identity',
   },
 }
 
@@ -180,7 +182,13 @@ export function checkRequestOptions({
 
 function checkInner(options: UploadOptions): void {
   checkRequestOptions(options)
-  const { object } = options
+  checkObjectOptions(options)
+}
+
+/** What the object is to be. */
+export function checkObjectOptions({
+  object,
+}: Pick<UploadOptions, 'object'>): void {
   check('object', object, ofObject, { meta: 'metadata', tags: 'tagging' })
   check('object.callback', object?.callback, ofCallback)
   check('object.encryption', object?.encryption, ofEncryption)

@@ -67,7 +67,10 @@ export interface UploadOptions {
   /**
    * Bytes of every part but the last. Default 8 MiB; an existing log's wins. 100
    * KiB to 5 GiB on OSS ("Multipart upload", limits), from 5 MiB on S3 ("Amazon S3
-   * multipart upload limits"). Raised to fit `size` into 10,000 parts.
+   * multipart upload limits"). Raised to fit `size` into 10,000 parts. Of a stream
+   * without it and without `size` parts are of 32 MiB from number 1,001 on, so that
+   * there is room for 289 GiB; not where the store wants parts of one size, nor
+   * where `memory` has no room for two of them.
    */
   partSize?: number
   /** Parts in flight, 1 to 256. Default 4, or fewer for the sake of `memory`. */
@@ -75,8 +78,8 @@ export interface UploadOptions {
   /**
    * Bytes for the parts of this upload. Of a stream: those in flight and the one
    * being filled, but always two. Default 96 MiB; with a number for `concurrency`,
-   * `(concurrency + 1) * partSize`; `PAWL_INVALID_OPTION` when both are given and
-   * do not fit. A file is read as it is sent, through at most 32 MiB; where a
+   * `(concurrency + 1)` times the part size, as it is then; `PAWL_INVALID_OPTION`
+   * when both are given and do not fit. A file is read as it is sent, through at most 32 MiB; where a
    * digest goes before the bytes (S3's Content-MD5 and CRC-64/NVME) its parts are
    * held within `memory`, default 96 MiB, and read twice when they do not fit.
    */
@@ -129,6 +132,15 @@ export interface UploadOptions {
    * Default false: `PAWL_CHECKPOINT_UNSAFE`.
    */
   trustLog?: boolean
+  /**
+   * For logs on a service that other machines reach: what keeps an earlier upload
+   * of the log, which this caller may not abort, from becoming the object late.
+   * Default: nothing, and the run ends with `PAWL_UPLOAD_CONTENDED`. `'lease'`:
+   * that its run has not held the log for longer than `timeout.complete`, in
+   * which any Complete that it sent has ended; a Complete that its machine sends
+   * when it wakes between the look at its lease and the request is not stopped.
+   */
+  fence?: 'lease'
   /** How failed requests are tried again. */
   retry?: RetryOptions
   /** How long a request may take. */
@@ -158,6 +170,13 @@ export interface UploadFileOptions extends UploadOptions {
    * sent. `'hash'`: every part is read and proved.
    */
   prove?: 'identity' | 'hash'
+  /**
+   * A string that changes when the file changes, such as a version or a digest:
+   * kept as a digest, and used instead of device, inode and times, which mean
+   * nothing on another machine. Stored parts are not read again while it is what
+   * it was. Default: none.
+   */
+  sourceId?: string
   /** Hears of the counters, at most every 100 ms and once at the end. */
   onProgress?: (progress: Progress) => void
   /** Hears of the other events; what one throws ends the upload. */

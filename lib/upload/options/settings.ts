@@ -3,6 +3,7 @@
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
 import { createHash } from 'node:crypto'
+import type { GrowthStep } from '../../checkpoint/growth.js'
 import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
@@ -11,9 +12,11 @@ import { hasMd5 } from '../../hash/md5.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
+import type { FilePartsOptions } from '../source/file-parts.js'
 import type { UploadEnvironment } from './environment.js'
-import { type MemorySettings, mustHaveRoom } from './memory.js'
+import { heldMemory, type MemorySettings, mustHaveRoom } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
+import { growthOf, partSizeToFit } from './part-sizes.js'
 import type {
   Proof,
   RetryOptions,
@@ -31,6 +34,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly isResumable: boolean
   readonly key: string
   readonly partSize: number
+  /** Where the parts of a new upload become larger. */
+  readonly growth: readonly GrowthStep[] | undefined
   /** What the caller asked for. */
   readonly wantedPartSize: number | undefined
   readonly size: number | undefined
@@ -48,11 +53,18 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly sentDigest: string
   /** SHA-256 of all that goes with PutObject. */
   readonly putDigest: string
+  /**
+   * Options that another call says, so that they are not compared: those fixed
+   * when the upload begins, or those that go with its Complete.
+   */
+  readonly unsaid?: 'fixed' | 'sent' | undefined
   readonly verify: Verify
   /** `verify` is the caller's own word. */
   readonly isVerifyAsked: boolean
   readonly crc: CrcSettings
   readonly sequential: boolean
+  /** What stands in for the Abort of an earlier upload that is refused. */
+  readonly fence: 'lease' | undefined
   /** Owner and mode of the log's file are not looked at. */
   readonly isLogTrusted: boolean
   readonly signal: AbortSignal | undefined
@@ -70,11 +82,6 @@ export interface CrcSettings {
   readonly isBefore: boolean
 }
 
-const MiB = 1024 * 1024
-
-/** Part sizes that are worked out are whole multiples of this. */
-const partSizeStep = MiB
-
 /** Those of a stream; names that nobody reads are refused. */
 export function readStreamSettings(
   options: UploadStreamOptions,
@@ -83,7 +90,7 @@ export function readStreamSettings(
   checkStreamOptions(options)
   const settings = readSettings(options, environment)
   mustHaveRoom(settings.partSize, settings)
-  return settings
+  return { ...settings, growth: growthOf(environment.usualSizes, settings) }
 }
 
 export function readSettings(
@@ -108,7 +115,9 @@ export function readSettings(
     store,
     isResumable: options.checkpoint !== false,
     key,
-    partSize: readPartSize(options.partSize, size, store),
+    partSize: readPartSize(options.partSize, size, { store, environment }),
+    // Only a stream does not know its size.
+    growth: undefined,
     wantedPartSize: options.partSize,
     size,
     concurrency:
@@ -142,6 +151,7 @@ export function readSettings(
       isBefore: store.digest === 'crc64nvme',
     },
     sequential: options.sequential === true,
+    fence: optional(options.fence, (value) => oneOf('fence', value, ['lease'])),
     isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     ...readRequestSettings(options, environment),
     signal: optional(options.signal, aSignal),
@@ -197,12 +207,16 @@ function readVerify(given: Verify | undefined, store: ObjectStore): Verify {
 function readPartSize(
   given: number | undefined,
   size: number | undefined,
-  store: ObjectStore,
+  {
+    store,
+    environment,
+  }: { store: ObjectStore; environment: Pick<UploadEnvironment, 'usualSizes'> },
 ): number {
   const { minPartSize, maxPartSize, maxParts } = store.limits
+  const usual = environment.usualSizes.partSize
   const wanted = wholeNumber(
     'partSize',
-    given ?? Math.max(8 * MiB, minPartSize),
+    given ?? Math.max(usual, minPartSize),
     minPartSize,
     maxPartSize,
   )
@@ -220,16 +234,6 @@ function sorted(headers: Record<string, string>): [string, string][] {
   return Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1))
 }
 
-/** The part size wanted, or the next larger whole MiB that fits the size. */
-export function partSizeToFit(
-  wanted: number,
-  size: number | undefined,
-  maxParts: number,
-): number {
-  if (size === undefined || size <= wanted * maxParts) return wanted
-  return Math.ceil(size / maxParts / partSizeStep) * partSizeStep
-}
-
 /** Whether every part is hashed by more than xxh64, in a worker where that pays. */
 export function needsDigests({ verify, proof }: UploadSettings): boolean {
   return verify !== false || proof !== 'xxh64'
@@ -238,6 +242,20 @@ export function needsDigests({ verify, proof }: UploadSettings): boolean {
 /** Whether a digest goes into a header of a part, and so before its bytes. */
 export function isDigestFirst({ verify, crc }: UploadSettings): boolean {
   return verify === 'md5' || (crc.isWanted && crc.isBefore)
+}
+
+/** What the parts of a file need to know of its upload. */
+export function filePartsOf(
+  settings: UploadSettings,
+): Omit<FilePartsOptions, 'largest'> {
+  const { concurrency, isConcurrencyFixed } = settings
+  return {
+    concurrency,
+    isConcurrencyFixed,
+    memory: heldMemory(settings),
+    needsDigests: needsDigests(settings),
+    isDigestFirst: isDigestFirst(settings),
+  }
 }
 
 export function optional<T, R>(

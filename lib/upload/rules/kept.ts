@@ -111,7 +111,9 @@ const rules: Record<ErrorCode, Rule> = {
   PAWL_CALLBACK_FAILED: never,
   PAWL_UPLOAD_GONE: keptAnd((_failure, { isSecond }) => !isSecond),
   PAWL_UPLOAD_CONTENDED: keptAnd(({ transient }) => transient),
-  PAWL_COMPLETE_REFUSED: keptAnd((_failure, { isKept }) => isKept),
+  PAWL_COMPLETE_REFUSED: keptAnd(
+    ({ transient }, { isKept, isSecond }) => isKept || (transient && !isSecond),
+  ),
   PAWL_COMPLETE_UNKNOWN: ({ resumable, transient }, { isKept, isSecond }) => ({
     resumable: resumable && isKept,
     transient: transient && !isSecond,
@@ -120,8 +122,8 @@ const rules: Record<ErrorCode, Rule> = {
   PAWL_CHECKPOINT_UNSAFE: untouched,
   PAWL_CHECKPOINT_LOST: ({ resumable }) => ({ resumable, transient: true }),
   PAWL_CHECKPOINT_LOCKED: () => ({ resumable: true, transient: true }),
-  PAWL_CHECKPOINT_IO: keptAnd(({ systemCode }) =>
-    logMayRecover.has(systemCode),
+  PAWL_CHECKPOINT_IO: keptAnd(
+    ({ systemCode, transient }) => transient || logMayRecover.has(systemCode),
   ),
   PAWL_CREDENTIALS: keptAnd(({ systemCode }) => provider.test(systemCode)),
   PAWL_SERVER: keptAnd(

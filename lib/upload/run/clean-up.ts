@@ -5,6 +5,7 @@
  */
 import type { LogState } from '../../checkpoint/fold.js'
 import type { ObjectSight } from '../../checkpoint/record.js'
+import { delay } from '../../environment.js'
 import { UploadError } from '../../errors.js'
 import type { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, listAllParts, lookAt } from '../calls/look.js'
@@ -12,6 +13,12 @@ import { Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { canBeOrphan, mayHaveOrphans } from '../rules/orphan.js'
 import { carriesMark } from '../rules/proof.js'
+import {
+  type Rival,
+  rivalsOf,
+  untilFenced,
+  untilSure,
+} from '../rules/rivals.js'
 import type { RunContext } from './context.js'
 import { contended } from './errors.js'
 import type { UploadLog } from './log.js'
@@ -51,46 +58,80 @@ export async function abortForGood(
  * Complete that a paused or killed run has sent may be under way. Each is aborted
  * and seen gone, or aborted twice, or its mark is seen under the key. What cannot
  * be aborted is `PAWL_UPLOAD_CONTENDED`.
+ *
+ * Under a lease, whose holder may wake at any time, gone once is not enough: it is
+ * looked at a second time, a while later. `isLast`: the object is about to be
+ * made, so that this is waited for.
  */
-export async function endRivals(context: Means): Promise<void> {
+export async function endRivals(
+  context: Means,
+  { isLast = false } = {},
+): Promise<void> {
   const { log, settings, requests } = context
-  const { key, store } = settings
-  for (const [uploadId, mark] of log.state.rivals) {
-    const seenAsObject = async (): Promise<'object' | undefined> => {
-      const found = await lookAt(requests, settings)
-      return carriesMark(found, mark) ? 'object' : undefined
+  const { monotonic } = settings.environment
+  const { isLeased = false } = log.checkpoint
+  for (const rival of rivalsOf(log.state, log.checkpoint)) {
+    const { uploadId } = rival
+    for (;;) {
+      const first = log.goneAt.get(uploadId)
+      const wait = first === undefined ? 0 : untilSure(first, monotonic())
+      if (wait > 0 && !isLast) break
+      if (wait > 0) await delay(settings.environment, wait, requests.signal)
+      const by = await endRival(context, rival)
+      if (by === 'lease') break
+      if (!isLeased || by === 'object' || first !== undefined) {
+        await log.append({ type: 'closed', uploadId, by })
+        break
+      }
+      log.goneAt.set(uploadId, monotonic())
+      if (!isLast) break
     }
-    const abort = () =>
-      requests.send({ what: 'Abort', uploadId }, (call) =>
-        store.abortUpload({ key, uploadId }, call),
-      )
-    const by = await abort().then(
-      async () => {
-        const left = await listAllParts(requests, settings, uploadId)
-        if (left === 'gone' || left === 'refused') return 'abort'
-        // Some servers list completed uploads.
-        const by = await seenAsObject()
-        if (by !== undefined) return by
-        // What it lists may be old, or parts that came late: done twice, it is dead.
-        await abort()
-        return 'abort'
-      },
-      async (error: unknown) => {
-        requests.throwIfStopped()
-        if (!(error instanceof UploadError)) throw error
-        const by = await seenAsObject()
-        if (by !== undefined) return by
-        // NoSuchUpload: a Complete of it that is late finds nothing either.
-        const left = await listAllParts(requests, settings, uploadId)
-        if (left === 'gone') return 'gone'
-        throw contended(uploadId, error, {
-          key,
-          isRefused: isRefusedLook(error),
-        })
-      },
-    )
-    await log.append({ type: 'closed', uploadId, by })
   }
+}
+
+/** How an earlier upload has ended: `lease`, it has not, and its run has. */
+async function endRival(
+  { log, settings, requests }: Means,
+  { uploadId, mark, mayComplete }: Rival,
+): Promise<'abort' | 'gone' | 'object' | 'lease'> {
+  const { key, store, fence, timeout } = settings
+  const seenAsObject = async (): Promise<'object' | undefined> => {
+    const found = await lookAt(requests, settings)
+    return carriesMark(found, mark) ? 'object' : undefined
+  }
+  const abort = () =>
+    requests.send({ what: 'Abort', uploadId }, (call) =>
+      store.abortUpload({ key, uploadId }, call),
+    )
+  return abort().then(
+    async () => {
+      const left = await listAllParts(requests, settings, uploadId)
+      if (left === 'gone' || left === 'refused') return 'abort'
+      // Some servers list completed uploads.
+      const by = await seenAsObject()
+      if (by !== undefined) return by
+      // What it lists may be old, or parts that came late: done twice, it is dead.
+      await abort()
+      return 'abort'
+    },
+    async (error: unknown) => {
+      requests.throwIfStopped()
+      if (!(error instanceof UploadError)) throw error
+      const by = await seenAsObject()
+      if (by !== undefined) return by
+      // NoSuchUpload: a Complete of it that is late finds nothing either.
+      const left = await listAllParts(requests, settings, uploadId)
+      if (left === 'gone') return 'gone'
+      const isRefused = isRefusedLook(error)
+      const { freeFor } = log
+      const wait = isRefused
+        ? untilFenced({ fence, freeFor, longest: timeout.complete })
+        : undefined
+      if (wait === 0) return 'lease'
+      const rest = { isRefused, mayComplete, retryAfter: wait }
+      throw contended(uploadId, error, { key, ...rest })
+    },
+  )
 }
 
 /**
@@ -189,15 +230,23 @@ const mostRefusals = 4
  * stays in the log for the next time; what was refused in four runs in a row is
  * let go, and told. A refused Abort is not asked for again in the same run.
  * `seenGone`: the server has just said that it has no such upload. Where this
- * caller may not abort it, that stands unless it is listed.
+ * caller may not abort it, that stands unless it is listed. `isMade`: the object is
+ * there. Until then those that may still become it are left to `endRivals`, which
+ * looks closer.
  */
 export async function closeOldUploads(
   { settings, log, requests, emit }: Means & Pick<RunContext, 'emit'>,
-  seenGone?: string,
+  { seenGone, isMade = false }: { seenGone?: string; isMade?: boolean } = {},
 ): Promise<void> {
   const { store, key } = settings
+  const { isLeased = false } = log.checkpoint
+  const spared = new Set(
+    isLeased && !isMade
+      ? rivalsOf(log.state, log.checkpoint).map(({ uploadId }) => uploadId)
+      : [],
+  )
   for (const uploadId of log.state.unclosed) {
-    if (log.mayNotAbort.has(uploadId)) continue
+    if (log.mayNotAbort.has(uploadId) || spared.has(uploadId)) continue
     let isRefused = false
     // Of this Abort: what ends a run, and its requests with it, may be a refusal.
     const onFailure = ({ kind }: StoreError): void => {

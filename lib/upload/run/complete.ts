@@ -12,6 +12,7 @@
  *   take; where this caller may not look, the repeated Complete is the question.
  *   Then `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
  */
+import { areUnequal, equalParts } from '../../checkpoint/growth.js'
 import { delay } from '../../environment.js'
 import { UploadError } from '../../errors.js'
 import type {
@@ -46,7 +47,7 @@ import {
 } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
-import { whatNext } from './errors.js'
+import { refusedUnequal, whatNext } from './errors.js'
 
 /** ms between looks for an object that is not there, at first and at most. */
 const firstPause = 3400
@@ -144,6 +145,8 @@ class Completing {
     const { uploadId, parts, size, crc64 } = this.#input
     const { store, key, object } = this.#context.settings
     const request = { key, uploadId, parts, object, size, crc64 }
+    const made = await this.#mustHoldLog()
+    if (made !== undefined) return made
     this.#input.upload.isCompleting = true
     const receipt = await this.#trial.attempt((call) =>
       store.completeUpload(request, call),
@@ -155,6 +158,21 @@ class Completing {
     if (isObject(found) && is === 'ours') return { ...found, callbackFailed }
     if (saysStored(callbackFailed)) return receipt
     throw this.#unknown(callbackFailed, await this.#list())
+  }
+
+  /**
+   * A run that slept may have lost its log to another: then it sends nothing more.
+   * Who has it may have completed this very upload with these very parts.
+   */
+  async #mustHoldLog(): Promise<ObjectReceipt | undefined> {
+    try {
+      await this.#context.log.confirm()
+      return undefined
+    } catch (error) {
+      const seen = await this.#look().catch(() => undefined)
+      if (seen?.is === 'ours' && isObject(seen.found)) return seen.found
+      throw error
+    }
   }
 
   /** What became of a Complete that failed: the object, `again`, or an error. */
@@ -367,7 +385,7 @@ async function refused(
   effort: Effort,
 ): Promise<UploadError> {
   const { log, settings, requests, completeSignal } = context
-  const { key } = settings
+  const { key, isResumable } = settings
   const fields = { ...answerOf(cause), ...effort, key, uploadId }
   const isGone = cause.kind === 'no-upload' || wantsNewUpload(cause)
   if (isGone) return upload.lose(uploadId, cause)
@@ -396,6 +414,12 @@ async function refused(
             !sameEtag(there.etag, etag)
           )
         })
+  // Some servers refuse a Complete that leaves parts out, which others have sent.
+  const hasMore = typeof listed === 'object' && listed.size > parts.length
+  if (wrong.length === 0 && !hasMore && areUnequal(parts)) {
+    await log.append({ type: 'void', uploadId, reason: equalParts })
+    return refusedUnequal(cause, fields, isResumable)
+  }
   if (wrong.length === 0) {
     await log.append({ type: 'void', uploadId, reason: 'complete-refused' })
     return new UploadError(

@@ -64,7 +64,7 @@ export async function finishUpload(
     ? combinedCrc64(settings.crc.variant, parts)
     : undefined
   await context.beforeComplete.ask({ size, crc64 })
-  await endRivals(context)
+  await endRivals(context, { isLast: true })
   const earlier = log.state.upload?.completing
   const { sentDigest } = settings
   const isAlike = (earlier?.sentDigest ?? sentDigest) === sentDigest
@@ -132,7 +132,7 @@ async function finishWithPut(
   if (replaced !== undefined) {
     context.emit('restarted', { reason: 'source-changed' })
   }
-  await endRivals(context)
+  await endRivals(context, { isLast: true })
   const { receipt, check } = await putWholeObject(context, content)
   return conclude(context, receipt, {
     uploadId: undefined,
@@ -245,7 +245,7 @@ async function removeLog(
   if (!isDone) return false
   if (!context.isSuspending()) {
     await quietly(context, async () => {
-      await closeOldUploads(context)
+      await closeOldUploads(context, { isMade: true })
       await abortOrphans(context)
     })
     if (log.state.unclosed.size === 0) {

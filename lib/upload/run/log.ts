@@ -4,7 +4,8 @@
  *
  * Control records are awaited before what they announce is done. Part records
  * are not: they are written in groups beside the next parts, and the first one
- * that cannot be written fails the run through `onFailure`.
+ * that cannot be written fails the run through `onFailure`. Where the sink lets
+ * them linger they wait for each other, and go with the next control record.
  */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import {
@@ -12,10 +13,12 @@ import {
   emptyState,
   type LogState,
 } from '../../checkpoint/fold.js'
+import { equalParts } from '../../checkpoint/growth.js'
 import { readLog } from '../../checkpoint/reader.js'
 import type { HeaderRecord, LogRecord } from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
 import { type ErrorCode, UploadError } from '../../errors.js'
+import type { Environment, Timer } from '../../environment.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
 import { kindOf, mayHaveHappened } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
@@ -45,6 +48,12 @@ export class UploadLog {
   readonly mayNotAbort = new Set<string>()
   /** What an emptied log has to say of what it said before. */
   readonly #kept: readonly LogRecord[] | undefined
+  /** When earlier uploads were first seen gone in this run, by the monotonic clock. */
+  readonly goneAt = new Map<string, number>()
+  readonly #environment: Pick<Environment, 'timer' | 'monotonic'>
+  readonly #openedAt: number
+  /** Part records that wait for each other. */
+  #lingering: Lingering | undefined
   readonly #writer: LogWriter
   readonly #file: FileSight | undefined
   /** Upload IDs whose record is on the disk. */
@@ -62,7 +71,10 @@ export class UploadLog {
     writer: LogWriter
     file: FileSight | undefined
     kept: readonly LogRecord[] | undefined
+    environment: Pick<Environment, 'timer' | 'monotonic'>
   }) {
+    this.#environment = fields.environment
+    this.#openedAt = fields.environment.monotonic()
     this.checkpoint = fields.checkpoint
     this.state = fields.state ?? emptyState(fields.header)
     this.isNew = fields.state === undefined
@@ -131,6 +143,7 @@ export class UploadLog {
         writer,
         file,
         kept,
+        environment: settings.environment,
       })
     } catch (error) {
       await checkpoint.close()
@@ -152,17 +165,26 @@ export class UploadLog {
     return this.header.run
   }
 
-  /** This run's header says which file it was, so a later run may trust it. */
+  /**
+   * This run's header says which file it was, by the caller's word or by its
+   * identity, so a later run may trust it.
+   */
   get hasFileIdentity(): boolean {
-    return this.header.fileIdentity !== undefined
+    const { sourceDigest, fileIdentity } = this.header
+    const isNamed = this.#file !== undefined && sourceDigest !== undefined
+    return isNamed || fileIdentity !== undefined
   }
 
-  /** The file is the one that an earlier run read, not written to since then. */
+  /**
+   * The file is the one that an earlier run read: by the caller's `sourceId`, or
+   * else not written to since then.
+   */
   isFileUnchangedSince(run: number): boolean {
     const then = this.state.runs.get(run)
-    if (this.#file === undefined || then?.fileIdentity === undefined) {
-      return false
-    }
+    const { sourceDigest } = this.header
+    if (this.#file === undefined || then === undefined) return false
+    if (sourceDigest !== undefined) return then.sourceDigest === sourceDigest
+    if (then.fileIdentity === undefined) return false
     const { fileIdentity: identity, time } = then
     return (
       isSameFile(identity, this.#file.identity) && isSettled({ identity, time })
@@ -180,12 +202,15 @@ export class UploadLog {
 
   /**
    * Whether the run before this one has ended in the same way: its upload was
-   * found gone, its Complete never known, or the file was written to then too.
+   * found gone, its Complete never known or refused for the sizes of its parts, or
+   * the file was written to then too.
    */
   endedSoBefore(code: ErrorCode): boolean {
     switch (code) {
       case 'PAWL_UPLOAD_GONE':
         return this.#before.voided === 'upload-gone'
+      case 'PAWL_COMPLETE_REFUSED':
+        return this.#before.voided === equalParts
       case 'PAWL_COMPLETE_UNKNOWN':
         return this.#before.isUnknown || this.#before.voided === completeUnknown
       case 'PAWL_SOURCE_CHANGED': {
@@ -203,7 +228,7 @@ export class UploadLog {
    * resolves. One that could not follow what the log says is a mistake of ours.
    */
   async append(...records: LogRecord[]): Promise<void> {
-    const written = this.#writer.append(records)
+    const written = this.#write(records)
     for (const record of records) {
       if (applyRecord(this.state, record)) continue
       written.catch(() => undefined)
@@ -216,6 +241,41 @@ export class UploadLog {
     for (const record of records) {
       if (record.type === 'upload') this.#durable.add(record.uploadId)
     }
+  }
+
+  #write(records: LogRecord[]): Promise<void> {
+    const { linger = 0 } = this.checkpoint
+    const canLinger = records.every(({ type }) => type === 'part')
+    if (linger <= 0 || !canLinger) {
+      return this.#writer.append([...this.#takeLingering(), ...records])
+    }
+    this.#lingering ??= new Lingering(this.#environment, linger, () => {
+      void this.flush().catch(() => undefined)
+    })
+    return this.#lingering.add(records)
+  }
+
+  /** Whoever waits for them hears how the next append ends. */
+  #takeLingering(): LogRecord[] {
+    const lingering = this.#lingering
+    this.#lingering = undefined
+    if (lingering === undefined) return []
+    return lingering.take(() => this.#writer.flush())
+  }
+
+  /**
+   * For how long nobody had held it before this run, and has not since: ms;
+   * undefined when the sink does not know.
+   */
+  get freeFor(): number | undefined {
+    const { freeFor } = this.checkpoint
+    if (freeFor === undefined) return undefined
+    return freeFor + this.#environment.monotonic() - this.#openedAt
+  }
+
+  /** Rejects when another run may hold it; asked before an object is made. */
+  async confirm(): Promise<void> {
+    await this.checkpoint.confirm?.()
   }
 
   /**
@@ -255,11 +315,46 @@ export class UploadLog {
   end(): void {
     this.#hasEnded = true
     this.#writer.end()
+    this.#takeLingering()
   }
 
   /** Resolves when all that was given to `append` is durable. */
   flush(): Promise<void> {
-    return this.#writer.flush()
+    const records = this.#takeLingering()
+    if (records.length === 0) return this.#writer.flush()
+    return this.#writer.append(records)
+  }
+}
+
+/** Part records that wait for a time, or for the record that cannot wait. */
+class Lingering {
+  readonly #records: LogRecord[] = []
+  readonly #timer: Timer
+  readonly #written: Promise<void>
+  #settle: (written: Promise<void>) => void = () => undefined
+
+  constructor(
+    { timer }: Pick<Environment, 'timer'>,
+    ms: number,
+    onEnd: () => void,
+  ) {
+    this.#written = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+    this.#timer = timer(ms, onEnd)
+  }
+
+  add(records: readonly LogRecord[]): Promise<void> {
+    this.#records.push(...records)
+    return this.#written
+  }
+
+  /** `written` is asked once they have been given to who writes them. */
+  take(written: () => Promise<void>): LogRecord[] {
+    this.#timer.cancel()
+    // In a turn of its own: who takes them has not given them to the writer yet.
+    this.#settle(Promise.resolve().then(written))
+    return this.#records
   }
 }
 

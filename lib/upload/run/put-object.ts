@@ -235,7 +235,7 @@ class Putting {
 
   /** PUT, tried again; once it may have happened the object is looked for first. */
   #send(expected: ExpectedObject, mark: string | undefined) {
-    const { settings, sender, completeSignal } = this.#context
+    const { settings, sender, completeSignal, log } = this.#context
     const { store, key, object } = settings
     let mustLook = false
     return sender.send(
@@ -249,6 +249,8 @@ class Putting {
           }
         }
         mustLook = false
+        // A PutObject has no upload that could be ended: the log alone is held.
+        await log.confirm()
         try {
           const put = { ...request, key, object, mark }
           const receipt = await store.putObject(put, call)

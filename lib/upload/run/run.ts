@@ -22,7 +22,7 @@ import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { asError } from '../../errors.js'
 import { Requests } from '../calls/requests.js'
-import { PartSender, Slots } from '../calls/send.js'
+import { senderOf } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
 import type { UploadResult } from '../options/result.js'
 import { BeforeComplete } from './before-complete.js'
@@ -140,13 +140,13 @@ export class UploadRun {
       signal.throwIfAborted()
     }
     this.#log = log
+    checkpoint.lost?.addEventListener('abort', this.#onLost, { once: true })
     scope?.logOpened(log)
+    await this.#options.opened?.(log)
     const { emit } = this
     const facts = settings.environment.facts.of(settings.store)
     const requests = new Requests(settings, signal, emit, facts)
     this.#requests = requests
-    const slots = new Slots(settings.concurrency)
-    requests.onThrottled = () => slots.throttle()
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
     const { checkSource = async () => undefined } = this.#options
@@ -154,13 +154,7 @@ export class UploadRun {
       settings,
       log,
       requests,
-      sender: new PartSender({
-        settings,
-        requests,
-        slots,
-        progress,
-        stopped: signal,
-      }),
+      sender: senderOf({ settings, requests, progress, stopped: signal }),
       progress,
       emit,
       scope,
@@ -173,7 +167,7 @@ export class UploadRun {
       done: (result) => this.#done(result),
       fail: (error) => this.fail(error),
     })
-    scope?.planned(plan, open.partSize)
+    scope?.planned(plan, open.sizes)
     this.#open = open
     return open
   }
@@ -204,6 +198,10 @@ export class UploadRun {
     if (this.#stop.signal.aborted) return
     this.#failure = asError(error)
     void this.suspend(this.#failure)
+  }
+
+  readonly #onLost = (): void => {
+    this.fail(this.#checkpoint?.lost?.reason)
   }
 
   #done(result: UploadResult): void {
@@ -245,6 +243,7 @@ export class UploadRun {
 
   #settle(reason?: Error): void {
     this.#options.progress.rest()
+    this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {
       const error = ending.how === 'suspended' ? ending.reason : ending.error

@@ -26,8 +26,14 @@ interface Hasher extends DigestBeside {
   kind: ContentDigest
 }
 
+/** Where the bytes of parts are read, as often as it takes. */
+export type ByteSource = Pick<
+  FileSource,
+  'read' | 'mustBeUnchanged' | 'changed'
+>
+
 export interface FilePartOptions {
-  source: FileSource
+  source: ByteSource
   /** Bytes from the start of the file. */
   offset: number
   size: number
@@ -201,6 +207,22 @@ export class FilePartContent implements PartContent {
     this.#options.onRead(end - this.#read)
     this.#read = end
   }
+}
+
+/**
+ * Whether the file is what was read of it, whatever its times say; rejects when it
+ * is not. `taken` are the parts, with their hashes.
+ */
+export async function mustBeAsTaken(
+  source: FileSource,
+  taken: () => Promise<
+    readonly { offset: number; size: number; hash: string }[]
+  >,
+  digests: Pick<Digests, 'create'>,
+): Promise<void> {
+  await source.mustBeInPlace()
+  if (!source.isTouched) return
+  await source.prove(await taken(), (kind) => createHash(kind, digests))
 }
 
 /** A digest that is worked out on this thread. */

@@ -7,10 +7,10 @@
  * that would take too much. Either way there are never more buffers than parts in
  * flight.
  */
+import { type PartSizes, partSizeAt } from '../../checkpoint/growth.js'
 import type { Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
-import { FilePartContent } from './file-part-content.js'
-import type { FileSource } from './file-source.js'
+import { type ByteSource, FilePartContent } from './file-part-content.js'
 import { blockAround, blockWithin, type MemoryPool } from './memory-pool.js'
 import { type PartBuffer, PartBuffers, pooled } from './part-buffers.js'
 import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
@@ -55,14 +55,14 @@ export interface FilePartsOptions extends FileShare {
 }
 
 export class FileParts {
-  readonly #source: FileSource
+  readonly #source: ByteSource
   readonly #buffers: PartBuffers
   readonly #isHeld: boolean
   readonly #digests: Pick<Digests, 'digest' | 'create' | 'beside'>
   readonly #onRead: (bytes: number) => void
 
   constructor(
-    source: FileSource,
+    source: ByteSource,
     options: FilePartsOptions,
     means: {
       digests: Pick<Digests, 'digest' | 'create' | 'beside'>
@@ -164,9 +164,9 @@ function viewBuffers(
 }
 
 /** Where the parts of `size` bytes are, in order. */
-export function* piecesOf(size: number, partSize: number): Generator<Piece> {
+export function* piecesOf(size: number, sizes: PartSizes): Generator<Piece> {
   for (let offset = 0, partNumber = 1; offset < size; partNumber++) {
-    const length = Math.min(partSize, size - offset)
+    const length = Math.min(partSizeAt(sizes, partNumber), size - offset)
     yield { partNumber, offset, size: length }
     offset += length
   }
