@@ -53,7 +53,15 @@ const allowed: Record<string, readonly string[]> = {
   /** The store is for `own-store` alone: see below. */
   'dev-server': ['errors', 'known-options', 'store'],
   testing: ['index', 'dev-server'],
-  cli: ['index', 'credentials', 'job', 'dev-server', 'errors'],
+  cli: [
+    'index',
+    'lease',
+    'credentials',
+    'job',
+    'dev-server',
+    'errors',
+    'own-require',
+  ],
 }
 
 function layerOf(path: string): string {

@@ -24,7 +24,7 @@ import type { ObjectStore } from '../store/object-store.js'
 import { BucketObjects, type FoundObject } from './bucket-objects.js'
 import { mustHaveCondition } from './bucket-proof.js'
 import { LeasedCheckpoint, logLocked } from './leased-checkpoint.js'
-import { checkLease } from './options.js'
+import { checkLease, stepTimeout } from './options.js'
 import {
   decodeHeartbeat,
   decodeSegment,
@@ -119,7 +119,8 @@ export function bucketCheckpoint(
   return new LeasedCheckpoint(steps, { lease, environment, linger })
 }
 
-/** Segments that are read, or removed, at once. */
+/** Segments that are read at once, at first and at most; so many are removed. */
+const fewAtOnce = 4
 const atOnce = 32
 
 /** Where a run is in its log. */
@@ -157,7 +158,11 @@ class BucketSteps implements LeaseSteps {
   ) {
     this.name = means.name
     this.#store = store
-    this.#objects = new BucketObjects(store, means.name, means.lease)
+    this.#objects = new BucketObjects(
+      store,
+      means.name,
+      stepTimeout(means.lease),
+    )
     this.#prefix = means.prefix
     this.#folder = means.folder
     this.#lease = means.lease
@@ -331,9 +336,10 @@ class BucketSteps implements LeaseSteps {
     let age: number | undefined
     /** Where a log begins, and its first segment may have been written over. */
     let canBegin = true
-    for (let number = first; ;) {
+    let count = fewAtOnce
+    for (let number = first; ; count = Math.min(2 * count, atOnce)) {
       const read = await Promise.all(
-        numbersFrom(number, atOnce).map((one) => this.#segment(one)),
+        numbersFrom(number, count).map((one) => this.#segment(one)),
       )
       for (const found of read) {
         if (found === undefined) {

@@ -222,11 +222,13 @@ export class LeasedCheckpoint implements Checkpoint {
     throw held.failure
   }
 
-  /** One attempt, which may take a third of a lease. */
+  /** One attempt. */
   async #once<T>(step: () => Promise<T>): Promise<T> {
+    const { timeout } = this.#steps
+    if (timeout === undefined) return step()
     let timer: Timer | undefined
     const late = new Promise<never>((_resolve, reject) => {
-      timer = this.#environment.timer(Math.min(this.#lease / 3, 10_000), () =>
+      timer = this.#environment.timer(timeout, () =>
         reject(new Unheard('no answer came in time')),
       )
     })

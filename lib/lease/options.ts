@@ -21,6 +21,11 @@ export function checkLease(lease: number): number {
   )
 }
 
+/** ms that a service has to answer one step, of which a lease has to have room for some. */
+export function stepTimeout(lease: number): number {
+  return Math.min(Math.max(lease / 3, 1000), 10_000)
+}
+
 /** Of a log: any text without control characters. */
 export function checkLogName(name: string): string {
   const isText =
