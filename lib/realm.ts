@@ -3,9 +3,14 @@
  * code a context with an Error, an ArrayBuffer and an AbortSignal of its own, and
  * two copies of this package may be loaded: `instanceof` says no to both.
  */
-import { isDate, isNativeError, isSharedArrayBuffer } from 'node:util/types'
+import {
+  isDate,
+  isNativeError,
+  isSharedArrayBuffer,
+  isUint8Array,
+} from 'node:util/types'
 
-export { isDate, isSharedArrayBuffer }
+export { isDate, isSharedArrayBuffer, isUint8Array }
 
 export function isError(value: unknown): value is Error {
   return isNativeError(value) || value instanceof Error || isDomException(value)
@@ -31,6 +36,16 @@ export function reasonOf(error: unknown): string {
 /** What an error says of itself; anything else that was thrown, as text. */
 export function messageOf(thrown: unknown): string {
   return isError(thrown) ? thrown.message : String(thrown)
+}
+
+/** A URL of any realm, or of a polyfill. */
+export function isUrl(value: unknown): value is URL {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof Reflect.get(value, 'href') === 'string' &&
+    typeof Reflect.get(value, 'protocol') === 'string'
+  )
 }
 
 /** Whether it can be waited for as a signal of a caller's: Node's, a test's, a polyfill's. */

@@ -12,22 +12,41 @@ const sources = readdirSync(join(root, 'lib'), { recursive: true })
 
 /** Which layers each layer may import from, besides itself. */
 const allowed: Record<string, readonly string[]> = {
-  errors: [],
+  errors: ['upload-result'],
+  'upload-result': [],
   environment: [],
   'known-options': ['errors'],
   'own-require': [],
+  'file-path': ['errors'],
   /** Which every layer may use. */
   realm: [],
   diagnostics: ['errors'],
   hash: ['errors'],
   store: ['diagnostics', 'environment', 'errors', 'hash', 'known-options'],
-  checkpoint: ['environment', 'errors', 'hash', 'known-options', 'own-require'],
+  checkpoint: [
+    'file-path',
+    'environment',
+    'errors',
+    'hash',
+    'known-options',
+    'own-require',
+  ],
   upload: [
+    'upload-result',
+    'file-path',
     'checkpoint',
     'store',
     'hash',
     'diagnostics',
     'environment',
+    'errors',
+    'known-options',
+  ],
+  shared: [
+    'upload',
+    'upload-result',
+    'checkpoint',
+    'store',
     'errors',
     'known-options',
   ],
@@ -40,9 +59,11 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'known-options',
   ],
-  job: ['upload', 'checkpoint', 'store', 'hash', 'errors'],
+  job: ['upload', 'upload-result', 'checkpoint', 'store', 'hash', 'errors'],
   index: [
+    'file-path',
     'upload',
+    'upload-result',
     'lease',
     'credentials',
     'checkpoint',
@@ -51,7 +72,7 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
   ],
   /** The store is for `own-store` alone: see below. */
-  'dev-server': ['errors', 'known-options', 'store'],
+  'dev-server': ['file-path', 'errors', 'known-options', 'store'],
   testing: ['index', 'dev-server'],
   cli: [
     'index',

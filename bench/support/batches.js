@@ -1,7 +1,13 @@
-/** Batches of uploads in one process, and the memory that each of them leaves. */
+/**
+ * Batches of uploads in one process, the memory that each of them leaves, and what
+ * of V8's heap is in use in the end, when all garbage is collected.
+ */
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import v8 from 'node:v8'
+import vm from 'node:vm'
 import { createResumableUploadStream, uploadFile } from '../../dist/index.js'
 import { storeOf, uploadOptions } from '../clients/pawl.js'
 
@@ -29,7 +35,20 @@ for (let batch = 0; batch < batches; batch++) {
   await Promise.all(
     Array.from({ length: atOnce }, (_, i) => upload(`${batch}-${i}`)),
   )
-  curve.push(process.memoryUsage.rss())
+  const { total_physical_size: heap } = v8.getHeapStatistics()
+  curve.push({ resident: process.memoryUsage.rss(), heap })
 }
+const live = await collected()
 await store.close()
-process.send(curve, () => process.exit())
+process.send({ curve, live }, () => process.exit())
+
+/** Bytes in use after a full collection. */
+async function collected() {
+  v8.setFlagsFromString('--expose-gc')
+  const collect = vm.runInNewContext('gc')
+  collect()
+  // What finalizers let go is garbage of the next one.
+  await delay(100)
+  collect()
+  return process.memoryUsage().heapUsed
+}

@@ -13,7 +13,8 @@
  */
 import { dirname, resolve } from 'node:path'
 import { systemCode } from '../realm.js'
-import { UploadError, invalidOption } from '../errors.js'
+import { UploadError } from '../errors.js'
+import { filePath, type FilePath } from '../file-path.js'
 import { checkKnownOptions } from '../known-options.js'
 import type { Checkpoint } from './checkpoint.js'
 import { fileFailed, fileLocked, fileLost, fileUnsafe } from './file-errors.js'
@@ -52,7 +53,7 @@ export interface FileCheckpointOptions {
  * `PAWL_CHECKPOINT_LOST` or `_IO`.
  */
 export function fileCheckpoint(
-  path: string,
+  path: FilePath,
   options: FileCheckpointOptions = {},
 ): Checkpoint {
   checkKnownOptions(options, {
@@ -60,11 +61,8 @@ export function fileCheckpoint(
     names: ['lock', 'trusted'],
   })
   const { lock = true, trusted = false } = options
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    invalidOption('fileCheckpoint(path): the path of a file is required')
-  }
   return new FileCheckpoint(
-    path,
+    filePath(path, 'fileCheckpoint(path): the path of a file is required'),
     async () => (lock ? platformLocker() : noLocker),
     nodeFileSystem,
     { isTrusted: trusted },
@@ -167,6 +165,17 @@ export class FileCheckpoint implements Checkpoint {
     }
     await this.close()
     throw fileLocked(this.name, 'is used by another upload')
+  }
+
+  async empty(): Promise<void> {
+    const file = this.#opened()
+    try {
+      await this.#mustBeOurs(file)
+      await file.handle.empty()
+      this.#size = 0
+    } catch (error) {
+      throw fileFailed(this.name, 'emptied', error)
+    }
   }
 
   async remove(): Promise<boolean> {

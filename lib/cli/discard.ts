@@ -15,6 +15,8 @@ export interface DiscardJob {
   checkpoint: string | undefined
   checkpointDir: string | undefined
   trustLog: boolean | undefined
+  /** ms in which requests may fail. */
+  patience: number | undefined
   out: Output
   isJson: boolean
 }
@@ -36,6 +38,7 @@ export async function discard(job: DiscardJob): Promise<void> {
     key,
     ...given({ checkpointDir: job.checkpointDir, trustLog: job.trustLog }),
     ...given({ checkpoint: await logOf(job, key) }),
+    retry: given({ patience: job.patience }),
   })
   out.write(
     isJson

@@ -15,11 +15,17 @@ import { runTask, type CommonFlags, type Task } from './task.js'
 import { status } from './status.js'
 import { openTarget, type StoreFlags, type Target } from './target.js'
 import { parseDuration, parseWholeNumber } from './units.js'
-import { abort, uploads, type UploadsFlags } from './uploads.js'
+import {
+  abort,
+  uploads,
+  type AbortFlags,
+  type UploadsFlags,
+} from './uploads.js'
 
 type Flags = CommonFlags & StoreFlags
 
 interface DiscardFlags {
+  patience?: number
   checkpoint?: string
   checkpointDir?: string
   trustLog?: boolean
@@ -157,13 +163,12 @@ export async function run(
       parseDuration,
     )
     .option('--dry-run', 'say what would be aborted, abort nothing')
-    .action(
-      (url: string, flags: Flags & { olderThan: number; dryRun?: true }) =>
-        act(flags, ({ out, log, isJson, interrupts: { signal } }) =>
-          withTarget(url, flags, (target) =>
-            abort({ target, out, log, isJson, signal }, flags),
-          ),
+    .action((url: string, flags: Flags & AbortFlags) =>
+      act(flags, ({ out, log, isJson, interrupts: { signal } }) =>
+        withTarget(url, flags, (target) =>
+          abort({ target, out, log, isJson, signal }, flags),
         ),
+      ),
     )
 
   withStore(program.command('discard'))
@@ -182,6 +187,7 @@ export async function run(
             checkpoint: flags.checkpoint,
             checkpointDir: flags.checkpointDir,
             trustLog: flags.trustLog,
+            patience: flags.patience,
             out,
             isJson,
           }),
@@ -287,6 +293,11 @@ function withStore(command: Command): Command {
     .optionsGroup('Network:')
     .option('--proxy <url>', 'default: HTTPS_PROXY, HTTP_PROXY, NO_PROXY')
     .option('--ca <file>', 'authorities to trust; AWS_CA_BUNDLE')
+    .option(
+      '--patience <time>',
+      'requests fail and nothing is stored (120s)',
+      parseDuration,
+    )
 }
 
 async function withTarget(

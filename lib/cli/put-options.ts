@@ -21,7 +21,7 @@ export interface PutFlags {
   quiet?: true
   verbose?: true
   partSize?: number
-  concurrency?: number
+  concurrency?: number | 'auto'
   memory?: number
   /** False: none. */
   checkpoint?: string | false
@@ -112,8 +112,13 @@ export function addPutFlags(command: Command): Command {
       ]),
     )
     .optionsGroup('Transfer:')
-    .option('--part-size <bytes>', 'bytes of a part (8MiB)', parseSize)
-    .option('--concurrency <n>', 'parts in flight (4)', parseWholeNumber)
+    .option(
+      '--part-size <bytes>',
+      'bytes of a part (8MiB; without --size standard input and --exec grow to 32MiB, up to 289GiB in all)',
+      parseSize,
+    )
+    .option('--concurrency <n>', 'parts in flight (auto)', parseAtOnce)
+    .option('--max-rate <bytes>', 'a second, of all files together', parseSize)
     .option('--memory <bytes>', 'for parts of one upload (96MiB)', parseSize)
     .option(
       '--multipart-threshold <bytes>',
@@ -130,11 +135,6 @@ export function addPutFlags(command: Command): Command {
     .option('--traffic-limit <bits>', 'OSS: bits a second', parseWholeNumber)
     .option('--request-payer', 'the requester pays')
     .option('--sequential', 'OSS: one part at a time, in order')
-    .option(
-      '--patience <time>',
-      'requests fail and nothing is stored (120s)',
-      parseDuration,
-    )
     .option('--attempts <n>', 'requests for one part', parseWholeNumber)
     .option(
       '--stall-timeout <time>',
@@ -172,6 +172,10 @@ export function addPutFlags(command: Command): Command {
 /** Collects a flag that may be given again. */
 function several(value: string, before: string[] = []): string[] {
   return [...before, value]
+}
+
+function parseAtOnce(text: string): number | 'auto' {
+  return text === 'auto' ? text : parseWholeNumber(text)
 }
 
 function parseAtLeastOne(text: string): number {

@@ -4,7 +4,7 @@ import { abandonedUploads, fateOf, type Fate } from '../job/abandoned.js'
 import { exitCodes, ToldFailure } from './exit-code.js'
 import { plainText } from './plain-text.js'
 import type { Output } from './reporter.js'
-import type { Target } from './target.js'
+import { given, type Target } from './target.js'
 import { countOf, formatDuration, formatSize } from './units.js'
 
 export interface UploadsJob {
@@ -21,11 +21,21 @@ export interface UploadsFlags {
   sizes: boolean
   /** ms since the newest part was stored; with sizes only. */
   olderThan?: number
+  /** ms in which requests may fail. */
+  patience?: number
+}
+
+export interface AbortFlags {
+  /** ms since the newest part was stored. */
+  olderThan: number
+  dryRun?: boolean
+  /** ms in which requests may fail. */
+  patience?: number
 }
 
 export async function uploads(
   job: UploadsJob,
-  { sizes, olderThan }: UploadsFlags,
+  { sizes, olderThan, patience }: UploadsFlags,
 ): Promise<void> {
   if (olderThan !== undefined && !sizes) {
     throw new UploadError(
@@ -37,7 +47,9 @@ export async function uploads(
   const { store, key: prefix } = target
   let count = 0
   let bytes = 0
-  for await (const upload of listUploads(store, { prefix, sizes, signal })) {
+  const retry = given({ patience })
+  const options = { prefix, sizes, signal, retry }
+  for await (const upload of listUploads(store, options)) {
     if (
       olderThan !== undefined &&
       fateOf(upload, olderThan) !== 'would-abort'
@@ -59,7 +71,7 @@ export async function uploads(
 /** Rejects with a `ToldFailure` when uploads of unknown age were left alone. */
 export async function abort(
   job: UploadsJob,
-  { olderThan, dryRun = false }: { olderThan: number; dryRun?: boolean },
+  { olderThan, dryRun = false, patience }: AbortFlags,
 ): Promise<void> {
   const { target, signal, out, log, isJson } = job
   const { store, key: prefix } = target
@@ -75,6 +87,7 @@ export async function abort(
     olderThan,
     dryRun,
     signal,
+    retry: given({ patience }),
   })) {
     counts[fate] += 1
     if (fate === 'aborted' || fate === 'would-abort') bytes += upload.size ?? 0

@@ -8,6 +8,7 @@ import {
   requestsFor,
   type UnfinishedUpload,
 } from '../upload/list-uploads.js'
+import type { RetryOptions } from '../upload/options/options.js'
 
 /** What became of an unfinished upload. */
 export type Fate =
@@ -25,14 +26,15 @@ export interface AbandonedOptions {
   /** Nothing is aborted. */
   dryRun: boolean
   signal: AbortSignal
+  retry: RetryOptions
 }
 
 export async function* abandonedUploads(
   store: ObjectStore,
-  { prefix, olderThan, dryRun, signal }: AbandonedOptions,
+  { prefix, olderThan, dryRun, signal, retry }: AbandonedOptions,
 ): AsyncGenerator<[UnfinishedUpload, Fate]> {
-  const { requests, told } = requestsFor(store, { signal })
-  for await (const upload of listUploads(store, { prefix, signal })) {
+  const { requests, told } = requestsFor(store, { signal, retry })
+  for await (const upload of listUploads(store, { prefix, signal, retry })) {
     const fate = fateOf(upload, olderThan)
     if (fate !== 'would-abort' || dryRun) {
       yield [upload, fate]

@@ -1,14 +1,49 @@
 /**
  * One probe at a time while a store is away: after three failures in a row the
- * calls of an upload wait here, but for one that asks on. Its success lets all
- * of them through; when it is given up, the next one asks.
+ * calls of an upload wait here, but for one that asks on. The store's answer to it,
+ * a refusal as well as a success, lets all of them through; when it is given up
+ * without one, the next one asks.
+ *
+ * A body that moves opens nothing, and nor does a `100 Continue`: a proxy or a
+ * balancer takes bodies in whose store is still away, and each of the others would
+ * send a whole part to it. While a part is on its way on a slow line, the others
+ * would only share that line with it.
  *
  * Whoever has passed says how it ended, once: `succeed` or `fail` after each
  * attempt, and `leave` when no further one follows.
  */
+import type { StoreErrorKind } from './store-error.js'
 
 /** So many in a row are more than one connection's bad luck. */
 const closedAfter = 3
+
+/** Of a `StoreError`, as much as the gate goes by. */
+interface Failure {
+  kind: StoreErrorKind
+  serverCode?: string | undefined
+}
+
+/** Failures that may be the store's outage, and not this request's own. */
+const outages: ReadonlySet<StoreErrorKind> = new Set([
+  'network',
+  'timeout',
+  'server',
+])
+
+/**
+ * What a failed attempt says of the store. It is there when it has judged the
+ * request, by a code of its own or by a digest that does not match. What it says of
+ * being busy, an answer without a code, which may be anybody's, and one that cannot
+ * be understood say nothing.
+ */
+export function seenBy({
+  kind,
+  serverCode,
+}: Failure): 'away' | 'there' | 'nothing' {
+  if (outages.has(kind)) return 'away'
+  if (kind === 'throttled' || kind === 'response') return 'nothing'
+  return kind === 'digest' || serverCode !== undefined ? 'there' : 'nothing'
+}
 
 /** One call, whose attempts pass one after another. */
 export type Visitor = object
@@ -33,7 +68,7 @@ export class ProbeGate {
     await this.#turn(visitor, signal)
   }
 
-  /** An attempt succeeded: whoever waits goes on. */
+  /** The store has answered an attempt: whoever waits goes on. */
   succeed(): void {
     this.#failuresInRow = 0
     this.#probe = undefined
@@ -42,9 +77,11 @@ export class ProbeGate {
     for (const enter of waiting) enter()
   }
 
-  /** An attempt failed for a reason that may be the store's and not its own. */
-  fail(): void {
-    this.#failuresInRow += 1
+  /** An attempt failed, and counts. */
+  fail(error: Failure): void {
+    const seen = seenBy(error)
+    if (seen === 'away') this.#failuresInRow += 1
+    if (seen === 'there') this.succeed()
   }
 
   /** The call has ended, however: if it was the probe, the next one is. */

@@ -105,6 +105,26 @@ test('one upload is given up by its file, or by its log', async (t) => {
   t.same(await d.logs(), [])
 })
 
+test('a server that fails is asked for as long as --patience says', async (t) => {
+  const d = await cliDesk(t)
+  await begin(d, 'a')
+  d.server.setFault(() => ({
+    kind: 'status',
+    status: 500,
+    code: 'InternalError',
+  }))
+  const failed = { code: 1, log: /PAWL_SERVER: .* failed after 4 attempts/ }
+  // Four attempts are made whatever the time; the default goes on for minutes.
+  const patience = ['--patience', '0s']
+  t.match(await d.run(['uploads', ...patience, `${d.url}/`]), failed)
+  t.match(await d.run(['abort', ...old, ...patience, `${d.url}/`]), failed)
+  t.match(
+    await d.run(['discard', ...patience, 'db.dump', `${d.url}/a`]),
+    failed,
+  )
+  t.equal(d.server.openUploads().length, 1)
+})
+
 test('status tells of the logs that are here, and of jobs', async (t) => {
   const d = await cliDesk(t)
   t.match(await d.run(['status']), {

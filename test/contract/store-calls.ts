@@ -86,7 +86,7 @@ export async function storeCalls(t: Test, target: Target): Promise<void> {
     t.match(found, { size: bytes.length, lastModified: Number, date: Number })
     t.ok(bytes.equals(found?.bytes ?? Buffer.of()))
     t.equal(found?.etag, (await store.headObject(key, call))?.etag)
-    await t.rejects(read(bytes.length - 1), {
+    await t.rejects(async () => read(bytes.length - 1), {
       code: 'PAWL_RESPONSE',
     })
     await store.deleteObject?.(key, call)

@@ -72,6 +72,12 @@ function drawer(random: () => number): Draw {
 }
 
 const key = 'safe/0'
+const customerKey = {
+  'x-amz-server-side-encryption-customer-algorithm': 'AES256',
+  'x-amz-server-side-encryption-customer-key':
+    'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=',
+  'x-amz-server-side-encryption-customer-key-md5': 'cLyPS3KoaSFGi/joRBOUUQ==',
+}
 const copySource = { copy: '/examplebucket/safe/1' }
 const complete = (etag: string) =>
   `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${etag}</ETag></Part></CompleteMultipartUpload>`
@@ -120,6 +126,8 @@ function rightRequests(uploadId: string, etag: string): S3Call[] {
       body: 'new bytes',
       headers: { 'content-type': 'a/b' },
     },
+    { method: 'PUT', key, body: 'new bytes', headers: customerKey },
+    { method: 'GET', key, headers: customerKey },
     {
       method: 'PUT',
       key,
@@ -223,6 +231,10 @@ const headerNames = [
   'x-amz-mp-object-size',
   'x-amz-object-attributes',
   'x-amz-security-token',
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-customer-algorithm',
+  'x-amz-server-side-encryption-customer-key',
+  'x-amz-server-side-encryption-customer-key-md5',
   'x-amz-storage-class',
   'x-amz-tagging',
   'x-amz-trailer',

@@ -20,6 +20,8 @@ const whole = [
   'dist/share/pawl.1',
   'dist/share/pawl.bash',
   'dist/share/pawl.fish',
+  'dist/shared/index.d.ts',
+  'dist/shared/index.js',
   'lib/checkpoint/FORMAT.md',
   'package.json',
 ]

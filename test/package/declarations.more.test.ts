@@ -78,6 +78,7 @@ function reachable(all: ReadonlyMap<string, string>): Map<string, string> {
   const queue = [
     'index',
     'dev-server/index',
+    'shared/index',
     'testing/index',
     'lease/redis',
     'lease/postgres',

@@ -1,7 +1,7 @@
 /** Callbacks that failed: told apart from uploads that did. */
 import t from 'tap'
 import { noise } from '../support/dev-store.js'
-import { mustBe } from '../support/lost-answers.js'
+import { endUnheard, mustBe } from '../support/lost-answers.js'
 import { key, part, smallUploads } from '../support/small-upload.js'
 
 const object = {
@@ -61,3 +61,28 @@ await t.test('a failed callback is no proof of an object', async (t) => {
     await mustBe(t, dev, bytes)
   }
 })
+
+await t.test(
+  'whether the callback was made is unknown, where only a look has shown the object',
+  async (t) => {
+    for (const size of [3 * part, 10]) {
+      const bytes = noise(size)
+      const dev = await smallUploads(t)
+      // In this run, and by an earlier run whose answer nobody heard.
+      dev.server.setFault(({ operation }) =>
+        operation === 'PutObject' || operation === 'CompleteMultipartUpload'
+          ? { kind: 'reply-lost' }
+          : undefined,
+      )
+      const lost = await dev.run(bytes, { object })
+      t.match(lost, { callback: 'unknown', size })
+      t.notOk('callbackBody' in lost)
+      const another = await smallUploads(t)
+      await endUnheard(another, bytes, { object })
+      const claimed = await another.run(bytes, { object })
+      t.match(claimed, { callback: 'unknown', size })
+      // Nobody was to be called.
+      t.notOk('callback' in (await another.run(bytes)))
+    }
+  },
+)

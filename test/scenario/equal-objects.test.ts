@@ -281,6 +281,7 @@ test('an object that gets no mark is told of once', async (t) => {
     ['no room, parts', whole, { canMark: () => false }, ['no-room']],
     ['no room, one request', short, { canMark: () => false }, ['no-room']],
     ['metadata is refused', whole, {}, ['refused']],
+    ['metadata is refused, one request', short, {}, ['refused']],
   ]
   for (const [name, bytes, traits, reasons] of cases) {
     const dev = await smallUploads(t)
@@ -289,6 +290,10 @@ test('an object that gets no mark is told of once', async (t) => {
       store.createUpload = async (request, call) => {
         if (request.mark !== undefined) throw refused
         return dev.small.createUpload(request, call)
+      }
+      store.putObject = async (request, call) => {
+        if (request.mark !== undefined) throw refused
+        return dev.small.putObject(request, call)
       }
     }
     const told: string[] = []

@@ -206,17 +206,19 @@ test('a PutObject refused for certain is no success', async (t) => {
   const bytes = noise(part - 1)
   await dev.run(bytes)
   const before = dev.server.requests.length
-  first(dev, 'PutObject', {
+  const refusal: Fault = {
     kind: 'status',
     status: 400,
     code: 'InvalidStorageClass',
-  })
+  }
+  // Once more without the mark, the only metadata: that may be what was refused.
+  first(dev, 'PutObject', refusal, 2)
   t.match(await dev.fail(bytes), { code: 'PAWL_SERVER', status: 400 })
   const asked = dev.server.requests.slice(before)
   t.same(
     asked.map(({ operation }) => operation),
-    ['PutObject'],
-    'whatever lies under the key',
+    ['PutObject', 'HeadObject', 'PutObject'],
+    'whatever lies under the key: that is what it was before',
   )
 })
 

@@ -3,11 +3,19 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
-import { memoryCheckpoint, uploadFile } from '../../lib/index.js'
+import { memoryCheckpoint, StoreError, uploadFile } from '../../lib/index.js'
 import { appendingBy } from '../support/appending-by.js'
 import { noise } from '../support/dev-store.js'
 import { first, mustBe, suspendAfter } from '../support/lost-answers.js'
-import { key, part, smallUploads } from '../support/small-upload.js'
+import { wrapStore } from '../support/small-store.js'
+import {
+  failureOf,
+  key,
+  part,
+  send,
+  smallUploads,
+  until,
+} from '../support/small-upload.js'
 
 await t.test('NoSuchUpload at every stage', async (t) => {
   const gone: Fault = { kind: 'status', status: 404, code: 'NoSuchUpload' }
@@ -164,5 +172,36 @@ await t.test(
       { message: 'no space' },
     )
     t.equal(dev.seen('CreateMultipartUpload').length, 1)
+  },
+)
+
+await t.test(
+  'another upload’s loss, for which this one is ended, is not taken for its own',
+  async (t) => {
+    const bytes = noise(4 * part)
+    const dev = await smallUploads(t)
+    const gone = new StoreError('gone', { kind: 'no-upload', status: 404 })
+    const other = dev.upload({
+      checkpoint: memoryCheckpoint(),
+      store: {
+        ...wrapStore(dev.small),
+        createUpload: () => Promise.reject(gone),
+      },
+    })
+    await send(other, bytes).catch(() => undefined)
+    const loss = await failureOf(other)
+    dev.server.setFault(({ operation }) =>
+      operation === 'UploadPart' ? { kind: 'silence' } : undefined,
+    )
+    const upload = dev.upload()
+    const sending = send(upload, bytes).catch(() => undefined)
+    await until(() => dev.seen('UploadPart').length > 0)
+    const { uploadId } = upload
+    upload.destroy(loss)
+    await sending
+    dev.server.setFault(undefined)
+    t.match(await dev.run(bytes), { uploadId, resumed: true })
+    t.equal(dev.seen('CreateMultipartUpload').length, 1)
+    await mustBe(t, dev, bytes)
   },
 )

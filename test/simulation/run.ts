@@ -6,8 +6,9 @@ import { UploadError } from '../../lib/errors.js'
 import { uploadFileOn } from '../../lib/upload/file.js'
 import type { UploadEvents } from '../../lib/upload/options/events.js'
 import type { UploadOptions } from '../../lib/upload/options/options.js'
+import { readSettings } from '../../lib/upload/options/settings.js'
 import type { Progress } from '../../lib/upload/options/progress.js'
-import type { UploadResult } from '../../lib/upload/options/result.js'
+import type { UploadResult } from '../../lib/upload-result.js'
 import { ResumableUploadStream } from '../../lib/upload/stream.js'
 import type { ObjectOptions } from '../../lib/store/object-store.js'
 import { key, logPath, sourcePath } from './places.js'
@@ -51,6 +52,8 @@ export class Run {
   /** What became of a `discard()`. */
   discarded: 'resolved' | UploadError | undefined
   hasFinished = false
+  /** What goes with its Complete, as logs say it. */
+  sentDigest: string | undefined
   /** What its log said before it began. */
   startLog: LogState | undefined
   /** When its source had said everything. */
@@ -112,6 +115,8 @@ export class Run {
     }
     const checkpoint = plan.log ? logPath : (false as const)
     try {
+      const { environment } = this.process
+      this.sentDigest = readSettings(common, environment).sentDigest
       if (plan.style === 'file') this.#startFile(common, checkpoint)
       else this.#startStream(common, checkpoint)
     } catch (error) {

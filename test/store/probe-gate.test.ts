@@ -1,13 +1,15 @@
 import { getEventListeners } from 'node:events'
 import t from 'tap'
-import { ProbeGate } from '../../lib/store/probe-gate.js'
+import { ProbeGate, seenBy } from '../../lib/store/probe-gate.js'
+import type { StoreErrorKind } from '../../lib/store/store-error.js'
 import { turn } from '../support/attempts.js'
 
+const away = { kind: 'network', serverCode: undefined } as const
 const { signal } = new AbortController()
 
 function closed(): ProbeGate {
   const gate = new ProbeGate()
-  for (let i = 0; i < 3; i++) gate.fail()
+  for (let i = 0; i < 3; i++) gate.fail(away)
   return gate
 }
 
@@ -24,11 +26,11 @@ async function pass(
 
 await t.test('two failures keep nobody waiting', async (t) => {
   const gate = new ProbeGate()
-  gate.fail()
-  gate.fail()
+  gate.fail(away)
+  gate.fail(away)
   t.ok(gate.isOpen)
   await gate.pass({}, signal)
-  gate.fail()
+  gate.fail(away)
   t.notOk(gate.isOpen)
 })
 
@@ -38,13 +40,61 @@ await t.test('after three one asks, as often as it likes', async (t) => {
   const passed: string[] = []
   await gate.pass(probe, signal)
   const waiting = [1, 2, 3].map((n) => pass(gate, passed, `${n}`, {}))
-  gate.fail()
+  gate.fail(away)
   await gate.pass(probe, signal)
   await turn()
   t.strictSame(passed, [])
   gate.succeed()
   await Promise.all(waiting)
   t.strictSame(passed, ['1', '2', '3'])
+  t.ok(gate.isOpen)
+})
+
+await t.test(
+  'a failure says that the store is away, there, or nothing',
+  (t) => {
+    const rows: [StoreErrorKind, string | undefined, string][] = [
+      ['network', undefined, 'away'],
+      ['timeout', undefined, 'away'],
+      // S3 has it as an answer, to a body that did not come.
+      ['timeout', 'RequestTimeout', 'away'],
+      ['server', undefined, 'away'],
+      ['server', 'InternalError', 'away'],
+      ['throttled', 'SlowDown', 'nothing'],
+      ['throttled', undefined, 'nothing'],
+      ['response', undefined, 'nothing'],
+      ['response', 'InvalidPart', 'nothing'],
+      // The bytes that came were compared here, or there.
+      ['digest', undefined, 'there'],
+      ['digest', 'InvalidDigest', 'there'],
+      ['clock', 'RequestTimeTooSkewed', 'there'],
+      ['credentials', 'ExpiredToken', 'there'],
+      ['denied', 'AccessDenied', 'there'],
+      // A firewall's, or an answer to HEAD.
+      ['denied', undefined, 'nothing'],
+      ['request', 'InvalidArgument', 'there'],
+      ['request', undefined, 'nothing'],
+      ['no-upload', 'NoSuchUpload', 'there'],
+      ['conflict', 'OperationAborted', 'there'],
+    ]
+    for (const [kind, serverCode, expected] of rows) {
+      t.equal(seenBy({ kind, serverCode }), expected, `${kind} ${serverCode}`)
+    }
+    t.end()
+  },
+)
+
+await t.test('a refusal of the store lets all through', async (t) => {
+  const gate = closed()
+  const probe = {}
+  const passed: string[] = []
+  await gate.pass(probe, signal)
+  const waiting = pass(gate, passed, 'one', {})
+  gate.fail({ kind: 'throttled', serverCode: 'SlowDown' })
+  await turn()
+  t.strictSame(passed, [], 'who is busy need not be there for all of them')
+  gate.fail({ kind: 'denied', serverCode: 'AccessDenied' })
+  await waiting
   t.ok(gate.isOpen)
 })
 

@@ -34,6 +34,9 @@ export function wrapStore(
     digest: store.digest,
     keepsMetadata: store.keepsMetadata,
     precedence: store.precedence,
+    get takesLateParts() {
+      return store.takesLateParts
+    },
     fixedHeaders: (object) => store.fixedHeaders(object),
     sentHeaders: (object) => store.sentHeaders?.(object) ?? {},
     canMark: (object) => store.canMark?.(object) ?? true,

@@ -15,6 +15,7 @@ import { header } from '../wire/request-head.js'
 import { textElement } from '../wire/xml.js'
 import { answerCallback, readCallback } from './callback.js'
 import { requireUpload, type Context } from './context.js'
+import { checkUploadKey } from './customer-key.js'
 import {
   checkPromises,
   joinedChecksum,
@@ -24,7 +25,7 @@ import {
 import { crcHeader } from './object-headers.js'
 import { parsePartList, selectParts } from './part-selection.js'
 import { readText } from './receive.js'
-import { encryptionReply, readAcl } from './settings.js'
+import { readAcl, serviceKeyReply } from './settings.js'
 import { guardWrite } from './write-guard.js'
 import { nameWriter, type NameWriter } from './xml-names.js'
 
@@ -41,6 +42,7 @@ export async function completeUpload(context: Context): Promise<Reply> {
     return completeReply(context, before, names)
   }
   const upload = requireUpload(context)
+  checkUploadKey(context, upload.record.settings)
   const callback = readCallback(context)
   const text = await readText(context, true)
   const record = await joinOnce(context, upload, text)
@@ -88,7 +90,7 @@ function completeHeaders(
   return {
     etag: context.dialect.etag(record.etag),
     ...crcHeader(record, context),
-    ...encryptionReply(record.settings, context.dialect),
+    ...serviceKeyReply(record.settings, context.dialect),
   }
 }
 

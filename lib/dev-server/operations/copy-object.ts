@@ -108,11 +108,13 @@ function replaces(context: Context, name: string): boolean {
 function refuseNothing(
   { dialect, bucket, key }: Context,
   source: ObjectRecord,
-  { storageClass, encryption }: ObjectSettings,
+  { storageClass, encryption, customerKeyMd5 }: ObjectSettings,
 ): void {
   const isSame = source.bucket === bucket && source.key === key
   const isChanged =
-    storageClass !== undefined || Object.keys(encryption).length > 0
+    storageClass !== undefined ||
+    customerKeyMd5 !== undefined ||
+    Object.keys(encryption).length > 0
   if (dialect.name === 'oss' || !isSame || isChanged) return
   apiError('InvalidRequest', {
     message:

@@ -5,6 +5,7 @@ import type { ObjectRecord } from '../storage/records.js'
 import { apiError, invalidArgument } from '../wire/api-error.js'
 import { percentDecodeText } from '../wire/percent.js'
 import { ownHeader, requireObject, type Context } from './context.js'
+import { requireKey } from './customer-key.js'
 import { checkBucketName, checkVersion, requireBucket } from './names.js'
 
 /** The object that `copy-source` names: `[/]bucket/key[?versionId=…]`. */
@@ -24,7 +25,10 @@ export function readCopySource(context: Context): ObjectRecord {
   requireBucket(context, bucket)
   checkVersion(version)
   const { storage } = context
-  return requireObject({ storage, bucket, key: path.slice(slash + 1) })
+  const key = path.slice(slash + 1)
+  const record = requireObject({ storage, bucket, key })
+  requireKey(context, record.settings, 'copy-source-')
+  return record
 }
 
 /**

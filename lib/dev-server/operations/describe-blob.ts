@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { ChecksumAlgorithm } from '../body/checksum-headers.js'
 import { hexToBase64 } from '../body/digests.js'
+import { newEtag } from '../storage/etag.js'
 import type { Blob } from '../storage/receive-blob.js'
 import type { ObjectRecord, ObjectSettings } from '../storage/records.js'
 import type { Context } from './context.js'
@@ -18,7 +18,7 @@ export function describeBlob(
     bucket,
     key,
     size,
-    etag: md5 ?? opaqueEtag(`${bucket} ${key} ${now} ${size}`),
+    etag: newEtag(md5, settings),
     type: 'Normal',
     ...(md5 === undefined ? {} : { md5 }),
     ...(crc64ecma === undefined ? {} : { crc64: crc64ecma }),
@@ -34,9 +34,4 @@ export function describeBlob(
     time: now,
     settings,
   }
-}
-
-/** Stands in for the MD5 where that is switched off. */
-function opaqueEtag(text: string): string {
-  return createHash('md5').update(text).digest('hex')
 }

@@ -6,6 +6,7 @@ import type { Dialect } from '../wire/dialect.js'
 import { xmlReply, type Reply } from '../wire/reply.js'
 import { parentElement, textElement } from '../wire/xml.js'
 import { requireUpload, type Context } from './context.js'
+import { checkUploadKey } from './customer-key.js'
 import { nameWriter, pageSize, person } from './xml-names.js'
 
 /** ListParts, in pages. */
@@ -49,6 +50,7 @@ export function listParts(context: Context): Reply {
 
 function snapshot(context: Context) {
   const upload = requireUpload(context)
+  checkUploadKey(context, upload.record.settings)
   return { record: upload.record, parts: upload.parts() }
 }
 

@@ -4,6 +4,7 @@ import { invalidArgument } from '../wire/api-error.js'
 import { xmlReply, type Reply } from '../wire/reply.js'
 import { parentElement, textElement } from '../wire/xml.js'
 import { ownHeader, requireObject, type Context } from './context.js'
+import { requireKey } from './customer-key.js'
 
 type Writer = (record: ObjectRecord, context: Context) => readonly string[]
 
@@ -35,6 +36,7 @@ const writers: Readonly<Record<string, Writer>> = {
 /** GetObjectAttributes: those that a header asks for. */
 export function getObjectAttributes(context: Context): Reply {
   const record = requireObject(context)
+  requireKey(context, record.settings)
   const name = 'x-amz-object-attributes'
   const text = ownHeader(context, 'object-attributes') ?? ''
   const asked = text.split(',').map((attribute) => attribute.trim())

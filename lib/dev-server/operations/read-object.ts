@@ -5,12 +5,14 @@ import { headerText } from '../wire/header-text.js'
 import { emptyReply, type Reply } from '../wire/reply.js'
 import { readSlice, type Slice } from './byte-range.js'
 import { requireObject, type Context } from './context.js'
+import { requireKey } from './customer-key.js'
 import { objectHeaders } from './object-headers.js'
 import { unchangedReply } from './read-conditions.js'
 
 /** HeadObject, of which S3 takes ranges and parts too. */
 export function headObject(context: Context): Reply {
   const record = requireObject(context)
+  requireKey(context, record.settings)
   const unchanged = unchangedReply(context, record)
   if (unchanged !== undefined) return unchanged
   const slice =
@@ -25,6 +27,7 @@ export function headObject(context: Context): Reply {
 /** GetObject: whole, one range or, with S3, one part. */
 export function getObject(context: Context): Reply {
   const record = requireObject(context)
+  requireKey(context, record.settings)
   const unchanged = unchangedReply(context, record)
   if (unchanged !== undefined) return unchanged
   const path = context.storage.objects.dataPath(record)

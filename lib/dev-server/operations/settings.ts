@@ -3,6 +3,7 @@ import { apiError, invalidArgument } from '../wire/api-error.js'
 import type { Dialect } from '../wire/dialect.js'
 import { headerEntries } from '../wire/request-head.js'
 import { ownHeader, type Context } from './context.js'
+import { customerKeyReply, readCustomerKey } from './customer-key.js'
 import { parseTagHeader } from './tags.js'
 
 const kept = [
@@ -50,10 +51,12 @@ export function readSettings(context: Context): ObjectSettings {
   const storageClass = readStorageClass(context)
   const tagging = ownHeader(context, 'tagging')
   const acl = readAcl(context)
+  const customerKeyMd5 = readCustomerKey(context)
   return {
     headers,
     metadata,
     encryption: readEncryption(context),
+    ...(customerKeyMd5 === undefined ? {} : { customerKeyMd5 }),
     ...(storageClass === undefined ? {} : { storageClass }),
     ...(acl === undefined ? {} : { acl }),
     ...(tagging === undefined
@@ -139,6 +142,17 @@ export function settingsHeaders(
 
 /** What writes and reads of an encrypted object echo. */
 export function encryptionReply(
+  settings: ObjectSettings,
+  dialect: Dialect,
+): Record<string, string> {
+  return {
+    ...serviceKeyReply(settings, dialect),
+    ...customerKeyReply(settings),
+  }
+}
+
+/** The same, without a key of the caller's own. */
+export function serviceKeyReply(
   { encryption }: ObjectSettings,
   { prefix }: Dialect,
 ): Record<string, string> {

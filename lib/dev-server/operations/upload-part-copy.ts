@@ -1,13 +1,19 @@
 import { rm } from 'node:fs/promises'
 import { checksumElement } from '../body/checksum-headers.js'
 import { hexToBase64 } from '../body/digests.js'
-import type { ObjectRecord, PartRecord } from '../storage/records.js'
+import type {
+  ObjectRecord,
+  ObjectSettings,
+  PartRecord,
+} from '../storage/records.js'
 import { invalidArgument } from '../wire/api-error.js'
 import { xmlReply, type Reply } from '../wire/reply.js'
 import { textElement } from '../wire/xml.js'
 import { ownHeader, requireUpload, type Context } from './context.js'
+import { requireUploadKey } from './customer-key.js'
 import { readCopySource, receiveCopy } from './copy-source.js'
 import { unchangedCopy } from './read-conditions.js'
+import { encryptionReply } from './settings.js'
 import { readPartNumber } from './upload-part.js'
 
 interface Range {
@@ -19,18 +25,20 @@ interface Range {
 export async function uploadPartCopy(context: Context): Promise<Reply> {
   const partNumber = readPartNumber(context)
   const upload = requireUpload(context)
+  const { settings, checksum } = upload.record
+  requireUploadKey(context, settings)
   upload.checkAccepts(partNumber)
   const source = readCopySource(context)
   const unchanged = unchangedCopy(context, source)
   if (unchanged !== undefined) return unchanged
   const range = readSourceRange(context, source)
-  const algorithm = upload.record.checksum?.algorithm
+  const algorithm = checksum?.algorithm
   const all = { start: 0, end: source.size }
   const blob = await receiveCopy(context, source, range ?? all, algorithm)
   try {
     const part = upload.commit(partNumber, blob, algorithm)
     context.applied()
-    return copyPartReply(context, source, part, range)
+    return copyPartReply(context, source, part, { range, settings })
   } catch (error) {
     if (blob.path !== undefined) await rm(blob.path, { force: true })
     throw error
@@ -61,7 +69,7 @@ function copyPartReply(
   { dialect }: Context,
   { size }: ObjectRecord,
   part: PartRecord,
-  range: Range | undefined,
+  { range, settings }: { range: Range | undefined; settings: ObjectSettings },
 ): Reply {
   const etag = dialect.etag(part.etag)
   const { checksum } = part
@@ -85,6 +93,8 @@ function copyPartReply(
             ),
           ]),
     ],
-    dialect.name === 'oss' ? { etag, ...copied } : {},
+    dialect.name === 'oss'
+      ? { etag, ...copied }
+      : encryptionReply(settings, dialect),
   )
 }

@@ -1,6 +1,7 @@
 import { invalidArgument } from '../wire/api-error.js'
 import { emptyReply, type Reply } from '../wire/reply.js'
 import { ownHeader, requireUpload, type Context } from './context.js'
+import { requireUploadKey } from './customer-key.js'
 import { digestHeaders, payloadOf, receive } from './receive.js'
 import { encryptionReply } from './settings.js'
 
@@ -13,6 +14,7 @@ export async function uploadPart(context: Context): Promise<Reply> {
   const upload = requireUpload(context)
   const { settings, checksum } = upload.record
   refuseForeign(context)
+  requireUploadKey(context, settings)
   upload.checkAccepts(partNumber)
   const payload = payloadOf(context)
   payload.requireSize()

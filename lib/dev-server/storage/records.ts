@@ -14,6 +14,8 @@ export interface ObjectSettings {
   readonly metadata: Readonly<Record<string, string>>
   /** Headers of server-side encryption without the dialect's prefix. */
   readonly encryption: Readonly<Record<string, string>>
+  /** Of a key of the caller's own, base64. */
+  readonly customerKeyMd5?: string
   readonly storageClass?: string
   readonly acl?: string
   readonly tags?: readonly Tag[]

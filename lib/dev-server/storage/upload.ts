@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { apiError } from '../wire/api-error.js'
+import { newEtag } from './etag.js'
 import { formatPartFileName, parsePartFileName } from './part-file-name.js'
 import type { Blob } from './receive-blob.js'
 import type { PartRecord, UploadRecord } from './records.js'
@@ -79,7 +79,7 @@ export class Upload {
     const part: PartRecord = {
       partNumber,
       size: blob.size,
-      etag: md5 ?? opaqueEtag(this.record.uploadId, sequence),
+      etag: newEtag(md5, this.record.settings),
       ...(crc64ecma === undefined ? {} : { crc64: crc64ecma }),
       ...(algorithm === undefined || hex === undefined
         ? {}
@@ -127,9 +127,4 @@ let lastSequence = 0
 function nextSequence(): number {
   lastSequence = Math.max(lastSequence + 1, Date.now() * 1000)
   return lastSequence
-}
-
-/** Stands in for the MD5 where that is switched off. */
-function opaqueEtag(uploadId: string, sequence: number): string {
-  return createHash('md5').update(`${uploadId} ${sequence}`).digest('hex')
 }

@@ -94,13 +94,6 @@ export function isAmbiguous(kind: StoreErrorKind | undefined): boolean {
   }
 }
 
-/** Failures that may be the store's outage, and not this request's own. */
-const outages: ReadonlySet<StoreErrorKind> = new Set([
-  'network',
-  'timeout',
-  'server',
-])
-
 export interface RequestContext {
   /** For texts: `part 12`, `the list of parts`. */
   what: string
@@ -275,7 +268,7 @@ export class Requests {
   }
 
   #timeoutsOf({ bodySize = 0, headersTimeout }: RequestContext): CallTimeouts {
-    const { timeout, trafficLimit } = this.#settings
+    const { timeout, trafficLimit, leastRate = Infinity } = this.#settings
     // A server that holds the body back may take the time that the limit gives.
     const slow =
       trafficLimit === undefined
@@ -285,7 +278,10 @@ export class Requests {
     return {
       connect: timeout.connect,
       stall: timeout.stall + slow,
-      headers: (headersTimeout ?? headers) + slow,
+      headers:
+        (headersTimeout ?? headers) +
+        slow +
+        Math.ceil((bodySize / leastRate) * 1000),
     }
   }
 }
@@ -350,7 +346,7 @@ export class Trial {
     this.#means.failed(error)
     patience.attempted(error, this.#took, silence)
     const { retry, delay: ms, countsAttempt } = this.#tries.fail(error)
-    if (countsAttempt && outages.has(error.kind)) gate.fail()
+    if (countsAttempt) gate.fail(error)
     if (!retry) return false
     this.#means.waits(this.#attempts, ms, error)
     const begun = this.#now()

@@ -224,6 +224,11 @@ export function checkObject(
   return ours.isBinding && hasFormOf(theirs, ours.value) ? 'wrong' : 'none'
 }
 
+/** Whether an ETag can be made of the MD5s of so many parts. */
+export function namesParts(etag: string, parts: number): boolean {
+  return formOf(etag) === 'parts' && bareEtag(etag).endsWith(`-${parts}`)
+}
+
 /** An MD5, or one of as many parts. */
 function hasFormOf(etag: string, other: string): boolean {
   const [digest = '', parts] = etag.split('-')

@@ -12,6 +12,7 @@
  *   take; where this caller may not look, the repeated Complete is the question.
  *   Then `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
  */
+import { areUnequal, equalParts } from '../../checkpoint/growth.js'
 import { delay } from '../../environment.js'
 import { UploadError } from '../../errors.js'
 import type {
@@ -36,6 +37,7 @@ import {
 } from '../calls/requests.js'
 import type { Listed } from '../rules/judge.js'
 import {
+  checkObject,
   type ExpectedObject,
   type Found,
   notAsSent,
@@ -45,13 +47,15 @@ import {
 } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
-import { whatNext } from './errors.js'
+import { refusedUnequal, whatNext } from './errors.js'
 
 /** ms between looks for an object that is not there, at first and at most. */
 const firstPause = 3400
 const longestPause = 15_000
 /** ms; looked for so long where the store has answered, if only with an error. */
 const heardLimit = 60_000
+/** What failed when nobody could see whether the object was made. */
+const lookAfterComplete = 'HEAD, to see what became of Complete,'
 /** How often a Complete goes out for an upload that is no longer listed. */
 const mostRepeats = 2
 
@@ -182,9 +186,9 @@ class Completing {
     if (!this.#isOpen) return this.#believe(error)
     const { found, is } = await this.#look()
     const isFirst = kind === 'no-upload' && this.#trial.effort.attempts === 1
-    // An earlier run's Complete has made it, with another ACL perhaps.
-    const isEarlier = isFirst && this.#input.sentBefore === 'otherwise'
-    if (isObject(found) && is === 'ours' && !isEarlier) return found
+    if (isObject(found) && is === 'ours') {
+      if (!isFirst || this.#mayHaveMade(found)) return found
+    }
     // Some servers list completed uploads: the first answer says that it is gone.
     if (isFirst) {
       if (isObject(found) && is === 'equal') return found
@@ -211,6 +215,18 @@ class Completing {
     }
     if (await this.#repeats(error)) return 'again'
     throw this.#unknown(error, listed)
+  }
+
+  /**
+   * Whether an object with our mark can be what this run's Complete was to make,
+   * when that was answered that there is no such upload. An earlier run's has made
+   * it, perhaps with another ACL; or nobody of this log has sent one, and then its
+   * bytes must show it: a run with a copy of the log may have completed the upload.
+   */
+  #mayHaveMade(found: ObjectHead): boolean {
+    const { sentBefore, expected } = this.#input
+    if (sentBefore !== undefined) return sentBefore === 'alike'
+    return checkObject(found, expected) !== 'none'
   }
 
   /** A certain refusal; some are put right by asking again, as after a renewal. */
@@ -266,7 +282,10 @@ class Completing {
 
   async #look(): Promise<{ found: Found; is: Whose }> {
     const { requests, settings, completeSignal: signal } = this.#context
-    const found = await lookAt(requests, settings, { signal })
+    const { uploadId } = this.#input
+    // Where there is no log the error is all that names the upload.
+    const more = this.#isOpen ? { what: lookAfterComplete, uploadId } : {}
+    const found = await lookAt(requests, settings, { signal, ...more })
     const { environment, store } = settings
     const facts = environment.facts.of(store)
     return { found, is: whose(found, this.#input.expected, facts) }
@@ -366,7 +385,7 @@ async function refused(
   effort: Effort,
 ): Promise<UploadError> {
   const { log, settings, requests, completeSignal } = context
-  const { key } = settings
+  const { key, isResumable } = settings
   const fields = { ...answerOf(cause), ...effort, key, uploadId }
   const isGone = cause.kind === 'no-upload' || wantsNewUpload(cause)
   if (isGone) return upload.lose(uploadId, cause)
@@ -395,6 +414,12 @@ async function refused(
             !sameEtag(there.etag, etag)
           )
         })
+  // Some servers refuse a Complete that leaves parts out, which others have sent.
+  const hasMore = typeof listed === 'object' && listed.size > parts.length
+  if (wrong.length === 0 && !hasMore && areUnequal(parts)) {
+    await log.append({ type: 'void', uploadId, reason: equalParts })
+    return refusedUnequal(cause, fields, isResumable)
+  }
   if (wrong.length === 0) {
     await log.append({ type: 'void', uploadId, reason: 'complete-refused' })
     return new UploadError(

@@ -11,9 +11,9 @@ import { hasMd5 } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import type { ObjectReceipt } from '../../store/object-store.js'
+import type { ObjectOptions, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import type { Claim } from '../rules/claim.js'
 import {
   checkObject,
@@ -32,7 +32,7 @@ import {
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
 import { type CurrentUpload, weakest } from './current-upload.js'
-import { CallbackError, mustBeAsStored } from './errors.js'
+import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { mustBeAsSent } from './made.js'
 import { putWholeObject } from './put-object.js'
@@ -200,14 +200,22 @@ async function conclude(
     checkpointLeft: !isRemoved,
     ...(uploadsLeft.length === 0 ? {} : { uploadsLeft }),
     ...(finished.current === undefined ? {} : { current: finished.current }),
-    ...(receipt.callbackBody === undefined
-      ? {}
-      : { callbackBody: receipt.callbackBody }),
+    ...calledBack(settings.object, receipt),
   }
   if (receipt.callbackFailed !== undefined) {
-    throw new CallbackError(result, receipt.callbackFailed)
+    throw callbackFailed(result, receipt.callbackFailed)
   }
   return result
+}
+
+/** What an answer has said of the callback; a look at the object says nothing. */
+function calledBack(
+  { callback }: ObjectOptions,
+  { callbackBody, callbackFailed }: ObjectReceipt,
+): Pick<UploadResult, 'callbackBody' | 'callback'> {
+  if (callbackBody !== undefined) return { callbackBody }
+  const isUnknown = callback !== undefined && callbackFailed === undefined
+  return isUnknown ? { callback: 'unknown' } : {}
 }
 
 /**

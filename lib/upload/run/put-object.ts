@@ -13,7 +13,7 @@ import { UploadError } from '../../errors.js'
 import type { Call, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, lookAt, saysStored } from '../calls/look.js'
-import { kindOf, mayHaveHappened } from '../calls/requests.js'
+import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
 import {
   bareEtag,
   checkObject,
@@ -81,9 +81,9 @@ class Putting {
   }
 
   async run(): Promise<Put> {
-    const { settings, log, progress, emit, signal } = this.#context
+    const { settings, progress, emit, signal } = this.#context
     const { size } = this.#content
-    const { crc, putDigest, environment } = settings
+    const { crc, environment } = settings
     const md5 = hasMd5() ? md5Hex(await this.#content.digest('md5')) : undefined
     const crc64 = crc.isWanted
       ? await this.#content.digest(crc.variant)
@@ -95,21 +95,14 @@ class Putting {
     const claimed = earlier && (await this.#claim(earlier))
     if (claimed === undefined) {
       if (settings.hasNoRoomForMark) emit('unmarked', { reason: 'no-room' })
-      const before = await sightBefore(this.#context, mark)
-      const fields = { size, crc64, md5, mark, before }
-      await log.append({
-        type: 'completing',
-        put: true,
-        ...fields,
-        sentDigest: putDigest,
-      })
+      await this.#announce({ size, crc64, md5 }, mark)
     }
     signal.throwIfAborted()
-    const { completing } = log.state.put ?? {}
-    if (completing === undefined) throw new Error('a put without its record')
-    const expected = this.#expected(completing)
-    const put = claimed ?? (await this.#put(expected, completing.mark))
-    const confirmed = await this.#confirm(expected, put)
+    const put = claimed ?? (await this.#put(this.#announced()))
+    const confirmed = await this.#confirm(
+      this.#expected(this.#announced()),
+      put,
+    )
     progress.stored(size)
     const { receipt, attempts } = confirmed
     if (size > 0) {
@@ -118,6 +111,21 @@ class Putting {
       emit('part', { ...where, etag, reused: false, attempts })
     }
     return confirmed
+  }
+
+  /** A PutObject is about to be sent. */
+  async #announce(bytes: PutBytes, mark: string | undefined): Promise<void> {
+    const { log, settings } = this.#context
+    const before = await sightBefore(this.#context, mark)
+    const { putDigest: sentDigest } = settings
+    const fields = { ...bytes, mark, before, sentDigest }
+    await log.append({ type: 'completing', put: true, ...fields })
+  }
+
+  #announced(): CompletingPutRecord {
+    const { completing } = this.#context.log.state.put ?? {}
+    if (completing === undefined) throw new Error('a put without its record')
+    return completing
   }
 
   /** What an earlier run has put or not, unheard: these bytes with these options. */
@@ -149,12 +157,22 @@ class Putting {
     return this.#context.settings.object.forbidOverwrite === true
   }
 
-  async #put(expected: ExpectedObject, mark: string | undefined): Promise<Put> {
-    const { completeSignal, log } = this.#context
+  async #put(announced: CompletingPutRecord): Promise<Put> {
+    const { completeSignal, log, settings, emit } = this.#context
+    const { size, crc64, md5, mark } = announced
+    const expected = this.#expected(announced)
     try {
       const { receipt, check, attempts } = await this.#send(expected, mark)
       return { receipt, check, attempts }
     } catch (error) {
+      const isForMark = mark !== undefined && !this.#isOpen
+      // A server that takes no metadata: once more without.
+      if (isForMark && refusesMetadata(error, settings.object)) {
+        await this.#announce({ size, crc64, md5 }, undefined)
+        const put = await this.#put(this.#announced())
+        emit('unmarked', { reason: 'refused' })
+        return put
+      }
       if (!(error instanceof UploadError) || !this.#isOpen) throw error
       completeSignal.throwIfAborted()
       const { found, put, isDoubtful } = await this.#lookAgain(expected).catch(

@@ -3,7 +3,11 @@ import t from 'tap'
 import type { PartRecord } from '../../../lib/checkpoint/record.js'
 import { Claim } from '../../../lib/upload/rules/claim.js'
 import type { Candidate } from '../../../lib/upload/rules/judge.js'
-import { combinedCrc64, etagsDigest } from '../../../lib/upload/rules/proof.js'
+import {
+  combinedCrc64,
+  etagsDigest,
+  multipartEtag,
+} from '../../../lib/upload/rules/proof.js'
 import { part, PART, uploadState } from '../../support/log-fixture.js'
 
 /** What Complete has named: two whole parts and a short one. */
@@ -19,6 +23,7 @@ const crc = {
 function claim(
   records: readonly PartRecord[],
   headCrc64: string | undefined,
+  headEtag = 'e',
 ): Claim {
   const etags = named.map(({ etag }) => etag)
   return new Claim(
@@ -32,7 +37,7 @@ function claim(
         size,
         etagsDigest: etagsDigest(etags),
       },
-      head: { etag: 'e', size, crc64: headCrc64 },
+      head: { etag: headEtag, size, crc64: headCrc64 },
     },
     crc,
   )
@@ -56,7 +61,7 @@ type Row = [
   headCrc64: string | undefined,
   source: readonly Candidate[],
   /** Of each part, up to the first that is not the object's. */
-  verdicts: ('crc64' | 'sha256' | boolean)[],
+  verdicts: ReturnType<Claim['judge']>[],
   isWhole: boolean,
 ]
 
@@ -159,6 +164,46 @@ await t.test('a source is the object, or ceases to be', async (t) => {
   }
 })
 
+const md5s = ['a', 'b', 'c'].map((digit) => digit.repeat(32))
+const recorded = named.map((record, at) => ({
+  ...record,
+  etag: `"${md5s[at]?.toUpperCase()}"`,
+}))
+const other = 'd'.repeat(32)
+
+await t.test(
+  'parts whose records are lost are the object by their MD5s, where its ETag is made of them',
+  async (t) => {
+    const etag = multipartEtag(md5s)
+    const rows: [
+      string,
+      string,
+      readonly string[],
+      boolean | 'md5',
+      boolean,
+    ][] = [
+      ['the same bytes', etag, md5s, 'md5', true],
+      ['as OSS spells it', etag.toUpperCase(), md5s, 'md5', true],
+      ['other bytes', etag, [md5s[0] ?? '', other, other], 'md5', false],
+      ['an object of other parts', `${other}-3`, md5s, 'md5', false],
+      ['of another number of parts', `${other}-2`, md5s, false, false],
+      ['an ETag that is no MD5', 'opaque-3', md5s, false, false],
+    ]
+    for (const [name, head, bytes, verdict, isWhole] of rows) {
+      const claimed = claim(recorded.slice(0, 1), undefined, head)
+      t.equal(claimed.judge(1, first), true, name)
+      for (const [at, candidate] of [second, third].entries()) {
+        const found = claimed.judge(at + 2, candidate)
+        t.equal(found, verdict, `${name}: part ${at + 2}`)
+        if (found !== 'md5') continue
+        claimed.add({ size: candidate.size, md5: bytes[at + 1], check: 'md5' })
+      }
+      t.equal(claimed.isWhole(), isWhole, `${name}: whole`)
+      t.equal(claimed.judge(2, strong[1] ?? second), false, `${name}: SHA-256`)
+    }
+  },
+)
+
 await t.test(
   'what the server had confirmed of the parts is kept',
   async (t) => {
@@ -181,3 +226,22 @@ await t.test(
     t.equal(claimed.crc64With({ size: 9, crc64: undefined }), undefined)
   },
 )
+
+await t.test("receipts of others are the object's, or are not", async (t) => {
+  const others = [part(1), part(2, { hash: '0'.repeat(16) }), named[2]]
+  const unlike = [part(1), part(2, { crc64: '1' }), named[2]]
+  const rows: [string, Claim, readonly (PartRecord | undefined)[], boolean][] =
+    [
+      ['of the log', claim(named, undefined), named, true],
+      ['by the CRC-64 alone', claim([], whole), named, true],
+      ['nothing to compare', claim([], undefined), named, false],
+      ['of other bytes', claim(named, undefined), others, false],
+      ['of another CRC-64', claim([], whole), unlike, false],
+      ['too few', claim(named, whole), named.slice(0, 2), false],
+      ['too many', claim(named, whole), [...named, part(4)], false],
+    ]
+  for (const [name, one, receipts, expected] of rows) {
+    const records = receipts.filter((record) => record !== undefined)
+    t.equal(one.isOf(records), expected, name)
+  }
+})

@@ -38,4 +38,9 @@ export interface UploadResult {
   current?: boolean | undefined
   /** OSS: the callback server's answer, when a callback was asked for. */
   callbackBody?: string | undefined
+  /**
+   * OSS: the object is known by looking at it, since the answer was lost, so that
+   * nobody knows whether the callback that was asked for was made.
+   */
+  callback?: 'unknown' | undefined
 }
