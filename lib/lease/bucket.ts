@@ -299,7 +299,7 @@ class BucketSteps implements LeaseSteps {
 
   /**
    * Whether nobody has followed this run: its last segment is there, the next one is
-   * not, and the log that it belongs to is not over.
+   * nobody else's, and the log that it belongs to is not over.
    */
   async #isOurs(token: string): Promise<boolean> {
     const at = this.#position()
@@ -309,8 +309,11 @@ class BucketSteps implements LeaseSteps {
       [first, next - 1, next].map((number) => this.#segment(number)),
     )
     const isOver = begin?.segment.kind === 'moved' || begin === undefined
-    if (isOver || following !== undefined) return false
-    if (last?.segment.token !== token) return false
+    if (isOver || last?.segment.token !== token) return false
+    // An append of this run may be under way beside a look at its lease.
+    if (following !== undefined && following.segment.token !== token) {
+      return false
+    }
     at.seenAt = seenAt
     return true
   }

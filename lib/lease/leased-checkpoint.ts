@@ -31,6 +31,8 @@ interface Held extends Hold {
   heardAt: number
   readonly ending: AbortController
   failure: UploadError | undefined
+  /** It is not renewed. */
+  isRemoving: boolean
   timer: Timer | undefined
   readonly freeFor: number | undefined
   readonly canLose: boolean
@@ -91,6 +93,7 @@ export class LeasedCheckpoint implements Checkpoint {
         heardAt,
         ending: new AbortController(),
         failure: undefined,
+        isRemoving: false,
         timer: undefined,
       }
       this.#renewLater(this.#held)
@@ -126,12 +129,15 @@ export class LeasedCheckpoint implements Checkpoint {
 
   async remove(): Promise<boolean> {
     const held = this.#opened()
+    // Half removed it would look like another run's.
+    held.isRemoving = true
     const isRemoved = await this.#step(held, 'removed', () =>
       this.#steps.remove(held),
     ).then(
       () => true,
       () => false,
     )
+    held.isRemoving = false
     if (isRemoved) this.#letGo(held)
     return isRemoved
   }
@@ -175,9 +181,12 @@ export class LeasedCheckpoint implements Checkpoint {
   async #renew(held: Held): Promise<void> {
     const begun = this.#environment.monotonic()
     try {
-      if (begun - held.heardAt >= this.#lease / 4) {
+      const isDue = begun - held.heardAt >= this.#lease / 4
+      if (isDue && !held.isRemoving) {
         const outcome = await this.#once(() => this.#steps.renew(held))
-        this.#take(held, outcome, begun)
+        if (this.#held === held && !held.isRemoving) {
+          this.#take(held, outcome, begun)
+        }
       }
     } catch (error) {
       if (held.ending.signal.aborted) return
