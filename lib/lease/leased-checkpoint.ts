@@ -7,8 +7,8 @@
  * the next step finds out; that aborts `lost`, and every later step rejects with
  * the same error.
  *
- * A step whose answer does not come is repeated until a lease has passed, which
- * its service makes harmless; then it is `PAWL_CHECKPOINT_IO`, worth repeating. A
+ * A step whose answer does not come is repeated until a lease has passed, or ten
+ * seconds, which its service makes harmless; then it is `PAWL_CHECKPOINT_IO`, worth repeating. A
  * failed append is final, as a file's is.
  */
 import { delay, type Environment, type Timer } from '../environment.js'
@@ -20,6 +20,8 @@ import { Unheard, type Hold, type LeaseSteps, type Outcome } from './steps.js'
 /** ms between repeated steps, at first and at most. */
 const firstPause = 50
 const longestPause = 1000
+/** ms */
+const leastPatience = 10_000
 
 type LeaseEnvironment = Pick<Environment, 'timer' | 'monotonic' | 'id'>
 
@@ -44,6 +46,8 @@ export class LeasedCheckpoint implements Checkpoint {
   readonly linger: number | undefined
   readonly #steps: LeaseSteps
   readonly #lease: number
+  /** ms that a step is repeated: a short lease is no reason to give up sooner. */
+  readonly #patience: number
   readonly #environment: LeaseEnvironment
   #held: Held | undefined
   #isOpening = false
@@ -60,6 +64,7 @@ export class LeasedCheckpoint implements Checkpoint {
     this.name = steps.name
     this.#steps = steps
     this.#lease = lease
+    this.#patience = Math.max(lease, leastPatience)
     this.#environment = environment
   }
 
@@ -262,7 +267,7 @@ export class LeasedCheckpoint implements Checkpoint {
       } catch (error) {
         if (!(error instanceof Unheard)) throw error
         const isOver = held !== undefined && this.#held !== held
-        if (isOver || monotonic() - begun >= this.#lease) {
+        if (isOver || monotonic() - begun >= this.#patience) {
           throw new UploadError(
             'PAWL_CHECKPOINT_IO',
             `${this.name} could not be ${what}: ${messageOf(error)}`,

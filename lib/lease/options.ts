@@ -21,9 +21,9 @@ export function checkLease(lease: number): number {
   )
 }
 
-/** ms that a service has to answer one step, of which a lease has to have room for some. */
+/** ms that a service has to answer one step; a machine may be slow, and a lease short. */
 export function stepTimeout(lease: number): number {
-  return Math.min(Math.max(lease / 3, 1000), 10_000)
+  return Math.min(Math.max(lease / 3, 5000), 10_000)
 }
 
 /** Of a log: any text without control characters. */

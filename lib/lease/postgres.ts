@@ -7,6 +7,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { realEnvironment, type Environment } from '../environment.js'
 import { invalidOption, UploadError } from '../errors.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
+import { isUint8Array } from '../realm.js'
 import { LeasedCheckpoint, logLocked } from './leased-checkpoint.js'
 import { checkLease, checkLogName, stepTimeout } from './options.js'
 import {
@@ -300,5 +301,5 @@ class PostgresSteps implements LeaseSteps {
 }
 
 function bytesOf(value: unknown): Uint8Array {
-  return value instanceof Uint8Array ? value : new Uint8Array()
+  return isUint8Array(value) ? value : new Uint8Array()
 }
