@@ -72,10 +72,11 @@ interface RedisConnection {
 }
 
 async function openRedis(url: URL, name: string): Promise<LogEngine> {
-  const Redis = await constructorOf<RedisClient & RedisConnection>(
-    'ioredis',
-    'Redis',
-  )
+  // The package's own type, without the package; so below.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const Redis = (await constructorOf('ioredis', 'Redis')) as new (
+    url: string,
+  ) => RedisClient & RedisConnection
   const client = new Redis(url.href)
   // What its calls reject with is told by the log.
   client.on('error', () => undefined)
@@ -92,7 +93,10 @@ interface PostgresPool {
 }
 
 async function openPostgres(url: URL, name: string): Promise<LogEngine> {
-  const Pool = await constructorOf<PostgresPool>('pg', 'Pool')
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const Pool = (await constructorOf('pg', 'Pool')) as new (
+    options: object,
+  ) => PostgresPool
   const pool = new Pool({ connectionString: url.href, max: 2 })
   pool.on('error', () => undefined)
   const query = (text: string, values: unknown[]) => pool.query(text, values)
@@ -103,10 +107,7 @@ async function openPostgres(url: URL, name: string): Promise<LogEngine> {
 }
 
 /** A class of a package that need not be installed. */
-async function constructorOf<Made>(
-  name: string,
-  member: string,
-): Promise<new (options: unknown) => Made> {
+async function constructorOf(name: string, member: string): Promise<object> {
   const loaded = await load(name).catch((error: unknown) => {
     const code = systemCode(error)
     const isMissing = /^(ERR_)?MODULE_NOT_FOUND$/.test(code)
@@ -120,9 +121,7 @@ async function constructorOf<Made>(
       ? Reflect.get(Object(loaded), member)
       : undefined
   if (typeof found !== 'function') misuse(`${name} has no ${member}`)
-  // The package's own type, without the package.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return found as new (options: unknown) => Made
+  return found
 }
 
 async function load(name: string): Promise<unknown> {
