@@ -29,6 +29,8 @@ const all = [
   'compress',
   'log',
   'scale',
+  'join',
+  'lines',
   'commands',
   'memory',
 ]
@@ -74,6 +76,7 @@ const defaults = {
 const context = {
   runs,
   quick,
+  size,
   input,
   server,
   compare: (contenders, options) =>

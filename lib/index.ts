@@ -56,6 +56,7 @@ export type { UploadResult } from './upload-result.js'
 export type {
   InitiatedEvent,
   LeftEvent,
+  LimitEvent,
   PartEvent,
   RestartedEvent,
   ResumedEvent,
@@ -111,6 +112,12 @@ export {
   fileCheckpoint,
   type FileCheckpointOptions,
 } from './checkpoint/file-checkpoint.js'
+
+export type { GrowthStep } from './checkpoint/growth.js'
+export {
+  bucketCheckpoint,
+  type BucketCheckpointOptions,
+} from './lease/bucket.js'
 
 export { memoryCheckpoint } from './checkpoint/memory-checkpoint.js'
 

@@ -3,9 +3,14 @@
  * code a context with an Error, an ArrayBuffer and an AbortSignal of its own, and
  * two copies of this package may be loaded: `instanceof` says no to both.
  */
-import { isDate, isNativeError, isSharedArrayBuffer } from 'node:util/types'
+import {
+  isDate,
+  isNativeError,
+  isSharedArrayBuffer,
+  isUint8Array,
+} from 'node:util/types'
 
-export { isDate, isSharedArrayBuffer }
+export { isDate, isSharedArrayBuffer, isUint8Array }
 
 export function isError(value: unknown): value is Error {
   return isNativeError(value) || value instanceof Error || isDomException(value)

@@ -53,7 +53,7 @@ await t.test('what the cookbook shows imports nothing but pawl', async (t) => {
     if (file.endsWith('-before.ts')) continue
     const text = readFileSync(join(folder, file), 'utf8')
     for (const [, from = ''] of text.matchAll(/ from '(.+)'$/gm)) {
-      t.match(from, /^(node:|pawl$|pawl\/dev-server$|\.\/)/, file)
+      t.match(from, /^(node:|pawl$|pawl\/(dev-server|shared)$|\.\/)/, file)
     }
   }
 })

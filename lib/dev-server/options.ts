@@ -198,6 +198,11 @@ export interface DevServerOptions {
   digests?: 'all' | 'crc64' | 'none'
   /** Smallest part but the last, bytes. Default 102,400 (OSS) and 5 MiB (S3). */
   minPartSize?: number
+  /**
+   * Complete is refused (`InvalidPart`) unless all parts but the last are of one
+   * size, and the last is no larger: as Cloudflare's R2 does. Default false.
+   */
+  equalParts?: boolean
   /** Most entries on a page of a list, whatever was asked for. Default 1000. */
   maxPageSize?: number
   /** Body bytes a second taken in all together. Default: no limit. */

@@ -76,6 +76,7 @@ export async function startDevServer(
       isKeyPublic: () => isPublicKey(credentials),
     },
     minPartSize: options.minPartSize,
+    equalParts: options.equalParts ?? false,
     maxPageSize: options.maxPageSize ?? 1000,
     throttle:
       options.bytesPerSecond === undefined

@@ -7,13 +7,14 @@
  * ends the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'
+import type { AtOnce } from '../store/slots.js'
 import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
-import { heldMemory } from './options/memory.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from '../upload-result.js'
 import {
-  isDigestFirst,
+  filePartsOf,
   needsDigests,
   type UploadSettings,
 } from './options/settings.js'
@@ -22,7 +23,7 @@ import { suspended } from './run/errors.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
-import { createHash } from './source/file-part-content.js'
+import { mustBeAsTaken } from './source/file-part-content.js'
 import { FileParts, piecesOf } from './source/file-parts.js'
 import type { FileSource } from './source/file-source.js'
 
@@ -40,6 +41,9 @@ export interface FileUploadOptions {
   /** While somebody watches the upload. */
   scope: UploadScope | undefined
 }
+
+/** All there is. */
+const oneAtOnce: AtOnce = { allowed: 1, watch: () => undefined }
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRuns = 3
@@ -113,12 +117,8 @@ export class FileUpload {
   /** The file must be what was uploaded of it, whatever its times say. */
   async #checkSource(run: UploadRun): Promise<void> {
     const { source, settings } = this.#options
-    await source.mustBeInPlace()
-    if (!source.isTouched) return
     const { digests } = settings.environment
-    await source.prove(await run.takenParts(), (kind) =>
-      createHash(kind, digests),
-    )
+    await mustBeAsTaken(source, () => run.takenParts(), digests)
   }
 
   async #upload(run: UploadRun): Promise<void> {
@@ -135,13 +135,11 @@ export class FileUpload {
     const parts = new FileParts(
       source,
       {
-        largest: isWhole ? size : Math.min(size, run.partSize),
-        concurrency: isWhole ? 1 : settings.concurrency,
-        isConcurrencyFixed: settings.isConcurrencyFixed,
-        memory: heldMemory(settings),
-        needsDigests: needsDigests(settings),
+        ...filePartsOf(settings),
+        atOnce: isWhole ? oneAtOnce : run.atOnce,
+        largest: isWhole ? size : largestPiece(size, run.sizes),
         // PutObject has the MD5 of what it carries.
-        isDigestFirst: isWhole || isDigestFirst(settings),
+        ...(isWhole ? { concurrency: 1, isDigestFirst: true } : {}),
       },
       settings.environment,
       (bytes) => progress.read(bytes),
@@ -158,7 +156,7 @@ export class FileUpload {
     signal: AbortSignal,
   ): Promise<void> {
     const { source, prove } = this.#options
-    for (const piece of piecesOf(source.size, run.partSize)) {
+    for (const piece of piecesOf(source.size, run.sizes)) {
       signal.throwIfAborted()
       // Parts are proved in order, the unread among those that are read.
       if (run.isProving) await run.idle()
@@ -175,7 +173,12 @@ export class FileUpload {
     const { size } = source
     if (run.mayHavePut(size)) return true
     // What has been begun in parts goes on in parts, while there is a whole one.
-    if (run.isContinued && size >= run.partSize) return false
+    if (run.isContinued && size >= run.sizes.partSize) return false
     return size === 0 || (size < multipartThreshold && !run.isProving)
   }
+}
+
+/** Bytes; parts are as large only where so many bytes come to them. */
+function largestPiece(size: number, sizes: PartSizes): number {
+  return Math.min(size, partSizeAt(sizes, partsOf(sizes, size)))
 }

@@ -35,8 +35,8 @@ export const simulationMutants = [
   },
   {
     name: 'an object with the options of another call is ours',
-    find: 'if (upload.optionsDigest !== optionsDigest || sent !== sentDigest) {',
-    replace: "if (sent === '') {",
+    find: 'if (isOfOtherOptions) {',
+    replace: "if (isOfOtherOptions && sent === '') {",
     profile: 'oss',
   },
   {

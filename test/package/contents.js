@@ -38,6 +38,8 @@ const entries = [
   'dist/testing/index.js',
   'dist/testing/index.d.ts',
   'dist/testing/index.d.cts',
+  'dist/shared/index.js',
+  'dist/shared/index.d.ts',
   'dist/cli/main.js',
   'dist/hash/digest-worker.js',
   ...shared,

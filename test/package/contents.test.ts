@@ -31,6 +31,8 @@ const whole = [
   'docs/api/README.md',
   'docs/cookbook.md',
   'docs/examples/database-dump.ts',
+  'dist/shared/index.d.ts',
+  'dist/shared/index.js',
   'lib/checkpoint/FORMAT.md',
   'lib/store/s3/SERVERS.md',
   'package.json',

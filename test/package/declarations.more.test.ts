@@ -75,9 +75,14 @@ function problemsOf(files: ReadonlyMap<string, string>): string[] {
 /** Those that users get by importing what the package exports. */
 function reachable(all: ReadonlyMap<string, string>): Map<string, string> {
   const found = new Map<string, string>()
-  const queue = ['index', 'dev-server/index', 'testing/index'].map(
-    (name) => `${name}.d.ts`,
-  )
+  const queue = [
+    'index',
+    'dev-server/index',
+    'shared/index',
+    'testing/index',
+    'lease/redis',
+    'lease/postgres',
+  ].map((name) => `${name}.d.ts`)
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     const path = slashed(join(place, name))
     const text = all.get(path)

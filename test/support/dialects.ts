@@ -6,7 +6,7 @@ import type { SmallUploads } from './small-upload.js'
 
 export interface Dialect {
   name: string
-  store: (dev: SmallUploads) => ObjectStore
+  store: (dev: Pick<SmallUploads, 'small' | 'server'>) => ObjectStore
   /** The header that a mark travels in. */
   header: string
 }

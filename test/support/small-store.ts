@@ -34,6 +34,9 @@ export function wrapStore(
     digest: store.digest,
     keepsMetadata: store.keepsMetadata,
     precedence: store.precedence,
+    get takesLateParts() {
+      return store.takesLateParts
+    },
     fixedHeaders: (object) => store.fixedHeaders(object),
     sentHeaders: (object) => store.sentHeaders?.(object) ?? {},
     canMark: (object) => store.canMark?.(object) ?? true,
@@ -53,6 +56,8 @@ export function wrapStore(
       around('putObject', () => store.putObject(request, call)),
     headObject: (key, call) =>
       around('headObject', () => store.headObject(key, call)),
+    getObject: async (request, call) => store.getObject?.(request, call),
+    deleteObject: async (key, call) => store.deleteObject?.(key, call),
     close: () => store.close(),
   }
 }

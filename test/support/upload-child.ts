@@ -28,6 +28,9 @@ export interface UploadChild {
   /** Resolves to how it ended. */
   readonly ended: Promise<{ code: number | null; signal: string | null }>
   kill(): void
+  /** Stops it where it is. */
+  pause(): void
+  wake(): void
 }
 
 /** `flags` and `environment` are Node's. */
@@ -85,5 +88,7 @@ export function startChild(
     hearsThat,
     hears: (...events) => hearsThat(({ event }) => events.includes(event)),
     kill: () => void child.kill('SIGKILL'),
+    pause: () => void child.kill('SIGSTOP'),
+    wake: () => void child.kill('SIGCONT'),
   }
 }

@@ -8,30 +8,50 @@ import type { Listed } from '../rules/judge.js'
 
 type CallBounds = Pick<RequestContext, 'signal' | 'attempts' | 'headersTimeout'>
 
+/** For the errors of a look: what was looked for. */
+type Sought = Partial<Pick<RequestContext, 'what' | 'uploadId'>>
+
 /**
  * The parts by number; `gone` when the store has no such upload, `refused` when
  * it does not let this caller ask (no permission to list, or no such operation).
  * Wrong credentials and a missing bucket are failures, not refusals.
  */
-export async function listAllParts(
+export function listAllParts(
   requests: Requests,
   settings: Pick<UploadSettings, 'key' | 'store'>,
   uploadId: string,
   more: CallBounds = {},
 ): Promise<Listed | 'gone'> {
+  return listParts(requests, settings, uploadId, [1, Infinity], more)
+}
+
+/** The same of parts `first` to `last` alone, however many others there are. */
+export async function listParts(
+  requests: Requests,
+  settings: Pick<UploadSettings, 'key' | 'store'>,
+  uploadId: string,
+  [first, last]: readonly [first: number, last: number],
+  more: CallBounds = {},
+): Promise<Listed | 'gone'> {
   const { key, store } = settings
   const parts = new Map<number, ListedPart>()
-  let after: number | undefined
+  let after: number | undefined = first === 1 ? undefined : first - 1
   try {
     do {
+      const most = Number.isFinite(last) ? last - (after ?? 0) : undefined
       const { answer } = await requests.send(
         { what: 'the list of parts', uploadId, ...more },
-        (call) => store.listParts({ key, uploadId, after }, call),
+        (call) => store.listParts({ key, uploadId, after, most }, call),
       )
-      for (const part of answer.parts) parts.set(part.partNumber, part)
+      for (const part of answer.parts) {
+        const { partNumber } = part
+        if (partNumber >= first && partNumber <= last) {
+          parts.set(partNumber, part)
+        }
+      }
       mustAdvance(store, after, answer.next)
       after = answer.next
-    } while (after !== undefined)
+    } while (after !== undefined && after < last)
     return parts
   } catch (error) {
     requests.throwIfStopped(more.signal)
@@ -65,7 +85,7 @@ function mustAdvance(
 export async function lookAt(
   requests: Requests,
   settings: UploadSettings,
-  more: CallBounds = {},
+  more: CallBounds & Sought = {},
 ): Promise<Found> {
   try {
     const { answer } = await requests.send({ what: 'HEAD', ...more }, (call) =>

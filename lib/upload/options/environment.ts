@@ -4,12 +4,15 @@ import { nodeFileSystem } from '../../checkpoint/file-system.js'
 import { platformLocker, type Locker } from '../../checkpoint/lock.js'
 import { realEnvironment, type Environment } from '../../environment.js'
 import { processDigests, type Digests } from '../../hash/digest.js'
+import type { PartSizes } from '../../checkpoint/growth.js'
 import type { ObjectStore } from '../../store/object-store.js'
+import { StoreLines } from '../../store/store-line.js'
 import {
   ChunkCollections,
   urgeCollection,
 } from '../source/chunk-collections.js'
 import { MemoryPool } from '../source/memory-pool.js'
+import { usualSizes } from './part-sizes.js'
 import { nodeSourceFiles, type SourceFiles } from '../source/source-files.js'
 
 /** What is known of a store only once it has answered. */
@@ -49,8 +52,12 @@ export interface UploadEnvironment extends Environment {
   readonly locker: () => Promise<Locker>
   /** What is known of stores. */
   readonly facts: LearnedFacts
+  /** What uploads to one store share of the line to it. */
+  readonly lines: StoreLines
   /** The memory of all uploads. */
   readonly pool: MemoryPool
+  /** How large parts are where nobody says it. */
+  readonly usualSizes: PartSizes
   /** Hears of the chunks that sources allocate. */
   readonly collections: Pick<ChunkCollections, 'took'>
 }
@@ -63,9 +70,11 @@ export const realUploadEnvironment: UploadEnvironment = {
   logFiles: nodeFileSystem,
   locker: () => platformLocker(),
   facts: new LearnedFacts(),
+  lines: new StoreLines(realEnvironment),
   pool: new MemoryPool(realEnvironment, (bytes) => {
     processDigests.rest()
     urgeCollection(bytes)
   }),
+  usualSizes,
   collections: new ChunkCollections(),
 }

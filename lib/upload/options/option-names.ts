@@ -25,6 +25,7 @@ const common: NamesOf<UploadOptions> = {
   fence: true,
   key: true,
   mark: true,
+  maxRate: true,
   memory: true,
   object: true,
   onSourceChange: true,
@@ -115,6 +116,7 @@ const ofTimeout: NamesOf<TimeoutOptions> = {
 const events: NamesOf<Omit<UploadEvents, 'progress'>> = {
   initiated: true,
   left: true,
+  limit: true,
   part: true,
   restarted: true,
   resumed: true,
@@ -211,7 +213,13 @@ export function checkRequestOptions({
 
 function checkInner(options: UploadOptions): void {
   checkRequestOptions(options)
-  const { object } = options
+  checkObjectOptions(options)
+}
+
+/** What the object is to be. */
+export function checkObjectOptions({
+  object,
+}: Pick<UploadOptions, 'object'>): void {
   check('object', object, ofObject, { meta: 'metadata', tags: 'tagging' })
   check('object.callback', object?.callback, ofCallback)
   check('object.encryption', object?.encryption, ofEncryption)

@@ -68,16 +68,29 @@ export interface UploadOptions {
   /**
    * Bytes of every part but the last. Default 8 MiB; an existing log's wins. 100
    * KiB to 5 GiB on OSS ("Multipart upload", limits), from 5 MiB on S3 ("Amazon S3
-   * multipart upload limits"). Raised to fit `size` into 10,000 parts.
+   * multipart upload limits"). Raised to fit `size` into 10,000 parts. Of a stream
+   * without it and without `size` parts are of 32 MiB from number 1,001 on, so that
+   * there is room for 289 GiB; not where the store wants parts of one size, nor
+   * where `memory` has no room for two of them.
    */
   partSize?: number
-  /** Parts in flight, 1 to 256. Default 4, or fewer for the sake of `memory`. */
-  concurrency?: number
+  /**
+   * Parts in flight: a number from 1 to 256, or `'auto'` (default): as many as fill
+   * the line, within `memory`. All uploads to one store share that number, and each
+   * has at least one. `docs/tuning.md` says how it is found. With `trafficLimit`,
+   * which is a limit for each, `'auto'` is 4.
+   */
+  concurrency?: number | 'auto'
+  /**
+   * Bytes a second that this upload may send. Stores have the same option, for all
+   * their uploads together. Default: as many as the line carries.
+   */
+  maxRate?: number
   /**
    * Bytes for the parts of this upload. Of a stream: those in flight and the one
    * being filled, but always two. Default 96 MiB; with a number for `concurrency`,
-   * `(concurrency + 1) * partSize`; `PAWL_INVALID_OPTION` when both are given and
-   * do not fit. A file is read as it is sent, through at most 32 MiB; where a
+   * `(concurrency + 1)` times the part size, as it is then; `PAWL_INVALID_OPTION`
+   * when both are given and do not fit. A file is read as it is sent, through at most 32 MiB; where a
    * digest goes before the bytes (S3's Content-MD5 and CRC-64/NVME) its parts are
    * held within `memory`, default 96 MiB, and read twice when they do not fit.
    */

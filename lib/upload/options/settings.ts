@@ -3,6 +3,7 @@
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
 import { createHash } from 'node:crypto'
+import type { GrowthStep } from '../../checkpoint/growth.js'
 import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
@@ -11,9 +12,13 @@ import { hasMd5 } from '../../hash/md5.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
+import { checkRate, rateOfPart } from '../../store/rate.js'
+import { lowest, mostAtOnce } from '../../store/store-line.js'
+import type { FilePartsOptions } from '../source/file-parts.js'
 import type { UploadEnvironment } from './environment.js'
-import { type MemorySettings, mustHaveRoom } from './memory.js'
+import { heldMemory, type MemorySettings, mustHaveRoom } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
+import { growthOf, partSizeToFit } from './part-sizes.js'
 import type {
   Proof,
   RetryOptions,
@@ -31,6 +36,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly isResumable: boolean
   readonly key: string
   readonly partSize: number
+  /** Where the parts of a new upload become larger. */
+  readonly growth: readonly GrowthStep[] | undefined
   /** What the caller asked for. */
   readonly wantedPartSize: number | undefined
   readonly size: number | undefined
@@ -48,6 +55,11 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly sentDigest: string
   /** SHA-256 of all that goes with PutObject. */
   readonly putDigest: string
+  /**
+   * Options that another call says, so that they are not compared: those fixed
+   * when the upload begins, or those that go with its Complete.
+   */
+  readonly unsaid?: 'fixed' | 'sent' | undefined
   readonly verify: Verify
   /** `verify` is the caller's own word. */
   readonly isVerifyAsked: boolean
@@ -60,6 +72,10 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly signal: AbortSignal | undefined
   /** SHA-256 of `sourceId`. */
   readonly sourceDigest: string | undefined
+  /** The line decides how many parts are in flight. */
+  readonly isAuto: boolean
+  /** Bytes a second of this upload alone. */
+  readonly maxRate: number | undefined
 }
 
 /** Which CRC-64 this upload computes, and when. */
@@ -72,11 +88,6 @@ export interface CrcSettings {
   readonly isBefore: boolean
 }
 
-const MiB = 1024 * 1024
-
-/** Part sizes that are worked out are whole multiples of this. */
-const partSizeStep = MiB
-
 /** Those of a stream; names that nobody reads are refused. */
 export function readStreamSettings(
   options: UploadStreamOptions,
@@ -85,7 +96,7 @@ export function readStreamSettings(
   checkStreamOptions(options)
   const settings = readSettings(options, environment)
   mustHaveRoom(settings.partSize, settings)
-  return settings
+  return { ...settings, growth: growthOf(environment.usualSizes, settings) }
 }
 
 export function readSettings(
@@ -106,18 +117,19 @@ export function readSettings(
   const mark = options.mark ?? true
   oneOf('mark', mark, [true, false])
   const isFull = store.canMark?.(object) === false
+  const maxRate = checkRate(options.maxRate)
+  const rate = lowest(maxRate, checkRate(store.maxRate))
   return {
     store,
     isResumable: options.checkpoint !== false,
     key,
-    partSize: readPartSize(options.partSize, size, store),
+    partSize: readPartSize(options.partSize, size, { store, environment }),
+    // Only a stream does not know its size.
+    growth: undefined,
     wantedPartSize: options.partSize,
     size,
-    concurrency:
-      options.sequential === true
-        ? 1
-        : wholeNumber('concurrency', options.concurrency ?? 4, 1, 256),
-    isConcurrencyFixed: options.concurrency !== undefined,
+    ...readConcurrency(options),
+    maxRate,
     memory: optional(options.memory, (n) => wholeNumber('memory', n, 1)),
     proof: oneOf('proof', options.proof ?? 'xxh64', ['xxh64', 'sha256']),
     onSourceChange: oneOf(
@@ -147,6 +159,7 @@ export function readSettings(
     fence: optional(options.fence, (value) => oneOf('fence', value, ['lease'])),
     isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     ...readRequestSettings(options, environment),
+    leastRate: rate === undefined ? undefined : rateOfPart(rate),
     signal: optional(options.signal, aSignal),
     sourceDigest: optional(options.sourceId, (id) =>
       typeof id === 'string' && id !== ''
@@ -154,6 +167,34 @@ export function readSettings(
         : invalidOption('sourceId must be a string that is not empty'),
     ),
   }
+}
+
+/** Parts in flight where every request has a limit of its own. */
+const limitedAtOnce = 4
+
+function readConcurrency({
+  concurrency = 'auto',
+  sequential = false,
+  trafficLimit,
+}: UploadOptions): Pick<
+  UploadSettings,
+  'concurrency' | 'isConcurrencyFixed' | 'isAuto'
+> {
+  if (concurrency !== 'auto') {
+    if (typeof concurrency !== 'number') {
+      const given: unknown = concurrency
+      invalidOption(
+        `concurrency must be 'auto' or a whole number from 1 to 256, not ${JSON.stringify(given)}`,
+      )
+    }
+    const number = wholeNumber('concurrency', concurrency, 1, 256)
+    const most = sequential ? 1 : number
+    return { concurrency: most, isConcurrencyFixed: true, isAuto: false }
+  }
+  // More of them would go round the limit.
+  const isLimited = sequential || trafficLimit !== undefined
+  const most = sequential ? 1 : isLimited ? limitedAtOnce : mostAtOnce
+  return { concurrency: most, isConcurrencyFixed: false, isAuto: !isLimited }
 }
 
 /** SHA-256 of a string, in hex. */
@@ -200,12 +241,16 @@ function readVerify(given: Verify | undefined, store: ObjectStore): Verify {
 function readPartSize(
   given: number | undefined,
   size: number | undefined,
-  store: ObjectStore,
+  {
+    store,
+    environment,
+  }: { store: ObjectStore; environment: Pick<UploadEnvironment, 'usualSizes'> },
 ): number {
   const { minPartSize, maxPartSize, maxParts } = store.limits
+  const usual = environment.usualSizes.partSize
   const wanted = wholeNumber(
     'partSize',
-    given ?? Math.max(8 * MiB, minPartSize),
+    given ?? Math.max(usual, minPartSize),
     minPartSize,
     maxPartSize,
   )
@@ -223,16 +268,6 @@ function sorted(headers: Record<string, string>): [string, string][] {
   return Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1))
 }
 
-/** The part size wanted, or the next larger whole MiB that fits the size. */
-export function partSizeToFit(
-  wanted: number,
-  size: number | undefined,
-  maxParts: number,
-): number {
-  if (size === undefined || size <= wanted * maxParts) return wanted
-  return Math.ceil(size / maxParts / partSizeStep) * partSizeStep
-}
-
 /** Whether every part is hashed by more than xxh64, in a worker where that pays. */
 export function needsDigests({ verify, proof }: UploadSettings): boolean {
   return verify !== false || proof !== 'xxh64'
@@ -241,6 +276,20 @@ export function needsDigests({ verify, proof }: UploadSettings): boolean {
 /** Whether a digest goes into a header of a part, and so before its bytes. */
 export function isDigestFirst({ verify, crc }: UploadSettings): boolean {
   return verify === 'md5' || (crc.isWanted && crc.isBefore)
+}
+
+/** What the parts of a file need to know of its upload. */
+export function filePartsOf(
+  settings: UploadSettings,
+): Omit<FilePartsOptions, 'largest' | 'atOnce'> {
+  const { concurrency, isConcurrencyFixed } = settings
+  return {
+    concurrency,
+    isConcurrencyFixed,
+    memory: heldMemory(settings),
+    needsDigests: needsDigests(settings),
+    isDigestFirst: isDigestFirst(settings),
+  }
 }
 
 export function optional<T, R>(
@@ -306,6 +355,8 @@ export interface RequestSettings {
   readonly requestPayer: 'requester' | undefined
   /** Bits a second, of each request with a body. */
   readonly trafficLimit: number | undefined
+  /** Bytes a second that each body is sent at, at least, when a rate holds it back. */
+  readonly leastRate: number | undefined
 }
 
 /** The options that they are read from. */
@@ -335,6 +386,7 @@ export function readRequestSettings<E extends Environment>(
     trafficLimit: optional(options.trafficLimit, (n) =>
       wholeNumber('trafficLimit', n, 245_760, 838_860_800),
     ),
+    leastRate: undefined,
     requestPayer: optional(options.requestPayer, (value) =>
       oneOf('requestPayer', value, ['requester']),
     ),

@@ -13,6 +13,7 @@ import type { UploadState } from '../../checkpoint/fold.js'
 import type {
   CompletingUploadRecord,
   PartCheck,
+  PartRecord,
 } from '../../checkpoint/record.js'
 import { hasMd5 } from '../../hash/md5.js'
 import type { ObjectHead } from '../../store/object-store.js'
@@ -86,6 +87,16 @@ export class Claim {
     if (isStrong(hash)) return false
     if (this.head.crc64 !== undefined) return 'crc64'
     return this.#hasPartsEtag ? 'md5' : false
+  }
+
+  /** Takes all parts, by what others say of them; whether the object is of these. */
+  isOf(records: readonly PartRecord[]): boolean {
+    for (const record of records) {
+      const verdict = this.judge(record.number, record)
+      if (verdict === 'crc64') this.add(record)
+      else if (verdict !== true) return false
+    }
+    return this.isWhole()
   }
 
   /** Takes the next part as the object's. */

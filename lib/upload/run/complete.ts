@@ -12,6 +12,7 @@
  *   take; where this caller may not look, the repeated Complete is the question.
  *   Then `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
  */
+import { areUnequal, equalParts } from '../../checkpoint/growth.js'
 import { delay } from '../../environment.js'
 import { UploadError } from '../../errors.js'
 import type {
@@ -46,13 +47,15 @@ import {
 } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
-import { whatNext } from './errors.js'
+import { refusedUnequal, whatNext } from './errors.js'
 
 /** ms between looks for an object that is not there, at first and at most. */
 const firstPause = 3400
 const longestPause = 15_000
 /** ms; looked for so long where the store has answered, if only with an error. */
 const heardLimit = 60_000
+/** What failed when nobody could see whether the object was made. */
+const lookAfterComplete = 'HEAD, to see what became of Complete,'
 /** How often a Complete goes out for an upload that is no longer listed. */
 const mostRepeats = 2
 
@@ -279,7 +282,10 @@ class Completing {
 
   async #look(): Promise<{ found: Found; is: Whose }> {
     const { requests, settings, completeSignal: signal } = this.#context
-    const found = await lookAt(requests, settings, { signal })
+    const { uploadId } = this.#input
+    // Where there is no log the error is all that names the upload.
+    const more = this.#isOpen ? { what: lookAfterComplete, uploadId } : {}
+    const found = await lookAt(requests, settings, { signal, ...more })
     const { environment, store } = settings
     const facts = environment.facts.of(store)
     return { found, is: whose(found, this.#input.expected, facts) }
@@ -379,7 +385,7 @@ async function refused(
   effort: Effort,
 ): Promise<UploadError> {
   const { log, settings, requests, completeSignal } = context
-  const { key } = settings
+  const { key, isResumable } = settings
   const fields = { ...answerOf(cause), ...effort, key, uploadId }
   const isGone = cause.kind === 'no-upload' || wantsNewUpload(cause)
   if (isGone) return upload.lose(uploadId, cause)
@@ -408,6 +414,12 @@ async function refused(
             !sameEtag(there.etag, etag)
           )
         })
+  // Some servers refuse a Complete that leaves parts out, which others have sent.
+  const hasMore = typeof listed === 'object' && listed.size > parts.length
+  if (wrong.length === 0 && !hasMore && areUnequal(parts)) {
+    await log.append({ type: 'void', uploadId, reason: equalParts })
+    return refusedUnequal(cause, fields, isResumable)
+  }
   if (wrong.length === 0) {
     await log.append({ type: 'void', uploadId, reason: 'complete-refused' })
     return new UploadError(

@@ -26,6 +26,11 @@ export interface UploadRunOptions {
   file?: FileSight | undefined
   /** Rejects when the source is not what was read. Asked before the object is made. */
   checkSource?: () => Promise<void>
+  /**
+   * Looks at the log before anything of it is acted on; what it throws ends the
+   * run, which has written and asked nothing then.
+   */
+  opened?: (log: UploadLog) => Promise<void>
 }
 
 export interface RunContext {
@@ -74,6 +79,11 @@ export interface Stage {
   readonly isInOrder: boolean
   /** Takes stored parts on the log's word. */
   skip(records: readonly PartRecord[]): void
+  /**
+   * Takes all parts of the object on the word of their receipts. Rejects when an
+   * object that is there is of other parts; then it is left, and so is the log.
+   */
+  join(records: readonly PartRecord[]): Promise<void>
   /** Takes a stored part of a file unread; undefined when it has to be read. */
   takeUnread(piece: Piece): PartEvent | undefined
   /** Takes a part. `over`: this stage is, and the part has to go to the next one. */

@@ -12,9 +12,11 @@
  * recognised.
  */
 import type { UploadState } from '../../checkpoint/fold.js'
+import type { PartSizes } from '../../checkpoint/growth.js'
 import type { PartCheck, PartRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
+import { hasMd5 } from '../../hash/md5.js'
 import type { ListedPart } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
 import {
@@ -25,10 +27,11 @@ import {
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
 import type { Sent } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
+import type { UploadSettings } from '../options/settings.js'
 import { judgePart, type Listed, type Verdict } from '../rules/judge.js'
 import type { Plan } from '../rules/plan.js'
 import { bareEtag, md5Hex } from '../rules/proof.js'
-import type { TakenPart } from '../source/part-content.js'
+import type { PartContent, TakenPart } from '../source/part-content.js'
 import { closeOldUploads } from './clean-up.js'
 import type { RunContext } from './context.js'
 import { outOfSequence, partTaken, uploadGone } from './errors.js'
@@ -40,8 +43,8 @@ const mostRenewals = 2
 
 export class CurrentUpload {
   readonly #context: RunContext
-  /** Bytes of every part but the last. */
-  readonly partSize: number
+  /** Of its parts. */
+  readonly sizes: PartSizes
   receipts = new Receipts()
   /** A Complete of this run was sent, and was not refused for certain. */
   isCompleting = false
@@ -53,9 +56,9 @@ export class CurrentUpload {
   #epoch = 0
   #over: RestartReason | undefined
 
-  constructor(context: RunContext, plan: Plan, partSize: number) {
+  constructor(context: RunContext, plan: Plan, sizes: PartSizes) {
     this.#context = context
-    this.partSize = partSize
+    this.sizes = sizes
     if (plan.mode === 'create') return
     this.#known = plan.upload.uploadId
     this.#id = Promise.resolve(this.#known)
@@ -238,14 +241,16 @@ export class CurrentUpload {
       },
     )
     const { uploadId, date } = answer
+    const { partSize, growth } = this.sizes
     await log.append({
       type: 'upload',
       uploadId,
-      partSize: this.partSize,
+      partSize,
       optionsDigest: settings.optionsDigest,
       time: environment.now(),
       serverDate: date,
       mark,
+      growth,
     })
     this.#known = uploadId
     emit('initiated', { uploadId })
@@ -381,18 +386,44 @@ async function findStored(
   uploadId: string,
   { attempts = 1 }: UploadError,
 ): Promise<Sent<{ etag: string }> | undefined> {
-  const { verify } = settings
   const listed = await listAllParts(requests, settings, uploadId)
   if (listed === 'gone' || listed === 'refused') return undefined
   const there = listed.get(part.partNumber)
-  // Without a record nothing is known of them but what the store says.
-  const candidate = { size: part.size, hash: '' }
-  const verdict = judgePart(candidate, undefined, there, verify)
-  if (verdict.do !== 'compare') return undefined
-  const receipt = await compared(part, verdict, settings.crc.variant)
+  const receipt = there && (await asListed(part, '', there, settings))
   if (receipt === undefined) return undefined
   const { etag, crc64, md5, check } = receipt
   return { receipt: { etag }, crc64, md5, check, attempts }
+}
+
+/**
+ * A part that the store lists and no record speaks of, held against the bytes
+ * themselves: its receipt; undefined when it has to be sent. `hash` is theirs, by
+ * the upload's proof.
+ */
+export async function asListed(
+  part: TakenPart,
+  hash: string,
+  there: ListedPart,
+  { verify, crc }: Pick<UploadSettings, 'verify' | 'crc'>,
+): Promise<Receipt | undefined> {
+  const candidate = { size: part.size, hash }
+  const verdict = judgePart(candidate, undefined, there, verify)
+  if (verdict.do !== 'compare') return undefined
+  return compared(part, verdict, crc.variant)
+}
+
+/**
+ * What a stored part can be compared by is worked out together with its hash: the
+ * bytes may have to be read for it.
+ */
+export function expectComparison(
+  content: PartContent,
+  there: ListedPart,
+  { proof, crc }: Pick<UploadSettings, 'proof' | 'crc'>,
+): void {
+  if (proof === 'sha256') return
+  if (there.crc64 !== undefined) content.expect(crc.variant)
+  else if (hasMd5()) content.expect('md5')
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   type UploadErrorFields,
 } from '../../errors.js'
 import { answerOf, type StoreError } from '../../store/store-error.js'
+import { type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
@@ -98,16 +99,40 @@ export function uploadGone(fields: UploadErrorFields): UploadError {
 
 export function tooManyParts(
   { partNumber, offset }: Piece,
-  {
-    key,
-    maxParts,
-    partSize,
-  }: { key: string; maxParts: number; partSize: number },
+  sizes: PartSizes,
+  { key, maxParts }: { key: string; maxParts: number },
 ): UploadError {
   return new UploadError(
     'PAWL_TOO_MANY_PARTS',
-    `the source is longer than ${maxParts} parts of ${partSize} bytes; run it again with a larger partSize, or with its size`,
+    `the source is longer than ${roomIn(sizes, maxParts)} bytes, which is all that ${maxParts} parts have room for (${sizesText(sizes)}); run it again with a larger partSize, or with its size`,
     { key, partNumber, offset },
+  )
+}
+
+/** Such as `8388608 bytes, of 33554432 from part 1001 on`. */
+export function sizesText({ partSize, growth = [] }: PartSizes): string {
+  const steps = growth.map(
+    (step) => `, of ${step.partSize} from part ${step.from} on`,
+  )
+  return `${partSize} bytes${steps.join('')}`
+}
+
+/**
+ * Complete was refused although all parts are as they were sent, and they grow: the
+ * log says so, and the next run's do not. Without a log nobody would know.
+ */
+export function refusedUnequal(
+  cause: StoreError,
+  fields: UploadErrorFields,
+  isLogged: boolean,
+): UploadError {
+  const next = isLogged
+    ? 'run the same call again: it uploads everything anew, in parts of one size'
+    : 'give partSize, which all parts then have'
+  return new UploadError(
+    'PAWL_COMPLETE_REFUSED',
+    `the server refused to complete the upload: ${cause.message}; its parts are as they were sent, but not of one size, which some servers want: ${next}; equalParts, an option of s3Store, says it from the start`,
+    { ...fields, transient: isLogged },
   )
 }
 
@@ -116,6 +141,18 @@ export function claimBroken(key: string): UploadError {
     'PAWL_SOURCE_CHANGED',
     'an earlier run completed the object, and the source is no longer its bytes; run the same call again to upload the source as it is now',
     { key, transient: true },
+  )
+}
+
+/** The object of a ticket's upload is there, and is of other parts than these. */
+export function claimOfOthers(
+  key: string,
+  { uploadId }: { uploadId: string },
+): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_CHANGED',
+    'the upload was completed with other parts than these receipts are of; nothing was sent, and the object is as it was',
+    { key, uploadId },
   )
 }
 
@@ -151,7 +188,13 @@ export function suspended({
 export function tellKept(
   error: Error,
   settings: Pick<UploadSettings, 'isResumable' | 'environment' | 'store'>,
-  { log, hasAnswered }: { log?: UploadLog | undefined; hasAnswered: boolean },
+  {
+    log,
+    hasAnswered,
+  }: {
+    log?: Pick<UploadLog, 'isResumable' | 'endedSoBefore'> | undefined
+    hasAnswered: boolean
+  },
 ): void {
   if (!(error instanceof UploadError)) return
   const { code, status, serverCode, resumable, transient, cause } = error

@@ -8,11 +8,13 @@
  * - `takeWhole(part)` instead: one PutObject.
  * - `finish()` once, after the last of them.
  */
+import { type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
+import type { AtOnce } from '../../store/slots.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { storedRun } from '../rules/judge.js'
-import type { Plan } from '../rules/plan.js'
+import { partSizesOf, type Plan } from '../rules/plan.js'
 import {
   letGo,
   MemoryContent,
@@ -43,14 +45,19 @@ export class OpenRun {
   readonly #tracing: PartTracing
   readonly #tasks = new Set<Promise<void>>()
   readonly upload: CurrentUpload
-  /** Bytes of every part but the last: the log's, when it is gone on with. */
-  readonly partSize: number
+  /** Of its parts: the log's, when that is gone on with. */
+  readonly sizes: PartSizes
   #stage: Stage
   #finishing: Promise<UploadResult> | undefined
   /** Parts that are taken one after the other wait here. */
   #inOrder: Promise<unknown> = Promise.resolve()
   /** All there is, for one PutObject. */
   #whole: TakenPart | undefined
+  /** Bytes that the upload's parts have room for. */
+  readonly #most: number
+  /** From this part on there is less of them than was used. */
+  readonly #half: number
+  #isLimitTold: boolean
   #parts = 0
   #size = 0
 
@@ -58,12 +65,15 @@ export class OpenRun {
     this.#context = context
     this.#owner = owner
     this.#plan = plan
-    this.partSize =
-      plan.mode === 'create'
-        ? (plan.unheard?.partSize ?? context.settings.partSize)
-        : plan.upload.partSize
+    const { settings, log, progress } = context
+    this.sizes = partSizesOf(plan, log.state, settings)
+    const { maxParts } = settings.store.limits
+    this.#most = roomIn(this.sizes, maxParts)
+    this.#half = Math.ceil(maxParts / 2)
+    this.#isLimitTold = settings.size !== undefined
+    if (settings.size === undefined) progress.endsAt(this.#most)
     this.#reuse = new Reuse(context, plan.mode !== 'create')
-    this.upload = new CurrentUpload(context, plan, this.partSize)
+    this.upload = new CurrentUpload(context, plan, this.sizes)
     this.#tracing = new PartTracing(context, this.upload)
     this.#stage =
       plan.mode === 'claim'
@@ -75,6 +85,11 @@ export class OpenRun {
     return new Sending(this.#context, this.upload, this.#reuse, (error) =>
       this.#owner.fail(error),
     )
+  }
+
+  /** How many parts may be in hand. */
+  get atOnce(): AtOnce {
+    return this.#context.sender.atOnce
   }
 
   /** Parts that can be passed over in a source that somebody vouches for. */
@@ -115,11 +130,30 @@ export class OpenRun {
   /** Takes `records` as stored, unread; the next part follows the last of them. */
   skip(records: readonly PartRecord[]): void {
     this.#stage.skip(records)
+    this.#pass(records)
+  }
+
+  #pass(records: readonly PartRecord[]): void {
     for (const record of records) this.#tracing.skipped(record)
     const last = records.at(-1)
     if (last === undefined) return
     this.#parts = last.number
     this.#size = last.offset + last.size
+    this.#tellLimit()
+  }
+
+  /** What an earlier run's Complete has made, when that is there. */
+  get claimed(): Extract<Plan, { mode: 'claim' }> | undefined {
+    return this.#plan.mode === 'claim' ? this.#plan : undefined
+  }
+
+  /**
+   * Instead of all other calls but `finish()`: takes every part of the object on
+   * the word of its receipt, as others have stored it.
+   */
+  async join(records: readonly PartRecord[]): Promise<void> {
+    await this.#stage.join(records)
+    this.#pass(records)
   }
 
   /** Takes a stored part of a file unread; false when it has to be read. */
@@ -138,7 +172,8 @@ export class OpenRun {
     const content = new MemoryContent(pieces, xxh64, digests)
     const release = (): void => part.release()
     const taken = { partNumber, offset, size, content, release }
-    if (partNumber === 1 && size < this.partSize) this.takeWhole(taken)
+    const isAll = partNumber === 1 && size < this.sizes.partSize
+    if (isAll) this.takeWhole(taken)
     else this.takePart(taken)
   }
 
@@ -158,7 +193,10 @@ export class OpenRun {
     const handle = (): Promise<unknown> =>
       isNext ? this.#handle(part) : this.#stage.refuse(last, end)
     // What is refused does not count: nothing that comes behind it fits either.
-    if (isNext) this.#count(part)
+    if (isNext) {
+      this.#count(part)
+      this.#tellLimit()
+    }
     const work = this.#stage.isInOrder
       ? (this.#inOrder = this.#inOrder.then(handle))
       : handle()
@@ -268,8 +306,7 @@ export class OpenRun {
     if (size !== undefined && end > size) throw sizeMismatch(size, end, key)
     const { maxParts } = store.limits
     if (piece.partNumber <= maxParts) return
-    const { partSize } = this
-    const failure = tooManyParts(piece, { key, maxParts, partSize })
+    const failure = tooManyParts(piece, this.sizes, { key, maxParts })
     const options = { canBeginAnew: false }
     await this.upload.giveUpFor(failure, 'part-size', undefined, options)
     throw failure
@@ -278,6 +315,15 @@ export class OpenRun {
   #count({ partNumber, offset, size }: Piece): void {
     this.#parts = partNumber
     this.#size = offset + size
+  }
+
+  /** Early enough to do something about it: once, and while nobody knows the end. */
+  #tellLimit(): void {
+    if (this.#isLimitTold || this.#parts < this.#half) return
+    this.#isLimitTold = true
+    const bytesMost = this.#most
+    const bytesLeft = Math.max(0, bytesMost - this.#size)
+    this.#context.emit('limit', { bytesLeft, bytesMost })
   }
 
   /** A run that has stopped takes nothing; what comes late is let go at once. */

@@ -6,6 +6,7 @@
  * given up and a new upload begins with it; or a later one, then the bytes before
  * it are gone and the run fails, with the upload void in the log.
  */
+import { partSizeAt } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
@@ -14,7 +15,12 @@ import { md5Hex } from '../rules/proof.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
-import { alreadyThere, claimBroken, mustBeAsStored } from './errors.js'
+import {
+  alreadyThere,
+  claimBroken,
+  claimOfOthers,
+  mustBeAsStored,
+} from './errors.js'
 import { finishClaim, putInstead } from './finish.js'
 import type { Reuse } from './reuse.js'
 
@@ -42,6 +48,15 @@ export class Proving implements Stage {
       this.#claim.add(record)
       this.#reuse.count(record.size)
     }
+  }
+
+  async join(records: readonly PartRecord[]): Promise<void> {
+    const { crc, key } = this.#context.settings
+    const { upload } = this.#claim
+    // Tried apart: the claim itself takes only what is the object's.
+    const claim = new Claim(this.#claim, crc)
+    if (!claim.isOf(records)) throw claimOfOthers(key, upload)
+    this.skip(records)
   }
 
   takeUnread(piece: Piece): PartEvent | undefined {
@@ -118,9 +133,11 @@ export class Proving implements Stage {
   }
 
   /** A short part is the source's end, and the source may have ended too early. */
-  async #askAtEnd({ offset, size, content }: TakenPart): Promise<void> {
+  async #askAtEnd(part: TakenPart): Promise<void> {
+    const { partNumber, offset, size, content } = part
     const claim = this.#claim
-    if (size === this.#upload.partSize || claim.parts === 0) return
+    const isFull = size === partSizeAt(this.#upload.sizes, partNumber)
+    if (isFull || claim.parts === 0) return
     const { crc } = this.#context.settings
     const crc64 = crc.isWanted
       ? claim.crc64With({ size, crc64: await content.digest(crc.variant) })

@@ -22,7 +22,7 @@ import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { CallbackError, asError } from '../../errors.js'
 import { Requests } from '../calls/requests.js'
-import { PartSender, Slots } from '../calls/send.js'
+import { type PartSender, senderOf } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { BeforeComplete } from './before-complete.js'
@@ -47,6 +47,7 @@ export class UploadRun {
   #log: UploadLog | undefined
   #isSuspending = false
   #requests: Requests | undefined
+  #sender: PartSender | undefined
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** The object is complete, but its callback failed. */
@@ -142,26 +143,22 @@ export class UploadRun {
     this.#log = log
     checkpoint.lost?.addEventListener('abort', this.#onLost, { once: true })
     scope?.logOpened(log)
+    await this.#options.opened?.(log)
     const { emit } = this
     const facts = settings.environment.facts.of(settings.store)
     const requests = new Requests(settings, signal, emit, facts)
     this.#requests = requests
-    const slots = new Slots(settings.concurrency)
-    requests.onThrottled = () => slots.throttle()
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
     const { checkSource = async () => undefined } = this.#options
+    const stopped = signal
+    const sender = senderOf({ settings, requests, progress, stopped })
+    this.#sender = sender
     const context: RunContext = {
       settings,
       log,
       requests,
-      sender: new PartSender({
-        settings,
-        requests,
-        slots,
-        progress,
-        stopped: signal,
-      }),
+      sender,
       progress,
       emit,
       scope,
@@ -174,7 +171,7 @@ export class UploadRun {
       done: (result) => this.#done(result),
       fail: (error) => this.fail(error),
     })
-    scope?.planned(plan, open.partSize)
+    scope?.planned(plan, open.sizes)
     this.#open = open
     return open
   }
@@ -250,6 +247,7 @@ export class UploadRun {
 
   #settle(reason?: Error): void {
     this.#options.progress.rest()
+    this.#sender?.leave()
     this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {

@@ -4,15 +4,18 @@
  * What becomes of a part is `rules/judge`'s to say; the receipts are the current
  * upload's. Parts come with their memory and keep it until `take` has settled.
  */
-import { hasMd5 } from '../../hash/md5.js'
 import type { PartRecord } from '../../checkpoint/record.js'
-import type { ListedPart } from '../../store/object-store.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { judgePart, type Verdict } from '../rules/judge.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
-import { compared, type CurrentUpload, type Receipt } from './current-upload.js'
+import {
+  compared,
+  type CurrentUpload,
+  expectComparison,
+  type Receipt,
+} from './current-upload.js'
 import { mayBeNamed, mustBeAsStored, sourceGrew } from './errors.js'
 import { finishUpload, putInstead } from './finish.js'
 import type { Reuse } from './reuse.js'
@@ -46,6 +49,17 @@ export class Sending implements Stage {
       this.#upload.receipts.set(record.number, record)
       this.#reuse.count(record.size)
     }
+  }
+
+  /** As those of any upload: a later run knows its object by the log. */
+  async join(records: readonly PartRecord[]): Promise<void> {
+    const { log } = this.#context
+    const known = log.state.upload?.parts
+    const unknown = records.filter(
+      (record) => !isSameReceipt(known?.get(record.number), record),
+    )
+    await log.append(...unknown)
+    this.skip(records)
   }
 
   takeUnread(piece: Piece): PartEvent | undefined {
@@ -103,7 +117,9 @@ export class Sending implements Stage {
     // Bytes that can be compared with nothing are hashed on their way out.
     if (!isKnown) return undefined
     const { settings } = this.#context
-    if (record === undefined) this.#expectComparison(part, there)
+    if (record === undefined && typeof there === 'object') {
+      expectComparison(part.content, there, settings)
+    }
     const { epoch } = upload
     const hash = await part.content.digest(settings.proof)
     if (epoch !== upload.epoch) return undefined
@@ -125,17 +141,6 @@ export class Sending implements Stage {
     }
     mustBeAsStored(settings, record, candidate, upload.uploadId)
     return undefined
-  }
-
-  /** Worked out together with the hash: the bytes may have to be read for it. */
-  #expectComparison(
-    { content }: TakenPart,
-    there: ListedPart | 'refused' | undefined,
-  ): void {
-    const { proof, crc } = this.#context.settings
-    if (typeof there !== 'object' || proof === 'sha256') return
-    if (there.crc64 !== undefined) content.expect(crc.variant)
-    else if (hasMd5()) content.expect('md5')
   }
 
   /** True when a stored part that the log cannot prove turned out to be equal. */
@@ -198,4 +203,11 @@ export class Sending implements Stage {
       .append({ type: 'part', number, offset, hash, ...receipt, run: log.run })
       .catch(this.#onLogFailure)
   }
+}
+
+function isSameReceipt(
+  known: PartRecord | undefined,
+  { etag, hash, size }: PartRecord,
+): boolean {
+  return known?.etag === etag && known.hash === hash && known.size === size
 }

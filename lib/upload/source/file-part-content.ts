@@ -19,15 +19,21 @@ import { isSharedArrayBuffer } from '../../realm.js'
 import type { Body } from '../../store/object-store.js'
 import type { FileSource } from './file-source.js'
 import type { ContentDigest, PartContent } from './part-content.js'
-import type { ViewPace } from './view-pace.js'
+import type { BodyPace } from './view-pace.js'
 
 /** One digest of one pass. */
 interface Hasher extends DigestBeside {
   kind: ContentDigest
 }
 
+/** Where the bytes of parts are read, as often as it takes. */
+export type ByteSource = Pick<
+  FileSource,
+  'read' | 'mustBeUnchanged' | 'changed'
+>
+
 export interface FilePartOptions {
-  source: FileSource
+  source: ByteSource
   /** Bytes from the start of the file. */
   offset: number
   size: number
@@ -55,11 +61,12 @@ export class FilePartContent implements PartContent {
     this.#options = options
   }
 
-  body(pace: ViewPace, onSent: (bytes: number) => void): Body {
+  body(pace: BodyPace, onSent: (bytes: number) => void): Body {
     const views = () => this.#views(() => pace.size)
     return async function* body() {
       for await (const view of views()) {
         const { byteLength } = view
+        await pace.turn?.(byteLength)
         const sent = pace.start(byteLength)
         yield view
         sent()
@@ -201,6 +208,22 @@ export class FilePartContent implements PartContent {
     this.#options.onRead(end - this.#read)
     this.#read = end
   }
+}
+
+/**
+ * Whether the file is what was read of it, whatever its times say; rejects when it
+ * is not. `taken` are the parts, with their hashes.
+ */
+export async function mustBeAsTaken(
+  source: FileSource,
+  taken: () => Promise<
+    readonly { offset: number; size: number; hash: string }[]
+  >,
+  digests: Pick<Digests, 'create'>,
+): Promise<void> {
+  await source.mustBeInPlace()
+  if (!source.isTouched) return
+  await source.prove(await taken(), (kind) => createHash(kind, digests))
 }
 
 /** A digest that is worked out on this thread. */

@@ -226,3 +226,22 @@ await t.test(
     t.equal(claimed.crc64With({ size: 9, crc64: undefined }), undefined)
   },
 )
+
+await t.test("receipts of others are the object's, or are not", async (t) => {
+  const others = [part(1), part(2, { hash: '0'.repeat(16) }), named[2]]
+  const unlike = [part(1), part(2, { crc64: '1' }), named[2]]
+  const rows: [string, Claim, readonly (PartRecord | undefined)[], boolean][] =
+    [
+      ['of the log', claim(named, undefined), named, true],
+      ['by the CRC-64 alone', claim([], whole), named, true],
+      ['nothing to compare', claim([], undefined), named, false],
+      ['of other bytes', claim(named, undefined), others, false],
+      ['of another CRC-64', claim([], whole), unlike, false],
+      ['too few', claim(named, whole), named.slice(0, 2), false],
+      ['too many', claim(named, whole), [...named, part(4)], false],
+    ]
+  for (const [name, one, receipts, expected] of rows) {
+    const records = receipts.filter((record) => record !== undefined)
+    t.equal(one.isOf(records), expected, name)
+  }
+})

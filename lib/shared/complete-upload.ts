@@ -1,0 +1,278 @@
+/**
+ * The last of the three calls: makes the object of the parts that receipts are of.
+ * No byte of the source is read. Called again, it claims what it has made: by its
+ * log while there is one, then by the object, which has to be these parts.
+ */
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { asError, invalidOption, UploadError } from '../errors.js'
+import { checkKnownOptions, type NamesOf } from '../known-options.js'
+import type { ObjectHead } from '../store/object-store.js'
+import { ownSignal } from '../upload/calls/follow-signal.js'
+import { lookAt } from '../upload/calls/look.js'
+import { Requests } from '../upload/calls/requests.js'
+import {
+  realUploadEnvironment,
+  type UploadEnvironment,
+} from '../upload/options/environment.js'
+import {
+  checkObjectOptions,
+  checkRequestOptions,
+} from '../upload/options/option-names.js'
+import type { UploadOptions } from '../upload/options/options.js'
+import type { UploadResult } from '../upload-result.js'
+import {
+  readSettings,
+  type UploadSettings,
+} from '../upload/options/settings.js'
+import {
+  checkObject,
+  combinedCrc64,
+  expectedEtag,
+  type Found,
+  sameEtag,
+  whose,
+} from '../upload/rules/proof.js'
+import { weakest } from '../upload/run/current-upload.js'
+import { tellKept } from '../upload/run/errors.js'
+import type { UploadLog } from '../upload/run/log.js'
+import type { OpenRun } from '../upload/run/open-run.js'
+import {
+  checkSharedLog,
+  onRun,
+  type Outcome,
+  refuseLateParts,
+} from './on-run.js'
+import {
+  checkTicket,
+  type PartReceipt,
+  receiptsByPart,
+  recordOf,
+  type Ticket,
+} from './ticket.js'
+
+/** What `completeUpload` completes with. */
+export interface CompleteUploadOptions extends Pick<
+  UploadOptions,
+  | 'store'
+  | 'object'
+  | 'verify'
+  | 'beforeComplete'
+  | 'requestPayer'
+  | 'trustLog'
+  | 'retry'
+  | 'timeout'
+  | 'signal'
+> {
+  /** The log, as `beginUpload` was given it. */
+  checkpoint: string | Checkpoint
+  /** Of all parts, in any order; what `uploadParts` has resolved to. */
+  receipts: readonly PartReceipt[]
+  /** Of the keys that tickets may name here. Default: any. */
+  prefix?: string
+}
+
+const names: NamesOf<CompleteUploadOptions> = {
+  beforeComplete: true,
+  checkpoint: true,
+  object: true,
+  prefix: true,
+  receipts: true,
+  requestPayer: true,
+  retry: true,
+  signal: true,
+  store: true,
+  timeout: true,
+  trustLog: true,
+  verify: true,
+}
+
+/**
+ * Makes the object that a ticket is for, of the parts that `receipts` are of: all
+ * of them, of the ticket's upload, and of the right sizes. The CRC-64 of the whole
+ * is joined from theirs and compared. Of `object` only what goes with Complete
+ * counts: an ACL, a callback, `forbidOverwrite`; the rest is `beginUpload`'s.
+ *
+ * Called again after success it resolves to the same result, also when its log is
+ * gone, if the object under the key is of these parts. Rejects with an
+ * `UploadError`: `PAWL_INVALID_STATE` when a part has no receipt,
+ * `PAWL_COMPLETE_REFUSED` when parts on the server are others (send them again by
+ * `uploadParts`), `PAWL_UPLOAD_GONE` when the upload is over and the object is not
+ * this one.
+ *
+ * @example
+ * const result = await completeUpload(ticket, { store, checkpoint, receipts })
+ */
+export function completeUpload(
+  ticket: Ticket,
+  options: CompleteUploadOptions,
+): Promise<UploadResult> {
+  return completeUploadOn(ticket, options)
+}
+
+/** The same with another outside. */
+export async function completeUploadOn(
+  ticket: Ticket,
+  options: CompleteUploadOptions,
+  environment: UploadEnvironment = realUploadEnvironment,
+): Promise<UploadResult> {
+  const { checkpoint, store, prefix } = options
+  const of = 'completeUpload'
+  checkKnownOptions(options, { of, names: Object.keys(names) })
+  checkRequestOptions(options)
+  checkObjectOptions(options)
+  checkSharedLog(checkpoint)
+  const { key, size, partSize } = ticket
+  const settings: UploadSettings = {
+    ...readSettings({ ...options, key, size, partSize }, environment),
+    sourceDigest: ticket.sourceId,
+    // `beginUpload` has said them.
+    unsaid: 'fixed',
+  }
+  checkTicket(ticket, { store, prefix })
+  refuseLateParts(settings)
+  const receipts = receiptsByPart(options.receipts, ticket)
+  try {
+    return await onRun<never>({
+      settings,
+      checkpoint,
+      opened: async (log) => mustBeIn(log, ticket),
+      work: (open, log) => join(open, log, ticket, receipts),
+    })
+  } catch (error) {
+    if (!(error instanceof NotInLog)) throw error
+    return claim(ticket, settings, receipts)
+  }
+}
+
+/** The log does not have the ticket's upload, or not any more. */
+class NotInLog extends Error {}
+
+function mustBeIn(log: UploadLog, ticket: Ticket): void {
+  const { upload } = log.state
+  const isIn =
+    upload?.uploadId === ticket.uploadId &&
+    upload.voided === undefined &&
+    !upload.isTold
+  if (!isIn) throw new NotInLog()
+  if (upload.partSize === ticket.partSize && upload.mark === ticket.mark) return
+  invalidOption(`the ticket is not the one in ${log.checkpoint.name}`)
+}
+
+async function join(
+  open: OpenRun,
+  log: UploadLog,
+  ticket: Ticket,
+  receipts: PartReceipt[][],
+): Promise<Outcome<never>> {
+  const { uploadId } = open.upload
+  if (uploadId !== ticket.uploadId) throw gone(ticket, 'absent')
+  const records = receipts.map((ofPart, index) => {
+    const listed = open.upload.listed(index + 1)
+    const etag = typeof listed === 'object' ? listed.etag : undefined
+    return recordOf(chosen(ofPart, etag), log.run)
+  })
+  await open.join(records)
+  return { complete: true }
+}
+
+/** A part that was sent by several machines has a receipt of each: the stored one's. */
+function chosen(
+  receipts: readonly PartReceipt[],
+  etag: string | undefined,
+): PartReceipt {
+  const stored =
+    etag === undefined
+      ? undefined
+      : receipts.findLast((receipt) => sameEtag(receipt.etag, etag))
+  const receipt = stored ?? receipts.at(-1)
+  if (receipt === undefined) throw new Error('a part without a receipt')
+  return receipt
+}
+
+/**
+ * The log is gone, as after success: the object itself has to show that it is this
+ * upload's. The ticket's mark is input and proves nothing alone; with it, the size
+ * and the digest of the parts do.
+ */
+async function claim(
+  ticket: Ticket,
+  settings: UploadSettings,
+  receipts: PartReceipt[][],
+): Promise<UploadResult> {
+  const { environment, store } = settings
+  const facts = environment.facts.of(store)
+  const { signal, letGo } = ownSignal(settings.signal)
+  const requests = new Requests(settings, signal, () => undefined, facts)
+  try {
+    const found = await lookAt(requests, settings)
+    const parts = receipts.map((ofPart) => chosen(ofPart, undefined))
+    const result = claimed(found, ticket, settings, parts)
+    if (result !== undefined) return result
+    throw gone(ticket, found)
+  } catch (error) {
+    const { hasAnswered } = requests
+    const isOver =
+      error instanceof UploadError && error.code === 'PAWL_UPLOAD_GONE'
+    if (!isOver) tellKept(asError(error), settings, { hasAnswered })
+    throw error
+  } finally {
+    letGo()
+  }
+}
+
+function claimed(
+  found: Found,
+  { size, mark, uploadId }: Ticket,
+  { store, key, crc, environment }: UploadSettings,
+  parts: readonly PartReceipt[],
+): UploadResult | undefined {
+  if (typeof found !== 'object') return undefined
+  const crc64 = combinedCrc64(crc.variant, parts)
+  const expected = {
+    size,
+    crc64,
+    etag: expectedEtag(parts),
+    mark,
+    // Others may have sent parts to it.
+    isOnly: false,
+    begun: undefined,
+    before: undefined,
+  }
+  if (whose(found, expected, environment.facts.of(store)) !== 'ours') {
+    return undefined
+  }
+  const check = checkObject(found, expected)
+  const head: ObjectHead = found
+  return {
+    bucket: store.bucket,
+    key,
+    etag: head.etag,
+    crc64: head.crc64 ?? crc64,
+    versionId: head.versionId,
+    size,
+    parts: parts.length,
+    partsReused: parts.length,
+    bytesReused: size,
+    uploadId,
+    resumed: true,
+    verified:
+      check === 'wrong'
+        ? 'none'
+        : weakest([check, ...parts.map((part) => part.check)]),
+    checkpointLeft: false,
+  }
+}
+
+function gone({ key, uploadId }: Ticket, found: Found): UploadError {
+  const what =
+    found === 'absent'
+      ? 'there is no object under the key'
+      : found === 'refused'
+        ? 'this caller may not look at the object (HEAD, which needs GetObject)'
+        : 'the object under the key is not of these parts'
+  return new UploadError(
+    'PAWL_UPLOAD_GONE',
+    `the log has no upload ${uploadId} that could be completed, and ${what}; nothing was sent: begin it again with beginUpload()`,
+    { key, uploadId },
+  )
+}

@@ -1,0 +1,99 @@
+/** A run of an upload whose parts come from other machines. */
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { UploadError } from '../errors.js'
+import { followSignal } from '../upload/calls/follow-signal.js'
+import {
+  checkCheckpoint,
+  openableCheckpoint,
+} from '../upload/options/checkpoint-place.js'
+import { ProgressCounter } from '../upload/options/progress.js'
+import type { UploadResult } from '../upload-result.js'
+import type { UploadSettings } from '../upload/options/settings.js'
+import { suspended } from '../upload/run/errors.js'
+import type { UploadLog } from '../upload/run/log.js'
+import type { OpenRun } from '../upload/run/open-run.js'
+import { UploadRun } from '../upload/run/run.js'
+
+/** What becomes of an open run: its object, or nothing but what is in its log. */
+export type Outcome<T> = { complete: true } | { leave: T }
+
+export interface RunWork<T> {
+  settings: UploadSettings
+  checkpoint: string | Checkpoint
+  /** Looks at the log before anything of it is acted on. */
+  opened: (log: UploadLog) => Promise<void>
+  work: (open: OpenRun, log: UploadLog) => Promise<Outcome<T>>
+}
+
+/** Rejects with why the run has failed; then nothing of it is left but its log. */
+export async function onRun<T>({
+  settings,
+  checkpoint,
+  opened,
+  work,
+}: RunWork<T>): Promise<T | UploadResult> {
+  const { key, size, environment, signal } = settings
+  const place = await openableCheckpoint(checkpoint, settings)
+  const logs: UploadLog[] = []
+  const run = new UploadRun({
+    settings,
+    checkpoint: async () => place,
+    emit: () => undefined,
+    scope: undefined,
+    progress: new ProgressCounter(size, () => undefined, environment),
+    opened: async (log) => {
+      logs.push(log)
+      await opened(log)
+    },
+  })
+  const stop = (cause?: unknown): UploadError =>
+    suspended({ key, uploadId: run.uploadId, cause, isLogged: true })
+  const letGo = followSignal(signal, (cause) => void run.suspend(stop(cause)))
+  let left: { value: T } | undefined
+  try {
+    const open = await run.open()
+    const [log] = logs
+    if (log === undefined) throw new Error('an open run without a log')
+    const outcome = await work(open, log)
+    if ('complete' in outcome) open.finish()
+    else {
+      left = { value: outcome.leave }
+      void run.suspend(stop())
+    }
+  } catch (error) {
+    run.fail(error)
+  }
+  const ending = await run.ending
+  letGo()
+  if (ending.how === 'done') return ending.result
+  const reason = ending.how === 'suspended' ? ending.reason : ending.error
+  // The signal came first, or the log could not be written.
+  if (left === undefined || ending.how !== 'suspended') throw reason
+  if (signal?.aborted === true) throw reason
+  return left.value
+}
+
+/** Throws `PAWL_INVALID_OPTION` for what cannot hold the log of such an upload. */
+export function checkSharedLog(
+  checkpoint: unknown,
+): asserts checkpoint is string | Checkpoint {
+  checkCheckpoint(checkpoint)
+  if (checkpoint !== false) return
+  throw new UploadError(
+    'PAWL_INVALID_OPTION',
+    'checkpoint: an upload by several machines needs a log, by which it is completed',
+  )
+}
+
+/** Throws for a server on which a late part of some machine breaks the object. */
+export function refuseLateParts({
+  store,
+  key,
+}: Pick<UploadSettings, 'store' | 'key'>): void {
+  if (store.takesLateParts !== true) return
+  throw new UploadError(
+    'PAWL_INVALID_OPTION',
+    'this server (OpenStack Swift) takes parts of an upload that is complete, and breaks the object with them: a machine that was paused could do so at any time, so no object is uploaded there by several; use uploadFile() or a stream',
+    { key },
+  )
+}
