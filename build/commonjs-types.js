@@ -1,8 +1,7 @@
 /**
  * Declarations for CommonJS sources: `import pawl = require('pawl')` under
- * `module: node16` takes no declarations of ESM. For each entry of the package a
- * `.d.cts` names what the `.d.ts` beside it exports, so that a type is the same one
- * either way.
+ * `module: node16` takes no declarations of ESM. Each `.d.cts` names what
+ * the `.d.ts` beside it exports, so that a type is the same one either way.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -10,15 +9,14 @@ import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const dist = join(root, 'dist')
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+/** Paths of the declarations that the package exports, without their endings. */
 const entries = Object.values(manifest.exports)
-  .map(({ types }) => types?.require)
-  .filter((path) => path !== undefined)
-  .map((path) => path.slice('./dist/'.length, -'.d.cts'.length))
+  .flatMap(({ types }) => (types === undefined ? [] : [types.default]))
+  .map((path) => join(root, path.replace(/\.d\.ts$/, '')))
 
 const program = ts.createProgram(
-  entries.map((entry) => join(dist, `${entry}.d.ts`)),
+  entries.map((entry) => `${entry}.d.ts`),
   {
     module: ts.ModuleKind.NodeNext,
     moduleResolution: ts.ModuleResolutionKind.NodeNext,
@@ -30,17 +28,13 @@ const program = ts.createProgram(
 const checker = program.getTypeChecker()
 
 for (const entry of entries) {
-  const source = program.getSourceFile(join(dist, `${entry}.d.ts`))
+  const source = program.getSourceFile(`${entry}.d.ts`)
   const names = checker
     .getExportsOfModule(checker.getSymbolAtLocation(source))
     .toSorted((one, other) => (one.name < other.name ? -1 : 1))
   const lines = names.flatMap(declarationsOf)
-  const beside = `./${basename(entry)}.js`
-  const from = `import type * as esm from '${beside}' with { 'resolution-mode': 'import' }`
-  writeFileSync(
-    join(dist, `${entry}.d.cts`),
-    `${[from, ...lines].join('\n')}\n`,
-  )
+  const from = `import type * as esm from './${basename(entry)}.js' with { 'resolution-mode': 'import' }`
+  writeFileSync(`${entry}.d.cts`, `${[from, ...lines].join('\n')}\n`)
 }
 
 /** A value, a type, or a class, which is both. */
