@@ -113,4 +113,10 @@ export const simulationMutants = [
     replace: 'if (log.state.unclosed.size >= 0) {',
     profile: 'oss',
   },
+  {
+    name: 'parts that were refused for their sizes are of these again',
+    find: 'if (isOpenEnded && equalParts !== undefined) {',
+    replace: 'if (isOpenEnded && equalParts === 0) {',
+    profile: 'oss',
+  },
 ]

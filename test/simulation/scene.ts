@@ -443,6 +443,14 @@ export class Scene implements Surroundings {
    */
   #cure({ outcome }: Run, plan: RunPlan): RunPlan | undefined {
     const { code, transient } = errorOf(outcome)
+    // Without a log only the caller can give parts of one size.
+    const isUnequal =
+      code === 'PAWL_COMPLETE_REFUSED' &&
+      this.truth.traits.equalParts &&
+      plan.grows === true
+    if (isUnequal && transient !== true && !plan.log) {
+      return { ...plan, grows: false }
+    }
     // Where ETags are no MD5s, only the caller can say so.
     const isIncomparable =
       code === 'PAWL_COMPLETE_UNKNOWN' &&
@@ -538,8 +546,8 @@ function keen(name: string): number {
 }
 
 function brief(plan: RunPlan): string {
-  const { source, partSize, style, log } = plan
-  return `a ${style} of ${source.size} bytes in parts of ${partSize}${log ? '' : ', without a log'}`
+  const { source, partSize, style, log, grows } = plan
+  return `a ${style} of ${source.size} bytes in parts of ${partSize}${grows === true ? ', which may grow' : ''}${log ? '' : ', without a log'}`
 }
 
 /** Plays a schedule from its seed, or from decisions that were written down. */
