@@ -14,11 +14,11 @@ export type RedisWord = string | Buffer
  */
 export type RedisClient =
   | {
-      /** Of `ioredis` and `iovalkey`. */
+      /** `ioredis` and `iovalkey`: the reply, with bytes as they are. */
       callBuffer(command: string, args: RedisWord[]): Promise<unknown>
     }
   | {
-      /** Of `redis`. */
+      /** `redis`: the same, where its mapping of types says so. */
       sendCommand(
         words: RedisWord[],
         options?: { typeMapping: Record<number, unknown> },

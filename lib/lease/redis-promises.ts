@@ -19,7 +19,7 @@ import {
 export type RedisDurability =
   | 'fsync'
   | {
-      /** From 1. */
+      /** How many, from 1. */
       replicas: number
     }
 

@@ -146,6 +146,7 @@ await t.test('a failover that loses the end of a log', async (t) => {
   const dev = await devStore(t)
   const name = freshName()
   let parts = 0
+  let lagging: Promise<void> | undefined
   let failingOver: Promise<void> | undefined
   const runs = await untilMade(
     dev,
@@ -154,11 +155,12 @@ await t.test('a failover that loses the end of a log', async (t) => {
     () => {
       parts++
       // From here on it does not hear what the master answers for.
-      if (parts === 2) replica.signal('SIGSTOP')
+      if (parts === 2) lagging = replica.kill()
       if (parts !== 6 || failingOver !== undefined) return
       failingOver = (async () => {
+        await lagging
         await master.kill()
-        replica.signal('SIGCONT')
+        await replica.restart()
       })()
     },
   )
