@@ -177,7 +177,10 @@ export interface UploadFileOptions extends UploadOptions, ListenerOptions {
   /**
    * The log: a path or a `file:` URL, of a file or a directory (which gets a file
    * named by a digest of file and target), a `Checkpoint`, or `false` for none.
-   * Default: next to the file, named after it and a digest of the target.
+   * Default: next to the file, named after it and a digest of the target; a file
+   * that goes in one request has none then, unless it may not overwrite, has a
+   * callback, or an earlier run has left one. Killed while it is put, it is put
+   * again by the next call: in a bucket with versions that makes a second one.
    */
   checkpoint?: FilePath | Checkpoint | false
   /** Instead of `checkpoint`: an existing directory for logs. */
