@@ -12,6 +12,7 @@ import { hasMd5 } from '../../hash/md5.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
+import { collectsByDefault } from '../source/chunk-collections.js'
 import { checkRate, rateOfPart } from '../../store/rate.js'
 import { lowest, mostAtOnce } from '../../store/store-line.js'
 import type { FilePartsOptions } from '../source/file-parts.js'
@@ -61,6 +62,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly isVerifyAsked: boolean
   readonly crc: CrcSettings
   readonly sequential: boolean
+  /** Chunks of a stream are collected before V8 collects everything. */
+  readonly chunkCollections: boolean
   /** What stands in for the Abort of an earlier upload that is refused. */
   readonly fence: 'lease' | undefined
   /** Owner and mode of the log's file are not looked at. */
@@ -140,6 +143,7 @@ export function readStreamSettings(
 export function readSettings(
   options: UploadOptions & {
     checkpoint?: unknown
+    chunkCollections?: boolean
     size?: number
     sourceId?: string
   },
@@ -193,6 +197,11 @@ export function readSettings(
       isBefore: store.digest === 'crc64nvme',
     },
     sequential: options.sequential === true,
+    chunkCollections: oneOf(
+      'chunkCollections',
+      options.chunkCollections ?? collectsByDefault,
+      [true, false],
+    ),
     fence: optional(options.fence, (value) => oneOf('fence', value, ['lease'])),
     isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     ...readRequestSettings(options, environment),
