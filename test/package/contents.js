@@ -37,6 +37,7 @@ export function strangers(paths) {
   const isOurs = (path) =>
     documents.has(path) ||
     shared.includes(path) ||
-    /^dist\/[a-z0-9/-]+\.(?:js|d\.ts)$/.test(path)
+    /^dist\/[a-z0-9/-]+\.(?:js|d\.ts)$/.test(path) ||
+    /^dist\/common\/[a-z0-9-]+-[A-Z0-9]{8}\.js$/.test(path)
   return [...missing, ...paths.filter((path) => !isOurs(path))]
 }
