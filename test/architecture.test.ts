@@ -74,7 +74,15 @@ const allowed: Record<string, readonly string[]> = {
   /** The store is for `own-store` alone: see below. */
   'dev-server': ['file-path', 'errors', 'known-options', 'store'],
   testing: ['index', 'dev-server'],
-  cli: ['index', 'credentials', 'job', 'dev-server', 'errors'],
+  cli: [
+    'index',
+    'lease',
+    'credentials',
+    'job',
+    'dev-server',
+    'errors',
+    'own-require',
+  ],
 }
 
 function layerOf(path: string): string {
