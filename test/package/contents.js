@@ -76,6 +76,7 @@ export function strangers(paths) {
     documents.has(path) ||
     shared.includes(path) ||
     pages.test(path) ||
-    /^dist\/[a-z0-9/-]+\.(?:js|d\.c?ts)$/.test(path)
+    /^dist\/[a-z0-9/-]+\.(?:js|d\.c?ts)$/.test(path) ||
+    /^dist\/common\/[a-z0-9-]+-[A-Z0-9]{8}\.js$/.test(path)
   return [...missing, ...paths.filter((path) => !isOurs(path))]
 }

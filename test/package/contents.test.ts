@@ -31,6 +31,7 @@ const whole = [
   'dist/share/pawl.1',
   'dist/share/pawl.bash',
   'dist/share/pawl.fish',
+  'dist/common/chunk-6BMTZZ65.js',
   'dist/shared/index.d.cts',
   'dist/shared/index.d.ts',
   'dist/shared/index.js',
@@ -53,6 +54,7 @@ await t.test('a package holds all of it and nothing else', async (t) => {
   for (const path of [
     'dist/index.js.map',
     'dist/types/x.ts',
+    'dist/hash/chunk-6BMTZZ65.js',
     'lib/index.ts',
     'docs/build.js',
     'docs/examples/tsconfig.json',

@@ -117,7 +117,7 @@ export class Run {
     const checkpoint = plan.log ? logPath : (false as const)
     try {
       const environment = this.#environment
-      this.sentDigest = readSettings(common, environment).sentDigest
+      this.sentDigest = readSettings(common, environment).digests.sent
       if (plan.style === 'file') this.#startFile(common, checkpoint)
       else this.#startStream(common, checkpoint)
     } catch (error) {

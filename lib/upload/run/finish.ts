@@ -66,7 +66,7 @@ export async function finishUpload(
   await context.beforeComplete.ask({ size, crc64 })
   await endRivals(context, { isLast: true })
   const earlier = log.state.upload?.completing
-  const { sentDigest } = settings
+  const sentDigest = settings.digests.sent
   const isAlike = (earlier?.sentDigest ?? sentDigest) === sentDigest
   const before = await sightBefore(context, log.state.upload?.mark)
   const completing = {
@@ -231,6 +231,7 @@ async function removeLog(
   { size, crc64, parts, replaced }: Finished,
 ): Promise<boolean> {
   const { log } = context
+  if (!log.isKept) return true
   const done: DoneRecord = {
     type: 'done',
     put: parts === 0 ? true : undefined,

@@ -117,7 +117,8 @@ class Putting {
   async #announce(bytes: PutBytes, mark: string | undefined): Promise<void> {
     const { log, settings } = this.#context
     const before = await sightBefore(this.#context, mark)
-    const { putDigest: sentDigest } = settings
+    // Another run is to know it again, if there can be one.
+    const sentDigest = log.isKept ? settings.digests.put : undefined
     const fields = { ...bytes, mark, before, sentDigest }
     await log.append({ type: 'completing', put: true, ...fields })
   }
@@ -135,7 +136,7 @@ class Putting {
     const earlier = put?.completing
     if (earlier === undefined || put?.isTold === true) return undefined
     if (!areSame(earlier, bytes)) return undefined
-    return earlier.sentDigest === settings.putDigest ? earlier : undefined
+    return earlier.sentDigest === settings.digests.put ? earlier : undefined
   }
 
   /** Its object, if it is there. */
