@@ -21,6 +21,8 @@ const entries = [
   'dist/index.d.ts',
   'dist/dev-server/index.js',
   'dist/dev-server/index.d.ts',
+  'dist/fleet/index.js',
+  'dist/fleet/index.d.ts',
   'dist/shared/index.js',
   'dist/shared/index.d.ts',
   'dist/cli/main.js',

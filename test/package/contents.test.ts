@@ -13,6 +13,8 @@ const whole = [
   'dist/cli/main.js',
   'dist/dev-server/index.d.ts',
   'dist/dev-server/index.js',
+  'dist/fleet/index.d.ts',
+  'dist/fleet/index.js',
   'dist/hash/digest-worker.js',
   'dist/index.d.ts',
   'dist/index.js',

@@ -6,6 +6,7 @@ const names = {
   pawl: new URL('../../lib/index.ts', import.meta.url).href,
   'pawl/dev-server': new URL('../../lib/dev-server/index.ts', import.meta.url)
     .href,
+  'pawl/bullmq': new URL('../../lib/fleet/index.ts', import.meta.url).href,
   'pawl/shared': new URL('../../lib/shared/index.ts', import.meta.url).href,
   'pawl/testing': new URL('../../lib/testing/index.ts', import.meta.url).href,
 }

@@ -1,5 +1,10 @@
 /** A store whose limits are small, so that tests need few bytes for many parts. */
-import type { ObjectStore, StoreLimits } from '../../lib/store/object-store.js'
+import type {
+  Call,
+  GetObjectRequest,
+  ObjectStore,
+  StoreLimits,
+} from '../../lib/store/object-store.js'
 
 /** Everything goes through `around`, named by its call; it may fail or wait. */
 export type Around = <T>(
@@ -16,6 +21,8 @@ export type StoreCallName =
   | 'listUploads'
   | 'putObject'
   | 'headObject'
+  | 'getObject'
+  | 'deleteObject'
 
 const passing: Around = (_call, run) => run()
 
@@ -56,6 +63,18 @@ export function wrapStore(
       around('putObject', () => store.putObject(request, call)),
     headObject: (key, call) =>
       around('headObject', () => store.headObject(key, call)),
+    ...(store.getObject === undefined
+      ? {}
+      : {
+          getObject: (request: GetObjectRequest, call: Call) =>
+            around('getObject', async () => store.getObject?.(request, call)),
+        }),
+    ...(store.deleteObject === undefined
+      ? {}
+      : {
+          deleteObject: (key: string, call: Call) =>
+            around('deleteObject', async () => store.deleteObject?.(key, call)),
+        }),
     close: () => store.close(),
   }
 }
