@@ -21,6 +21,10 @@ export type { Part } from './upload/source/part.js'
 
 export { discardFileUpload, uploadFile } from './upload/file.js'
 
+export { uploadBytes, type BlobLike, type Bytes } from './upload/bytes.js'
+
+export type { FilePath } from './file-path.js'
+
 export {
   listUploads,
   type ListUploadsOptions,
@@ -36,26 +40,28 @@ export { createFixedChunkStream } from './upload/source/fixed-chunk-stream.js'
 
 export type {
   CompleteCandidate,
+  ListenerOptions,
   Proof,
   RetryOptions,
   TimeoutOptions,
+  UploadBytesOptions,
   UploadFileOptions,
   UploadOptions,
   UploadStreamOptions,
   Verify,
 } from './upload/options/options.js'
 
-export type { UploadResult } from './upload/options/result.js'
-
-export { CallbackError } from './upload/run/errors.js'
+export type { UploadResult } from './upload-result.js'
 
 export type {
   InitiatedEvent,
   LeftEvent,
+  LimitEvent,
   PartEvent,
   RestartedEvent,
   ResumedEvent,
   RetryEvent,
+  StreamEvents,
   UnmarkedEvent,
   UploadEvents,
 } from './upload/options/events.js'
@@ -107,6 +113,8 @@ export {
   type FileCheckpointOptions,
 } from './checkpoint/file-checkpoint.js'
 
+export type { GrowthStep } from './checkpoint/growth.js'
+
 export { memoryCheckpoint } from './checkpoint/memory-checkpoint.js'
 
 export {
@@ -116,8 +124,10 @@ export {
 } from './checkpoint/read-checkpoint.js'
 
 export {
+  CallbackError,
   errorCodes,
   UploadError,
+  type AnyUploadError,
   type ErrorCode,
   type UploadErrorFields,
 } from './errors.js'

@@ -6,7 +6,13 @@
  * and changes nothing; a record of an upload that is not the current one
  * never gets here, its hash would not have verified.
  */
-import { offsetAt, partSizeAt, type GrowthStep } from './growth.js'
+import {
+  equalParts,
+  type GrowthStep,
+  largestOf,
+  offsetAt,
+  partSizeAt,
+} from './growth.js'
 import type {
   CompletingPutRecord,
   CompletingUploadRecord,
@@ -80,6 +86,11 @@ export interface LogState {
   lastVoid: string | undefined
   /** Every upload ID that the log names. */
   uploadIds: Set<string>
+  /**
+   * The server takes parts of one size: bytes of the largest that an upload had
+   * which it refused for that.
+   */
+  equalParts: number | undefined
 }
 
 /** A log that says only whose it is. */
@@ -97,6 +108,7 @@ export function emptyState(header: HeaderRecord): LogState {
     voidedIn: new Map(),
     lastVoid: undefined,
     uploadIds: new Set(),
+    equalParts: undefined,
   }
 }
 
@@ -196,6 +208,7 @@ function applyVoid(state: LogState, record: VoidRecord): void {
     return
   }
   upload.voided = record.reason
+  if (record.reason === equalParts) state.equalParts = largestOf(upload)
   // Aborting a completed upload can break the object on some servers.
   if (upload.done === undefined) leaveBehind(state, upload)
 }

@@ -1,8 +1,10 @@
 /** Looks into a log for people: changes nothing, takes no lock, sends nothing. */
 import { loadXxh64 } from '../hash/xxh64.js'
 import { fileFailed, fileUnsafe } from './file-errors.js'
+import { filePath, type FilePath } from '../file-path.js'
 import { nodeFileSystem } from './file-system.js'
 import type { LogState, UploadState } from './fold.js'
+import { type GrowthStep, partSizeAt } from './growth.js'
 import { readWhole } from './read-whole.js'
 import { notACheckpoint, readLog } from './reader.js'
 
@@ -27,8 +29,10 @@ export interface CheckpointSummary {
   key?: string
   /** The current upload's ID on the server. */
   uploadId?: string
-  /** Of every part but the last. */
+  /** Of every part but the last, before `growth`. */
   partSize?: number
+  /** Where parts become larger; absent: nowhere. */
+  growth?: readonly GrowthStep[]
   /** Parts that are stored. */
   parts: number
   /** Bytes in them. */
@@ -53,7 +57,13 @@ export interface CheckpointSummary {
  * Reads the log at a path. Rejects with `PAWL_NOT_A_CHECKPOINT`,
  * `PAWL_CHECKPOINT_VERSION` or `PAWL_CHECKPOINT_IO`.
  */
-export async function readCheckpoint(path: string): Promise<CheckpointSummary> {
+export async function readCheckpoint(
+  log: FilePath,
+): Promise<CheckpointSummary> {
+  const path = filePath(
+    log,
+    'readCheckpoint(path): the path of a log is required',
+  )
   const bytes = await readBytes(path)
   const reading = readLog(bytes, await loadXxh64(), path)
   const summary: CheckpointSummary = {
@@ -96,14 +106,14 @@ function statusOf({ upload, put }: LogState): CheckpointStatus {
 }
 
 function summarize(upload: UploadState) {
-  const { uploadId, partSize, time, voided, parts } = upload
+  const { uploadId, partSize, growth, time, voided, parts } = upload
   let [bytesStored, bytesContiguous] = [0, 0]
   for (const { size } of parts.values()) bytesStored += size
   for (let number = 1; ; number++) {
     const size = parts.get(number)?.size
     if (size === undefined) break
     bytesContiguous += size
-    if (size < partSize) break
+    if (size < partSizeAt(upload, number)) break
   }
   return {
     uploadId,
@@ -112,6 +122,7 @@ function summarize(upload: UploadState) {
     bytesStored,
     bytesContiguous,
     parts: parts.size,
+    ...(growth !== undefined && { growth }),
     ...(voided !== undefined && { reason: voided }),
   }
 }

@@ -7,6 +7,7 @@ import { countOf, formatDuration, formatSize } from './units.js'
 const reasons: Record<UploadEvents['restarted']['reason'], string> = {
   'options-changed': 'the options are not the ones it was begun with',
   'part-size': 'its part size does not fit any more',
+  'equal-parts': 'the server wants parts of one size',
   'upload-gone': 'it is no longer on the server',
   'source-changed': 'the source is no longer what was uploaded',
   'log-damaged': 'its log was damaged',
@@ -19,13 +20,14 @@ export function eventText<Name extends UploadEventName>(
 ): string | undefined {
   const told: Partial<UploadEvents> = { [name]: event }
   if (told.resumed !== undefined) {
-    const { parts, partSize, partSizeAsked: asked, newerObject } = told.resumed
+    const { parts, partSize, growth, newerObject } = told.resumed
+    const asked = told.resumed.partSizeAsked
     const newer =
       newerObject === true ? '; the object there is newer than that upload' : ''
     const sizes =
-      asked === undefined || asked === partSize
+      asked === undefined
         ? ''
-        : `; its parts stay ${formatSize(partSize)}, not the ${formatSize(asked)} that were asked for`
+        : `; its parts stay ${sizesText({ partSize, growth })}, not the ${formatSize(asked)} that were asked for`
     return `going on with an earlier upload, ${countOf(parts, 'part')} ${parts === 1 ? 'is' : 'are'} stored${sizes}${newer}`
   }
   if (told.restarted !== undefined) {
@@ -34,6 +36,10 @@ export function eventText<Name extends UploadEventName>(
   if (told.left !== undefined) {
     const { uploadId, error } = told.left
     return `upload ${plainText(uploadId)}, which is no longer used, is left on the server, where it costs money (${error.code}); pawl abort removes it`
+  }
+  if (told.limit !== undefined) {
+    const { bytesLeft, bytesMost } = told.limit
+    return `half of its parts are used: ${formatSize(bytesLeft)} more have room, ${formatSize(bytesMost)} in all; what is longer needs --size, or a larger --part-size, from the start`
   }
   if (told.unmarked !== undefined) {
     const why =
@@ -48,6 +54,21 @@ export function eventText<Name extends UploadEventName>(
     return `${what}: attempt ${attempt} failed (${error.code}: ${plainText(error.message)}), again ${soon(delay)}${awayText(failingFor)}`
   }
   return undefined
+}
+
+/** Such as `8 MiB (32 MiB from part 1001 on)`. */
+export function sizesText({
+  partSize,
+  growth = [],
+}: {
+  partSize: number
+  growth?: UploadEvents['resumed']['growth'] | undefined
+}): string {
+  if (growth.length === 0) return formatSize(partSize)
+  const steps = growth.map(
+    (step) => `${formatSize(step.partSize)} from part ${step.from} on`,
+  )
+  return `${formatSize(partSize)} (${steps.join(', ')})`
 }
 
 export function resultText(result: UploadResult, url: string): string {

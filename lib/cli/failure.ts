@@ -23,6 +23,7 @@ const complete: readonly ErrorCode[] = [
 /** Options that errors of the library name, and that are flags here. */
 export const namedOptions = [
   'partSize',
+  'equalParts',
   'checkpointDir',
   'multipartThreshold',
   'trafficLimit',

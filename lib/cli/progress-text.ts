@@ -31,7 +31,7 @@ export class ProgressText {
 
   /** `time` in ms, from any clock that only goes forward. */
   figures(progress: Progress, time: number): ProgressFigures {
-    const { bytesDone, bytesTotal, bytesReused } = progress
+    const { bytesDone, bytesTotal, bytesReused, bytesMost } = progress
     const own = bytesDone - bytesReused
     this.#brought += Math.max(0, own - this.#before)
     this.#before = own
@@ -39,6 +39,7 @@ export class ProgressText {
     const parts = this.#partsReused
     return {
       ...figuresOf(bytesDone, bytesTotal, this.#rate),
+      ...(bytesMost !== undefined && { done: mostText(bytesDone, bytesMost) }),
       reused: parts === 0 ? '' : `${countOf(parts, 'part')} reused`,
     }
   }
@@ -52,6 +53,11 @@ export class ProgressText {
       .filter((text) => text !== '')
       .join(', ')
   }
+}
+
+/** Of an upload whose total is not known. */
+function mostText(bytes: number, most: number): string {
+  return `${formatSize(bytes)} of at most ${formatSize(most)}`
 }
 
 /** All of them but what was reused. */

@@ -107,7 +107,11 @@ export function addPutFlags(command: Command): Command {
       ]),
     )
     .optionsGroup('Transfer:')
-    .option('--part-size <bytes>', 'bytes of a part (8MiB)', parseSize)
+    .option(
+      '--part-size <bytes>',
+      'bytes of a part (8MiB; without --size standard input and --exec grow to 32MiB, up to 289GiB in all)',
+      parseSize,
+    )
     .option('--concurrency <n>', 'parts in flight (4)', parseWholeNumber)
     .option('--memory <bytes>', 'for parts of one upload (96MiB)', parseSize)
     .option(

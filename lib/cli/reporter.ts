@@ -28,6 +28,7 @@ export const uploadEvents = [
   'resumed',
   'restarted',
   'left',
+  'limit',
   'unmarked',
   'part',
   'retry',

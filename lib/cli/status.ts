@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { readCheckpoint, type CheckpointSummary } from '../index.js'
 import { readJob, type JobSummary } from '../job/job-log.js'
 import { plainText } from './plain-text.js'
+import { sizesText } from './event-text.js'
 import type { Output } from './reporter.js'
 import { stateDirectory } from './state-directory.js'
 import { countOf, formatDuration, formatSize } from './units.js'
@@ -77,7 +78,7 @@ export function statusText(
   now = Date.now(),
 ): string {
   const { path, state, store, bucket, key, uploadId, time } = summary
-  const { parts, partSize, bytesStored, bytesContiguous } = summary
+  const { parts, partSize, growth, bytesStored, bytesContiguous } = summary
   const { unclosed, damagedRecords, reason, runs } = summary
   const rows: [string, string | undefined][] = [
     ['log', path],
@@ -94,7 +95,10 @@ export function statusText(
       'stored',
       `${countOf(parts, 'part')}, ${formatSize(bytesStored)}, of which ${formatSize(bytesContiguous)} from the start without a hole`,
     ],
-    ['part size', partSize === undefined ? undefined : formatSize(partSize)],
+    [
+      'part size',
+      partSize === undefined ? undefined : sizesText({ partSize, growth }),
+    ],
     [
       'begun',
       time === undefined

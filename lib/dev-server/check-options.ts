@@ -25,6 +25,7 @@ const names: NamesOf<DevServerOptions> = {
   digests: true,
   directory: true,
   discard: true,
+  equalParts: true,
   fault: true,
   host: true,
   hosts: true,

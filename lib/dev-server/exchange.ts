@@ -27,6 +27,7 @@ export interface ServerState {
   keyring(): Keyring
   readonly admission: Admission
   readonly minPartSize: number | undefined
+  readonly equalParts: boolean
   readonly maxPageSize: number
   /** Shared by all bodies. */
   readonly throttle: Throttle | undefined
@@ -167,7 +168,8 @@ export class Exchange {
 
   #operate(): Reply | Promise<Reply> {
     const { head, asked, seen, refusal } = this.#arrival
-    const { storage, signal, minPartSize, maxPageSize } = this.#state
+    const { storage, signal, minPartSize, equalParts, maxPageSize } =
+      this.#state
     checkOrigin(head, this.#state.admission)
     if (refusal !== undefined) throw refusal
     const now = this.#state.now()
@@ -187,6 +189,7 @@ export class Exchange {
       body: this.#body,
       storage,
       minPartSize: minPartSize ?? this.#dialect.minPartSize,
+      equalParts,
       maxPageSize,
       now,
       signal,

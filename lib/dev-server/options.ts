@@ -1,4 +1,5 @@
 /** What `startDevServer` takes and gives. */
+import type { FilePath } from '../file-path.js'
 import type { ObjectStore } from '../store/object-store.js'
 
 /** The calls that the dev server knows, in either dialect. */
@@ -169,7 +170,7 @@ export interface DevServerOptions {
    * directory, removed by `close()`. Started again on the same directory the
    * server has the same objects and unfinished uploads.
    */
-  directory?: string
+  directory?: FilePath
   /** Default 0: a free one. */
   port?: number
   /** Default `127.0.0.1`. Anything but loopback needs `allowRemote`. */
@@ -197,6 +198,11 @@ export interface DevServerOptions {
   digests?: 'all' | 'crc64' | 'none'
   /** Smallest part but the last, bytes. Default 102,400 (OSS) and 5 MiB (S3). */
   minPartSize?: number
+  /**
+   * Complete is refused (`InvalidPart`) unless all parts but the last are of one
+   * size, and the last is no larger: as Cloudflare's R2 does. Default false.
+   */
+  equalParts?: boolean
   /** Most entries on a page of a list, whatever was asked for. Default 1000. */
   maxPageSize?: number
   /** Body bytes a second taken in all together. Default: no limit. */

@@ -11,7 +11,7 @@ import {
   checkRequestOptions,
 } from '../upload/options/option-names.js'
 import type { UploadOptions } from '../upload/options/options.js'
-import type { UploadResult } from '../upload/options/result.js'
+import type { UploadResult } from '../upload-result.js'
 import {
   readSettings,
   type UploadSettings,
@@ -165,7 +165,7 @@ async function ticketOf(
     throw error
   }
   const { store, key, size = 0, sourceDigest: sourceId = '' } = settings
-  const { partSize } = open
+  const { partSize } = open.sizes
   const mark = log.state.upload?.mark
   const ticket: Ticket = {
     pawl: 1,

@@ -23,7 +23,7 @@ import {
 export type { StoreSubject }
 
 /**
- * The contract of an {@link ObjectStore}: a case for each sentence of it, and one
+ * The contract of an `ObjectStore`: a case for each sentence of it, and one
  * upload that is suspended and goes on. Keys are new in each case; the objects
  * are left, unfinished uploads are not.
  *

@@ -9,6 +9,8 @@ declare module 'stream-chopper' {
 
   class StreamChopper extends Writable {
     constructor(options?: StreamChopperOptions)
+    /** A new value takes effect on the current stream. */
+    size: number
     static readonly split: symbol
     static readonly overflow: symbol
     static readonly underflow: symbol

@@ -7,10 +7,11 @@
  * ends the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'
 import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
 import { ProgressCounter } from './options/progress.js'
-import type { UploadResult } from './options/result.js'
+import type { UploadResult } from '../upload-result.js'
 import {
   filePartsOf,
   needsDigests,
@@ -131,7 +132,7 @@ export class FileUpload {
       source,
       {
         ...filePartsOf(settings),
-        largest: isWhole ? size : Math.min(size, run.partSize),
+        largest: isWhole ? size : largestPiece(size, run.sizes),
         // PutObject has the MD5 of what it carries.
         ...(isWhole ? { concurrency: 1, isDigestFirst: true } : {}),
       },
@@ -150,7 +151,7 @@ export class FileUpload {
     signal: AbortSignal,
   ): Promise<void> {
     const { source, prove } = this.#options
-    for (const piece of piecesOf(source.size, run.partSize)) {
+    for (const piece of piecesOf(source.size, run.sizes)) {
       signal.throwIfAborted()
       // Parts are proved in order, the unread among those that are read.
       if (run.isProving) await run.idle()
@@ -167,7 +168,12 @@ export class FileUpload {
     const { size } = source
     if (run.mayHavePut(size)) return true
     // What has been begun in parts goes on in parts, while there is a whole one.
-    if (run.isContinued && size >= run.partSize) return false
+    if (run.isContinued && size >= run.sizes.partSize) return false
     return size === 0 || (size < multipartThreshold && !run.isProving)
   }
+}
+
+/** Bytes; parts are as large only where so many bytes come to them. */
+function largestPiece(size: number, sizes: PartSizes): number {
+  return Math.min(size, partSizeAt(sizes, partsOf(sizes, size)))
 }

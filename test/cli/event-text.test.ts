@@ -4,6 +4,7 @@ import { eventText, resultText } from '../../lib/cli/event-text.js'
 import { UploadError, type UploadResult } from '../../lib/index.js'
 
 const MiB = 1024 * 1024
+const GiB = 1024 * MiB
 
 await t.test('an upload that is gone on with', async (t) => {
   const resumed = { uploadId: 'ID', offset: 0, parts: 2, partSize: 8 * MiB }
@@ -13,6 +14,13 @@ await t.test('an upload that is gone on with', async (t) => {
     [
       { partSizeAsked: 16 * MiB },
       '2 parts are stored; its parts stay 8.0 MiB, not the 16.0 MiB that were asked for',
+    ],
+    [
+      {
+        growth: [{ from: 1001, partSize: 32 * MiB }],
+        partSizeAsked: 8 * MiB,
+      },
+      '2 parts are stored; its parts stay 8.0 MiB (32.0 MiB from part 1001 on), not the 8.0 MiB that were asked for',
     ],
     [
       { newerObject: true },
@@ -46,6 +54,14 @@ await t.test('an object without a mark is told of', async (t) => {
       `the object gets no mark: ${why}`,
     )
   }
+})
+
+await t.test('what there is room for is told half way', (t) => {
+  t.equal(
+    eventText('limit', { bytesLeft: 164 * GiB, bytesMost: 289 * GiB }),
+    'half of its parts are used: 164 GiB more have room, 289 GiB in all; what is longer needs --size, or a larger --part-size, from the start',
+  )
+  t.end()
 })
 
 await t.test('a result says what is left of it', async (t) => {

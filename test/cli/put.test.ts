@@ -1,6 +1,10 @@
 import { chown, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Command } from 'commander'
 import t from 'tap'
+import { roomIn } from '../../lib/checkpoint/growth.js'
+import { addPutFlags } from '../../lib/cli/put-options.js'
+import { usualSizes } from '../../lib/upload/options/part-sizes.js'
 import { besideEachOther } from '../support/beside.js'
 import { smallPart } from '../support/dev-store.js'
 import { startCli } from '../support/cli-child.js'
@@ -83,6 +87,31 @@ test('--size keeps a source that ended early from completing', async (t) => {
   t.equal(d.server.objectPath('examplebucket', 'k'), undefined)
   t.match(await d.run(args, d.bytes), { code: 0, out: /11 reused/ })
   t.ok(d.bytes.equals(await d.object('k')))
+})
+
+test('standard input says how much there is room for', async (t) => {
+  const d = await cliDesk(t)
+  const rows: [flags: string[], most: string | undefined][] = [
+    [[], '289 GiB'],
+    [['--part-size', '100KiB'], '977 MiB'],
+    [['--size', String(d.bytes.length)], undefined],
+  ]
+  for (const [flags, most] of rows) {
+    const args = ['put', ...flags, '-', `${d.url}/k`]
+    const { code, log } = await d.run(args, d.bytes)
+    t.equal(code, 0)
+    t.equal(/ of at most (.+?)[,\n]/.exec(log)?.[1], most, flags.join(' '))
+  }
+})
+
+test('the help names what the library does', async (t) => {
+  const help = addPutFlags(new Command()).helpInformation().replace(/\s+/g, ' ')
+  const { partSize, growth = [] } = usualSizes
+  const most = Math.floor(roomIn(usualSizes, 10_000) / 1024 ** 3)
+  const mib = (bytes: number): string => `${bytes / 1024 ** 2}MiB`
+  t.ok(help.includes(`(${mib(partSize)};`))
+  for (const step of growth) t.ok(help.includes(mib(step.partSize)))
+  t.ok(help.includes(`up to ${most}GiB`))
 })
 
 test('--exec keeps a command that died from completing', async (t) => {

@@ -53,6 +53,10 @@ await t.test('figures with and without a total', async (t) => {
   )
   text.startOver()
   t.equal(text.line(progress(2 * MiB), 2000), '2.0 MiB, 1.0 MiB/s')
+  t.equal(
+    text.line({ ...progress(2 * MiB), bytesMost: 289 * 1024 * MiB }, 2000),
+    '2.0 MiB of at most 289 GiB, 1.0 MiB/s',
+  )
   t.match(text.line(progress(0, 0), 3000), /^100%/)
 })
 
@@ -266,5 +270,10 @@ await t.test('a log in words', async (t) => {
       'to abort  ID',
       'damaged   1 record',
     ].join('\n'),
+  )
+  const growth = [{ from: 1001, partSize: 32 * MiB }]
+  t.match(
+    statusText({ ...summary, unclosed: [], partSize: 8 * MiB, growth }),
+    /^part size 8\.0 MiB \(32\.0 MiB from part 1001 on\)$/m,
   )
 })

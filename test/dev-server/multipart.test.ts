@@ -38,6 +38,40 @@ function incoming(server: DevServer): string[] {
   return readdirSync(join(server.directory, 'incoming'))
 }
 
+await t.test('parts of one size, where a server wants that', async (t) => {
+  const server = await start(t, { equalParts: true, minPartSize: 1 })
+  const rows: [sizes: number[], isTaken: boolean][] = [
+    [[5], true],
+    [[5, 5, 5], true],
+    [[5, 5, 4], true],
+    [[5, 5, 6], false],
+    [[4, 5, 5], false],
+    [[5, 4, 5], false],
+    [[5, 6], false],
+  ]
+  for (const [sizes, isTaken] of rows) {
+    const name = sizes.join(', ')
+    const uploadId = await create(server, name)
+    const parts = []
+    for (const [index, bytes] of sizes.entries()) {
+      const data = Buffer.alloc(bytes, 'x')
+      const sent = await putPart(server, name, uploadId, index + 1, data)
+      parts.push({ partNumber: index + 1, etag: sent.headers.etag })
+    }
+    const answer = await complete(server, name, uploadId, parts)
+    if (isTaken) {
+      t.equal(answer.status, 200, name)
+      continue
+    }
+    t.match(answer, { status: 400, code: 'InvalidPart' }, name)
+    t.match(element(answer.text, 'Message'), /must have the same length/)
+    t.equal(server.openUploads()[0]?.parts, sizes.length, 'nothing changes')
+    const [first] = parts.splice(0, 1)
+    const one = await complete(server, name, uploadId, first ? [first] : [])
+    t.equal(one.status, 200)
+  }
+})
+
 await t.test('the last of two parts with one number counts', async (t) => {
   const server = await start(t)
   const uploadId = await create(server, 'k')

@@ -52,7 +52,7 @@ function failure(
 const refused = failure('network', { code: 'ECONNREFUSED' })
 
 interface Request extends Omit<Asked, 'signal'> {
-  /** ms since the beginning. */
+  /** ms since the first request: what is loaded before it takes its own time. */
   at: number
 }
 
@@ -84,9 +84,10 @@ async function upload({
   signal,
 }: Scenario) {
   const clock = handClock()
-  const began = clock.monotonic()
+  let began: number | undefined
   const requests: (Request & { failed: boolean })[] = []
   memory.before = async (asked) => {
+    began ??= clock.monotonic()
     const request = { ...asked, at: clock.monotonic() - began }
     const error = server(request)
     requests.push({ ...request, failed: error !== undefined })
@@ -121,7 +122,7 @@ async function upload({
     error,
     requests,
     retries,
-    took: clock.monotonic() - began,
+    took: began === undefined ? 0 : clock.monotonic() - began,
     isWhole: bytes.equals(memory.objects.get(key) ?? Buffer.alloc(0)),
   }
 }

@@ -7,6 +7,7 @@ import {
   LearnedFacts,
   type UploadEnvironment,
 } from '../../lib/upload/options/environment.js'
+import { usualSizes } from '../../lib/upload/options/part-sizes.js'
 import type { DiskModel } from './disk/model.js'
 import { digests } from './digests.js'
 import type { Random } from './random.js'
@@ -74,6 +75,7 @@ export class Process implements Owner {
       locker: async () => machine.disk.lockerFor(this),
       facts: new LearnedFacts(),
       pool,
+      usualSizes,
       collections: { took: () => false },
     }
   }

@@ -26,6 +26,8 @@ export interface Context {
   readonly storage: Storage
   /** Smallest part but the last, bytes. */
   readonly minPartSize: number
+  /** All parts but the last must be of one size. */
+  readonly equalParts: boolean
   /** Most entries on a page of a list. */
   readonly maxPageSize: number
   /** The server's clock, ms since 1970. */

@@ -10,7 +10,11 @@ import { apiError, invalidArgument } from '../wire/api-error.js'
 import { ownHeader, type Context } from './context.js'
 
 const common = 'server-side-encryption'
+const argument = `x-amz-${common}`
+/** AES-256. */
 const keyBytes = 32
+const mustProvide =
+  'Requests specifying Server Side Encryption with Customer provided keys must provide'
 
 /** What a request says of a key, for what it writes or for what it copies. */
 type KeyOf = '' | 'copy-source-'
@@ -35,8 +39,9 @@ export function readCustomerKey(
       'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
     )
   }
-  if (algorithm === undefined)
+  if (algorithm === undefined) {
     refuse(`${mustProvide} a valid encryption algorithm.`)
+  }
   if (algorithm !== 'AES256') {
     apiError('InvalidEncryptionAlgorithmError', {
       message:
@@ -50,10 +55,6 @@ export function readCustomerKey(
   }
   return checked(key, md5)
 }
-
-const mustProvide =
-  'Requests specifying Server Side Encryption with Customer provided keys must provide'
-const argument = `x-amz-${common}`
 
 /** S3 looks at the MD5 before the length. */
 function checked(key: string, md5: string): string {

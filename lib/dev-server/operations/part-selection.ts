@@ -97,7 +97,10 @@ function selectOne(
   return part
 }
 
-function checkSizes({ minPartSize }: Context, parts: PartRecord[]): void {
+function checkSizes(
+  { minPartSize, equalParts }: Context,
+  parts: PartRecord[],
+): void {
   for (const { size, partNumber, etag } of parts.slice(0, -1)) {
     if (size < minPartSize) {
       apiError('EntityTooSmall', {
@@ -110,4 +113,17 @@ function checkSizes({ minPartSize }: Context, parts: PartRecord[]): void {
       })
     }
   }
+  if (equalParts) checkEqual(parts)
+}
+
+function checkEqual(parts: PartRecord[]): void {
+  const size = parts[0]?.size ?? 0
+  const other = parts.find((part, index) =>
+    index === parts.length - 1 ? part.size > size : part.size !== size,
+  )
+  if (other === undefined) return
+  apiError('InvalidPart', {
+    message: 'All non-trailing parts must have the same length.',
+    extra: { PartNumber: String(other.partNumber) },
+  })
 }

@@ -4,12 +4,14 @@ import { nodeFileSystem } from '../../checkpoint/file-system.js'
 import { platformLocker, type Locker } from '../../checkpoint/lock.js'
 import { realEnvironment, type Environment } from '../../environment.js'
 import { processDigests, type Digests } from '../../hash/digest.js'
+import type { PartSizes } from '../../checkpoint/growth.js'
 import type { ObjectStore } from '../../store/object-store.js'
 import {
   ChunkCollections,
   urgeCollection,
 } from '../source/chunk-collections.js'
 import { MemoryPool } from '../source/memory-pool.js'
+import { usualSizes } from './part-sizes.js'
 import { nodeSourceFiles, type SourceFiles } from '../source/source-files.js'
 
 /** What is known of a store only once it has answered. */
@@ -51,6 +53,8 @@ export interface UploadEnvironment extends Environment {
   readonly facts: LearnedFacts
   /** The memory of all uploads. */
   readonly pool: MemoryPool
+  /** How large parts are where nobody says it. */
+  readonly usualSizes: PartSizes
   /** Hears of the chunks that sources allocate. */
   readonly collections: Pick<ChunkCollections, 'took'>
 }
@@ -67,5 +71,6 @@ export const realUploadEnvironment: UploadEnvironment = {
     processDigests.rest()
     urgeCollection(bytes)
   }),
+  usualSizes,
   collections: new ChunkCollections(),
 }

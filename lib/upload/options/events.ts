@@ -1,4 +1,6 @@
 /** What an upload says while it goes on. */
+import type { Readable } from 'node:stream'
+import type { GrowthStep } from '../../checkpoint/growth.js'
 import type { UploadError } from '../../errors.js'
 import type { Progress } from './progress.js'
 
@@ -16,8 +18,10 @@ export interface ResumedEvent {
   offset: number
   /** Stored parts, those beyond a hole included. */
   parts: number
-  /** Bytes of every part but the last: the log's. */
+  /** Bytes of every part but the last, before `growth`: the log's. */
   partSize: number
+  /** Where its parts become larger; absent: nowhere. */
+  growth?: readonly GrowthStep[]
   /** What this call asked for, where that is another size. */
   partSizeAsked?: number
   /** The store orders by Initiate, and an object that is newer is under the key. */
@@ -45,6 +49,17 @@ export interface UnmarkedEvent {
    * upload with metadata.
    */
   reason: 'no-room' | 'refused'
+}
+
+/**
+ * Half of the parts that an upload can have are taken, and nobody has said how
+ * long the source is; once a run.
+ */
+export interface LimitEvent {
+  /** Bytes that there is room for yet; what comes behind them ends the upload. */
+  bytesLeft: number
+  /** Bytes of the largest object that this upload can become. */
+  bytesMost: number
 }
 
 /** A part is stored and confirmed; once a part. */
@@ -87,6 +102,8 @@ export interface UploadEvents {
   restarted: RestartedEvent
   /** An upload that is no longer used is left on the server. */
   left: LeftEvent
+  /** Half of the parts are taken of an upload whose size nobody knows. */
+  limit: LimitEvent
   /** The object gets no mark, though one was wanted; once an object. */
   unmarked: UnmarkedEvent
   /** A part is stored and confirmed; once a part. */
@@ -97,6 +114,24 @@ export interface UploadEvents {
   progress: Progress
 }
 
+/** What the listeners of a stream get: its own events, and those of every Writable. */
+export type StreamEvents = {
+  [Name in keyof UploadEvents]: [detail: UploadEvents[Name]]
+} & {
+  /** It has ended, and nothing of it is left. */
+  close: []
+  /** More may be written. */
+  drain: []
+  /** It has ended without an object. */
+  error: [error: Error]
+  /** The object is complete. */
+  finish: []
+  /** A stream is piped into it. */
+  pipe: [source: Readable]
+  /** A stream is piped into it no more. */
+  unpipe: [source: Readable]
+}
+
 export type Emit = <Name extends keyof UploadEvents>(
   name: Name,
   event: UploadEvents[Name],
@@ -104,13 +139,14 @@ export type Emit = <Name extends keyof UploadEvents>(
 
 /**
  * Why a log's upload is not gone on with: `object` or `sequential` is another; its
- * parts would not fit the source any more; it is gone from
+ * parts would not fit the source any more, or are to be of one size; it is gone from
  * the server; the source is another where nothing can be sent again; the log has
  * lost what says where it belongs.
  */
 export type RestartReason =
   | 'options-changed'
   | 'part-size'
+  | 'equal-parts'
   | 'upload-gone'
   | 'source-changed'
   | 'log-damaged'

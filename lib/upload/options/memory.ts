@@ -3,6 +3,7 @@
  * is the process's. Pure.
  */
 import { invalidOption } from '../../errors.js'
+import type { PartRoom } from '../source/part-buffers.js'
 
 const MiB = 1024 * 1024
 /** Bytes, where neither `memory` nor `concurrency` says it. */
@@ -18,17 +19,30 @@ export interface MemorySettings {
 }
 
 /**
- * Parts of a stream in hand at once, the one being filled included: as many as
- * there is room for, and always two, since one is sent while the next is filled.
+ * What the parts of a stream may take, the one being filled included: as many as
+ * there is room for. There is always room for two, since one is sent while the
+ * next is filled.
  */
-export function partsInHand(
+export function roomFor({
+  concurrency,
+  isConcurrencyFixed,
+  memory,
+}: MemorySettings): PartRoom {
+  const parts = concurrency + 1
+  const isUnlimited = memory === undefined && isConcurrencyFixed
+  return { parts, bytes: isUnlimited ? Infinity : (memory ?? defaultMemory) }
+}
+
+/**
+ * Whether the parts of a stream may grow to such a size. `memory` is the caller's
+ * word on what they may take, and holds for the last of them as for the first.
+ */
+export function mayGrowTo(
   partSize: number,
   { concurrency, isConcurrencyFixed, memory }: MemorySettings,
-): number {
-  const most = concurrency + 1
-  if (memory === undefined && isConcurrencyFixed) return most
-  const room = Math.floor((memory ?? defaultMemory) / partSize)
-  return Math.max(2, Math.min(room, most))
+): boolean {
+  if (memory === undefined) return true
+  return (isConcurrencyFixed ? concurrency + 1 : 2) * partSize <= memory
 }
 
 /** Throws when a stream cannot have as many parts in flight as was said. */

@@ -1,6 +1,7 @@
 /** What callers may say. Bytes and milliseconds everywhere. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import type { Proof } from '../../checkpoint/record.js'
+import type { FilePath } from '../../file-path.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { UploadEvents } from './events.js'
 import type { Progress } from './progress.js'
@@ -67,7 +68,10 @@ export interface UploadOptions {
   /**
    * Bytes of every part but the last. Default 8 MiB; an existing log's wins. 100
    * KiB to 5 GiB on OSS ("Multipart upload", limits), from 5 MiB on S3 ("Amazon S3
-   * multipart upload limits"). Raised to fit `size` into 10,000 parts.
+   * multipart upload limits"). Raised to fit `size` into 10,000 parts. Of a stream
+   * without it and without `size` parts are of 32 MiB from number 1,001 on, so that
+   * there is room for 289 GiB; not where the store wants parts of one size, nor
+   * where `memory` has no room for two of them.
    */
   partSize?: number
   /** Parts in flight, 1 to 256. Default 4, or fewer for the sake of `memory`. */
@@ -75,8 +79,8 @@ export interface UploadOptions {
   /**
    * Bytes for the parts of this upload. Of a stream: those in flight and the one
    * being filled, but always two. Default 96 MiB; with a number for `concurrency`,
-   * `(concurrency + 1) * partSize`; `PAWL_INVALID_OPTION` when both are given and
-   * do not fit. A file is read as it is sent, through at most 32 MiB; where a
+   * `(concurrency + 1)` times the part size, as it is then; `PAWL_INVALID_OPTION`
+   * when both are given and do not fit. A file is read as it is sent, through at most 32 MiB; where a
    * digest goes before the bytes (S3's Content-MD5 and CRC-64/NVME) its parts are
    * held within `memory`, default 96 MiB, and read twice when they do not fit.
    */
@@ -146,16 +150,28 @@ export interface UploadOptions {
   signal?: AbortSignal
 }
 
+/** Listeners, where no stream is there to listen to. */
+export interface ListenerOptions {
+  /** Hears of the counters, at most every 100 ms and once at the end. */
+  onProgress?: (progress: Progress) => void
+  /** Hears of the other events; what one throws ends the upload. */
+  on?: {
+    [Name in keyof UploadEvents as Exclude<Name, 'progress'>]?: (
+      event: UploadEvents[Name],
+    ) => void
+  }
+}
+
 /** Options of `uploadFile`. */
-export interface UploadFileOptions extends UploadOptions {
+export interface UploadFileOptions extends UploadOptions, ListenerOptions {
   /**
-   * The log: a path, a directory (which gets a file named by a digest of file
-   * and target), a `Checkpoint`, or `false` for none. Default: next to the file,
-   * named after it and a digest of the target.
+   * The log: a path or a `file:` URL, of a file or a directory (which gets a file
+   * named by a digest of file and target), a `Checkpoint`, or `false` for none.
+   * Default: next to the file, named after it and a digest of the target.
    */
-  checkpoint?: string | Checkpoint | false
+  checkpoint?: FilePath | Checkpoint | false
   /** Instead of `checkpoint`: an existing directory for logs. */
-  checkpointDir?: string
+  checkpointDir?: FilePath
   /**
    * Files shorter than this, in bytes, are put in one request; `partSize`
    * unless given. An empty file always is.
@@ -174,23 +190,25 @@ export interface UploadFileOptions extends UploadOptions {
    * it was. Default: none.
    */
   sourceId?: string
-  /** Hears of the counters, at most every 100 ms and once at the end. */
-  onProgress?: (progress: Progress) => void
-  /** Hears of the other events; what one throws ends the upload. */
-  on?: {
-    [Name in keyof UploadEvents as Exclude<Name, 'progress'>]?: (
-      event: UploadEvents[Name],
-    ) => void
-  }
+}
+
+/** Options of `uploadBytes`. */
+export interface UploadBytesOptions extends UploadOptions, ListenerOptions {
+  /**
+   * The log: a path or a `file:` URL, of a file or a directory (which gets a file
+   * named by a digest of the target), a `Checkpoint`, or `false` for none. Default
+   * `false`: memory is gone with its process.
+   */
+  checkpoint?: FilePath | Checkpoint | false
 }
 
 /** Options of `createResumableUploadStream`. */
 export interface UploadStreamOptions extends UploadOptions {
   /**
-   * The log: a path, a directory (which gets a file named by a digest of target
-   * and source), a `Checkpoint`, or `false` for none.
+   * The log: a path or a `file:` URL, of a file or a directory (which gets a file
+   * named by a digest of target and source), a `Checkpoint`, or `false` for none.
    */
-  checkpoint: string | Checkpoint | false
+  checkpoint: FilePath | Checkpoint | false
   /**
    * Total bytes, if known: a total for progress, room for it in 10,000 parts, and
    * checked before Complete (`PAWL_SIZE_MISMATCH`). Default: unknown.

@@ -23,6 +23,11 @@ export interface Progress {
   bytesDone: number
   /** Of the object, if known. */
   bytesTotal: number | undefined
+  /**
+   * Of the largest object that there is room for in the upload's parts, while
+   * `bytesTotal` is not known; absent until they are.
+   */
+  bytesMost?: number
 }
 
 const interval = 100
@@ -56,6 +61,11 @@ export class ProgressCounter {
 
   get counts(): Readonly<Progress> {
     return this.#counts
+  }
+
+  /** Of an upload whose total is not known. */
+  endsAt(bytesMost: number): void {
+    this.#counts.bytesMost = bytesMost
   }
 
   read(bytes: number): void {

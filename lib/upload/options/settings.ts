@@ -3,6 +3,7 @@
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
 import { createHash } from 'node:crypto'
+import type { GrowthStep } from '../../checkpoint/growth.js'
 import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
@@ -15,6 +16,7 @@ import type { FilePartsOptions } from '../source/file-parts.js'
 import type { UploadEnvironment } from './environment.js'
 import { heldMemory, type MemorySettings, mustHaveRoom } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
+import { growthOf, partSizeToFit } from './part-sizes.js'
 import type {
   Proof,
   RetryOptions,
@@ -32,6 +34,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly isResumable: boolean
   readonly key: string
   readonly partSize: number
+  /** Where the parts of a new upload become larger. */
+  readonly growth: readonly GrowthStep[] | undefined
   /** What the caller asked for. */
   readonly wantedPartSize: number | undefined
   readonly size: number | undefined
@@ -78,11 +82,6 @@ export interface CrcSettings {
   readonly isBefore: boolean
 }
 
-const MiB = 1024 * 1024
-
-/** Part sizes that are worked out are whole multiples of this. */
-const partSizeStep = MiB
-
 /** Those of a stream; names that nobody reads are refused. */
 export function readStreamSettings(
   options: UploadStreamOptions,
@@ -91,7 +90,7 @@ export function readStreamSettings(
   checkStreamOptions(options)
   const settings = readSettings(options, environment)
   mustHaveRoom(settings.partSize, settings)
-  return settings
+  return { ...settings, growth: growthOf(environment.usualSizes, settings) }
 }
 
 export function readSettings(
@@ -116,7 +115,9 @@ export function readSettings(
     store,
     isResumable: options.checkpoint !== false,
     key,
-    partSize: readPartSize(options.partSize, size, store),
+    partSize: readPartSize(options.partSize, size, { store, environment }),
+    // Only a stream does not know its size.
+    growth: undefined,
     wantedPartSize: options.partSize,
     size,
     concurrency:
@@ -206,12 +207,16 @@ function readVerify(given: Verify | undefined, store: ObjectStore): Verify {
 function readPartSize(
   given: number | undefined,
   size: number | undefined,
-  store: ObjectStore,
+  {
+    store,
+    environment,
+  }: { store: ObjectStore; environment: Pick<UploadEnvironment, 'usualSizes'> },
 ): number {
   const { minPartSize, maxPartSize, maxParts } = store.limits
+  const usual = environment.usualSizes.partSize
   const wanted = wholeNumber(
     'partSize',
-    given ?? Math.max(8 * MiB, minPartSize),
+    given ?? Math.max(usual, minPartSize),
     minPartSize,
     maxPartSize,
   )
@@ -227,16 +232,6 @@ function readPartSize(
 /** Headers in an order that does not depend on how the options were written. */
 function sorted(headers: Record<string, string>): [string, string][] {
   return Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1))
-}
-
-/** The part size wanted, or the next larger whole MiB that fits the size. */
-export function partSizeToFit(
-  wanted: number,
-  size: number | undefined,
-  maxParts: number,
-): number {
-  if (size === undefined || size <= wanted * maxParts) return wanted
-  return Math.ceil(size / maxParts / partSizeStep) * partSizeStep
 }
 
 /** Whether every part is hashed by more than xxh64, in a worker where that pays. */

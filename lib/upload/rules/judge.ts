@@ -10,6 +10,7 @@
  */
 import { hasMd5 } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
+import { partSizeAt } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { ListedPart } from '../../store/object-store.js'
 import type { Verify } from '../options/options.js'
@@ -136,7 +137,7 @@ export function storedRun(
       if (verdict.do !== 'reuse') return run
     }
     run.push(record)
-    if (record.size < upload.partSize) return run
+    if (record.size < partSizeAt(upload, number)) return run
   }
 }
 

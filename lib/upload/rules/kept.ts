@@ -111,7 +111,9 @@ const rules: Record<ErrorCode, Rule> = {
   PAWL_CALLBACK_FAILED: never,
   PAWL_UPLOAD_GONE: keptAnd((_failure, { isSecond }) => !isSecond),
   PAWL_UPLOAD_CONTENDED: keptAnd(({ transient }) => transient),
-  PAWL_COMPLETE_REFUSED: keptAnd((_failure, { isKept }) => isKept),
+  PAWL_COMPLETE_REFUSED: keptAnd(
+    ({ transient }, { isKept, isSecond }) => isKept || (transient && !isSecond),
+  ),
   PAWL_COMPLETE_UNKNOWN: ({ resumable, transient }, { isKept, isSecond }) => ({
     resumable: resumable && isKept,
     transient: transient && !isSecond,

@@ -6,6 +6,7 @@
  * an upload that this call's options do not fit is not gone on with.
  */
 import type { LogState, UploadState } from '../../checkpoint/fold.js'
+import { equalParts, type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { ObjectHead, StoreLimits } from '../../store/object-store.js'
@@ -52,8 +53,10 @@ export function whyNotContinued(
   if (isSaid && upload.optionsDigest !== settings.optionsDigest) {
     return 'options-changed'
   }
-  if (!fits(upload.partSize, settings.size, settings.store.limits)) {
-    return 'part-size'
+  const { limits } = settings.store
+  if (!fits(upload, settings.size, limits)) return 'part-size'
+  if (limits.equalParts === true && upload.growth !== undefined) {
+    return equalParts
   }
   return undefined
 }
@@ -78,15 +81,18 @@ export function checkTarget(
   )
 }
 
+/** Whether a store takes such parts, and has enough of them for a source. */
 function fits(
-  partSize: number,
+  sizes: PartSizes,
   size: number | undefined,
-  limits: StoreLimits,
+  { minPartSize, maxPartSize, maxParts }: StoreLimits,
 ): boolean {
+  const all = [sizes, ...(sizes.growth ?? [])]
   return (
-    partSize >= limits.minPartSize &&
-    partSize <= limits.maxPartSize &&
-    (size === undefined || size <= partSize * limits.maxParts)
+    all.every(
+      ({ partSize }) => partSize >= minPartSize && partSize <= maxPartSize,
+    ) &&
+    (size === undefined || size <= roomIn(sizes, maxParts))
   )
 }
 
@@ -125,3 +131,28 @@ export type Plan =
       completing: CompletingUploadRecord
       head: ObjectHead
     }
+
+/** What a run cuts its source into: the log says it of an upload that is gone on with. */
+export function partSizesOf(
+  plan: Plan,
+  { equalParts }: Pick<LogState, 'equalParts'>,
+  settings: Pick<
+    UploadSettings,
+    'partSize' | 'growth' | 'wantedPartSize' | 'size' | 'store'
+  >,
+): PartSizes {
+  if (plan.mode !== 'create') {
+    const { partSize, growth } = plan.upload
+    return { partSize, growth }
+  }
+  const { wantedPartSize, size, store } = settings
+  const partSize = plan.unheard?.partSize ?? settings.partSize
+  const isOpenEnded = wantedPartSize === undefined && size === undefined
+  if (isOpenEnded && equalParts !== undefined) {
+    // As large as the largest were: what had room then has room now.
+    const largest = Math.min(equalParts, store.limits.maxPartSize)
+    return { partSize: Math.max(partSize, largest) }
+  }
+  const growth = settings.growth?.filter((step) => step.partSize > partSize)
+  return { partSize, growth: growth?.length === 0 ? undefined : growth }
+}

@@ -12,6 +12,7 @@
  *   take; where this caller may not look, the repeated Complete is the question.
  *   Then `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
  */
+import { areUnequal, equalParts } from '../../checkpoint/growth.js'
 import { delay } from '../../environment.js'
 import { UploadError } from '../../errors.js'
 import type {
@@ -46,7 +47,7 @@ import {
 } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
-import { whatNext } from './errors.js'
+import { refusedUnequal, whatNext } from './errors.js'
 
 /** ms between looks for an object that is not there, at first and at most. */
 const firstPause = 3400
@@ -379,7 +380,7 @@ async function refused(
   effort: Effort,
 ): Promise<UploadError> {
   const { log, settings, requests, completeSignal } = context
-  const { key } = settings
+  const { key, isResumable } = settings
   const fields = { ...answerOf(cause), ...effort, key, uploadId }
   const isGone = cause.kind === 'no-upload' || wantsNewUpload(cause)
   if (isGone) return upload.lose(uploadId, cause)
@@ -408,6 +409,12 @@ async function refused(
             !sameEtag(there.etag, etag)
           )
         })
+  // Some servers refuse a Complete that leaves parts out, which others have sent.
+  const hasMore = typeof listed === 'object' && listed.size > parts.length
+  if (wrong.length === 0 && !hasMore && areUnequal(parts)) {
+    await log.append({ type: 'void', uploadId, reason: equalParts })
+    return refusedUnequal(cause, fields, isResumable)
+  }
   if (wrong.length === 0) {
     await log.append({ type: 'void', uploadId, reason: 'complete-refused' })
     return new UploadError(

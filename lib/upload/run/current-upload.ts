@@ -12,6 +12,7 @@
  * recognised.
  */
 import type { UploadState } from '../../checkpoint/fold.js'
+import type { PartSizes } from '../../checkpoint/growth.js'
 import type { PartCheck, PartRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
@@ -42,8 +43,8 @@ const mostRenewals = 2
 
 export class CurrentUpload {
   readonly #context: RunContext
-  /** Bytes of every part but the last. */
-  readonly partSize: number
+  /** Of its parts. */
+  readonly sizes: PartSizes
   receipts = new Receipts()
   /** A Complete of this run was sent, and was not refused for certain. */
   isCompleting = false
@@ -55,9 +56,9 @@ export class CurrentUpload {
   #epoch = 0
   #over: RestartReason | undefined
 
-  constructor(context: RunContext, plan: Plan, partSize: number) {
+  constructor(context: RunContext, plan: Plan, sizes: PartSizes) {
     this.#context = context
-    this.partSize = partSize
+    this.sizes = sizes
     if (plan.mode === 'create') return
     this.#known = plan.upload.uploadId
     this.#id = Promise.resolve(this.#known)
@@ -240,14 +241,16 @@ export class CurrentUpload {
       },
     )
     const { uploadId, date } = answer
+    const { partSize, growth } = this.sizes
     await log.append({
       type: 'upload',
       uploadId,
-      partSize: this.partSize,
+      partSize,
       optionsDigest: settings.optionsDigest,
       time: environment.now(),
       serverDate: date,
       mark,
+      growth,
     })
     this.#known = uploadId
     emit('initiated', { uploadId })

@@ -1,9 +1,14 @@
 /** Parts that an upload cannot take, in words. */
 import type { EventEmitter } from 'node:events'
-import { UploadError, type UploadErrorFields } from '../../errors.js'
+import {
+  CallbackError,
+  UploadError,
+  type UploadErrorFields,
+} from '../../errors.js'
 import { answerOf, type StoreError } from '../../store/store-error.js'
+import { type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
 import { codeOf } from '../../store/cause.js'
 import { kindOf } from '../calls/requests.js'
@@ -94,16 +99,40 @@ export function uploadGone(fields: UploadErrorFields): UploadError {
 
 export function tooManyParts(
   { partNumber, offset }: Piece,
-  {
-    key,
-    maxParts,
-    partSize,
-  }: { key: string; maxParts: number; partSize: number },
+  sizes: PartSizes,
+  { key, maxParts }: { key: string; maxParts: number },
 ): UploadError {
   return new UploadError(
     'PAWL_TOO_MANY_PARTS',
-    `the source is longer than ${maxParts} parts of ${partSize} bytes; run it again with a larger partSize, or with its size`,
+    `the source is longer than ${roomIn(sizes, maxParts)} bytes, which is all that ${maxParts} parts have room for (${sizesText(sizes)}); run it again with a larger partSize, or with its size`,
     { key, partNumber, offset },
+  )
+}
+
+/** Such as `8388608 bytes, of 33554432 from part 1001 on`. */
+export function sizesText({ partSize, growth = [] }: PartSizes): string {
+  const steps = growth.map(
+    (step) => `, of ${step.partSize} from part ${step.from} on`,
+  )
+  return `${partSize} bytes${steps.join('')}`
+}
+
+/**
+ * Complete was refused although all parts are as they were sent, and they grow: the
+ * log says so, and the next run's do not. Without a log nobody would know.
+ */
+export function refusedUnequal(
+  cause: StoreError,
+  fields: UploadErrorFields,
+  isLogged: boolean,
+): UploadError {
+  const next = isLogged
+    ? 'run the same call again: it uploads everything anew, in parts of one size'
+    : 'give partSize, which all parts then have'
+  return new UploadError(
+    'PAWL_COMPLETE_REFUSED',
+    `the server refused to complete the upload: ${cause.message}; its parts are as they were sent, but not of one size, which some servers want: ${next}; equalParts, an option of s3Store, says it from the start`,
+    { ...fields, transient: isLogged },
   )
 }
 
@@ -127,31 +156,12 @@ export function claimOfOthers(
   )
 }
 
-/**
- * The object is complete, but the callback that OSS was to make failed
- * (`PAWL_CALLBACK_FAILED`). `result` is what the upload would have resolved to.
- * It is not repeated: the object exists, and the log is gone.
- */
-export class CallbackError extends UploadError {
-  /** The class's name. */
-  override readonly name = 'CallbackError'
-  /** What the upload would have resolved to. */
-  readonly result: UploadResult
-
-  /** Made by uploads with `object.callback`. */
-  constructor(result: UploadResult, cause: StoreError) {
-    super(
-      'PAWL_CALLBACK_FAILED',
-      `the object is complete, but its callback failed: ${cause.message}`,
-      {
-        ...answerOf(cause),
-        key: result.key,
-        uploadId: result.uploadId,
-        completed: true,
-      },
-    )
-    this.result = result
-  }
+/** The object is complete all the same: what the run would have resolved to is told. */
+export function callbackFailed(
+  result: UploadResult,
+  cause: StoreError,
+): CallbackError {
+  return new CallbackError(result, cause.message, answerOf(cause))
 }
 
 /** Made by a run's own caller: what is true of it is worked out like a failure. */

@@ -13,6 +13,7 @@ import {
   emptyState,
   type LogState,
 } from '../../checkpoint/fold.js'
+import { equalParts } from '../../checkpoint/growth.js'
 import { readLog } from '../../checkpoint/reader.js'
 import type { HeaderRecord, LogRecord } from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
@@ -177,12 +178,15 @@ export class UploadLog {
 
   /**
    * Whether the run before this one has ended in the same way: its upload was
-   * found gone, its Complete never known, or the file was written to then too.
+   * found gone, its Complete never known or refused for the sizes of its parts, or
+   * the file was written to then too.
    */
   endedSoBefore(code: ErrorCode): boolean {
     switch (code) {
       case 'PAWL_UPLOAD_GONE':
         return this.#before.voided === 'upload-gone'
+      case 'PAWL_COMPLETE_REFUSED':
+        return this.#before.voided === equalParts
       case 'PAWL_COMPLETE_UNKNOWN':
         return this.#before.isUnknown || this.#before.voided === completeUnknown
       case 'PAWL_SOURCE_CHANGED': {

@@ -8,11 +8,12 @@
  * - `takeWhole(part)` instead: one PutObject.
  * - `finish()` once, after the last of them.
  */
+import { type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import { storedRun } from '../rules/judge.js'
-import type { Plan } from '../rules/plan.js'
+import { partSizesOf, type Plan } from '../rules/plan.js'
 import {
   letGo,
   MemoryContent,
@@ -43,14 +44,19 @@ export class OpenRun {
   readonly #tracing: PartTracing
   readonly #tasks = new Set<Promise<void>>()
   readonly upload: CurrentUpload
-  /** Bytes of every part but the last: the log's, when it is gone on with. */
-  readonly partSize: number
+  /** Of its parts: the log's, when that is gone on with. */
+  readonly sizes: PartSizes
   #stage: Stage
   #finishing: Promise<UploadResult> | undefined
   /** Parts that are taken one after the other wait here. */
   #inOrder: Promise<unknown> = Promise.resolve()
   /** All there is, for one PutObject. */
   #whole: TakenPart | undefined
+  /** Bytes that the upload's parts have room for. */
+  readonly #most: number
+  /** From this part on there is less of them than was used. */
+  readonly #half: number
+  #isLimitTold: boolean
   #parts = 0
   #size = 0
 
@@ -58,12 +64,15 @@ export class OpenRun {
     this.#context = context
     this.#owner = owner
     this.#plan = plan
-    this.partSize =
-      plan.mode === 'create'
-        ? (plan.unheard?.partSize ?? context.settings.partSize)
-        : plan.upload.partSize
+    const { settings, log, progress } = context
+    this.sizes = partSizesOf(plan, log.state, settings)
+    const { maxParts } = settings.store.limits
+    this.#most = roomIn(this.sizes, maxParts)
+    this.#half = Math.ceil(maxParts / 2)
+    this.#isLimitTold = settings.size !== undefined
+    if (settings.size === undefined) progress.endsAt(this.#most)
     this.#reuse = new Reuse(context, plan.mode !== 'create')
-    this.upload = new CurrentUpload(context, plan, this.partSize)
+    this.upload = new CurrentUpload(context, plan, this.sizes)
     this.#tracing = new PartTracing(context, this.upload)
     this.#stage =
       plan.mode === 'claim'
@@ -124,6 +133,7 @@ export class OpenRun {
     if (last === undefined) return
     this.#parts = last.number
     this.#size = last.offset + last.size
+    this.#tellLimit()
   }
 
   /** What an earlier run's Complete has made, when that is there. */
@@ -156,7 +166,8 @@ export class OpenRun {
     const content = new MemoryContent(pieces, xxh64, digests)
     const release = (): void => part.release()
     const taken = { partNumber, offset, size, content, release }
-    if (partNumber === 1 && size < this.partSize) this.takeWhole(taken)
+    const isAll = partNumber === 1 && size < this.sizes.partSize
+    if (isAll) this.takeWhole(taken)
     else this.takePart(taken)
   }
 
@@ -176,7 +187,10 @@ export class OpenRun {
     const handle = (): Promise<unknown> =>
       isNext ? this.#handle(part) : this.#stage.refuse(last, end)
     // What is refused does not count: nothing that comes behind it fits either.
-    if (isNext) this.#count(part)
+    if (isNext) {
+      this.#count(part)
+      this.#tellLimit()
+    }
     const work = this.#stage.isInOrder
       ? (this.#inOrder = this.#inOrder.then(handle))
       : handle()
@@ -286,8 +300,7 @@ export class OpenRun {
     if (size !== undefined && end > size) throw sizeMismatch(size, end, key)
     const { maxParts } = store.limits
     if (piece.partNumber <= maxParts) return
-    const { partSize } = this
-    const failure = tooManyParts(piece, { key, maxParts, partSize })
+    const failure = tooManyParts(piece, this.sizes, { key, maxParts })
     const options = { canBeginAnew: false }
     await this.upload.giveUpFor(failure, 'part-size', undefined, options)
     throw failure
@@ -296,6 +309,15 @@ export class OpenRun {
   #count({ partNumber, offset, size }: Piece): void {
     this.#parts = partNumber
     this.#size = offset + size
+  }
+
+  /** Early enough to do something about it: once, and while nobody knows the end. */
+  #tellLimit(): void {
+    if (this.#isLimitTold || this.#parts < this.#half) return
+    this.#isLimitTold = true
+    const bytesMost = this.#most
+    const bytesLeft = Math.max(0, bytesMost - this.#size)
+    this.#context.emit('limit', { bytesLeft, bytesMost })
   }
 
   /** A run that has stopped takes nothing; what comes late is let go at once. */

@@ -10,7 +10,7 @@
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
 import { listAllParts, lookAt } from '../calls/look.js'
-import type { RestartReason } from '../options/events.js'
+import type { RestartReason, ResumedEvent } from '../options/events.js'
 import type { UploadSettings } from '../options/settings.js'
 import { storedRun } from '../rules/judge.js'
 import {
@@ -158,9 +158,9 @@ function claim(
   claimed: Omit<Extract<Plan, { mode: 'claim' }>, 'mode'>,
 ): Plan {
   const { upload, completing } = claimed
-  const { uploadId, partSize } = upload
+  const { uploadId } = upload
   const { size: offset, parts } = completing
-  emit('resumed', { uploadId, offset, parts, partSize })
+  emit('resumed', { uploadId, offset, parts, ...sizesTold(upload) })
   return { mode: 'claim', ...claimed }
 }
 
@@ -169,7 +169,7 @@ async function list(
   upload: UploadState,
 ): Promise<Plan> {
   const { settings, requests, emit } = preparation
-  const { uploadId, partSize } = upload
+  const { uploadId, partSize, growth } = upload
   const listed = await listAllParts(requests, settings, uploadId)
   if (listed === 'gone') return findGone(preparation, upload)
   if ([...upload.parts.values()].some(({ check }) => check === 'md5')) {
@@ -178,17 +178,25 @@ async function list(
   }
   const run = storedRun(upload, listed, settings.verify)
   const { wantedPartSize } = settings
+  const isAsAsked = wantedPartSize === partSize && growth === undefined
   emit('resumed', {
     uploadId,
     offset: run.reduce((sum, { size }) => sum + size, 0),
     parts: listed === 'refused' ? upload.parts.size : listed.size,
-    partSize,
-    ...(wantedPartSize === undefined || wantedPartSize === partSize
+    ...sizesTold(upload),
+    ...(wantedPartSize === undefined || isAsAsked
       ? {}
       : { partSizeAsked: wantedPartSize }),
     ...((await isSuperseded(preparation, upload)) ? { newerObject: true } : {}),
   })
   return { mode: 'resume', upload, listed }
+}
+
+function sizesTold({
+  partSize,
+  growth,
+}: UploadState): Pick<ResumedEvent, 'partSize' | 'growth'> {
+  return growth === undefined ? { partSize } : { partSize, growth }
 }
 
 /** Where the store orders by Initiate: whether an object is newer than that. */

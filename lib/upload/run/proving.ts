@@ -6,9 +6,10 @@
  * given up and a new upload begins with it; or a later one, then the bytes before
  * it are gone and the run fails, with the upload void in the log.
  */
+import { partSizeAt } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import { Claim, type ClaimedObject } from '../rules/claim.js'
 import { md5Hex } from '../rules/proof.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
@@ -132,9 +133,11 @@ export class Proving implements Stage {
   }
 
   /** A short part is the source's end, and the source may have ended too early. */
-  async #askAtEnd({ offset, size, content }: TakenPart): Promise<void> {
+  async #askAtEnd(part: TakenPart): Promise<void> {
+    const { partNumber, offset, size, content } = part
     const claim = this.#claim
-    if (size === this.#upload.partSize || claim.parts === 0) return
+    const isFull = size === partSizeAt(this.#upload.sizes, partNumber)
+    if (isFull || claim.parts === 0) return
     const { crc } = this.#context.settings
     const crc64 = crc.isWanted
       ? claim.crc64With({ size, crc64: await content.digest(crc.variant) })

@@ -20,16 +20,16 @@
  */
 import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
-import { asError } from '../../errors.js'
+import { CallbackError, asError } from '../../errors.js'
 import { Requests } from '../calls/requests.js'
 import { senderOf } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import { BeforeComplete } from './before-complete.js'
 import type { Ending, RunContext, UploadRunOptions } from './context.js'
 import { Deferred } from './deferred.js'
 import { abortUnlogged } from './clean-up.js'
-import { CallbackError, isOwn, tellKept } from './errors.js'
+import { isOwn, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
@@ -167,7 +167,7 @@ export class UploadRun {
       done: (result) => this.#done(result),
       fail: (error) => this.fail(error),
     })
-    scope?.planned(plan, open.partSize)
+    scope?.planned(plan, open.sizes)
     this.#open = open
     return open
   }

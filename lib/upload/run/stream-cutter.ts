@@ -1,5 +1,5 @@
 import type { Xxh64 } from '../../hash/xxh64.js'
-import { type MemorySettings, partsInHand } from '../options/memory.js'
+import { type MemorySettings, roomFor } from '../options/memory.js'
 import type { UploadSettings } from '../options/settings.js'
 import { PartBuffers, pooled } from '../source/part-buffers.js'
 import { PartCutter } from '../source/part-cutter.js'
@@ -16,11 +16,12 @@ export function cutterOf(
   onError: (error: Error) => void,
 ): StreamCutter {
   const { pool, collections } = settings.environment
-  const { partSize } = run
+  const { sizes } = run
   return new PartCutter({
+    sizes,
     buffers: new PartBuffers(
-      partSize,
-      partsInHand(partSize, settings),
+      sizes.partSize,
+      roomFor(settings),
       pooled(pool, true),
       { isShortFirst: true },
     ),

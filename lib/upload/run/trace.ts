@@ -8,6 +8,7 @@
  * while somebody watches.
  */
 import { AsyncResource } from 'node:async_hooks'
+import type { GrowthStep, PartSizes } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import {
   failureText,
@@ -16,9 +17,10 @@ import {
   Tracer,
 } from '../../diagnostics.js'
 import type { Emit, PartEvent, UploadEvents } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Plan } from '../rules/plan.js'
+import { sizesText } from './errors.js'
 import type { UploadLog } from './log.js'
 import type { Piece } from '../source/part-content.js'
 
@@ -34,8 +36,10 @@ export interface UploadTrace extends TraceContext {
   readonly store: string
   /** Once there is one; of the upload in use, if a second one was begun. */
   uploadId?: string | undefined
-  /** Bytes of every part but the last, once the plan is fixed. */
+  /** Bytes of every part but the last, before `growth`; once the plan is fixed. */
   partSize?: number
+  /** Where parts become larger; absent: nowhere. */
+  growth?: readonly GrowthStep[]
   /** It goes on from an earlier run; once the plan is fixed. */
   resumed?: boolean
   /** From `asyncStart` on, when the object is complete. */
@@ -75,10 +79,11 @@ export class UploadScope {
     this.say(() => `log ${checkpoint.name} opened, run ${run}${damaged}`)
   }
 
-  planned(plan: Plan, partSize: number): void {
-    this.#trace.partSize = partSize
+  planned(plan: Plan, sizes: PartSizes): void {
+    this.#trace.partSize = sizes.partSize
+    if (sizes.growth !== undefined) this.#trace.growth = sizes.growth
     this.#trace.resumed = plan.mode !== 'create'
-    this.say(() => `plan: ${planText(plan)}, parts of ${partSize} bytes`)
+    this.say(() => `plan: ${planText(plan)}, parts of ${sizesText(sizes)}`)
   }
 
   suspending(reason: Error): void {

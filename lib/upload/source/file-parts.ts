@@ -7,6 +7,7 @@
  * that would take too much. Either way there are never more buffers than parts in
  * flight.
  */
+import { type PartSizes, partSizeAt } from '../../checkpoint/growth.js'
 import type { Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import { type ByteSource, FilePartContent } from './file-part-content.js'
@@ -163,9 +164,9 @@ function viewBuffers(
 }
 
 /** Where the parts of `size` bytes are, in order. */
-export function* piecesOf(size: number, partSize: number): Generator<Piece> {
+export function* piecesOf(size: number, sizes: PartSizes): Generator<Piece> {
   for (let offset = 0, partNumber = 1; offset < size; partNumber++) {
-    const length = Math.min(partSize, size - offset)
+    const length = Math.min(partSizeAt(sizes, partNumber), size - offset)
     yield { partNumber, offset, size: length }
     offset += length
   }

@@ -1,8 +1,8 @@
 /**
- * An upload's share of memory: room for so many parts at once.
+ * An upload's share of memory: room for so many parts at once, and for so many bytes.
  *
  * A part is begun only when there is room for all of it, and takes blocks as it is
- * filled. Who finds no room waits his turn. The first part may be all there is, so
+ * filled. Who finds no room waits his turn. There is always room for two parts. The first part may be all there is, so
  * it begins with a small block, and each that follows is larger.
  */
 import { blockWithin, type MemoryPool } from './memory-pool.js'
@@ -51,7 +51,8 @@ export interface PartBlock {
 const growth = 4
 
 export class PartBuffer {
-  readonly #size: number
+  /** Bytes that it has room for. */
+  readonly size: number
   readonly #memory: PartMemory
   readonly #isFirst: boolean
   readonly #blocks: PartBlock[] = []
@@ -60,7 +61,7 @@ export class PartBuffer {
   #end = 0
 
   constructor(size: number, memory: PartMemory, isFirst: boolean) {
-    this.#size = size
+    this.size = size
     this.#memory = memory
     this.#isFirst = isFirst
   }
@@ -78,7 +79,7 @@ export class PartBuffer {
 
   #grow(): PartBlock {
     const start = this.#end
-    const left = this.#size - start
+    const left = this.size - start
     if (left <= 0) throw new RangeError('a part has no room for more bytes')
     const enough = this.#isFirst ? growth * start : Infinity
     const whole = this.#memory.take(left, enough)
@@ -107,24 +108,43 @@ export class PartBuffer {
   }
 }
 
+/** How much of an upload may be in memory at once. */
+export interface PartRoom {
+  /** Parts in hand. */
+  readonly parts: number
+  /** Bytes of them all; more where two parts take more. */
+  readonly bytes: number
+}
+
+interface Waiting {
+  readonly size: number
+  readonly callback: (buffer: PartBuffer) => void
+}
+
 export class PartBuffers {
+  /** Bytes of a part, where none are named. */
   readonly partSize: number
-  readonly count: number
+  readonly #room: PartRoom
   readonly #memory: PartMemory
-  readonly #waiting: ((buffer: PartBuffer) => void)[] = []
+  readonly #waiting: Waiting[] = []
   #inUse = 0
+  #bytesInUse = 0
   #isBegun = false
   readonly #isShortFirst: boolean
 
-  /** `isShortFirst`: the first part may turn out to be much shorter. */
+  /**
+   * `room`: a number is of parts alone. `isShortFirst`: the first part may turn out
+   * to be much shorter.
+   */
   constructor(
     partSize: number,
-    count: number,
+    room: number | PartRoom,
     memory: PartMemory,
     { isShortFirst = false } = {},
   ) {
     this.partSize = partSize
-    this.count = count
+    this.#room =
+      typeof room === 'number' ? { parts: room, bytes: Infinity } : room
     this.#memory = memory
     this.#isShortFirst = isShortFirst
   }
@@ -135,35 +155,50 @@ export class PartBuffers {
   }
 
   /** A buffer now, if there is room for one. */
-  tryAcquire(): PartBuffer | undefined {
-    if (this.#inUse >= this.count) return undefined
-    this.#inUse++
-    return this.#make()
+  tryAcquire(size = this.partSize): PartBuffer | undefined {
+    return this.#hasRoom(size) ? this.#make(size) : undefined
   }
 
-  #make(): PartBuffer {
+  #hasRoom(size: number): boolean {
+    const { parts, bytes } = this.#room
+    const most = Math.max(bytes, 2 * size)
+    return this.#inUse < parts && this.#bytesInUse + size <= most
+  }
+
+  #make(size: number): PartBuffer {
     const isFirst = this.#isShortFirst && !this.#isBegun
     this.#isBegun = true
-    return new PartBuffer(this.partSize, this.#memory, isFirst)
+    this.#inUse++
+    this.#bytesInUse += size
+    return new PartBuffer(size, this.#memory, isFirst)
   }
 
   /** Calls back with a buffer as soon as there is room for one; may be at once. */
-  acquire(callback: (buffer: PartBuffer) => void): void {
-    const buffer = this.tryAcquire()
-    if (buffer === undefined) this.#waiting.push(callback)
+  acquire(
+    callback: (buffer: PartBuffer) => void,
+    size: number = this.partSize,
+  ): void {
+    const buffer = this.tryAcquire(size)
+    if (buffer === undefined) this.#waiting.push({ size, callback })
     else callback(buffer)
   }
 
   release(buffer: PartBuffer): void {
     buffer.release()
-    const next = this.#waiting.shift()
-    if (next === undefined) this.#inUse--
-    else next(this.#make())
+    this.#inUse--
+    this.#bytesInUse -= buffer.size
+    // A large part may have the room of several small ones.
+    for (;;) {
+      const [next] = this.#waiting
+      if (next === undefined || !this.#hasRoom(next.size)) return
+      this.#waiting.shift()
+      next.callback(this.#make(next.size))
+    }
   }
 
   /** Gives up waiting; for an end before its turn came. */
   cancel(callback: (buffer: PartBuffer) => void): void {
-    const index = this.#waiting.indexOf(callback)
+    const index = this.#waiting.findIndex((one) => one.callback === callback)
     if (index >= 0) this.#waiting.splice(index, 1)
   }
 }

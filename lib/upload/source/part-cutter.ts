@@ -1,6 +1,6 @@
 /**
- * Cuts a stream of bytes into parts of one size. stream-chopper finds the
- * boundaries; this copies each piece into the part's blocks and hashes it there.
+ * Cuts a stream of bytes into parts. stream-chopper finds the boundaries, told
+ * before each part how large that is; this copies each piece into the part's blocks and hashes it there.
  * Small chunks are copied first, to where they belong in a block, and go
  * through the chopper together, as one view that needs no further copy.
  *
@@ -17,6 +17,11 @@
  */
 import type { PassThrough } from 'node:stream'
 import StreamChopper from 'stream-chopper'
+import {
+  offsetAt,
+  type PartSizes,
+  partSizeAt,
+} from '../../checkpoint/growth.js'
 import { isSharedArrayBuffer } from '../../realm.js'
 import { hex64, type Xxh64, type Xxh64Stream } from '../../hash/xxh64.js'
 import type { ChunkCollections } from './chunk-collections.js'
@@ -32,6 +37,8 @@ const blockSize = 128 * 1024
 const largeChunk = 16 * 1024
 
 export interface PartCutterOptions {
+  /** How large each part is. */
+  sizes: PartSizes
   buffers: PartBuffers
   xxh64: Xxh64
   /** Hears of what chunks allocate. */
@@ -48,7 +55,10 @@ export class PartCutter {
   readonly #buffers: PartBuffers
   readonly #options: PartCutterOptions
   readonly #chopper: StreamChopper
+  /** Of the part being filled, or the next one. */
   #partNumber: number
+  /** Bytes of it, unless it is the last. */
+  #partSize: number
   /** The buffer of the part being filled, or reserved for the next one. */
   #buffer: PartBuffer | undefined
   #hash: Xxh64Stream | undefined
@@ -73,7 +83,8 @@ export class PartCutter {
     this.#options = options
     this.#buffers = options.buffers
     this.#partNumber = options.firstPartNumber ?? 1
-    this.#chopper = new StreamChopper({ size: options.buffers.partSize })
+    this.#partSize = partSizeAt(options.sizes, this.#partNumber)
+    this.#chopper = new StreamChopper({ size: this.#partSize })
     this.#chopper.on('stream', (stream, next) => this.#begin(stream, next))
     this.#chopper.on('error', (error: Error) => this.#fail(error))
   }
@@ -140,7 +151,7 @@ export class PartCutter {
 
   /** The block that the next byte goes into, unless it belongs to the next part. */
   #blockToGather(): PartBlock | undefined {
-    if (this.#written >= this.#buffers.partSize) return undefined
+    if (this.#written >= this.#partSize) return undefined
     return this.#buffer?.blockAt(this.#written)
   }
 
@@ -194,7 +205,7 @@ export class PartCutter {
 
   #reserve(then: () => void): void {
     this.#onBuffer = then
-    this.#buffers.acquire(this.#takeBuffer)
+    this.#buffers.acquire(this.#takeBuffer, this.#partSize)
   }
 
   readonly #takeBuffer = (buffer: PartBuffer): void => {
@@ -209,6 +220,7 @@ export class PartCutter {
     if (buffer === undefined) throw new Error('a part was begun unasked')
     const hash = (this.#hash ??= this.#options.xxh64.create())
     this.#isFilling = true
+    this.#chopper.size = this.#partSize
     stream.on('data', (chunk: Uint8Array) => this.#fill(buffer, hash, chunk))
     stream.once('end', () => this.#cut(buffer, hash, next))
     stream.once('error', (error) => this.#fail(error))
@@ -252,11 +264,13 @@ export class PartCutter {
     this.#filled = 0
     this.#hashed = 0
     this.#written -= size
+    const { sizes } = this.#options
     const partNumber = this.#partNumber++
+    this.#partSize = partSizeAt(sizes, this.#partNumber)
     let isReleased = false
     const part: CutPart = {
       partNumber,
-      offset: (partNumber - 1) * this.#buffers.partSize,
+      offset: offsetAt(sizes, partNumber),
       size,
       pieces: [...buffer.views(size)],
       xxh64: hex64(hash.digest()),

@@ -66,7 +66,9 @@ class PartStream extends Transform {
   override _construct(callback: (error?: Error | null) => void): void {
     loadXxh64().then(
       (xxh64) => {
+        const { partSize } = this.#buffers
         this.#cutter = new PartCutter({
+          sizes: { partSize },
           buffers: this.#buffers,
           xxh64,
           collections: new ChunkCollections(),

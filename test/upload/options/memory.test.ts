@@ -5,8 +5,12 @@ import t from 'tap'
 import {
   type MemorySettings,
   mustHaveRoom,
-  partsInHand,
+  roomFor,
 } from '../../../lib/upload/options/memory.js'
+import {
+  PartBuffers,
+  together,
+} from '../../../lib/upload/source/part-buffers.js'
 import { createResumableUploadStream, uploadFile } from '../../../lib/index.js'
 import { noise } from '../../support/dev-store.js'
 import { part, smallUploads } from '../../support/small-upload.js'
@@ -46,11 +50,11 @@ await t.test('parts in hand at once', (t) => {
     [16 * MiB, 40 * MiB, 4, 2],
   ]
   for (const [partSize, memory, concurrency, parts] of rows) {
-    t.equal(
-      partsInHand(partSize, settings(memory, concurrency)),
-      parts,
-      `${partSize} bytes, ${concurrency} in ${memory}`,
-    )
+    const room = roomFor(settings(memory, concurrency))
+    const buffers = new PartBuffers(partSize, room, together())
+    let found = 0
+    while (buffers.tryAcquire() !== undefined) found++
+    t.equal(found, parts, `${partSize} bytes, ${concurrency} in ${memory}`)
   }
   t.end()
 })

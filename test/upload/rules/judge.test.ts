@@ -9,7 +9,7 @@ import {
   storedRun,
   type Verdict,
 } from '../../../lib/upload/rules/judge.js'
-import { part, uploadState } from '../../support/log-fixture.js'
+import { PART, part, uploadState } from '../../support/log-fixture.js'
 
 const md5 = 'abcdef0123456789abcdef0123456789'
 
@@ -247,4 +247,20 @@ await t.test('the run of stored parts from the first', async (t) => {
   for (const [name, records, list, verify, count] of cases) {
     t.equal(storedRun(upload(records), list, verify).length, count, name)
   }
+  const growth = [{ from: 3, partSize: 2 * PART }]
+  const grown = (size: number): UploadState => ({
+    ...upload([
+      part(1),
+      part(2),
+      part(3, { size }),
+      part(4, { offset: 4 * PART, size: 2 * PART }),
+    ]),
+    growth,
+  })
+  t.equal(storedRun(grown(2 * PART), 'refused', 'crc64').length, 4)
+  t.equal(
+    storedRun(grown(PART), 'refused', 'crc64').length,
+    3,
+    'a part that is short where parts have grown',
+  )
 })

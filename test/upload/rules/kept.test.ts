@@ -100,6 +100,20 @@ const cases: [
     false,
   ],
   [
+    'refused for the sizes of its parts',
+    failure('PAWL_COMPLETE_REFUSED', { transient: true }),
+    { isKept: false },
+    'no',
+    true,
+  ],
+  [
+    'refused for the sizes of its parts, again',
+    failure('PAWL_COMPLETE_REFUSED', { transient: true }),
+    { isKept: false, isSecond: true },
+    'no',
+    false,
+  ],
+  [
     'not known, listed',
     failure('PAWL_COMPLETE_UNKNOWN', { resumable: true, transient: true }),
     {},

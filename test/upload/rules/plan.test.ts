@@ -6,7 +6,12 @@ import {
   type UploadState,
 } from '../../../lib/checkpoint/fold.js'
 import type { UploadSettings } from '../../../lib/upload/options/settings.js'
-import { checkTarget, firstStep } from '../../../lib/upload/rules/plan.js'
+import {
+  checkTarget,
+  firstStep,
+  partSizesOf,
+  type Plan,
+} from '../../../lib/upload/rules/plan.js'
 import { DIGEST, header, PART, uploadState } from '../../support/log-fixture.js'
 
 function settings(fields: Partial<UploadSettings> = {}): UploadSettings {
@@ -35,6 +40,13 @@ await t.test('the first step', async (t) => {
     etagsDigest: DIGEST,
   } as const
   const done = { type: 'done', etag: 'e', size: PART } as const
+  const growth = [{ from: 11, partSize: 4 * PART }]
+  const grown = (10 + 90 * 4) * PART
+  const { store } = settings()
+  const ofOneSize = {
+    ...store,
+    limits: { ...store.limits, equalParts: true },
+  } as const
   const cases: [
     string,
     LogState,
@@ -77,6 +89,32 @@ await t.test('the first step', async (t) => {
       {},
       { do: 'restart', reason: 'part-size' },
     ],
+    ['parts that grow', state({ growth }), {}, { do: 'list' }],
+    [
+      'a size that they fit',
+      state({ growth }),
+      { size: grown },
+      { do: 'list' },
+    ],
+    [
+      'a size that they do not fit',
+      state({ growth }),
+      { size: grown + 1 },
+      { do: 'restart', reason: 'part-size' },
+    ],
+    [
+      'parts that grow too large for the store',
+      state({ growth: [...growth, { from: 90, partSize: 11 * PART }] }),
+      {},
+      { do: 'restart', reason: 'part-size' },
+    ],
+    [
+      'parts that grow, where they are to be of one size',
+      state({ growth }),
+      { store: ofOneSize },
+      { do: 'restart', reason: 'equal-parts' },
+    ],
+    ['parts of one size there', state(), { store: ofOneSize }, { do: 'list' }],
   ]
   for (const [name, log, options, expected] of cases) {
     t.match(firstStep(log, settings(options)), expected, name)
@@ -95,4 +133,80 @@ await t.test('a log of another target is refused', async (t) => {
     })
   }
   t.doesNotThrow(() => checkTarget(state(), settings()))
+})
+
+const growth = [{ from: 3, partSize: 40 }]
+const cutting = {
+  partSize: 10,
+  growth,
+  wantedPartSize: undefined,
+  size: undefined,
+  store: { limits: { maxPartSize: 100 } },
+} as unknown as UploadSettings
+
+await t.test('the parts of a run', (t) => {
+  const upload = uploadState({
+    partSize: 7,
+    growth: [{ from: 2, partSize: 9 }],
+  })
+  const other = uploadState({ partSize: 7 })
+  const create: Plan = { mode: 'create' }
+  const unheard = (partSize: number): Plan => ({
+    mode: 'create',
+    unheard: { size: 5, partSize },
+  })
+  const rows: [
+    name: string,
+    plan: Plan,
+    equalParts: number | undefined,
+    more: Partial<UploadSettings>,
+    expected: ReturnType<typeof partSizesOf>,
+  ][] = [
+    ['new', create, undefined, {}, { partSize: 10, growth }],
+    [
+      'of a log',
+      { mode: 'resume', upload, listed: 'refused' },
+      undefined,
+      {},
+      { partSize: 7, growth: upload.growth },
+    ],
+    [
+      'of a log that does not grow',
+      { mode: 'resume', upload: other, listed: 'refused' },
+      undefined,
+      {},
+      { partSize: 7, growth: undefined },
+    ],
+    ['of one size, as large as they were', create, 40, {}, { partSize: 40 }],
+    ['never smaller', create, 5, {}, { partSize: 10 }],
+    ['nor larger than the store takes', create, 1000, {}, { partSize: 100 }],
+    [
+      'the caller’s own',
+      create,
+      40,
+      { wantedPartSize: 10, growth: undefined },
+      { partSize: 10, growth: undefined },
+    ],
+    [
+      'fit for a size',
+      create,
+      40,
+      { size: 50, growth: undefined },
+      { partSize: 10, growth: undefined },
+    ],
+    ['after a PutObject', unheard(20), undefined, {}, { partSize: 20, growth }],
+    [
+      'after one of larger parts',
+      unheard(40),
+      undefined,
+      {},
+      { partSize: 40, growth: undefined },
+    ],
+  ]
+  for (const [name, plan, equalParts, more, expected] of rows) {
+    const state = { ...emptyState(header()), equalParts }
+    const found = partSizesOf(plan, state, { ...cutting, ...more })
+    t.strictSame(found, expected, name)
+  }
+  t.end()
 })

@@ -11,6 +11,9 @@ import {
 const KiB = 1024
 const MiB = 1024 * KiB
 
+const newPool = (): MemoryPool =>
+  new MemoryPool(realEnvironment, () => undefined)
+
 await t.test('never more buffers than there may be', async (t) => {
   const buffers = new PartBuffers(10, 2, together())
   const first = buffers.tryAcquire()
@@ -50,6 +53,61 @@ await t.test('who waits is served in turn', async (t) => {
   t.same(got, ['a', 'b', 'c'])
 })
 
+await t.test('bytes are counted too, and two parts always have room', (t) => {
+  const rows: [parts: number, bytes: number, sizes: number[], fit: number][] = [
+    [5, 96, [8, 8, 8, 8, 8, 8], 5],
+    [5, 96, [32, 32, 32, 32], 3],
+    // Small ones are under way still when the first large one is begun.
+    [5, 96, [8, 8, 8, 32, 32], 5],
+    [5, 96, [8, 8, 32, 32, 32], 4],
+    [5, 20, [8, 8, 8], 2],
+    [5, 20, [8, 32, 32], 2],
+    [5, 1, [8, 8, 8], 2],
+    [2, Infinity, [8, 32, 32], 2],
+  ]
+  for (const [parts, bytes, sizes, fit] of rows) {
+    const buffers = new PartBuffers(8, { parts, bytes }, together())
+    const got = sizes.map((size) => buffers.tryAcquire(size))
+    const first = got.indexOf(undefined)
+    t.equal(
+      first < 0 ? sizes.length : first,
+      fit,
+      `${sizes.join(', ')} in ${bytes}`,
+    )
+  }
+  t.end()
+})
+
+await t.test('a large part waits for the room of several small ones', (t) => {
+  const room = { parts: 5, bytes: 64 }
+  const buffers = new PartBuffers(8, room, pooled(newPool(), true))
+  const small = [1, 2, 3, 4, 5].map(() => buffers.tryAcquire())
+  const got: number[] = []
+  const held: PartBuffer[] = []
+  const ask = (): void =>
+    buffers.acquire((buffer) => {
+      got.push(buffer.size)
+      held.push(buffer)
+    }, 32)
+  ask()
+  ask()
+  t.same(got, [], 'no part more at once')
+  const give = (): void => {
+    const buffer = small.pop()
+    if (buffer !== undefined) buffers.release(buffer)
+  }
+  give()
+  t.same(got, [32], '4 of 8 bytes are in hand, and 32 more')
+  for (let more = 0; more < 3; more++) {
+    give()
+    t.same(got, [32], 'no room for another')
+  }
+  give()
+  t.same(got, [32, 32])
+  t.equal(buffers.inUse, 2)
+  t.end()
+})
+
 await t.test('who has gone is passed over', async (t) => {
   const buffers = new PartBuffers(1, 1, together())
   const held = buffers.tryAcquire()
@@ -64,9 +122,6 @@ await t.test('who has gone is passed over', async (t) => {
   if (held !== undefined) buffers.release(held)
   t.ok(isServed)
 })
-
-const newPool = (): MemoryPool =>
-  new MemoryPool(realEnvironment, () => undefined)
 
 await t.test('a worker can read what is pooled for it', async (t) => {
   for (const isShared of [true, false]) {

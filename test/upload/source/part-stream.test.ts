@@ -11,6 +11,7 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import t from 'tap'
 import { hex64, loadXxh64 } from '../../../lib/hash/xxh64.js'
+import type { PartSizes } from '../../../lib/checkpoint/growth.js'
 import type { Part } from '../../../lib/upload/source/part.js'
 import { realEnvironment } from '../../../lib/environment.js'
 import { Deferred } from '../../../lib/upload/run/deferred.js'
@@ -64,20 +65,23 @@ function hashOf(bytes: Buffer): string {
 
 /** What the parts must be: plain slices of the whole. */
 function slices(whole: Buffer, partSize: number): Cut[] {
-  return Array.from(
-    { length: Math.ceil(whole.length / partSize) },
-    (_, index) => {
-      const offset = index * partSize
-      const bytes = whole.subarray(offset, offset + partSize)
-      return {
-        partNumber: index + 1,
-        offset,
-        size: bytes.length,
-        bytes,
-        xxh64: hashOf(bytes),
-      }
-    },
-  )
+  return slicesOf(whole, () => partSize)
+}
+
+/** The same of parts that have each their own size. */
+function slicesOf(
+  whole: Buffer,
+  sizeOf: (partNumber: number) => number,
+): Cut[] {
+  const cuts: Cut[] = []
+  for (let offset = 0; offset < whole.length;) {
+    const partNumber = cuts.length + 1
+    const bytes = whole.subarray(offset, offset + sizeOf(partNumber))
+    const size = bytes.length
+    cuts.push({ partNumber, offset, size, bytes, xxh64: hashOf(bytes) })
+    offset += size
+  }
+  return cuts
 }
 
 function* pieces(whole: Buffer, sizes: readonly number[]) {
@@ -232,13 +236,14 @@ function shared(bytes: Buffer): Buffer {
 /** The same into blocks of the process's, as an upload has it. */
 async function cutIntoBlocks(
   chunks: Iterable<Uint8Array>,
-  partSize: number,
+  sizes: PartSizes,
   pool: MemoryPool,
 ): Promise<Cut[]> {
   const cuts: Cut[] = []
   const done = new Deferred<void>()
   const cutter = new PartCutter({
-    buffers: new PartBuffers(partSize, 2, pooled(pool, true), {
+    sizes,
+    buffers: new PartBuffers(sizes.partSize, 2, pooled(pool, true), {
       isShortFirst: true,
     }),
     xxh64,
@@ -292,7 +297,7 @@ await t.test('parts of many blocks are plain slices', async (t) => {
           at += chunk.length
           return chunk
         })
-        const found = await cutIntoBlocks(chunks, size, pool)
+        const found = await cutIntoBlocks(chunks, { partSize: size }, pool)
         t.strictSame(found, slices(bytes, size))
         t.equal(pool.bytesInUse, 0)
       },
@@ -300,6 +305,61 @@ await t.test('parts of many blocks are plain slices', async (t) => {
     { numRuns: 60 },
   )
 })
+
+await t.test(
+  'parts that grow are plain slices, each of its size',
+  async (t) => {
+    const pool = new MemoryPool(realEnvironment, () => undefined)
+    const whole = randomBytes(2 * 1024 * KiB)
+    const size = fc.oneof(
+      fc.integer({ min: 0, max: 70 }),
+      fc.integer({ min: 15 * KiB, max: 17 * KiB }),
+      fc.integer({ min: 127 * KiB, max: 129 * KiB }),
+      fc.integer({ min: 250 * KiB, max: 1500 * KiB }),
+    )
+    const partSize = fc.oneof(
+      fc.integer({ min: 8 * KiB, max: 70 * KiB }),
+      fc.constantFrom(16 * KiB, 64 * KiB, 128 * KiB),
+    )
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(size, { minLength: 1, maxLength: 20 }),
+        partSize,
+        fc.array(
+          fc.tuple(
+            fc.integer({ min: 1, max: 6 }),
+            fc.integer({ min: 1, max: 5 }),
+          ),
+          {
+            minLength: 1,
+            maxLength: 3,
+          },
+        ),
+        async (sizes, first, steps) => {
+          let [from, last] = [1, first]
+          const growth = steps.map(([after, times]) => {
+            from += after
+            last += times * first
+            return { from, partSize: last }
+          })
+          let at = 0
+          const chunks = sizes.map((one) => {
+            const chunk = whole.subarray(at, at + one)
+            at += chunk.length
+            return chunk
+          })
+          const all = { partSize: first, growth }
+          const found = await cutIntoBlocks(chunks, all, pool)
+          const sizeOf = (n: number): number =>
+            growth.findLast((step) => step.from <= n)?.partSize ?? first
+          t.strictSame(found, slicesOf(whole.subarray(0, at), sizeOf))
+          t.equal(pool.bytesInUse, 0)
+        },
+      ),
+      { numRuns: 60 },
+    )
+  },
+)
 
 await t.test('nothing is cut while all buffers are out', async (t) => {
   const stream = createPartStream({ partSize: 10, buffers: 2 })
