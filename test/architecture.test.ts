@@ -77,7 +77,7 @@ const allowed: Record<string, readonly string[]> = {
   /** The store is for `own-store` alone: see below. */
   'dev-server': ['file-path', 'errors', 'known-options', 'store'],
   testing: ['index', 'dev-server'],
-  cli: ['index', 'credentials', 'job', 'dev-server', 'errors'],
+  cli: ['index', 'credentials', 'job', 'fleet', 'dev-server', 'errors'],
 }
 
 function layerOf(path: string): string {

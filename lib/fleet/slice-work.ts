@@ -106,7 +106,8 @@ export class SliceWork {
     this.#slice = slice
     const { length } = slice.files
     this.#before = new SliceProgress(length, hint)
-    this.progress = new SliceProgress(length)
+    // What is told replaces what was: a second kill may come soon.
+    this.progress = new SliceProgress(length, hint)
   }
 
   /** Undefined when it is done. */

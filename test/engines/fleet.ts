@@ -2,9 +2,11 @@
  * A fleet on real Redis: workers that are killed, and the queue as well. Every
  * object is compared; what is repeated and what it costs Redis is told.
  */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, open, writeFile } from 'node:fs/promises'
+import { mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import t from 'tap'
@@ -16,7 +18,8 @@ import {
 } from '../../lib/fleet/index.js'
 import { Crc64Hashers } from '../../lib/hash/crc64.js'
 import type { FleetChildJob } from '../fixtures/fleet-child.js'
-import { compiledFixture } from '../support/compiled.js'
+import { bareNode } from '../support/bare-node.js'
+import { compiledFixture, compiledSources } from '../support/compiled.js'
 import { devStore, noise } from '../support/dev-store.js'
 import { sized } from '../support/tier.js'
 import { startChild, type UploadChild } from '../support/upload-child.js'
@@ -69,6 +72,7 @@ await t.test(
     const start = (): UploadChild =>
       startChild(compiledFixture('fleet-child'), job)
     const workers = Array.from({ length: machines }, start)
+    t.teardown(() => workers.forEach((worker) => worker.kill()))
     let kills = 0
     let redisKills = 0
     let cpu = 0
@@ -132,6 +136,76 @@ await t.test(
     t.equal(wrong, 0, 'every object is its file, by CRC-64')
   },
 )
+
+await t.test('the command plans, works, tells and tries again', async (t) => {
+  const dev = await devStore(t)
+  const root = join(dev.directory, 'data')
+  await mkdir(join(root, 'a b'), { recursive: true })
+  for (const name of ['1', '2', 'a b/3']) {
+    await writeFile(join(root, name), noise(100, name.length))
+  }
+  const redis = await startRedis(t)
+  const url = `${dev.server.endpoint}/examplebucket`
+  const pawl = (...words: string[]): ChildProcess =>
+    spawn(
+      ...bareNode(
+        join(compiledSources(), 'lib/cli/main.js'),
+        'fleet',
+        ...words,
+        '--queue',
+        `redis://127.0.0.1:${redis.port}`,
+        '--json',
+      ),
+      {
+        env: {
+          ...process.env,
+          OSS_ACCESS_KEY_ID: 'dev',
+          OSS_ACCESS_KEY_SECRET: 'dev-secret',
+        },
+      },
+    )
+  const run = async (...words: string[]) => {
+    const child = pawl(...words)
+    const [out, [code]] = await Promise.all([said(child), once(child, 'close')])
+    return { code: code as number, out: out === '' ? {} : asJson(out) }
+  }
+  const planned = await run('plan', root, `${url}/in/`, '--name', 'nightly')
+  t.match(planned, { code: 0, out: { files: 3, slices: 1, added: 1 } })
+  await rm(join(root, '2'))
+  const worker = pawl('work', `${url}/in/`, '--root', root)
+  for (;;) {
+    const { out } = await run('status', 'nightly', `${url}/`)
+    if (out['left'] === 0) break
+  }
+  const told = await run('status', 'nightly', `${url}/`)
+  t.match(told, { code: 1, out: { filesDone: 3, failed: 1, workers: 1 } })
+  await writeFile(join(root, '2'), noise(100, 1))
+  const again = await run('retry', 'nightly', `${url}/`)
+  t.match(again, { code: 0, out: { fleet: 'nightly.r1', files: 1 } })
+  for (;;) {
+    const { code, out } = await run('status', 'nightly.r1', `${url}/`)
+    if (out['left'] === 0) {
+      t.equal(code, 0)
+      break
+    }
+  }
+  worker.kill('SIGTERM')
+  const [code] = (await once(worker, 'close')) as [number]
+  t.equal(code, 0, 'stopped, as it was asked')
+  t.ok(noise(100, 5).equals(await dev.object('in/a b/3')))
+  t.ok(noise(100, 1).equals(await dev.object('in/2')))
+  await redis.kill()
+  const away = await run('status', 'nightly', `${url}/`)
+  t.equal(away.code, 1, 'a queue that does not answer is told')
+})
+
+async function said({ stdout }: ChildProcess): Promise<string> {
+  return stdout === null ? '' : text(stdout)
+}
+
+function asJson(line: string): Record<string, unknown> {
+  return JSON.parse(line) as Record<string, unknown>
+}
 
 async function writeFiles(root: string): Promise<void> {
   const block = noise(9 * MiB)

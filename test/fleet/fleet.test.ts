@@ -173,6 +173,8 @@ await t.test('a slice that is run again proves its own objects', async (t) => {
   t.equal(error.transient, true)
   b.server.setFault(undefined)
   const hint: unknown = JSON.parse(JSON.stringify(first?.progress))
+  const second = await b.work(job, {}, hint)
+  t.same(second?.progress.toJSON(), hint, 'what was made is not forgotten')
   // Since then another has put one, and one file was written to.
   await b.small.putObject(
     {
