@@ -114,6 +114,10 @@ export {
 } from './checkpoint/file-checkpoint.js'
 
 export type { GrowthStep } from './checkpoint/growth.js'
+export {
+  bucketCheckpoint,
+  type BucketCheckpointOptions,
+} from './lease/bucket.js'
 
 export { memoryCheckpoint } from './checkpoint/memory-checkpoint.js'
 

@@ -35,6 +35,13 @@ export interface Checkpoint {
   setAside(): Promise<string>
 
   /**
+   * Takes all bytes away and keeps the hold: the log is empty then, and what is
+   * appended begins it. For one that says that everything in it is over. Without it
+   * a log only grows until it is removed.
+   */
+  empty?(): Promise<void>
+
+  /**
    * Ends the log for good and lets go of it. Resolves to false, and keeps its
    * hold until `close()`, when it could not be removed; that is not an error: the
    * upload says in it that it is over.

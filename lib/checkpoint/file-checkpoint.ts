@@ -167,6 +167,17 @@ export class FileCheckpoint implements Checkpoint {
     throw fileLocked(this.name, 'is used by another upload')
   }
 
+  async empty(): Promise<void> {
+    const file = this.#opened()
+    try {
+      await this.#mustBeOurs(file)
+      await file.handle.empty()
+      this.#size = 0
+    } catch (error) {
+      throw fileFailed(this.name, 'emptied', error)
+    }
+  }
+
   async remove(): Promise<boolean> {
     const file = this.#opened()
     if (!(await this.#unlinkOurs(file))) return false

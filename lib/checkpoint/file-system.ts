@@ -18,6 +18,8 @@ export interface LogHandle {
   /** Of this very file, whatever its path names by now. */
   chmod(mode: number): Promise<void>
   datasync(): Promise<void>
+  /** Takes all bytes of the file away. */
+  empty(): Promise<void>
   close(): Promise<void>
 }
 
@@ -67,6 +69,7 @@ export const nodeFileSystem: FileSystem = {
       },
       chmod: (mode) => handle.chmod(mode),
       datasync: () => handle.datasync(),
+      empty: () => handle.truncate(0),
       close: () => handle.close(),
     }
   },

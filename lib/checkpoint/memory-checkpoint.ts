@@ -40,6 +40,11 @@ class MemoryCheckpoint implements Checkpoint {
     return `${this.name}, damaged ${this.#setAside}`
   }
 
+  async empty(): Promise<void> {
+    this.#mustBeOpen()
+    this.#blocks = []
+  }
+
   async remove(): Promise<boolean> {
     this.#mustBeOpen()
     this.#blocks = []

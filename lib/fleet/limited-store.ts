@@ -9,7 +9,6 @@ import type {
   ObjectStore,
 } from '../store/object-store.js'
 import { StoreError } from '../store/store-error.js'
-import { Slots } from '../upload/calls/send.js'
 
 /** What a worker may take. */
 export interface FleetLimit {
@@ -47,13 +46,60 @@ export class Budget {
   }
 }
 
+/**
+ * How many calls may be under way. A server that throttles halves the number, down
+ * to one; as many calls as there may be at most, all well, bring one back.
+ */
+class CallSlots {
+  readonly #most: number
+  #limit: number
+  #used = 0
+  #good = 0
+  readonly #waiting: (() => void)[] = []
+
+  constructor(most: number) {
+    this.#most = most
+    this.#limit = most
+  }
+
+  /** Resolves when it is the caller's turn; it must `release()` once. */
+  acquire(): Promise<void> {
+    if (this.#used < this.#limit && this.#waiting.length === 0) {
+      this.#used++
+      return Promise.resolve()
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  release(): void {
+    this.#used--
+    while (this.#used < this.#limit) {
+      const next = this.#waiting.shift()
+      if (next === undefined) return
+      this.#used++
+      next()
+    }
+  }
+
+  throttle(): void {
+    this.#limit = Math.max(1, this.#limit >> 1)
+    this.#good = 0
+  }
+
+  succeed(): void {
+    if (this.#limit === this.#most || ++this.#good < this.#most) return
+    this.#good = 0
+    this.#limit++
+  }
+}
+
 export function limitedStore(
   store: ObjectStore,
   { requestsPerSecond, bytesPerSecond }: FleetLimit,
   most: number,
   environment: Pick<Environment, 'monotonic' | 'timer'>,
 ): ObjectStore {
-  const slots = new Slots(most)
+  const slots = new CallSlots(most)
   const requests =
     requestsPerSecond === undefined
       ? undefined

@@ -96,3 +96,17 @@ await t.test('every export and command is made from a source', async (t) => {
     t.match(text, /^#!\/usr\/bin\/env node\n/, name)
   }
 })
+
+await t.test('no module brings a package of an engine with it', (t) => {
+  const engines = new Set(['bullmq', 'ioredis', 'iovalkey', 'pg', 'redis'])
+  for (const name of sources.filter((source) => !source.startsWith('cli/'))) {
+    for (const statement of parse(name).statements) {
+      const isFrom =
+        ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)
+      const from = isFrom ? statement.moduleSpecifier : undefined
+      if (from === undefined || !ts.isStringLiteral(from)) continue
+      t.notOk(engines.has(from.text), `${name} imports ${from.text}`)
+    }
+  }
+  t.end()
+})

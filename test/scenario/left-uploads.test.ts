@@ -2,7 +2,7 @@
  * Uploads that are no longer used: dead before another takes their place, named
  * in the log until they are aborted, and none left by who keeps no log.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Fault } from '../../lib/dev-server/index.js'
@@ -411,4 +411,46 @@ test('an upload that lost against another request stays in the log while it may 
     dev.server.openUploads().map(({ uploadId }) => uploadId),
   )
   t.equal(unclosed.length, 1)
+})
+
+test('a long log whose result was handed out begins anew, with what is still to be closed', async (t) => {
+  const dev = await smallUploads(t)
+  const uploadId = await abandoned(dev)
+  first(dev, 'AbortMultipartUpload', denied, 99)
+  const left = { checkpointLeft: true, uploadsLeft: [uploadId] }
+  t.match(await dev.run(bytes, { object: other }), left)
+  // Blank lines are as good as the parts of many nights.
+  await appendFile(dev.log, '\n'.repeat(8 * 2 ** 20))
+  const idOf = async (): Promise<string> =>
+    /"logId":"(\w+)"/.exec(await readFile(dev.log, 'latin1'))?.[1] ?? ''
+  const logId = await idOf()
+  t.match(await dev.run(changed(bytes, 1), { object: other }), left)
+  const { size } = await stat(dev.log)
+  t.ok(size < 10_000, `${size} bytes`)
+  t.not(await idOf(), logId, 'no line of the old log verifies in it')
+  dev.server.setFault(undefined)
+  await dev.run(bytes, { object: other })
+  await mustBe(t, dev, bytes)
+  t.same(dev.server.openUploads(), [])
+})
+
+test('a long log is kept while its result may not have been handed out', async (t) => {
+  const dev = await smallUploads(t)
+  const { uploadId } = await suspendAfter(dev, bytes, 2)
+  await appendFile(dev.log, '\n'.repeat(8 * 2 ** 20))
+  t.match(await dev.run(bytes), { uploadId, resumed: true, partsReused: 2 })
+  await mustBe(t, dev, bytes)
+})
+
+test('an upload that a long log still names is discarded with it', async (t) => {
+  const dev = await smallUploads(t)
+  await abandoned(dev)
+  first(dev, 'AbortMultipartUpload', denied, 99)
+  await dev.run(bytes, { object: other })
+  await appendFile(dev.log, '\n'.repeat(8 * 2 ** 20))
+  dev.server.setFault(undefined)
+  const upload = dev.upload({ object: other })
+  await upload.discard()
+  t.same(dev.server.openUploads(), [])
+  t.notOk(dev.logExists())
 })

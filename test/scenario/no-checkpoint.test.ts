@@ -127,3 +127,24 @@ await t.test('what may come to something is left', async (t) => {
   const ids = dev.server.openUploads().map(({ uploadId }) => uploadId)
   t.same(ids, [error.uploadId])
 })
+
+await t.test(
+  'so is what could not be looked at, and the error names it',
+  async (t) => {
+    const dev = await smallUploads(t)
+    dev.server.setFault(({ operation }) =>
+      operation === 'CompleteMultipartUpload' || operation === 'HeadObject'
+        ? { kind: 'status', status: 500 }
+        : undefined,
+    )
+    const error = await dev.fail(bytes, { checkpoint: false })
+    t.match(error, {
+      code: 'PAWL_SERVER',
+      message: /^HEAD, to see what became of Complete, failed/,
+      resumable: false,
+      transient: true,
+    })
+    const ids = dev.server.openUploads().map(({ uploadId }) => uploadId)
+    t.same(ids, [error.uploadId])
+  },
+)

@@ -6,6 +6,7 @@ import { key, logPath, sourcePath } from './places.js'
 import type { Ending, Run } from './run.js'
 import type { Scene } from './scene.js'
 import type { CallName } from './store/contract.js'
+import { outages } from './store/faults.js'
 import { optionsText, type Actor, type StoredUpload } from './store/truth.js'
 
 export interface Intervention {
@@ -211,6 +212,15 @@ export const interventions: readonly Intervention[] = [
       if (denied.size === 0) return false
       denied.clear()
       return true
+    },
+  },
+  {
+    name: 'store-away',
+    weight: 3,
+    story: 'the store is away for a while',
+    act(scene, _run, random) {
+      const ms = random.spread(1000, 7_200_000)
+      return scene.isAwayFor(ms, random.pick(outages))
     },
   },
   {

@@ -39,9 +39,14 @@ export const leanings: readonly Leaning[] = [
   {
     name: 'an upload that cannot be ended',
     weight: 4,
-    likelier: { kill: 4, 'power-loss': 2, 'late-effect': 3 },
+    likelier: {
+      kill: 4,
+      'power-loss': 2,
+      'late-effect': 8,
+      'late-effect-cut': 6,
+    },
     fit: (plan, random) => ({
-      ...atLeast(plan, random, { faults: 0, interventions: 1 }),
+      ...atLeast(plan, random, { faults: 1, interventions: 1 }),
       denied: random.chance(0.8) ? ['abortUpload'] : plan.denied,
       runs: withOtherOptions(longEnough(plan), random),
     }),

@@ -34,7 +34,8 @@ import type { CallName } from './store/contract.js'
 import type { CompleteUploadRequest } from './store/contract.js'
 import { Heard } from './store/heard.js'
 import { HeldRequests } from './store/held.js'
-import { StoreModel, type Surroundings } from './store/model.js'
+import type { Fault } from './store/faults.js'
+import { StoreModel, type Away, type Surroundings } from './store/model.js'
 import { StoreTruth, type Actor } from './store/truth.js'
 import { World, type Told } from './world.js'
 
@@ -61,6 +62,8 @@ const longestRun = 6 * 3_600_000
 const longestEnding = 2000
 /** Without a log it aborts its upload first: two attempts of ten seconds. */
 const longestCleanUp = 25_000
+/** ms of an outage within which a run has given up. */
+const longestOutage = 3_600_000
 /** All that was under way has landed by then. */
 const quiet = 2 * 3_600_000
 
@@ -78,6 +81,7 @@ export class Scene implements Surroundings {
   /** Uploads that a log could not, or can no longer, know of. */
   readonly forgotten = new Set<string>()
   violation: Violation | undefined
+  away: Away | undefined
   /** From now on nothing goes wrong any more. */
   isHealing = false
   readonly faultBudget: Plan['faults']
@@ -205,6 +209,28 @@ export class Scene implements Surroundings {
     }
   }
 
+  /** No request reaches the store any more, for so many ms; false while it is away. */
+  isAwayFor(ms: number, fault: Fault): boolean {
+    const { now } = this.world
+    if (this.away !== undefined && this.away.until > now) return false
+    this.away = { from: now, until: now + ms, fault }
+    if (ms > longestOutage) {
+      this.world.in(longestOutage, undefined, () => this.#mustHaveGivenUp(now))
+    }
+    return true
+  }
+
+  #mustHaveGivenUp(since: number): void {
+    if (!this.world.hasHappenedOnly('store-away')) return
+    const run = this.runs.find(
+      ({ startedAt, outcome }) => startedAt <= since && outcome === undefined,
+    )
+    this.check(
+      { name: 'a store that stays away is given up' },
+      () => run && `${run.actor.name} has waited for an hour`,
+    )
+  }
+
   /** The process is dead at once; its requests land, land late or are lost. */
   kill(process: Process, random: Random): boolean {
     if (!process.isAlive) return false
@@ -300,8 +326,8 @@ export class Scene implements Surroundings {
   #loosePatience(run: Run): void {
     if (run.outcome !== undefined) return
     this.world.tell(run.actor.name, 'takes six hours; its caller ends it')
-    const mayHang = ['hanging-disk', 'pause', 'stall', 'slow-disk']
-    if (!this.world.hasHappened(mayHang, { since: run.startedAt })) {
+    // Of a system call that hangs nothing says that it ever ends.
+    if (!this.world.hasHappened(['hanging-disk'], { to: run.actor.name })) {
       this.check({ name: 'every run settles' }, () => 'it has not in six hours')
     }
     run.endBy(run.plan.style === 'file' ? 'signal' : 'destroy')
@@ -367,6 +393,7 @@ export class Scene implements Surroundings {
     const mayBeRepeated = discards || vetoes ? 'no' : mayRepeat(outcome)
     this.isHealing = true
     this.world.decisions.isOver = true
+    this.away = undefined
     await this.world.sleep(quiet)
     this.world.tell('!', 'from now on nothing goes wrong any more')
     for (const process of this.#processes) process.kill(() => undefined, 0)
@@ -464,10 +491,12 @@ function hasEnded(scene: Scene, { outcome, plan }: Run): boolean {
   if (outcome?.kind === 'success') return true
   if (outcome?.kind !== 'failure') return false
   const { error } = outcome
-  // Damaged in its first bytes it may be any file, of which none is touched.
-  const isDamaged = scene.world.hasHappened(['log-damaged'])
   const { code: name } = errorOf(outcome)
-  if (isDamaged && name === 'PAWL_NOT_A_CHECKPOINT') return true
+  if (name === 'PAWL_NOT_A_CHECKPOINT' && isAnyFile(scene)) return true
+  // It takes no metadata, and this call asks for some.
+  const { marks } = scene.truth.traits
+  const isRefused = marks === 'refused' && plan.object.metadata > 0
+  if (isRefused && errorOf(outcome).status === 400) return true
   const { maxParts } = scene.truth.traits
   const isTooLong = plan.source.size > maxParts * plan.partSize
   if (
@@ -488,6 +517,13 @@ function hasEnded(scene: Scene, { outcome, plan }: Run): boolean {
     (isThere && (code === 'PAWL_ALREADY_EXISTS' || isRewritten)) ||
     (isUnsupported && status === 501)
   )
+}
+
+/** Damaged in its first bytes it may be any file, of which none is touched. */
+function isAnyFile({ machines: [{ disk }], world }: Scene): boolean {
+  const start = disk.read(logPath)?.subarray(0, 32).toString('latin1') ?? ''
+  const isMeantAsLog = /^[0-9a-f]{16} 1 log \{"pawl":/.test(start)
+  return world.hasHappened(['log-damaged']) && !isMeantAsLog
 }
 
 function textOf({ outcome }: Run): string {

@@ -66,6 +66,7 @@ export class BrokenDisk implements FileSystem {
           await handle.datasync()
           this.#synced = Number(size)
         }),
+      empty: () => pass(() => handle.empty()),
       close: async () => {
         if (this.#handles.delete(handle)) await handle.close()
       },

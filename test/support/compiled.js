@@ -40,6 +40,8 @@ const manifest = {
     './dev-server': './lib/dev-server/index.js',
     './shared': './lib/shared/index.js',
     './bullmq': './lib/fleet/index.js',
+    './redis': './lib/lease/redis.js',
+    './postgres': './lib/lease/postgres.js',
   },
 }
 const folders = ['lib', 'docs/examples', 'test']

@@ -8,6 +8,8 @@ const names = {
     .href,
   'pawl/bullmq': new URL('../../lib/fleet/index.ts', import.meta.url).href,
   'pawl/shared': new URL('../../lib/shared/index.ts', import.meta.url).href,
+  'pawl/redis': new URL('../../lib/lease/redis.ts', import.meta.url).href,
+  'pawl/postgres': new URL('../../lib/lease/postgres.ts', import.meta.url).href,
   'pawl/testing': new URL('../../lib/testing/index.ts', import.meta.url).href,
 }
 

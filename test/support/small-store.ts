@@ -1,10 +1,5 @@
 /** A store whose limits are small, so that tests need few bytes for many parts. */
-import type {
-  Call,
-  GetObjectRequest,
-  ObjectStore,
-  StoreLimits,
-} from '../../lib/store/object-store.js'
+import type { ObjectStore, StoreLimits } from '../../lib/store/object-store.js'
 
 /** Everything goes through `around`, named by its call; it may fail or wait. */
 export type Around = <T>(
@@ -63,18 +58,10 @@ export function wrapStore(
       around('putObject', () => store.putObject(request, call)),
     headObject: (key, call) =>
       around('headObject', () => store.headObject(key, call)),
-    ...(store.getObject === undefined
-      ? {}
-      : {
-          getObject: (request: GetObjectRequest, call: Call) =>
-            around('getObject', async () => store.getObject?.(request, call)),
-        }),
-    ...(store.deleteObject === undefined
-      ? {}
-      : {
-          deleteObject: (key: string, call: Call) =>
-            around('deleteObject', async () => store.deleteObject?.(key, call)),
-        }),
+    getObject: (request, call) =>
+      around('getObject', async () => store.getObject?.(request, call)),
+    deleteObject: (key, call) =>
+      around('deleteObject', async () => store.deleteObject?.(key, call)),
     close: () => store.close(),
   }
 }

@@ -26,6 +26,7 @@ export function diskWithSteps(disk: FileSystem, step: OnStep): FileSystem {
     write: (bytes) => pass('write', () => handle.write(bytes)),
     chmod: (mode) => pass('chmod', () => handle.chmod(mode)),
     datasync: () => pass('datasync', () => handle.datasync()),
+    empty: () => pass('empty', () => handle.empty()),
     close: () => handle.close(),
   })
   return {

@@ -7,7 +7,14 @@ import { nodeFileSystem } from '../../lib/checkpoint/file-system.js'
 import type { FileSystem, LogHandle } from '../../lib/checkpoint/file-system.js'
 
 export type DiskCall =
-  keyof FileSystem | 'stat' | 'read' | 'write' | 'chmod' | 'datasync' | 'close'
+  | keyof FileSystem
+  | 'stat'
+  | 'read'
+  | 'write'
+  | 'chmod'
+  | 'datasync'
+  | 'empty'
+  | 'close'
 
 export class TestDisk implements FileSystem {
   readonly calls: DiskCall[] = []
@@ -52,6 +59,7 @@ export class TestDisk implements FileSystem {
           await handle.datasync()
           this.#synced.set(path, await size())
         }),
+      empty: () => this.#pass('empty', () => handle.empty()),
       close: () => this.#pass('close', () => handle.close()),
     }
   }

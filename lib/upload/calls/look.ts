@@ -8,6 +8,9 @@ import type { Listed } from '../rules/judge.js'
 
 type CallBounds = Pick<RequestContext, 'signal' | 'attempts' | 'headersTimeout'>
 
+/** For the errors of a look: what was looked for. */
+type Sought = Partial<Pick<RequestContext, 'what' | 'uploadId'>>
+
 /**
  * The parts by number; `gone` when the store has no such upload, `refused` when
  * it does not let this caller ask (no permission to list, or no such operation).
@@ -82,7 +85,7 @@ function mustAdvance(
 export async function lookAt(
   requests: Requests,
   settings: UploadSettings,
-  more: CallBounds = {},
+  more: CallBounds & Sought = {},
 ): Promise<Found> {
   try {
     const { answer } = await requests.send({ what: 'HEAD', ...more }, (call) =>

@@ -25,6 +25,7 @@ const common: NamesOf<UploadOptions> = {
   fence: true,
   key: true,
   mark: true,
+  maxRate: true,
   memory: true,
   object: true,
   onSourceChange: true,

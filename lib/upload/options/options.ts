@@ -74,8 +74,18 @@ export interface UploadOptions {
    * where `memory` has no room for two of them.
    */
   partSize?: number
-  /** Parts in flight, 1 to 256. Default 4, or fewer for the sake of `memory`. */
-  concurrency?: number
+  /**
+   * Parts in flight: a number from 1 to 256, or `'auto'` (default): as many as fill
+   * the line, within `memory`. All uploads to one store share that number, and each
+   * has at least one. `docs/tuning.md` says how it is found. With `trafficLimit`,
+   * which is a limit for each, `'auto'` is 4.
+   */
+  concurrency?: number | 'auto'
+  /**
+   * Bytes a second that this upload may send. Stores have the same option, for all
+   * their uploads together. Default: as many as the line carries.
+   */
+  maxRate?: number
   /**
    * Bytes for the parts of this upload. Of a stream: those in flight and the one
    * being filled, but always two. Default 96 MiB; with a number for `concurrency`,

@@ -54,6 +54,8 @@ const firstPause = 3400
 const longestPause = 15_000
 /** ms; looked for so long where the store has answered, if only with an error. */
 const heardLimit = 60_000
+/** What failed when nobody could see whether the object was made. */
+const lookAfterComplete = 'HEAD, to see what became of Complete,'
 /** How often a Complete goes out for an upload that is no longer listed. */
 const mostRepeats = 2
 
@@ -280,7 +282,10 @@ class Completing {
 
   async #look(): Promise<{ found: Found; is: Whose }> {
     const { requests, settings, completeSignal: signal } = this.#context
-    const found = await lookAt(requests, settings, { signal })
+    const { uploadId } = this.#input
+    // Where there is no log the error is all that names the upload.
+    const more = this.#isOpen ? { what: lookAfterComplete, uploadId } : {}
+    const found = await lookAt(requests, settings, { signal, ...more })
     const { environment, store } = settings
     const facts = environment.facts.of(store)
     return { found, is: whose(found, this.#input.expected, facts) }

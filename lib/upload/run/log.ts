@@ -29,6 +29,9 @@ import {
   isSettled,
 } from '../source/file-identity.js'
 
+/** Bytes; one that is longer begins anew when everything in it is over. */
+const largestTold = 8 * 2 ** 20
+
 /** Why an upload is void whose Complete was sent and never known to take effect. */
 export const completeUnknown = 'complete-unknown'
 
@@ -43,6 +46,8 @@ export class UploadLog {
   readonly header: HeaderRecord
   /** Uploads whose Abort was refused in this run. */
   readonly mayNotAbort = new Set<string>()
+  /** What an emptied log has to say of what it said before. */
+  readonly #kept: readonly LogRecord[] | undefined
   /** When earlier uploads were first seen gone in this run, by the monotonic clock. */
   readonly goneAt = new Map<string, number>()
   readonly #environment: Pick<Environment, 'timer' | 'monotonic'>
@@ -65,6 +70,7 @@ export class UploadLog {
     header: HeaderRecord
     writer: LogWriter
     file: FileSight | undefined
+    kept: readonly LogRecord[] | undefined
     environment: Pick<Environment, 'timer' | 'monotonic'>
   }) {
     this.#environment = fields.environment
@@ -82,6 +88,8 @@ export class UploadLog {
     this.header = fields.header
     this.#writer = fields.writer
     this.#file = fields.file
+    this.#kept = fields.kept
+    for (const record of this.#kept ?? []) applyRecord(this.state, record)
   }
 
   /**
@@ -99,9 +107,13 @@ export class UploadLog {
       const reading = readLog(bytes, xxh64, checkpoint.name)
       let setAside: string | undefined
       if (reading.kind === 'damaged') setAside = await checkpoint.setAside()
-      const state = reading.kind === 'log' ? reading.state : undefined
+      const found = reading.kind === 'log' ? reading.state : undefined
       // Before anything can be added: even `void` would end another's upload.
-      if (state !== undefined) checkTarget(state, settings)
+      if (found !== undefined) checkTarget(found, settings)
+      const isOver = found !== undefined && bytes.length > largestTold
+      const kept =
+        isOver && checkpoint.empty !== undefined ? leftIn(found) : undefined
+      const state = kept === undefined ? found : undefined
       const header: HeaderRecord = {
         type: 'log',
         pawl: 1,
@@ -119,7 +131,9 @@ export class UploadLog {
         run: (state?.maxRun ?? 0) + 1,
       }
       const position =
-        reading.kind === 'log' ? endOf(reading) : startOf(header.logId)
+        reading.kind === 'log' && kept === undefined
+          ? endOf(reading)
+          : startOf(header.logId)
       const writer = new LogWriter(checkpoint, position, xxh64)
       return new UploadLog({
         checkpoint,
@@ -128,12 +142,22 @@ export class UploadLog {
         header,
         writer,
         file,
+        kept,
         environment: settings.environment,
       })
     } catch (error) {
       await checkpoint.close()
       throw error
     }
+  }
+
+  /**
+   * Writes this run's header, before anything else. A long log whose results were
+   * all handed out is emptied first, and says again which uploads are to be closed.
+   */
+  async begin(): Promise<void> {
+    if (this.#kept !== undefined) await this.checkpoint.empty?.()
+    await this.append(this.header, ...(this.#kept ?? []))
   }
 
   /** The number of this run, from 1. */
@@ -332,6 +356,22 @@ class Lingering {
     this.#settle(Promise.resolve().then(written))
     return this.#records
   }
+}
+
+/**
+ * What a log has left to do whose last result was handed out; undefined for any
+ * other, and while an earlier Complete may be under way.
+ */
+function leftIn({
+  upload,
+  put,
+  rivals,
+  unclosed,
+}: LogState): LogRecord[] | undefined {
+  const isTold = (put ?? upload)?.isTold === true
+  if (!isTold || rivals.size > 0) return undefined
+  const reason = 'left'
+  return [...unclosed].map((uploadId) => ({ type: 'void', uploadId, reason }))
 }
 
 /**

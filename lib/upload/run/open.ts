@@ -40,7 +40,7 @@ export type Preparation = Pick<
 export async function prepare(preparation: Preparation): Promise<Plan> {
   const { settings, log, emit } = preparation
   const step = firstStep(log.state, settings)
-  await log.append(log.header)
+  await log.begin()
   if (log.setAside !== undefined) emit('restarted', { reason: 'log-damaged' })
   const plan = await planFor(preparation, step)
   if (plan.mode === 'claim') return plan

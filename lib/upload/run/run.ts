@@ -22,7 +22,7 @@ import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { CallbackError, asError } from '../../errors.js'
 import { Requests } from '../calls/requests.js'
-import { senderOf } from '../calls/send.js'
+import { type PartSender, senderOf } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { BeforeComplete } from './before-complete.js'
@@ -47,6 +47,7 @@ export class UploadRun {
   #log: UploadLog | undefined
   #isSuspending = false
   #requests: Requests | undefined
+  #sender: PartSender | undefined
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** The object is complete, but its callback failed. */
@@ -150,11 +151,14 @@ export class UploadRun {
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
     const { checkSource = async () => undefined } = this.#options
+    const stopped = signal
+    const sender = senderOf({ settings, requests, progress, stopped })
+    this.#sender = sender
     const context: RunContext = {
       settings,
       log,
       requests,
-      sender: senderOf({ settings, requests, progress, stopped: signal }),
+      sender,
       progress,
       emit,
       scope,
@@ -243,6 +247,7 @@ export class UploadRun {
 
   #settle(reason?: Error): void {
     this.#options.progress.rest()
+    this.#sender?.leave()
     this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {

@@ -208,6 +208,9 @@ export class DiskModel {
         this.#do(process, 'datasync', path, () => {
           inode.durable = inode.bytes
         }),
+      empty: async () => {
+        inode.bytes = Buffer.alloc(0)
+      },
       close: async () => {
         const held = this.#locks.get(inode.number)
         if (held?.descriptor === fd) this.#locks.delete(inode.number)

@@ -17,6 +17,7 @@ export interface Failure {
   completed?: boolean
   code?: string
   uploadId?: string
+  status?: number
   resumable?: boolean
   transient?: boolean
 }
@@ -57,6 +58,12 @@ export function failureOf(outcome: Outcome | undefined): Failure {
 
 export function isCrc(digest: Traits['digest']): boolean {
   return digest === 'crc64ecma' || digest === 'crc64nvme'
+}
+
+/** Whether anything that the store says of an object shows its bytes to a run. */
+export function canCompare({ truth }: Scene, { plan }: Run): boolean {
+  const { digest, etags } = truth.traits
+  return plan.verify !== false && (isCrc(digest) || etags === 'md5')
 }
 
 export function isOneOf(

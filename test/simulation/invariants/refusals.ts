@@ -1,10 +1,12 @@
 /** What must be true when a run rejects: what it says of the object and the source. */
 import type { LogState } from '../../../lib/checkpoint/fold.js'
+import { partsNow } from '../../../lib/upload/rules/proof.js'
 import { key } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
 import type { StoredObject } from '../store/truth.js'
 import {
+  canCompare,
   diskTroubles,
   failureOf,
   isCrc,
@@ -44,7 +46,37 @@ export const ofFailure: readonly Check<[Run]>[] = [
     says: 'After an answer that leaves it open, no later refusal is believed without a look at the object.',
     of: isNotRefused,
   },
+  {
+    name: 'an outage shorter than the patience is waited out',
+    says: 'A run that has heard of the store outlives a minute and a half without it.',
+    of: isNotWaitedOut,
+  },
 ]
+
+/** What a store that is away makes a run fail with. */
+const outages = [
+  'PAWL_NETWORK',
+  'PAWL_SERVER',
+  'PAWL_TIMEOUT',
+  'PAWL_RESPONSE',
+  'PAWL_COMPLETE_UNKNOWN',
+]
+
+/** ms; shorter than the patience, of which a part has passed when it is seen. */
+const waitedOut = 90_000
+
+function isNotWaitedOut(scene: Scene, run: Run): string | undefined {
+  const { away, heard, world } = scene
+  const { code = '' } = failureOf(run.outcome)
+  if (away === undefined || !outages.includes(code)) return undefined
+  // A host of which nothing was heard before may be a typing error.
+  const answeredAt = heard.answered.get(run.number) ?? Number.POSITIVE_INFINITY
+  const isShort = away.until - away.from <= waitedOut
+  const isAlone = world.hasHappenedOnly('store-away')
+  return isAlone && isShort && answeredAt < away.from
+    ? `${code} after the store was away for ${away.until - away.from} ms`
+    : undefined
+}
 
 /** What says that Complete has come to nothing. */
 const refusals = [
@@ -62,7 +94,9 @@ const refusals = [
  */
 function isNotRefused(scene: Scene, run: Run): string | undefined {
   const { heard, truth, world } = scene
-  const { code } = failureOf(run.outcome)
+  const { code, status = 0 } = failureOf(run.outcome)
+  // A look that failed says nothing of what it was to see.
+  if (code === 'PAWL_SERVER' && status >= 500) return undefined
   const answeredAt = heard.completeAnswered.get(run.number)
   if (answeredAt === undefined || !refusals.includes(code ?? '')) {
     return undefined
@@ -72,8 +106,10 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   if (top === undefined || upload === undefined || top.at > answeredAt) {
     return undefined
   }
+  // Refused as gone at once, what is there is ours only if its bytes can show it.
   const wasAmbiguous =
-    heard.completesUnsure.has(upload.id) ||
+    heard.wasLeftOpen(run.number, upload.id) ||
+    (canCompare(scene, run) && heard.completesUnsure.has(upload.id)) ||
     namesComplete(run.startLog, upload.id)
   const isOurs =
     heard.knownAt(run.number, upload.id, 1) >= 0 &&
@@ -127,6 +163,7 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   const isDamaged = failureOf(maker.outcome).completed === true
   if (isTold || isDamaged || isGivenUp(run, top)) return undefined
   if (isBare(scene, run, top)) return undefined
+  if (isUnproved(scene, run, maker, top)) return undefined
   if (hasForgotten(scene, run, maker, top)) return undefined
   return `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
 }
@@ -148,6 +185,32 @@ function isBare(
   const { digest, etags } = truth.traits
   const isCompared = isCrc(digest) || (etags === 'md5' && plan.verify !== false)
   return mark === undefined && !isCompared
+}
+
+/**
+ * Nothing shows the object's bytes, and its Complete, which the network had doubled,
+ * was answered as if somebody else had completed the upload; or the log has lost
+ * records of the parts that it named. The rule: mark and size alone are no proof then.
+ */
+function isUnproved(
+  scene: Scene,
+  run: Run,
+  maker: Run,
+  { upload }: StoredObject,
+): boolean {
+  if (upload === undefined) return false
+  const { heard, world } = scene
+  const isDoubled =
+    world.hasHappened(['twice'], { to: maker.actor.name }) &&
+    !heard.wasLeftOpen(maker.number, upload.id)
+  if (isDoubled && !canCompare(scene, run)) return true
+  const logged = run.startLog?.upload
+  const hasLost =
+    logged?.uploadId === upload.id &&
+    logged.completing !== undefined &&
+    partsNow(logged, logged.completing) === 'unknown'
+  // Neither CRC-64 nor MD5 stands for a SHA-256.
+  return hasLost && (!canCompare(scene, run) || run.plan.proof === 'sha256')
 }
 
 /**

@@ -3,7 +3,8 @@ import type { UploadResult } from '../../../lib/upload-result.js'
 import { key, logPath } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
-import type { StoredObject } from '../store/truth.js'
+import type { StoredObject, StoredUpload } from '../store/truth.js'
+import { epoch } from '../world.js'
 import {
   ifSuccess,
   isCrc,
@@ -79,9 +80,22 @@ export const ofSuccess: readonly Check<[Run]>[] = [
   },
 ]
 
-/** No mark shows whose an object is: none was sent, or the store drops them. */
-function hasNoMark({ truth }: Scene, { plan }: Run): boolean {
-  return truth.traits.marks === 'dropped' || !plan.marks
+/**
+ * No mark shows whose an object is: none was asked for, or the store takes none, or
+ * it has refused the request that had one, as for its metadata.
+ */
+function hasNoMark(
+  { truth, heard }: Scene,
+  { plan, number, startLog }: Run,
+  uploadId: string | undefined,
+): boolean {
+  if (truth.traits.marks !== 'kept' || !plan.marks) return true
+  if (uploadId !== undefined) {
+    return truth.uploads.get(uploadId)?.mark === undefined
+  }
+  const earlier = startLog?.put?.completing
+  const wasUnmarked = earlier !== undefined && earlier.mark === undefined
+  return wasUnmarked || heard.putUnmarked.has(number)
 }
 
 function successIsTrue(
@@ -164,8 +178,9 @@ function resultIsTrue(
   // Where nobody compares it, the server's word is all there is; nor can it be
   // looked at behind another's, with a part that was adopted without its own.
   const isReplaced = result.current === false && partsReused > 0
-  const isCompared = run.plan.verify === undefined && !isReplaced
-  if (crc64 !== undefined && hasCrc && isCompared) {
+  const isUncompared = run.plan.verify !== undefined || isReplaced
+  const mayBeWrong = isUncompared && scene.world.hasHappened(['wrong-crc'])
+  if (crc64 !== undefined && hasCrc && !mayBeWrong) {
     const said = scene.truth.crcOf(object)
     if (said !== crc64) return `CRC-64 ${crc64}, the object's is ${said}`
   }
@@ -200,23 +215,41 @@ function callbackIsTrue(
 
 /**
  * What is told of is an equal object of others. The rule: where no mark was sent, or
- * the store drops them, an object of our bytes that was not there before, of an
+ * the store takes none, an object of our bytes that was not there before, of an
  * upload that is no longer listed, is taken for ours.
  */
 function isEqualOfOthers(
   scene: Scene,
   run: Run,
-  { etag }: UploadResult,
+  { etag, uploadId }: UploadResult,
 ): boolean {
-  return (
-    hasNoMark(scene, run) &&
-    scene.truth.objects.some(
-      (object) =>
-        object.by.run !== run.number &&
-        object.etag === etag &&
-        isOneOf(object.bytes, run.sources),
-    )
+  const { truth, heard } = scene
+  const upload = truth.uploads.get(uploadId ?? '')
+  const isListed = upload?.state === 'open' && !heard.saidGone.has(upload.id)
+  if (!hasNoMark(scene, run, uploadId) || isListed) return false
+  const since = lookedSince(scene, run, upload)
+  return truth.objects.some(
+    (object) =>
+      object.by.run !== run.number &&
+      object.etag === etag &&
+      object.lastModified >= since &&
+      isOneOf(object.bytes, run.sources),
   )
+}
+
+/** ms, of the server's clock; what is older was there before. */
+function lookedSince(
+  { truth, heard }: Scene,
+  { number, startLog, startedAt }: Run,
+  upload: StoredUpload | undefined,
+): number {
+  // The library's tolerance, and whole seconds.
+  if (upload !== undefined) return upload.initiated - 3000
+  // It was looked before a PutObject that an earlier run has sent, or this one.
+  const isEarlier = startLog?.put?.completing !== undefined
+  const look = heard.looks.find(({ run }) => isEarlier || run === number)
+  const { clockAhead } = truth.traits
+  return epoch + clockAhead + (look?.at ?? startedAt) - 1000
 }
 
 /**

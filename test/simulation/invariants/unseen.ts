@@ -5,7 +5,7 @@
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
 import type { StoredObject } from '../store/truth.js'
-import { isCrc, isOneOf } from './check.js'
+import { canCompare, isOneOf, runOf } from './check.js'
 import { namesComplete } from './log.js'
 
 /** Bytes were damaged on their way where nothing that was asked could show it. */
@@ -74,22 +74,42 @@ export function isChangedUnseen(
       sender === undefined ||
       !namesComplete(sender.startLog, upload.id) ||
       heard.wasDenied(by.run, 'headObject') ||
-      truth.traits.marks === 'dropped' ||
+      truth.traits.marks !== 'kept' ||
       truth.traits.headLag > 0
     )
   })
 }
 
 /**
- * Another run has completed the same upload, with as many parts of other bytes, and
- * the store answers our Complete with that. It shows where digests are compared.
+ * Somebody else has completed the same upload, with as many parts of other bytes,
+ * and the store answers our Complete with that; or our own Complete was left open,
+ * and only mark and size are there to be compared. It shows where digests are.
  */
 export function isReplayed(
-  { truth }: Scene,
-  { plan, number }: Run,
-  { by }: StoredObject,
+  scene: Scene,
+  run: Run,
+  object: StoredObject,
 ): boolean {
-  const { completeAgain, digest, etags } = truth.traits
-  const isCompared = plan.verify !== false && (isCrc(digest) || etags === 'md5')
-  return completeAgain === 'replayed' && by.run !== number && !isCompared
+  const { truth, heard } = scene
+  const { completeAgain } = truth.traits
+  const { upload } = object
+  if (canCompare(scene, run) || upload === undefined) return false
+  const isOpen =
+    completeAgain === 'replayed' ||
+    heard.wasLeftOpen(run.number, upload.id) ||
+    namesComplete(run.startLog, upload.id)
+  return isOpen && isOfOtherHands(scene, run, object)
+}
+
+/** By another client, from a copy of the log, or by a run that the log has forgotten. */
+function isOfOtherHands(
+  scene: Scene,
+  { number, process, startLog }: Run,
+  { by, upload }: StoredObject,
+): boolean {
+  const maker = runOf(scene, by.run)
+  if (maker === undefined) return true
+  if (maker.number === number) return false
+  const isSame = maker.process.machine === process.machine
+  return !isSame || !namesComplete(startLog, upload?.id ?? '')
 }

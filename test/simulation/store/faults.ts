@@ -286,6 +286,22 @@ export const faults: readonly Fault[] = [
   },
 ]
 
+/** How requests fail while the whole store is away. */
+export const outages: readonly [Fault, ...Fault[]] = [
+  outage('refused', { kind: 'network', cause: system('ECONNREFUSED') }),
+  outage('cut off', reset()),
+  outage('unavailable', {
+    kind: 'server',
+    status: 503,
+    serverCode: 'ServiceUnavailable',
+  }),
+  outage('silent', 'nothing'),
+]
+
+function outage(name: string, hears: NonNullable<Fault['hears']>): Fault {
+  return { name, weight: 1, calls: all, story: '', effect: 'none', hears }
+}
+
 /** How often a fault is likely at a call, where 1 is a call like any other. */
 export const faultyCalls: Readonly<Record<CallName, number>> = {
   createUpload: 2,

@@ -16,10 +16,15 @@ export interface Look {
 export class Heard {
   /** Uploads whose Complete was sent, and not answered for certain. */
   readonly completesUnsure = new Set<string>()
+  readonly #leftOpen = new Set<string>()
   /** Uploads whose Abort was sent, and has failed for all that its client knows. */
   readonly abortsFailed = new Set<string>()
   /** Uploads of which a request was answered that there is none. */
   readonly saidGone = new Set<string>()
+  /** Runs that have put an object without a mark. */
+  readonly putUnmarked = new Set<number | undefined>()
+  /** When a run first heard an answer of the store. */
+  readonly answered = new Map<number | undefined, number>()
   /** Runs that have sent a Complete: a list after it is not held against the log. */
   readonly haveCompleted = new Set<number | undefined>()
   /** When each run last heard an answer to a Complete, whatever it said. */
@@ -70,6 +75,15 @@ export class Heard {
       this.#known.get(`${run} ${uploadId} ${partNumber}`) ??
       Number.NEGATIVE_INFINITY
     )
+  }
+
+  /** A run's Complete was answered with what leaves open whether it has happened. */
+  leavesOpen(run: number | undefined, uploadId: string): void {
+    this.#leftOpen.add(`${run} ${uploadId}`)
+  }
+
+  wasLeftOpen(run: number | undefined, uploadId: string): boolean {
+    return this.#leftOpen.has(`${run} ${uploadId}`)
   }
 
   denies(run: number | undefined, call: string): void {

@@ -47,6 +47,7 @@ function storeOf(traits: Traits, decisions: readonly Decision[] = []) {
     lean: (rows) => rows,
     likely: (likely) => likely,
     moment: () => undefined,
+    away: undefined,
     faultBudget: noBudget,
     diskBudget: noBudget,
   }

@@ -68,6 +68,14 @@ export interface Surroundings {
   ): readonly T[]
   likely(likely: number, call: string): number
   readonly faultBudget: { most: number; likely: number }
+  /** The whole store cannot be reached, until then. */
+  readonly away: Away | undefined
+}
+
+export interface Away {
+  readonly from: number
+  readonly until: number
+  readonly fault: Fault
 }
 
 interface Request {
@@ -192,6 +200,8 @@ export class StoreModel implements Model {
       )
     } catch (error) {
       if (!isCertain(error)) heard.completesUnsure.add(uploadId)
+      const isOpen = !isCertain(error) && !isOf(error, 'no-upload')
+      if (isOpen) heard.leavesOpen(this.#run, uploadId)
       throw error
     } finally {
       heard.completeAnswered.set(this.#run, world.now)
@@ -223,6 +233,8 @@ export class StoreModel implements Model {
 
   putObject(request: Put, call: Call): Promise<ObjectAnswer> {
     const what = 'PutObject'
+    if (request.mark === undefined)
+      this.#around.heard.putUnmarked.add(this.#run)
     const { object } = request
     return this.#send(
       { name: 'putObject', what, call, object },
@@ -299,8 +311,12 @@ export class StoreModel implements Model {
   /** The request leaves; what goes wrong with it is decided now. */
   #begin({ name, what, call, object }: Request): Chosen | undefined {
     call.signal.throwIfAborted()
-    const { world, faultBudget } = this.#around
+    const { world, faultBudget, away } = this.#around
     const { name: who } = this.#around.actorOf(this.#process)
+    if (away !== undefined && away.until > world.now) {
+      world.tell(who, `${what}, which finds no store`)
+      return { ...away.fault, random: new Random(0) }
+    }
     const decision = world.decisions.at(
       `${this.#process.label}:${name}`,
       'fault',
@@ -362,6 +378,7 @@ export class StoreModel implements Model {
         if (answer === undefined) return
         const arrive = (): void => {
           if (silence.isCancelled) return
+          if (!heard.answered.has(by.run)) heard.answered.set(by.run, world.now)
           if (!answer.ok && isOf(answer.error, 'denied')) {
             heard.denies(by.run, name)
           }

@@ -32,8 +32,8 @@ export interface Traits {
   /** What a list of parts, a HEAD does not show yet, ms. */
   readonly listLag: number
   readonly headLag: number
-  /** What becomes of the user metadata `pawl`. */
-  readonly marks: 'kept' | 'dropped'
+  /** What becomes of user metadata; refused, whoever sent it. */
+  readonly marks: 'kept' | 'dropped' | 'refused'
   /** Says itself that it drops metadata. */
   readonly tellsNoMetadata: boolean
   /** Which of two objects is on top: the one made last, or begun last. */
@@ -148,6 +148,7 @@ export const knobs: readonly Knob[] = [
     weight: 2,
     traits: { marks: 'dropped', tellsNoMetadata: true },
   },
+  { name: 'metadata refused', weight: 2, traits: { marks: 'refused' } },
   { name: 'a clock ahead', weight: 1, traits: { clockAhead: 90_000 } },
   { name: 'a clock behind', weight: 1, traits: { clockAhead: -90_000 } },
   {

@@ -122,6 +122,7 @@ export const problems = {
   badDigest: { kind: 'digest', status: 400, code: 'BadDigest' },
   partThere: { kind: 'conflict', status: 409, code: 'PartAlreadyExist' },
   partOutOfOrder: { kind: 'conflict', status: 400, code: 'PartNotSequential' },
+  noMetadata: { kind: 'request', status: 400, code: 'InvalidArgument' },
   tooManyParts: { kind: 'request', status: 400, code: 'InvalidArgument' },
 } as const satisfies Record<string, Problem>
 
@@ -187,6 +188,7 @@ export class StoreTruth {
       sequential = false,
     }: Pick<Create, 'key' | 'object' | 'mark' | 'sequential'>,
   ): CreatedUpload {
+    this.#mustTake(object, mark)
     const id = `upload-${++this.#ids}`
     this.uploads.set(id, {
       id,
@@ -394,6 +396,7 @@ export class StoreTruth {
     }: { key: string; object: ObjectOptions; mark?: string | undefined },
     bytes: Uint8Array,
   ): ObjectAnswer {
+    this.#mustTake(object, mark)
     this.#mustNotExist(this.traits.putCondition, key, object)
     const made = this.place(by, key, bytes, {
       options: optionsText(object, object.acl ?? ''),
@@ -487,6 +490,13 @@ export class StoreTruth {
     })
   }
 
+  #mustTake({ metadata = {} }: ObjectOptions, mark: string | undefined): void {
+    const isMarked = mark !== undefined || Object.keys(metadata).length > 0
+    if (this.traits.marks === 'refused' && isMarked) {
+      throw problem(problems.noMetadata)
+    }
+  }
+
   #mustNotExist(
     condition: Traits['putCondition'],
     key: string,
@@ -518,7 +528,7 @@ export class StoreTruth {
   }
 
   #kept(mark: string | undefined): string | undefined {
-    return this.traits.marks === 'dropped' ? undefined : mark
+    return this.traits.marks === 'kept' ? mark : undefined
   }
 
   #partEtag(bytes: Uint8Array): string {

@@ -1,0 +1,174 @@
+/**
+ * What schedules have found, each as the little that has to happen for it, and how
+ * its runs end. Runs behind the last one of a plan are those without faults.
+ */
+import t from 'tap'
+import type { Decision } from './decisions.js'
+import type { ObjectPlan } from './object-plan.js'
+import type { Plan, RunPlan } from './plan.js'
+import { playSchedule, type Played } from './scene.js'
+import type { ProfileName } from './store/profiles.js'
+
+const noObject: ObjectPlan = {
+  contentType: 0,
+  metadata: 0,
+  acl: 0,
+  forbidOverwrite: false,
+  callback: false,
+}
+/** Of one part. */
+const plain: RunPlan = {
+  style: 'stream',
+  source: { noise: 1, size: 16, flips: [] },
+  object: noObject,
+  partSize: 16,
+  concurrency: 1,
+  chunk: 300,
+  log: true,
+  marks: true,
+  isSequential: false,
+  proof: 'xxh64',
+  prove: 'identity',
+  skips: false,
+  tellsSize: false,
+  discards: false,
+  vetoes: false,
+  after: 100,
+  sameProcess: false,
+}
+const forbid = { object: { ...noObject, forbidOverwrite: true } }
+
+/** At the nth time that a moment comes; `detail` decides of the rest of it. */
+type Happening = [at: string, nth: number, does: string, detail?: number]
+
+interface Story {
+  name: string
+  profile: ProfileName
+  runs: Partial<RunPlan>[]
+  happens: Happening[]
+  /** In the order in which the runs end. */
+  ends: string[]
+}
+
+const stories: Story[] = [
+  {
+    name: 'an object whose part records are lost is claimed by its ETag',
+    profile: 'swift',
+    runs: [forbid, forbid],
+    happens: [
+      ['run 1:datasync|intervention', 6, 'power-loss', 1_268_987_738],
+      ['between runs|interlude', 1, 'log-damaged', 1_385_151_478],
+    ],
+    ends: ['run 1 is dead', 'run 2 resolves, 1 reused'],
+  },
+  {
+    name: 'the copy of a log that names another call’s Complete proves nothing',
+    profile: 's3',
+    runs: [{}, forbid],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'kill', 1_031_878_144],
+      ['run 2:listParts done|intervention', 1, 'second-machine', 2_007_787_534],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 3 rejects with PAWL_ALREADY_EXISTS',
+      'run 2 resolves, 1 reused',
+      'run 4 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
+    name: 'what a copied log’s run has completed is no success where no bytes show',
+    profile: 'like-md5',
+    runs: [
+      { source: { noise: 1, size: 32, flips: [] } },
+      { source: { noise: 2, size: 32, flips: [] } },
+    ],
+    happens: [
+      [
+        'run 1:uploadPart done|intervention',
+        4,
+        'second-machine',
+        1_735_579_416,
+      ],
+      ['run 1:datasync|disk', 6, 'slow-disk', 719_912_193],
+    ],
+    ends: ['run 2 resolves, 0 reused', 'run 1 rejects with PAWL_UPLOAD_GONE'],
+  },
+  {
+    name: 'a Complete that the network doubles there is made anew',
+    profile: 'like-md5',
+    runs: [{}],
+    happens: [['run 1:completeUpload|fault', 1, 'twice']],
+    ends: ['run 1 rejects with PAWL_UPLOAD_GONE', 'run 2 resolves, 0 reused'],
+  },
+  {
+    name: 'and is not put over where that is forbidden',
+    profile: 'like-md5',
+    runs: [{ ...forbid, style: 'file' }],
+    happens: [['run 1:completeUpload|fault', 1, 'twice']],
+    ends: [
+      'run 1 rejects with PAWL_ALREADY_EXISTS',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
+    name: 'without a log the upload is named when nobody can look after Complete',
+    profile: 'ceph',
+    runs: [{ log: false }],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'reset-before'],
+      ['run 1:listParts done|intervention', 1, 'store-away', 41],
+    ],
+    ends: ['run 1 rejects with PAWL_SERVER', 'run 2 resolves, 0 reused'],
+  },
+  {
+    name: 'with a log the next run claims what nobody could look at',
+    profile: 'kms',
+    runs: [{}],
+    happens: [['run 1:completeUpload done|intervention', 1, 'store-away', 41]],
+    ends: ['run 1 rejects with PAWL_SERVER', 'run 2 resolves, 1 reused'],
+  },
+  {
+    name: 'a store that is away for a minute is waited for',
+    profile: 'oss',
+    runs: [{}],
+    happens: [['run 1:uploadPart sent|intervention', 1, 'store-away', 14]],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+]
+
+function endsOf({ trace }: Played): string[] {
+  return trace.flatMap(({ who, text }) => {
+    const [, end] = /^(resolves|rejects with \w+|is dead)/.exec(text) ?? []
+    if (end === undefined) return []
+    const [, reused] = /, (\d+) reused/.exec(text) ?? []
+    return `${who} ${end}${reused === undefined ? '' : `, ${reused} reused`}`
+  })
+}
+
+for (const { name, profile, runs, happens, ends } of stories) {
+  await t.test(name, async (t) => {
+    const plan: Plan = {
+      profile,
+      knobs: [],
+      denied: [],
+      runs: runs.map((run) => ({ ...plain, ...run })),
+      faults: { most: 9, likely: 1 },
+      disk: { most: 9, likely: 1 },
+      interventions: { most: 9, likely: 1 },
+    }
+    const decisions = happens.map(([at, nth, does, detail = 1]): Decision => ({
+      at,
+      nth,
+      does,
+      detail,
+    }))
+    const list = { decisions, waits: [] }
+    const played = await playSchedule(1, plan, { list })
+    t.equal(played.violation, undefined)
+    t.same(endsOf(played), ends)
+    const made = played.decisions.map(({ at }) => at).toSorted()
+    const all = decisions.map(({ at }) => at).toSorted()
+    t.same(made, all, 'all of it has happened')
+  })
+}
