@@ -3,6 +3,8 @@
  * database are found where pawl is installed, and are no part of it.
  */
 import { isAbsolute } from 'node:path'
+import type { Queue } from 'bullmq'
+import type * as fleetModule from '../fleet/index.js'
 import type {
   FleetPlan,
   FleetQueue,
@@ -51,7 +53,7 @@ export interface FleetTask {
   signal: AbortSignal
 }
 
-type Fleets = typeof import('../fleet/index.js')
+type Fleets = typeof fleetModule
 
 interface OpenFleets {
   fleets: Fleets
@@ -150,9 +152,9 @@ async function withFleets(
       '--queue: expected redis://host:port/db; a queue in PostgreSQL is used by a program, see docs/fleet.md',
     )
   }
-  const { fleets, Queue } = await load()
+  const { fleets, Queue: BullQueue } = await load()
   const connection = { url, maxRetriesPerRequest: null }
-  const queue = new Queue(queueName, { connection })
+  const queue = new BullQueue(queueName, { connection })
   let failure: Error | undefined
   queue.on('error', (error) => {
     failure ??= error
@@ -191,11 +193,11 @@ async function failsAfter(
 
 async function load(): Promise<{
   fleets: Fleets
-  Queue: typeof import('bullmq').Queue
+  Queue: typeof Queue
 }> {
   try {
-    const { Queue } = await import('bullmq')
-    return { fleets: await import('../fleet/index.js'), Queue }
+    const bullmq = await import('bullmq')
+    return { fleets: await import('../fleet/index.js'), Queue: bullmq.Queue }
   } catch (error) {
     if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error
     return misuse(

@@ -23,7 +23,7 @@ import {
   type Outcome,
 } from './steps.js'
 
-export type { PostgresQuery } from './postgres-query.js'
+export type { PostgresQuery, PostgresRow } from './postgres-query.js'
 
 /**
  * The tables of all logs, to be made once, by a migration or by hand; running it
