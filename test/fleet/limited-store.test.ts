@@ -61,16 +61,16 @@ await t.test('a store that asks for less gets less at once', async (t) => {
   t.equal(limited.identity, store.identity)
   const round = async (count: number): Promise<number> => {
     most = 0
-    let left = count
+    const left = { count }
     const asked = Array.from({ length: count }, () =>
       limited
         .headObject('key', call)
         .catch((error: unknown) => {
           if (!(error instanceof StoreError)) throw error
         })
-        .finally(() => (left -= 1)),
+        .finally(() => (left.count -= 1)),
     )
-    while (left > 0) {
+    while (left.count > 0) {
       for (const answer of answers.splice(0)) answer()
       await turn()
     }
