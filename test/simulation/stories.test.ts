@@ -129,6 +129,16 @@ const stories: Story[] = [
     ends: ['run 1 rejects with PAWL_SERVER', 'run 2 resolves, 1 reused'],
   },
   {
+    name: 'a result of which the log says that it was told is told, however slow the disk',
+    profile: 'oss',
+    runs: [forbid],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'signal'],
+      ['run 1:datasync|disk', 7, 'slow-disk', 1],
+    ],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+  {
     name: 'a store that is away for a minute is waited for',
     profile: 'oss',
     runs: [{}],
