@@ -23,6 +23,7 @@ import {
 import type { CutPart } from '../source/part.js'
 import type { RunContext, Stage } from './context.js'
 import { CurrentUpload } from './current-upload.js'
+import { Deferred } from './deferred.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
 import { Proving } from './proving.js'
 import { Reuse } from './reuse.js'
@@ -217,8 +218,15 @@ export class OpenRun {
 
   /** Resolves when all parts taken are stored; rejects when the run was stopped. */
   async idle(): Promise<void> {
-    await this.settled()
-    this.#context.signal.throwIfAborted()
+    const { signal } = this.#context
+    signal.throwIfAborted()
+    // A part may wait for a disk that hangs: who stopped the run does not.
+    const stopped = new Deferred<void>()
+    const onAbort = (): void => stopped.resolve()
+    signal.addEventListener('abort', onAbort, { once: true })
+    await Promise.race([this.settled(), stopped.promise])
+    signal.removeEventListener('abort', onAbort)
+    signal.throwIfAborted()
   }
 
   /** Resolves when no part is under way, however that went. */
@@ -258,7 +266,8 @@ export class OpenRun {
 
   async #finish(): Promise<UploadResult> {
     try {
-      await this.idle()
+      await this.settled()
+      this.#context.signal.throwIfAborted()
       const { size, key } = this.#context.settings
       if (size !== undefined && size !== this.#size) {
         throw sizeMismatch(size, this.#size, key)

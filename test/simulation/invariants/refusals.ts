@@ -259,13 +259,14 @@ function hasForgotten(
   { runs, world }: Scene,
   run: Run,
   maker: Run,
-  { upload }: StoredObject,
+  { upload, mark }: StoredObject,
 ): boolean {
   if (maker === run) return false
   const { startLog } = run
   const isNamed =
     upload === undefined
-      ? startLog?.put?.completing !== undefined
+      ? startLog?.put?.completing !== undefined &&
+        startLog.put.completing.mark === mark
       : namesComplete(startLog, upload.id)
   if (isNamed && !isAnotherCalls(run, maker, upload)) return false
   // Another machine's log names what that has made.

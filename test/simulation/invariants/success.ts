@@ -11,6 +11,7 @@ import {
   isOneOf,
   madeBy,
   ownObjects,
+  runOf,
   toldBefore,
   type Check,
 } from './check.js'
@@ -131,19 +132,22 @@ function successIsTrue(
 }
 
 /**
- * Somebody else has completed our upload with the very same parts: HEAD shows our
+ * Another client, or a run with a copy of the log, has completed our upload with the
+ * very same parts: HEAD shows our
  * mark and our bytes, and not what goes with Complete, on OSS the ACL.
  */
 function isOthersComplete(
-  { truth }: Scene,
-  { options }: Run,
+  scene: Scene,
+  { options, process }: Run,
   object: StoredObject,
 ): boolean {
-  const { dialect } = truth.traits
+  const { dialect } = scene.truth.traits
+  const maker = runOf(scene, object.by.run)
+  const isOthers = maker?.process.machine !== process.machine
   const { acl: _ours, ...asked } = JSON.parse(options)
   const { acl: _theirs, ...made } = JSON.parse(object.options)
   const isAlike = JSON.stringify(asked) === JSON.stringify(made)
-  return dialect === 'oss' && object.by.run === undefined && isAlike
+  return dialect === 'oss' && isOthers && isAlike
 }
 
 function resultIsTrue(
