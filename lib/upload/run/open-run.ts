@@ -23,7 +23,6 @@ import {
 import type { CutPart } from '../source/part.js'
 import type { RunContext, Stage } from './context.js'
 import { CurrentUpload } from './current-upload.js'
-import { Deferred } from './deferred.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
 import { Proving } from './proving.js'
 import { Reuse } from './reuse.js'
@@ -221,10 +220,12 @@ export class OpenRun {
     const { signal } = this.#context
     signal.throwIfAborted()
     // A part may wait for a disk that hangs: who stopped the run does not.
-    const stopped = new Deferred<void>()
-    const onAbort = (): void => stopped.resolve()
-    signal.addEventListener('abort', onAbort, { once: true })
-    await Promise.race([this.settled(), stopped.promise])
+    let onAbort = (): void => undefined
+    const stopped = new Promise<void>((resolve) => {
+      onAbort = resolve
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+    await Promise.race([this.settled(), stopped])
     signal.removeEventListener('abort', onAbort)
     signal.throwIfAborted()
   }
