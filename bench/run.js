@@ -30,6 +30,7 @@ const all = [
   'log',
   'scale',
   'join',
+  'lines',
   'commands',
   'memory',
 ]
@@ -75,6 +76,7 @@ const defaults = {
 const context = {
   runs,
   quick,
+  size,
   input,
   server,
   compare: (contenders, options) =>

@@ -8,6 +8,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { anchorsOf } from '../test/support/links.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const committed = join(root, 'docs/api')
@@ -69,23 +70,6 @@ function* deadLinks(pages) {
       if (!isThere) yield `docs/api/${name}: ${link} leads nowhere`
     }
   }
-}
-
-/** Of headings, numbered when they repeat, and of tables. */
-function anchorsOf(text) {
-  const anchors = new Set()
-  const seen = new Map()
-  for (const [, heading] of text.matchAll(/^#+ (.+)$/gm)) {
-    const slug = heading
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
-      .replaceAll(' ', '-')
-    const count = seen.get(slug) ?? 0
-    seen.set(slug, count + 1)
-    anchors.add(count === 0 ? slug : `${slug}-${count}`)
-  }
-  for (const [, id] of text.matchAll(/<a id="([^"]+)">/g)) anchors.add(id)
-  return anchors
 }
 
 function replace(directory) {

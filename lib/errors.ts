@@ -8,52 +8,95 @@
  */
 
 import { hasBrand, isError } from './realm.js'
-
-/** Every code that an {@link UploadError} can have. */
-export const errorCodes = [
-  // The caller's arguments and calls.
-  'PAWL_INVALID_OPTION',
-  'PAWL_INVALID_STATE',
-  'PAWL_VERIFY_UNSUPPORTED',
-  // How an upload ended without its object.
-  'PAWL_SUSPENDED',
-  'PAWL_DISCARDED',
-  'PAWL_BEFORE_COMPLETE',
-  // The source.
-  'PAWL_SOURCE_CHANGED',
-  'PAWL_SOURCE_IO',
-  'PAWL_SOURCE_ID_REQUIRED',
-  'PAWL_SIZE_MISMATCH',
-  'PAWL_TOO_MANY_PARTS',
-  // The upload on the server.
-  'PAWL_UPLOAD_GONE',
-  'PAWL_UPLOAD_CONTENDED',
-  'PAWL_COMPLETE_REFUSED',
-  'PAWL_COMPLETE_UNKNOWN',
-  'PAWL_CALLBACK_FAILED',
-  'PAWL_VERIFY_FAILED',
-  // The checkpoint.
-  'PAWL_NOT_A_CHECKPOINT',
-  'PAWL_CHECKPOINT_MISMATCH',
-  'PAWL_CHECKPOINT_VERSION',
-  'PAWL_CHECKPOINT_LOST',
-  'PAWL_CHECKPOINT_LOCKED',
-  'PAWL_CHECKPOINT_UNSAFE',
-  'PAWL_CHECKPOINT_IO',
-  'PAWL_LOCK_UNSUPPORTED',
-  // Requests.
-  'PAWL_CREDENTIALS',
-  'PAWL_ACCESS_DENIED',
-  'PAWL_NO_SUCH_BUCKET',
-  'PAWL_ALREADY_EXISTS',
-  'PAWL_SERVER',
-  'PAWL_NETWORK',
-  'PAWL_TIMEOUT',
-  'PAWL_RESPONSE',
-] as const
+import type { UploadResult } from './upload-result.js'
 
 /** A stable name for what went wrong. */
-export type ErrorCode = (typeof errorCodes)[number]
+export type ErrorCode =
+  // The caller's arguments and calls.
+  | 'PAWL_INVALID_OPTION'
+  | 'PAWL_INVALID_STATE'
+  | 'PAWL_VERIFY_UNSUPPORTED'
+  // How an upload ended without its object.
+  | 'PAWL_SUSPENDED'
+  | 'PAWL_DISCARDED'
+  | 'PAWL_BEFORE_COMPLETE'
+  // The source.
+  | 'PAWL_SOURCE_CHANGED'
+  | 'PAWL_SOURCE_IO'
+  | 'PAWL_SOURCE_ID_REQUIRED'
+  | 'PAWL_SIZE_MISMATCH'
+  | 'PAWL_TOO_MANY_PARTS'
+  // The upload on the server.
+  | 'PAWL_UPLOAD_GONE'
+  | 'PAWL_UPLOAD_CONTENDED'
+  | 'PAWL_COMPLETE_REFUSED'
+  | 'PAWL_COMPLETE_UNKNOWN'
+  | 'PAWL_CALLBACK_FAILED'
+  | 'PAWL_VERIFY_FAILED'
+  // The checkpoint.
+  | 'PAWL_NOT_A_CHECKPOINT'
+  | 'PAWL_CHECKPOINT_MISMATCH'
+  | 'PAWL_CHECKPOINT_VERSION'
+  | 'PAWL_CHECKPOINT_LOST'
+  | 'PAWL_CHECKPOINT_LOCKED'
+  | 'PAWL_CHECKPOINT_UNSAFE'
+  | 'PAWL_CHECKPOINT_IO'
+  | 'PAWL_LOCK_UNSUPPORTED'
+  // Requests.
+  | 'PAWL_CREDENTIALS'
+  | 'PAWL_ACCESS_DENIED'
+  | 'PAWL_NO_SUCH_BUCKET'
+  | 'PAWL_ALREADY_EXISTS'
+  | 'PAWL_SERVER'
+  | 'PAWL_NETWORK'
+  | 'PAWL_TIMEOUT'
+  | 'PAWL_RESPONSE'
+
+/** A code that is missing does not compile. */
+const allCodes: Record<ErrorCode, true> = {
+  PAWL_INVALID_OPTION: true,
+  PAWL_INVALID_STATE: true,
+  PAWL_VERIFY_UNSUPPORTED: true,
+  PAWL_SUSPENDED: true,
+  PAWL_DISCARDED: true,
+  PAWL_BEFORE_COMPLETE: true,
+  PAWL_SOURCE_CHANGED: true,
+  PAWL_SOURCE_IO: true,
+  PAWL_SOURCE_ID_REQUIRED: true,
+  PAWL_SIZE_MISMATCH: true,
+  PAWL_TOO_MANY_PARTS: true,
+  PAWL_UPLOAD_GONE: true,
+  PAWL_UPLOAD_CONTENDED: true,
+  PAWL_COMPLETE_REFUSED: true,
+  PAWL_COMPLETE_UNKNOWN: true,
+  PAWL_CALLBACK_FAILED: true,
+  PAWL_VERIFY_FAILED: true,
+  PAWL_NOT_A_CHECKPOINT: true,
+  PAWL_CHECKPOINT_MISMATCH: true,
+  PAWL_CHECKPOINT_VERSION: true,
+  PAWL_CHECKPOINT_LOST: true,
+  PAWL_CHECKPOINT_LOCKED: true,
+  PAWL_CHECKPOINT_UNSAFE: true,
+  PAWL_CHECKPOINT_IO: true,
+  PAWL_LOCK_UNSUPPORTED: true,
+  PAWL_CREDENTIALS: true,
+  PAWL_ACCESS_DENIED: true,
+  PAWL_NO_SUCH_BUCKET: true,
+  PAWL_ALREADY_EXISTS: true,
+  PAWL_SERVER: true,
+  PAWL_NETWORK: true,
+  PAWL_TIMEOUT: true,
+  PAWL_RESPONSE: true,
+}
+
+/** Every code that an {@link UploadError} can have. */
+export const errorCodes: readonly ErrorCode[] = Object.freeze(
+  Object.keys(allCodes).filter(isCode),
+)
+
+function isCode(name: string): name is ErrorCode {
+  return Object.hasOwn(allCodes, name)
+}
 
 /** What is known about a failure besides its text; all of it optional. */
 export interface UploadErrorFields {
@@ -107,9 +150,17 @@ const brand = Symbol.for('pawl.UploadError')
 
 /** The base of every error; `code` says which. Fields are absent when unknown. */
 export class UploadError extends Error {
-  /** @internal */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return this === UploadError
+  /**
+   * Of whichever copy of the package. What it tells of a value's type is a union
+   * in which `code` says what else the error has.
+   *
+   * @hidden
+   */
+  static override [Symbol.hasInstance]<Class, Value>(
+    this: abstract new (...args: never[]) => Class,
+    value: Value,
+  ): value is InstanceOf<Class, Value> {
+    return Object.is(this, UploadError)
       ? hasBrand(value, brand)
       : Function.prototype[Symbol.hasInstance].call(this, value)
   }
@@ -187,6 +238,58 @@ export class UploadError extends Error {
     }
   }
 }
+
+/**
+ * The object is complete, but the callback that OSS was to make failed
+ * (`PAWL_CALLBACK_FAILED`). `result` is what the upload would have resolved to.
+ * It is not repeated: the object exists, and the log is gone.
+ */
+export class CallbackError extends UploadError {
+  /** The class's name. */
+  override readonly name = 'CallbackError'
+  /** What went wrong. */
+  declare readonly code: 'PAWL_CALLBACK_FAILED'
+  /** What the upload would have resolved to. */
+  readonly result: UploadResult
+
+  /** Made by uploads with `object.callback`. */
+  constructor(
+    result: UploadResult,
+    why: string,
+    fields: UploadErrorFields = {},
+  ) {
+    super(
+      'PAWL_CALLBACK_FAILED',
+      `the object is complete, but its callback failed: ${why}`,
+      {
+        ...fields,
+        key: result.key,
+        uploadId: result.uploadId,
+        completed: true,
+      },
+    )
+    this.result = result
+  }
+}
+
+/** An {@link UploadError} by its `code`, which says what else it has. */
+export type AnyUploadError =
+  | CallbackError
+  | (UploadError & {
+      /** What went wrong. */
+      readonly code: Exclude<ErrorCode, 'PAWL_CALLBACK_FAILED'>
+    })
+
+/**
+ * What `instanceof Class` makes of the type of a value. One that may be an
+ * `UploadError` by its type stays what it is: so nothing of it is left where the
+ * answer was no.
+ */
+export type InstanceOf<Class, Value> = UploadError extends Class
+  ? Value extends UploadError
+    ? Value
+    : Value & AnyUploadError
+  : Value & Class
 
 /** Throws `PAWL_INVALID_OPTION`; for checks in expressions. */
 export function invalidOption(message: string): never {

@@ -21,6 +21,10 @@ export type { Part } from './upload/source/part.js'
 
 export { discardFileUpload, uploadFile } from './upload/file.js'
 
+export { uploadBytes, type BlobLike, type Bytes } from './upload/bytes.js'
+
+export type { FilePath } from './file-path.js'
+
 export {
   listUploads,
   type ListUploadsOptions,
@@ -36,18 +40,18 @@ export { createFixedChunkStream } from './upload/source/fixed-chunk-stream.js'
 
 export type {
   CompleteCandidate,
+  ListenerOptions,
   Proof,
   RetryOptions,
   TimeoutOptions,
+  UploadBytesOptions,
   UploadFileOptions,
   UploadOptions,
   UploadStreamOptions,
   Verify,
 } from './upload/options/options.js'
 
-export type { UploadResult } from './upload/options/result.js'
-
-export { CallbackError } from './upload/run/errors.js'
+export type { UploadResult } from './upload-result.js'
 
 export type {
   InitiatedEvent,
@@ -57,6 +61,7 @@ export type {
   RestartedEvent,
   ResumedEvent,
   RetryEvent,
+  StreamEvents,
   UnmarkedEvent,
   UploadEvents,
 } from './upload/options/events.js'
@@ -109,6 +114,10 @@ export {
 } from './checkpoint/file-checkpoint.js'
 
 export type { GrowthStep } from './checkpoint/growth.js'
+export {
+  bucketCheckpoint,
+  type BucketCheckpointOptions,
+} from './lease/bucket.js'
 
 export { memoryCheckpoint } from './checkpoint/memory-checkpoint.js'
 
@@ -119,8 +128,10 @@ export {
 } from './checkpoint/read-checkpoint.js'
 
 export {
+  CallbackError,
   errorCodes,
   UploadError,
+  type AnyUploadError,
   type ErrorCode,
   type UploadErrorFields,
 } from './errors.js'

@@ -38,6 +38,16 @@ export function messageOf(thrown: unknown): string {
   return isError(thrown) ? thrown.message : String(thrown)
 }
 
+/** A URL of any realm, or of a polyfill. */
+export function isUrl(value: unknown): value is URL {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof Reflect.get(value, 'href') === 'string' &&
+    typeof Reflect.get(value, 'protocol') === 'string'
+  )
+}
+
 /** Whether it can be waited for as a signal of a caller's: Node's, a test's, a polyfill's. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   return (

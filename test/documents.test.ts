@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { anchorsOf, linksOf } from './support/links.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = join(root, 'docs/examples')
@@ -81,4 +82,30 @@ await t.test('what the benchmarks and the scripts load is there', async (t) => {
     }
   }
   t.ok(count > 50)
+})
+
+await t.test('every link leads to a file, and to a heading of it', (t) => {
+  const folders = ['', 'docs', 'bench', 'lib', 'test', '.github']
+  const pages = folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: folder !== '' })
+      .map((name) => join(folder, String(name)))
+      .filter((name) => name.endsWith('.md'))
+      // Made, and looked through, by `npm run docs:check`.
+      .filter((name) => !/^docs.api|node_modules/.test(name)),
+  )
+  let count = 0
+  for (const page of pages) {
+    const text = readFileSync(join(root, page), 'utf8')
+    for (const { path, anchor } of linksOf(page, text)) {
+      count += 1
+      const isThere = existsSync(join(root, path))
+      const isFound =
+        anchor === '' ||
+        (isThere &&
+          anchorsOf(readFileSync(join(root, path), 'utf8')).has(anchor))
+      t.ok(isThere && isFound, `${page}: ${path}#${anchor}`)
+    }
+  }
+  t.ok(pages.length > 10 && count > 50, `${count} links`)
+  t.end()
 })

@@ -7,7 +7,7 @@ import ts from 'typescript'
 import { delay, realEnvironment } from '../lib/environment.js'
 
 const lib = fileURLToPath(new URL('../lib', import.meta.url))
-const layers = ['upload', 'store', 'checkpoint']
+const layers = ['upload', 'store', 'checkpoint', 'lease']
 const sources = layers.flatMap((layer) =>
   readdirSync(join(lib, layer), { recursive: true })
     .map((name) => `${layer}/${String(name)}`)

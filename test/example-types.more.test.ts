@@ -28,6 +28,8 @@ function problemsOf(examples: readonly Example[]): string[] {
       pawl: [join(root, 'lib/index.ts')],
       'pawl/dev-server': [join(root, 'lib/dev-server/index.ts')],
       'pawl/shared': [join(root, 'lib/shared/index.ts')],
+      'pawl/redis': [join(root, 'lib/lease/redis.ts')],
+      'pawl/postgres': [join(root, 'lib/lease/postgres.ts')],
       'pawl/testing': [join(root, 'lib/testing/index.ts')],
     },
   }

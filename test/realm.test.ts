@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { UploadError } from '../lib/errors.js'
+import { CallbackError, UploadError } from '../lib/errors.js'
 import {
   hasBrand,
   isAbortSignal,
@@ -10,7 +10,6 @@ import {
   systemCode,
 } from '../lib/realm.js'
 import { StoreError } from '../lib/store/store-error.js'
-import { CallbackError } from '../lib/upload/run/errors.js'
 
 /** What another realm makes of a text. */
 const made = (text: string): unknown => runInNewContext(text)

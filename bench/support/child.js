@@ -7,18 +7,30 @@ import { readFileSync } from 'node:fs'
 
 const { client, options, warmUp, job } = JSON.parse(process.argv[2])
 const { createClient } = await import(`../clients/${client}.js`)
-const { prepare, run, end } = await createClient(options)
+const {
+  prepare,
+  run,
+  end,
+  childCpu = () => nothing,
+} = await createClient(options)
 
+const nothing = { user: 0, system: 0 }
 let done = 0
 async function measure(what) {
   const named = { ...what, key: `object-${process.pid}-${++done}` }
   await prepare?.(named)
+  const before = childCpu()
   const cpu = process.cpuUsage()
   const start = process.hrtime.bigint()
   await run(named)
   const wall = Number(process.hrtime.bigint() - start) / 1e9
   const { user, system } = process.cpuUsage(cpu)
-  return { wall, user: user / 1e6, system: system / 1e6 }
+  const children = childCpu()
+  return {
+    wall,
+    user: user / 1e6 + children.user - before.user,
+    system: system / 1e6 + children.system - before.system,
+  }
 }
 
 if (warmUp !== undefined) await measure(warmUp)

@@ -16,7 +16,10 @@ import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
 import { combineCrc64 } from '../../dist/hash/crc64.js'
 import { multipartEtag } from '../../dist/upload/rules/proof.js'
+import { createLine, loopback } from './line.js'
 
+const [, , traits] = process.argv
+const line = traits === undefined ? loopback : createLine(JSON.parse(traits))
 let crc64Table = {}
 const uploads = new Map()
 const objects = new Map()
@@ -31,7 +34,7 @@ process.on('disconnect', () => process.exit())
 
 const server = createServer({ noDelay: true }, (socket) => {
   const connection = new Connection(socket)
-  socket.on('data', (chunk) => connection.take(chunk))
+  line.read(socket, (chunk) => connection.take(chunk))
 })
 server.listen({ port: 0, host: '127.0.0.1', backlog: 511 }, () =>
   process.send({ port: server.address().port }),
@@ -128,7 +131,7 @@ class Connection {
     for (const name in headers) head += `${name}: ${headers[name]}\r\n`
     const text = xml === '' ? '' : `<?xml version="1.0"?>\n${xml}`
     head += `Content-Length: ${length ?? text.length}\r\n\r\n`
-    this.#socket.write(head + text, 'latin1')
+    line.answer(() => this.#socket.write(head + text, 'latin1'))
   }
 }
 

@@ -3,8 +3,12 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-export async function startServer(crc64) {
-  const server = fork(fileURLToPath(new URL('server.js', import.meta.url)))
+/** `line`: see `line.js`; none is the loopback as it is. */
+export async function startServer(crc64, line) {
+  const server = fork(
+    fileURLToPath(new URL('server.js', import.meta.url)),
+    line === undefined ? [] : [JSON.stringify(line)],
+  )
   const [{ port }] = await once(server, 'message')
   server.send({ crc64 })
   return {

@@ -13,7 +13,8 @@
  */
 import { dirname, resolve } from 'node:path'
 import { systemCode } from '../realm.js'
-import { UploadError, invalidOption } from '../errors.js'
+import { UploadError } from '../errors.js'
+import { filePath, type FilePath } from '../file-path.js'
 import { checkKnownOptions } from '../known-options.js'
 import type { Checkpoint } from './checkpoint.js'
 import { fileFailed, fileLocked, fileLost, fileUnsafe } from './file-errors.js'
@@ -52,7 +53,7 @@ export interface FileCheckpointOptions {
  * `PAWL_CHECKPOINT_LOST` or `_IO`.
  */
 export function fileCheckpoint(
-  path: string,
+  path: FilePath,
   options: FileCheckpointOptions = {},
 ): Checkpoint {
   checkKnownOptions(options, {
@@ -60,11 +61,8 @@ export function fileCheckpoint(
     names: ['lock', 'trusted'],
   })
   const { lock = true, trusted = false } = options
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    invalidOption('fileCheckpoint(path): the path of a file is required')
-  }
   return new FileCheckpoint(
-    path,
+    filePath(path, 'fileCheckpoint(path): the path of a file is required'),
     async () => (lock ? platformLocker() : noLocker),
     nodeFileSystem,
     { isTrusted: trusted },

@@ -1,6 +1,7 @@
 /** Looks into a log for people: changes nothing, takes no lock, sends nothing. */
 import { loadXxh64 } from '../hash/xxh64.js'
 import { fileFailed, fileUnsafe } from './file-errors.js'
+import { filePath, type FilePath } from '../file-path.js'
 import { nodeFileSystem } from './file-system.js'
 import type { LogState, UploadState } from './fold.js'
 import { type GrowthStep, partSizeAt } from './growth.js'
@@ -56,7 +57,13 @@ export interface CheckpointSummary {
  * Reads the log at a path. Rejects with `PAWL_NOT_A_CHECKPOINT`,
  * `PAWL_CHECKPOINT_VERSION` or `PAWL_CHECKPOINT_IO`.
  */
-export async function readCheckpoint(path: string): Promise<CheckpointSummary> {
+export async function readCheckpoint(
+  log: FilePath,
+): Promise<CheckpointSummary> {
+  const path = filePath(
+    log,
+    'readCheckpoint(path): the path of a log is required',
+  )
   const bytes = await readBytes(path)
   const reading = readLog(bytes, await loadXxh64(), path)
   const summary: CheckpointSummary = {

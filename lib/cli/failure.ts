@@ -26,6 +26,7 @@ export const namedOptions = [
   'equalParts',
   'checkpointDir',
   'multipartThreshold',
+  'maxRate',
   'trafficLimit',
   'requestPayer',
   'forbidOverwrite',

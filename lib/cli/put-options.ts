@@ -21,7 +21,7 @@ export interface PutFlags {
   quiet?: true
   verbose?: true
   partSize?: number
-  concurrency?: number
+  concurrency?: number | 'auto'
   memory?: number
   /** False: none. */
   checkpoint?: string | false
@@ -112,7 +112,8 @@ export function addPutFlags(command: Command): Command {
       'bytes of a part (8MiB; without --size standard input and --exec grow to 32MiB, up to 289GiB in all)',
       parseSize,
     )
-    .option('--concurrency <n>', 'parts in flight (4)', parseWholeNumber)
+    .option('--concurrency <n>', 'parts in flight (auto)', parseAtOnce)
+    .option('--max-rate <bytes>', 'a second, of all files together', parseSize)
     .option('--memory <bytes>', 'for parts of one upload (96MiB)', parseSize)
     .option(
       '--multipart-threshold <bytes>',
@@ -166,6 +167,10 @@ export function addPutFlags(command: Command): Command {
 /** Collects a flag that may be given again. */
 function several(value: string, before: string[] = []): string[] {
   return [...before, value]
+}
+
+function parseAtOnce(text: string): number | 'auto' {
+  return text === 'auto' ? text : parseWholeNumber(text)
 }
 
 function parseAtLeastOne(text: string): number {

@@ -37,6 +37,8 @@ export interface StoreFlags {
   signature?: 'v4' | 'v1'
   equalParts?: true
   identity?: string
+  /** Of `put`: bytes a second, of all that goes to the store. */
+  maxRate?: number
 }
 
 export interface Target {
@@ -88,7 +90,7 @@ export async function openTarget(
 type Open = (route: Route) => Promise<ObjectStore>
 
 function openOss(bucket: string, flags: StoreFlags, found: Found): Open {
-  const { internal, accelerate, addressing, identity } = flags
+  const { internal, accelerate, addressing, identity, maxRate } = flags
   const signatureVersion = flags.signature
   // What is said on the command line goes before what is found.
   const endpoint =
@@ -104,13 +106,13 @@ function openOss(bucket: string, flags: StoreFlags, found: Found): Open {
     ossStore({
       bucket,
       ...given({ endpoint, region, internal, accelerate, addressing }),
-      ...given({ dispatcher, identity, signatureVersion }),
+      ...given({ dispatcher, identity, signatureVersion, maxRate }),
       credentials: await askedOnce('oss', found),
     })
 }
 
 function openS3(bucket: string, flags: StoreFlags, found: Found): Open {
-  const { addressing, checksum, equalParts, identity } = flags
+  const { addressing, checksum, equalParts, identity, maxRate } = flags
   const endpoint = flags.endpoint ?? found.endpoint
   const region =
     flags.region ??
@@ -124,7 +126,7 @@ function openS3(bucket: string, flags: StoreFlags, found: Found): Open {
       bucket,
       region,
       ...given({ endpoint, addressing, checksum, dispatcher }),
-      ...given({ equalParts, identity }),
+      ...given({ equalParts, identity, maxRate }),
       credentials: await askedOnce('s3', found),
     } satisfies S3StoreOptions)
 }
@@ -157,7 +159,7 @@ async function openLocal(
   flags: StoreFlags,
   environment: Environment,
 ): Promise<Target> {
-  const { region = localRegions.oss } = flags
+  const { region = localRegions.oss, maxRate } = flags
   const local = URL.canParse(url) ? new URL(url) : undefined
   if (local === undefined || !isLocal(url)) {
     throw new UploadError(
@@ -175,7 +177,7 @@ async function openLocal(
     bucket,
     endpoint: local.origin,
     region,
-    ...given({ dispatcher: route.dispatcher }),
+    ...given({ dispatcher: route.dispatcher, maxRate }),
     credentials:
       id && secret
         ? {

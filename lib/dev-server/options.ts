@@ -1,4 +1,5 @@
 /** What `startDevServer` takes and gives. */
+import type { FilePath } from '../file-path.js'
 import type { ObjectStore } from '../store/object-store.js'
 
 /** The calls that the dev server knows, in either dialect. */
@@ -169,7 +170,7 @@ export interface DevServerOptions {
    * directory, removed by `close()`. Started again on the same directory the
    * server has the same objects and unfinished uploads.
    */
-  directory?: string
+  directory?: FilePath
   /** Default 0: a free one. */
   port?: number
   /** Default `127.0.0.1`. Anything but loopback needs `allowRemote`. */

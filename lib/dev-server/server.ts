@@ -9,6 +9,7 @@ import {
 } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { filePath } from '../file-path.js'
 import { isError } from '../realm.js'
 import { dialectOf } from './auth/authenticate.js'
 import { Throttle } from './body/throttle.js'
@@ -50,7 +51,7 @@ export async function startDevServer(
   const directory =
     options.directory === undefined
       ? mkdtempSync(join(tmpdir(), 'pawl-dev-server-'))
-      : resolve(options.directory)
+      : resolve(filePath(options.directory, 'directory must be a path'))
   const warn =
     options.onWarning ??
     ((text: string) => process.emitWarning(text, 'DevServerWarning'))

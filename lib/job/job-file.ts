@@ -1,5 +1,5 @@
 /** A file of a job, and what becomes of it. */
-import type { UploadResult } from '../upload/options/result.js'
+import type { UploadResult } from '../upload-result.js'
 import type { FileIdentity } from '../upload/source/file-identity.js'
 
 /** A file that is to be sent, as it was looked at. */

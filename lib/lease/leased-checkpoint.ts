@@ -39,6 +39,7 @@ interface Held extends Hold {
 export class LeasedCheckpoint implements Checkpoint {
   readonly name: string
   readonly isLeased = true
+  readonly linger: number | undefined
   readonly #steps: LeaseSteps
   readonly #lease: number
   readonly #environment: LeaseEnvironment
@@ -47,8 +48,13 @@ export class LeasedCheckpoint implements Checkpoint {
 
   constructor(
     steps: LeaseSteps,
-    { lease, environment }: { lease: number; environment: LeaseEnvironment },
+    {
+      lease,
+      environment,
+      linger,
+    }: { lease: number; environment: LeaseEnvironment; linger?: number },
   ) {
+    this.linger = linger
     this.name = steps.name
     this.#steps = steps
     this.#lease = lease
@@ -99,7 +105,9 @@ export class LeasedCheckpoint implements Checkpoint {
     const { size } = held
     try {
       await this.#step(held, 'written', () =>
-        this.#steps.append(held, size, bytes),
+        bytes.length === 0
+          ? this.#steps.renew(held)
+          : this.#steps.append(held, size, bytes),
       )
       held.size = size + bytes.length
     } catch (error) {

@@ -13,8 +13,12 @@ export type RedisWord = string | Buffer
  * for a replica or a disk holds up all that comes after it.
  */
 export type RedisClient =
-  | { callBuffer(command: string, args: RedisWord[]): Promise<unknown> }
   | {
+      /** Of `ioredis` and `iovalkey`. */
+      callBuffer(command: string, args: RedisWord[]): Promise<unknown>
+    }
+  | {
+      /** Of `redis`. */
       sendCommand(
         words: RedisWord[],
         options?: { typeMapping: Record<number, unknown> },

@@ -11,7 +11,7 @@ import {
   checkRequestOptions,
 } from '../upload/options/option-names.js'
 import type { UploadOptions } from '../upload/options/options.js'
-import type { UploadResult } from '../upload/options/result.js'
+import type { UploadResult } from '../upload-result.js'
 import {
   readSettings,
   type UploadSettings,

@@ -7,7 +7,7 @@ import {
   openableCheckpoint,
 } from '../upload/options/checkpoint-place.js'
 import { ProgressCounter } from '../upload/options/progress.js'
-import type { UploadResult } from '../upload/options/result.js'
+import type { UploadResult } from '../upload-result.js'
 import type { UploadSettings } from '../upload/options/settings.js'
 import { suspended } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'

@@ -220,6 +220,7 @@ class RangeSending {
       return receipts.toSorted((one, other) => one.number - other.number)
     } finally {
       letSignalGo()
+      this.#sender.leave()
       this.#progress.rest()
     }
   }
@@ -255,7 +256,11 @@ class RangeSending {
     const { signal } = this.#stop
     const parts = new FileParts(
       this.#source.bytes,
-      { ...filePartsOf(settings), largest: this.#ticket.partSize },
+      {
+        ...filePartsOf(settings),
+        largest: this.#ticket.partSize,
+        atOnce: this.#sender.atOnce,
+      },
       settings.environment,
       (bytes) => this.#progress.read(bytes),
     )

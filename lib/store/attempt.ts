@@ -35,6 +35,8 @@ export interface HttpRequest {
   headers: Record<string, string>
   /** Absent for a request without one. */
   body?: Body | undefined
+  /** The body waits for its rate, and not for the line. */
+  isBodyHeld?: (() => boolean) | undefined
   /** An answer's body may not be larger, in bytes. */
   maxAnswerBytes: number
 }
@@ -136,11 +138,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#controller = controller
     const { queue, environment, timeouts } = this.#options
+    const { isBodyHeld } = this.#request
     this.#begun = environment.monotonic()
     if (this.#place !== undefined) queue?.begin(this.#place, this.#begun)
     this.#detach()
     if (this.#body === undefined) this.#moving.waiting(timeouts.headers)
-    else this.#moving.sending(timeouts.stall, () => this.#left())
+    else this.#moving.sending(timeouts.stall, () => this.#left(), isBodyHeld)
     claimSocket(this.#request.path, (socket) => this.#attach(socket))
   }
 

@@ -7,8 +7,9 @@
  * - *stall* runs while the body goes out, and anew whenever bytes of it have left
  *   this process for the system's buffers. A full buffer takes more only when a
  *   third of it is free, so the limit is longer by what the slowest line takes for
- *   that third, and at most twice as long. What a server sends meanwhile is no
- *   movement: answers of 1xx without end would keep a dead upload alive.
+ *   that third, and at most twice as long. A body that is held back for a rate that
+ *   was asked for does not stall. What a server sends meanwhile is no movement:
+ *   answers of 1xx without end would keep a dead upload alive.
  * - *headers* runs from the moment the whole body has left this process to the
  *   last byte of the answer. The body may lie in buffers then, of the system or
  *   of a proxy that reads it whole before it passes it on; so the wait is longer
@@ -84,8 +85,11 @@ export class MovingWatch {
     this.#watch({ phase: 'connect', limit, since: since ?? (() => begun) })
   }
 
-  /** `left`: bytes that have left this process; it grows while they move. */
-  sending(limit: number, left: () => number): void {
+  /**
+   * `left`: bytes that have left this process; it grows while they move. `isHeld`:
+   * the next ones are held back on purpose.
+   */
+  sending(limit: number, left: () => number, isHeld = () => false): void {
     const { monotonic } = this.#environment
     let moved = monotonic()
     const first = left()
@@ -96,7 +100,7 @@ export class MovingWatch {
       extended: () => stallLimit(limit, before - first),
       since: () => {
         const now = left()
-        if (now !== before) moved = monotonic()
+        if (now !== before || isHeld()) moved = monotonic()
         before = now
         return moved
       },

@@ -117,6 +117,8 @@ export interface BodyRequest {
   crc64?: string | undefined
   /** OSS: bits a second. */
   trafficLimit?: number | undefined
+  /** The body waits for its rate, which is no stall. Absent: it never does. */
+  isHeld?: (() => boolean) | undefined
 }
 
 /** Sends one part; sent again, it replaces the part of the same number. */
@@ -324,6 +326,11 @@ export interface ObjectStore {
    * upload which began last. Absent: that of the one which was completed last.
    */
   readonly precedence?: 'initiate' | undefined
+  /**
+   * Bytes a second that all uploads to this store may send together; the uploads
+   * see to it. Absent: as many as the line carries.
+   */
+  readonly maxRate?: number | undefined
   /**
    * True: the server was seen to be one that takes parts after Complete, and
    * breaks the finished object with them (Swift). Absent: it refuses them.

@@ -42,19 +42,19 @@ import type {
   UploadPartRequest,
 } from './object-store.js'
 import type { Query } from './percent-encode.js'
+import { checkRate } from './rate.js'
 import {
   callbackBytes,
+  outgoing,
   pageBytes,
   type Operation,
   type Session,
 } from './session.js'
 import { errorBytes, isErrorDocument } from './server-error.js'
 import { StoreError } from './store-error.js'
-import { isPlace } from './told-place.js'
+import { isPlace, otherPlaceText } from './told-place.js'
 import { parseXml, trimmedText } from './xml.js'
 
-/** Characters of a server's name for something, in a text. */
-const longestName = 256
 /** Parts of one page, on both services. */
 const mostListed = 1000
 /** A header of OpenStack's, on every answer of Swift. */
@@ -66,6 +66,7 @@ export class RestStore implements ObjectStore {
   readonly limits: StoreLimits
   readonly digest: StoreDigest
   readonly precedence: 'initiate' | undefined
+  readonly maxRate: number | undefined
   readonly #dialect: Dialect
   readonly #session: Session
   /** By an answer of it. */
@@ -74,15 +75,16 @@ export class RestStore implements ObjectStore {
   constructor(
     dialect: Dialect,
     session: Session,
-    { identity, bucket }: { identity: string; bucket: string },
+    place: { identity: string; bucket: string; maxRate?: number | undefined },
   ) {
     this.#dialect = dialect
     this.#session = session
-    this.identity = identity
-    this.bucket = bucket
+    this.identity = place.identity
+    this.bucket = place.bucket
     this.limits = dialect.limits
     this.digest = dialect.digest
     this.precedence = dialect.precedence
+    this.maxRate = checkRate(place.maxRate)
   }
 
   get takesLateParts(): boolean {
@@ -142,12 +144,9 @@ export class RestStore implements ObjectStore {
       () =>
         ` The upload ${uploadId} that was begun there could not be aborted.`,
     )
-    const name = (text: string | undefined): string =>
-      text === undefined ? 'one that it does not name' : quoted(text)
-    return new StoreError(
-      `the server takes this for the key ${name(told.key)} in the bucket ${name(told.bucket)}, expected ${quoted(key)} in ${quoted(this.bucket)}: it looks for the bucket in another place of the URL. Give addressing 'path' or 'virtual', whichever it was not.${left}`,
-      { kind: 'no-bucket', key, uploadId },
-    )
+    const text = otherPlaceText(told, { bucket: this.bucket, key })
+    const kind = 'no-bucket'
+    return new StoreError(text + left, { kind, key, uploadId })
   }
 
   async uploadPart(
@@ -164,7 +163,7 @@ export class RestStore implements ObjectStore {
         ['uploadId', uploadId],
       ],
       headers: { ...this.#touching(call), ...this.#bodyHeaders(request) },
-      body: request.size === 0 ? undefined : request.body,
+      ...outgoing(request),
       fields: { key, uploadId, partNumber },
     })
     return this.#read(operation, call, ({ headers }) => ({
@@ -295,7 +294,7 @@ export class RestStore implements ObjectStore {
         ...this.#markHeaders(mark),
         ...this.#bodyHeaders(request),
       },
-      body: request.size === 0 ? undefined : request.body,
+      ...outgoing(request),
       withCallback,
       ...(withCallback ? { maxAnswerBytes: callbackBytes } : {}),
       fields: { key },
@@ -493,11 +492,4 @@ async function noneIfMissing<T>(ask: () => Promise<T>): Promise<T | undefined> {
     if (error instanceof StoreError && error.kind === 'no-key') return undefined
     throw error
   }
-}
-
-/** In one line. */
-function quoted(text: string): string {
-  const characters = Array.from(text)
-  const start = characters.slice(0, longestName).join('')
-  return JSON.stringify(characters.length > longestName ? `${start}…` : start)
 }

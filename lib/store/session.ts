@@ -11,7 +11,7 @@ import type { Clock } from './clock.js'
 import type { Connections, Lane } from './connections.js'
 import type { Credentials, CredentialSource } from './credentials.js'
 import type { Dialect, OperationName, UnsignedRequest } from './dialect.js'
-import type { Body, Call } from './object-store.js'
+import type { Body, BodyRequest, Call } from './object-store.js'
 import {
   requestTrace,
   requestTracer,
@@ -48,12 +48,23 @@ export interface Operation extends UnsignedRequest {
   name: OperationName
   /** Besides `content`; with `content-length` in the headers. */
   body?: Body | undefined
+  /** The body waits for its rate. */
+  isBodyHeld?: (() => boolean) | undefined
   /** The server is to call somebody back once the object is stored. */
   withCallback?: boolean
   /** For errors. */
   fields: UploadErrorFields
   /** Of the answer; 64 KiB. */
   maxAnswerBytes?: number
+}
+
+/** The body of a request, if it has one. */
+export function outgoing({
+  size,
+  body,
+  isHeld,
+}: BodyRequest): Pick<Operation, 'body' | 'isBodyHeld'> {
+  return size === 0 ? {} : { body, isBodyHeld: isHeld }
 }
 
 export interface SessionOptions {
@@ -198,6 +209,7 @@ export class Session {
         path: signed.path,
         headers: signed.headers,
         body: content === undefined ? operation.body : bodyOf(content),
+        isBodyHeld: operation.isBodyHeld,
         maxAnswerBytes: operation.maxAnswerBytes ?? errorBytes,
       },
       {

@@ -6,6 +6,7 @@ import { hasBrand } from '../realm.js'
 import {
   UploadError,
   type ErrorCode,
+  type InstanceOf,
   type UploadErrorFields,
 } from '../errors.js'
 
@@ -103,10 +104,13 @@ const brand = Symbol.for('pawl.StoreError')
 /** One failed attempt of a store's call. */
 export class StoreError extends UploadError {
   /** @internal */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return this === StoreError
+  static override [Symbol.hasInstance]<Class, Value>(
+    this: abstract new (...args: never[]) => Class,
+    value: Value,
+  ): value is InstanceOf<Class, Value> {
+    return Object.is(this, StoreError)
       ? hasBrand(value, brand)
-      : super[Symbol.hasInstance](value)
+      : Function.prototype[Symbol.hasInstance].call(this, value)
   }
 
   /** @internal */

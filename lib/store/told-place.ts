@@ -10,6 +10,9 @@ export interface ToldPlace {
   key: string | undefined
 }
 
+/** Characters of a server's name for something, in a text. */
+const longestName = 256
+
 /** Names that an access point answers to, where the bucket's own is told. */
 const alias = /-(?:s3|oss)alias$/
 
@@ -59,4 +62,21 @@ function bareBucket(bucket: string): string {
     .trim()
     .replace(/^[^:]*:/, '')
     .toLowerCase()
+}
+
+/** What is said of an upload that was begun elsewhere. */
+export function otherPlaceText(
+  told: ToldPlace,
+  meant: { bucket: string; key: string },
+): string {
+  const name = (text: string | undefined): string =>
+    text === undefined ? 'one that it does not name' : quoted(text)
+  return `the server takes this for the key ${name(told.key)} in the bucket ${name(told.bucket)}, expected ${quoted(meant.key)} in ${quoted(meant.bucket)}: it looks for the bucket in another place of the URL. Give addressing 'path' or 'virtual', whichever it was not.`
+}
+
+/** In one line. */
+function quoted(text: string): string {
+  const characters = Array.from(text)
+  const start = characters.slice(0, longestName).join('')
+  return JSON.stringify(characters.length > longestName ? `${start}…` : start)
 }

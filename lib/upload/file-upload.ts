@@ -8,10 +8,11 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'
+import type { AtOnce } from '../store/slots.js'
 import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
 import { ProgressCounter } from './options/progress.js'
-import type { UploadResult } from './options/result.js'
+import type { UploadResult } from '../upload-result.js'
 import {
   filePartsOf,
   needsDigests,
@@ -40,6 +41,9 @@ export interface FileUploadOptions {
   /** While somebody watches the upload. */
   scope: UploadScope | undefined
 }
+
+/** All there is. */
+const oneAtOnce: AtOnce = { allowed: 1, watch: () => undefined }
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRuns = 3
@@ -132,6 +136,7 @@ export class FileUpload {
       source,
       {
         ...filePartsOf(settings),
+        atOnce: isWhole ? oneAtOnce : run.atOnce,
         largest: isWhole ? size : largestPiece(size, run.sizes),
         // PutObject has the MD5 of what it carries.
         ...(isWhole ? { concurrency: 1, isDigestFirst: true } : {}),

@@ -1,26 +1,24 @@
 /** `uploadFile`: the same upload as the stream's, from a file. */
-import mime from 'mime'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { asError, invalidOption } from '../errors.js'
-import type { ObjectOptions } from '../store/object-store.js'
+import { asError } from '../errors.js'
+import { filePath, type FilePath } from '../file-path.js'
 import { discardUpload } from './discard.js'
 import { FileUpload, type FileUploadOptions } from './file-upload.js'
 import {
   checkFileCheckpoint,
   placeFileCheckpoint,
 } from './options/checkpoint-place.js'
+import { typeByName, withContentType } from './options/content-type.js'
 import {
   realUploadEnvironment,
   type UploadEnvironment,
 } from './options/environment.js'
-import type { Emit } from './options/events.js'
+import { readListeners } from './options/listeners.js'
 import { checkFileOptions } from './options/option-names.js'
 import type { UploadFileOptions } from './options/options.js'
-import type { UploadResult } from './options/result.js'
+import type { UploadResult } from '../upload-result.js'
 import {
-  aFunction,
   oneOf,
-  optional,
   readSettings,
   type UploadSettings,
   wholeNumber,
@@ -49,7 +47,7 @@ import { FileSource } from './source/file-source.js'
  * })
  */
 export function uploadFile(
-  path: string,
+  path: FilePath,
   options: UploadFileOptions,
 ): Promise<UploadResult> {
   return uploadFileOn(path, options)
@@ -57,7 +55,7 @@ export function uploadFile(
 
 /** The same with another outside. */
 export async function uploadFileOn(
-  path: string,
+  file: FilePath,
   options: UploadFileOptions,
   environment: UploadEnvironment = realUploadEnvironment,
 ): Promise<UploadResult> {
@@ -67,7 +65,7 @@ export async function uploadFileOn(
     'identity',
     'hash',
   ])
-  checkPath(path)
+  const path = pathOf(file)
   checkFileCheckpoint(options)
   // What is wrong with the options is said before the file is touched.
   const settings = readSettings(options, environment)
@@ -100,7 +98,7 @@ async function upload(
     const settings = readSettings(
       {
         ...options,
-        object: withContentType(options, path),
+        object: withContentType(options.object, typeByName(path, key)),
         size: source.size,
       },
       environment,
@@ -126,7 +124,7 @@ async function upload(
  * the object is complete, and keeps the log when the server cannot be reached.
  */
 export function discardFileUpload(
-  path: string,
+  path: FilePath,
   options: UploadFileOptions,
 ): Promise<void> {
   return discardFileUploadOn(path, options)
@@ -134,12 +132,12 @@ export function discardFileUpload(
 
 /** The same with another outside. */
 export async function discardFileUploadOn(
-  path: string,
+  file: FilePath,
   options: UploadFileOptions,
   environment: UploadEnvironment = realUploadEnvironment,
 ): Promise<void> {
   checkFileOptions(options)
-  checkPath(path)
+  const path = pathOf(file)
   checkFileCheckpoint(options)
   const settings = readSettings(options, environment)
   const checkpoint: Checkpoint = await placeFileCheckpoint(
@@ -150,9 +148,11 @@ export async function discardFileUploadOn(
   await discardUpload(settings, checkpoint)
 }
 
-function checkPath(path: unknown): void {
-  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return
-  invalidOption('uploadFile(path, options): the path of a file is required')
+function pathOf(file: unknown): string {
+  return filePath(
+    file,
+    'uploadFile(path, options): the path of a file is required; uploadBytes() takes bytes and Blobs',
+  )
 }
 
 function readThreshold(
@@ -166,34 +166,4 @@ function readThreshold(
     0,
     maxPutSize,
   )
-}
-
-/** The content type that the name of the file, or else of the object, says. */
-function withContentType(
-  { object = {}, key }: UploadFileOptions,
-  path: string,
-): ObjectOptions {
-  const headers = Object.keys(object.headers ?? {})
-  const isGiven =
-    object.contentType !== undefined ||
-    headers.some((name) => name.toLowerCase() === 'content-type')
-  if (isGiven) return object
-  const contentType = mime.getType(path) ?? mime.getType(key)
-  return contentType === null ? object : { ...object, contentType }
-}
-
-function readListeners({ onProgress, on = {} }: UploadFileOptions): Emit {
-  optional(onProgress, (value) => aFunction('onProgress', value))
-  for (const [name, listener] of Object.entries(on)) {
-    if (listener !== undefined) aFunction(`on.${name}`, listener)
-  }
-  return (name, event) => {
-    const listeners: Partial<Record<string, (event: never) => void>> = {
-      ...on,
-      progress: onProgress,
-    }
-    // Name and event belong together; the type of the table forgets it.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    listeners[name]?.(event as never)
-  }
 }

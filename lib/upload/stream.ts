@@ -13,7 +13,7 @@
 import { Writable } from 'node:stream'
 import { isError } from '../realm.js'
 import type { PartRecord } from '../checkpoint/record.js'
-import { asError, UploadError } from '../errors.js'
+import { asError, CallbackError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64 } from '../hash/xxh64.js'
 import { followSignal } from './calls/follow-signal.js'
@@ -26,10 +26,10 @@ import {
   realUploadEnvironment,
   type UploadEnvironment,
 } from './options/environment.js'
-import type { Emit, UploadEvents } from './options/events.js'
+import type { Emit, StreamEvents } from './options/events.js'
 import type { UploadStreamOptions } from './options/options.js'
 import { ProgressCounter } from './options/progress.js'
-import type { UploadResult } from './options/result.js'
+import type { UploadResult } from '../upload-result.js'
 import {
   needsDigests,
   readStreamSettings,
@@ -44,7 +44,6 @@ import { Deferred } from './run/deferred.js'
 import {
   alreadyComplete,
   beQuiet,
-  CallbackError,
   discarded,
   logStuck,
   suspended,
@@ -77,9 +76,6 @@ export function createResumableUploadStream(
 ): ResumableUploadStream {
   return new ResumableUploadStream(options)
 }
-
-/** What Node's own `on` takes. */
-type AnyListener = Parameters<Writable['on']>[1]
 
 /** Made by {@link createResumableUploadStream}. */
 export class ResumableUploadStream extends Writable {
@@ -213,26 +209,60 @@ export class ResumableUploadStream extends Writable {
     return this.#discarding
   }
 
-  /** {@link UploadEvents}, besides the events of every Writable. */
-  override on<Name extends keyof UploadEvents>(
+  /** Hears of {@link UploadEvents}, and of the events of every Writable. */
+  override on<Name extends keyof StreamEvents>(
     event: Name,
-    listener: (detail: UploadEvents[Name]) => void,
-  ): this
-  override on(event: 'error', listener: (error: Error) => void): this
-  override on(event: string | symbol, listener: AnyListener): this
-  override on(event: string | symbol, listener: AnyListener): this {
+    listener: (...details: StreamEvents[Name]) => void,
+  ): this {
     return super.on(event, listener)
   }
 
   /** As `on`, for the first time only. */
-  override once<Name extends keyof UploadEvents>(
+  override once<Name extends keyof StreamEvents>(
     event: Name,
-    listener: (detail: UploadEvents[Name]) => void,
-  ): this
-  override once(event: 'error', listener: (error: Error) => void): this
-  override once(event: string | symbol, listener: AnyListener): this
-  override once(event: string | symbol, listener: AnyListener): this {
+    listener: (...details: StreamEvents[Name]) => void,
+  ): this {
     return super.once(event, listener)
+  }
+
+  /** As `on`. */
+  override addListener<Name extends keyof StreamEvents>(
+    event: Name,
+    listener: (...details: StreamEvents[Name]) => void,
+  ): this {
+    return super.addListener(event, listener)
+  }
+
+  /** As `on`, before all others. */
+  override prependListener<Name extends keyof StreamEvents>(
+    event: Name,
+    listener: (...details: StreamEvents[Name]) => void,
+  ): this {
+    return super.prependListener(event, listener)
+  }
+
+  /** As `once`, before all others. */
+  override prependOnceListener<Name extends keyof StreamEvents>(
+    event: Name,
+    listener: (...details: StreamEvents[Name]) => void,
+  ): this {
+    return super.prependOnceListener(event, listener)
+  }
+
+  /** Hears no more of it. */
+  override off<Name extends keyof StreamEvents>(
+    event: Name,
+    listener: (...details: StreamEvents[Name]) => void,
+  ): this {
+    return super.off(event, listener)
+  }
+
+  /** As `off`. */
+  override removeListener<Name extends keyof StreamEvents>(
+    event: Name,
+    listener: (...details: StreamEvents[Name]) => void,
+  ): this {
+    return super.removeListener(event, listener)
   }
 
   /** Suspends, unless the upload has finished; resolves when the log is free. */

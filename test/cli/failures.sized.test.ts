@@ -93,6 +93,16 @@ test('failures are a line or two with a code, never a stack', async (t) => {
       2,
       /memory: 8388608 bytes have no room for 2 parts in flight/,
     ],
+    [
+      ['put', '--concurrency', 'many', 'db.dump', `${d.url}/k`],
+      2,
+      /--concurrency <n>.*Expected/,
+    ],
+    [
+      ['put', '--max-rate', '0', 'db.dump', `${d.url}/k`],
+      2,
+      /--max-rate: expected bytes a second/,
+    ],
     [['put', 'db.dump', 'nowhere'], 2, /PAWL_INVALID_OPTION.*not a target/],
     [['put', 'db.dump', 'notes', `${d.url}/k`], 2, /several files/],
     [['put', 'db.dump', './db.dump', `${d.url}/`], 2, /both be db\.dump/],

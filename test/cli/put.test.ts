@@ -221,6 +221,16 @@ test('--memory bounds the parts of a stream', async (t) => {
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
+test('rate and parts at once may be said', async (t) => {
+  const d = await cliDesk(t)
+  const flags = ['--concurrency', 'auto', '--max-rate', '512MiB']
+  const part = ['--part-size', String(smallPart)]
+  t.match(await d.run(['put', ...part, ...flags, 'db.dump', `${d.url}/k`]), {
+    code: 0,
+  })
+  t.ok(d.bytes.equals(await d.object('k')))
+})
+
 test('encryption reaches the wire, with a key of a file too', async (t) => {
   const d = await cliDesk(t)
   const aws = {

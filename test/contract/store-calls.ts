@@ -74,7 +74,8 @@ export async function storeCalls(t: Test, target: Target): Promise<void> {
   await t.test('a small object is read whole, and removed', async (t) => {
     const key = keysOf(t, target)('small.xml')
     t.ok(store.getObject !== undefined && store.deleteObject !== undefined)
-    const read = (maxBytes = 64) => store.getObject?.({ key, maxBytes }, call)
+    const read = async (maxBytes = 64) =>
+      store.getObject?.({ key, maxBytes }, call)
     t.equal(await read(), undefined, 'there is none')
     // Of an object it is data and no failure.
     const bytes = Buffer.from('<Error><Code>NoSuchKey</Code></Error>')

@@ -13,6 +13,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -76,7 +77,9 @@ async function install() {
       DEBIAN_FRONTEND: 'noninteractive',
       RUNLEVEL: '1',
     }
-    const code = await run('apt-get', [...lock, ...more], {
+    // One at a time: apt-get update does not wait for its lock.
+    const words = [join(tmpdir(), 'apt-servers.lock'), 'apt-get', ...lock]
+    const code = await run('flock', [...words, ...more], {
       stdio: ['ignore', 2, 2],
       env,
     })

@@ -89,6 +89,12 @@ export const mutants = [
     near: ['test/scenario/outages.test.ts'],
   },
   {
+    name: 'parts wait on when the store has refused the one that asks',
+    find: "if (seen === 'there') this.succeed()",
+    replace: "if (seen === 'nothing') this.succeed()",
+    near: ['test/store/probe-gate.test.ts'],
+  },
+  {
     name: 'scripts do not hear that the same command may succeed',
     find: '    ? exitCodes.resumable\n    : exitCodes.failed\n}',
     replace: '    ? exitCodes.failed\n    : exitCodes.failed\n}',

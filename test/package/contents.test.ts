@@ -3,41 +3,80 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { temporaryDirectory } from '../support/dev-store.js'
-import { strangers } from './contents.js'
+import { linksOf } from '../support/links.js'
+import { deadLinks, strangers } from './contents.js'
 import { figureIn, figureText, isClose, measure } from './install-size.js'
 
 const whole = [
   'CHANGELOG.md',
   'LICENSE',
   'README.md',
+  'SECURITY.md',
+  'bench/README.md',
   'dist/cli/main.js',
+  'dist/dev-server/index.d.cts',
   'dist/dev-server/index.d.ts',
   'dist/dev-server/index.js',
   'dist/hash/digest-worker.js',
+  'dist/index.d.cts',
   'dist/index.d.ts',
   'dist/index.js',
+  'dist/lease/postgres.d.cts',
+  'dist/lease/postgres.d.ts',
+  'dist/lease/postgres.js',
+  'dist/lease/redis.d.cts',
+  'dist/lease/redis.d.ts',
+  'dist/lease/redis.js',
   'dist/share/_pawl',
   'dist/share/pawl.1',
   'dist/share/pawl.bash',
   'dist/share/pawl.fish',
+  'dist/shared/index.d.cts',
   'dist/shared/index.d.ts',
   'dist/shared/index.js',
+  'dist/testing/index.d.cts',
+  'dist/testing/index.d.ts',
+  'dist/testing/index.js',
+  'docs/api/README.md',
+  'docs/cookbook.md',
+  'docs/examples/database-dump.ts',
   'lib/checkpoint/FORMAT.md',
+  'lib/store/s3/SERVERS.md',
   'package.json',
 ]
 
 await t.test('a package holds all of it and nothing else', async (t) => {
   t.same(strangers(whole), [])
   t.same(strangers(whole.slice(1)), ['missing: CHANGELOG.md'])
+  const pages = ['docs/api/pawl/functions/uploadFile.md', 'docs/a.svg']
+  t.same(strangers([...whole, ...pages]), [])
   for (const path of [
     'dist/index.js.map',
     'dist/types/x.ts',
     'lib/index.ts',
+    'docs/build.js',
+    'docs/examples/tsconfig.json',
+    'bench/results/2026-11-24.json',
     'test/x.test.js',
     '.npmrc',
   ]) {
     t.same(strangers([...whole, path]), [path])
   }
+})
+
+await t.test('links of packed documents lead to what is packed', async (t) => {
+  const texts: Record<string, string> = {
+    'README.md':
+      '[a](docs/a.md) [b](docs/a.md#b) ![p](p.svg) [x](https://x.y) `[c](d)`',
+    'docs/a.md': '[up](../README.md) [e](examples) [gone](b.md#at)',
+  }
+  const paths = [...Object.keys(texts), 'docs/examples/e.ts']
+  const read = (path: string) => texts[path] ?? ''
+  t.same(deadLinks(paths, read), ['README.md: p.svg', 'docs/a.md: docs/b.md'])
+  t.same(linksOf('docs/a.md', texts['docs/a.md'] ?? '').at(-1), {
+    path: 'docs/b.md',
+    anchor: 'at',
+  })
 })
 
 await t.test('every package of an installation is counted once', async (t) => {

@@ -80,6 +80,8 @@ function reachable(all: ReadonlyMap<string, string>): Map<string, string> {
     'dev-server/index',
     'shared/index',
     'testing/index',
+    'lease/redis',
+    'lease/postgres',
   ].map((name) => `${name}.d.ts`)
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     const path = slashed(join(place, name))

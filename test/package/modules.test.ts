@@ -10,8 +10,16 @@ import t from 'tap'
 import ts from 'typescript'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
+interface Entry {
+  types: Record<string, string>
+  default: string
+}
+
 const manifest: {
-  exports: Record<string, string | Record<string, string>>
+  main: string
+  types: string
+  exports: Record<string, string | Entry>
+  typesVersions: Record<string, Record<string, string[]>>
   bin: Record<string, string>
   sideEffects: boolean
   type: string
@@ -80,19 +88,49 @@ await t.test('what these look for is found where it is', async (t) => {
 
 await t.test('every export and command is made from a source', async (t) => {
   const sourceOf = (path: string) =>
-    path.replace(/^(?:\.\/)?dist\//, 'lib/').replace(/(?:\.d\.ts|\.js)$/, '.ts')
+    path
+      .replace(/^(?:\.\/)?dist\//, 'lib/')
+      .replace(/(?:\.d\.c?ts|\.js)$/, '.ts')
   for (const [name, target] of Object.entries(manifest.exports)) {
     if (typeof target === 'string') {
       t.ok(existsSync(join(root, target)), name)
       continue
     }
     t.same(Object.keys(target), ['types', 'default'], `${name}: types first`)
-    for (const path of Object.values(target)) {
+    // CommonJS has declarations of its own: see `build/commonjs-types.js`.
+    t.same(Object.keys(target.types), ['require', 'default'], name)
+    for (const path of [...Object.values(target.types), target.default]) {
       t.ok(existsSync(join(root, sourceOf(path))), `${name}: ${path}`)
     }
   }
+  // For resolvers that read no `exports`.
+  const { '.': main, ...others } = manifest.exports
+  const entry = (of: string | Entry | undefined) =>
+    typeof of === 'object' ? of : t.fail('an entry')
+  t.match(entry(main), {
+    types: { default: manifest.types },
+    default: manifest.main,
+  })
+  const older = Object.entries(others).flatMap(([name, of]) =>
+    typeof of === 'string' ? [] : [[name.slice(2), [of.types['default']]]],
+  )
+  t.strictSame(manifest.typesVersions, { '*': Object.fromEntries(older) })
   for (const [name, path] of Object.entries(manifest.bin)) {
     const text = readFileSync(join(root, sourceOf(path)), 'utf8')
     t.match(text, /^#!\/usr\/bin\/env node\n/, name)
   }
+})
+
+await t.test('no module brings a package of an engine with it', (t) => {
+  const engines = new Set(['bullmq', 'ioredis', 'iovalkey', 'pg', 'redis'])
+  for (const name of sources.filter((source) => !source.startsWith('cli/'))) {
+    for (const statement of parse(name).statements) {
+      const isFrom =
+        ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)
+      const from = isFrom ? statement.moduleSpecifier : undefined
+      if (from === undefined || !ts.isStringLiteral(from)) continue
+      t.notOk(engines.has(from.text), `${name} imports ${from.text}`)
+    }
+  }
+  t.end()
 })

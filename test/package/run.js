@@ -8,6 +8,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import {
   copyFile,
   mkdir,
@@ -22,7 +23,7 @@ import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { runConsumers, tools } from './consumers.js'
-import { strangers } from './contents.js'
+import { deadLinks, strangers } from './contents.js'
 import { figureIn, figureText, isClose, measure } from './install-size.js'
 import { bin, npm, root, run } from './run-command.js'
 
@@ -59,6 +60,8 @@ async function pack() {
   const [{ files, size }] = JSON.parse(await npm(args, { cwd: root }))
   const paths = files.map(({ path }) => path)
   assert.deepEqual(strangers(paths), [], 'files that are not for users')
+  const read = (path) => readFileSync(join(root, path), 'utf8')
+  assert.deepEqual(deadLinks(paths, read), [], 'links to what is not packed')
   console.log(`${paths.length} files, ${(size / 1024).toFixed(0)} KiB packed`)
 }
 
@@ -110,12 +113,20 @@ async function compile() {
   const tsc = join(project, 'node_modules/typescript/bin/tsc')
   const common = '--strict --exactOptionalPropertyTypes --skipLibCheck false'
   const target = '--target es2022 --types node --module'
-  for (const how of ['nodenext --outDir out', 'preserve --noEmit']) {
+  const modules = ['types.ts', 'upload.ts', 'example.ts']
+  const ways = {
+    'nodenext --outDir out': [...modules, 'require.cts'],
+    'node16 --noEmit': [...modules, 'require.cts'],
+    'preserve --noEmit': modules,
+    // Reads no `exports`, and knows no `await` outside of functions.
+    'commonjs --moduleResolution node10 --ignoreDeprecations 6.0 --noEmit': [
+      'types.ts',
+    ],
+  }
+  for (const [how, files] of Object.entries(ways)) {
     const args = `${common} ${target} ${how}`.split(' ')
-    const files = ['types.ts', 'upload.ts', 'example.ts']
-    // `import x = require()` of ESM is for `nodenext` alone.
-    if (how.startsWith('nodenext')) files.push('require.cts')
     await run(process.execPath, [tsc, ...args, ...files], { cwd: project })
+    console.log(`--module ${how.split(' ')[0]}: ${files.join(', ')}`)
   }
 }
 

@@ -223,7 +223,7 @@ async function everythingOf(
       'retry',
       'progress',
       'error',
-    ]) {
+    ] as const) {
       upload.on(event, (...details: unknown[]) => say(details))
     }
     await send(upload, noise(3 * part)).catch(say)

@@ -24,7 +24,7 @@ export interface RunPlan {
   source: SourcePlan
   object: ObjectPlan
   partSize: number
-  concurrency: number
+  concurrency: number | 'auto'
   /** Bytes of a chunk. */
   chunk: number
   log: boolean
@@ -122,6 +122,11 @@ export function planOf(seed: number, profile?: ProfileName): Plan {
     : { ...leaning.fit(plan, random), leaning: leaning.name }
 }
 
+/** Parts in flight. */
+function atOnce(random: Random): RunPlan['concurrency'] {
+  return random.pick([1, 2, 3, 4, 'auto', 'auto'])
+}
+
 function firstRun(random: Random, { dialect }: Traits): RunPlan {
   const isOss = dialect === 'oss'
   const partSize = random.pick([16, 32, 64])
@@ -140,7 +145,7 @@ function firstRun(random: Random, { dialect }: Traits): RunPlan {
       callback: random.chance(0.15) && isOss,
     },
     partSize,
-    concurrency: random.between(1, 4),
+    concurrency: atOnce(random),
     chunk: random.pick([7, 16, 40, 64, 300]),
     log: random.chance(0.92),
     ...(random.chance(0.15)
@@ -178,7 +183,7 @@ function nextRun(last: RunPlan, random: Random): RunPlan {
   }
   if (random.chance(0.2)) next.object = otherObject(last.object, random)
   if (random.chance(0.04)) next.marks = !last.marks
-  if (random.chance(0.1)) next.concurrency = random.between(1, 4)
+  if (random.chance(0.1)) next.concurrency = atOnce(random)
   if (random.chance(0.08)) next.partSize = random.pick([16, 32, 64])
   if (random.chance(0.08)) next.proof = random.pick(['xxh64', 'sha256'])
   if (random.chance(0.1)) next.chunk = random.pick([7, 16, 40, 64, 300])

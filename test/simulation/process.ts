@@ -2,6 +2,8 @@
  * One process on one machine, and the outside that it hands its uploads: its
  * timers stop with it, and what it has open is let go of.
  */
+import type { Environment } from '../../lib/environment.js'
+import { StoreLines } from '../../lib/store/store-line.js'
 import { MemoryPool } from '../../lib/upload/source/memory-pool.js'
 import {
   LearnedFacts,
@@ -46,13 +48,16 @@ export class Process implements Owner {
     this.name = name
     this.label = name
     this.machine = machine
-    this.environment = {
-      now: () => epoch + Math.floor(world.now),
+    const clock: Pick<Environment, 'monotonic' | 'timer'> = {
       monotonic: () => world.now,
       timer: (ms, ring) => {
         const pending = world.in(ms, this, ring)
         return { cancel: () => void (pending.isCancelled = true) }
       },
+    }
+    this.environment = {
+      ...clock,
+      now: () => epoch + Math.floor(world.now),
       soon: (work) =>
         void world.in(0, this, () => {
           try {
@@ -74,6 +79,7 @@ export class Process implements Owner {
       logFiles: machine.disk.filesFor(this),
       locker: async () => machine.disk.lockerFor(this),
       facts: new LearnedFacts(),
+      lines: new StoreLines(clock),
       pool,
       usualSizes,
       collections: { took: () => false },

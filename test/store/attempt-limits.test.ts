@@ -60,6 +60,34 @@ await t.test("a dispatcher's own limits do not end what moves", async (t) => {
   t.equal((await send(upload(Buffer.alloc(total)))).status, 200)
 })
 
+await t.test('a body that waits for its rate does not stall', async (t) => {
+  const server = await scriptedServer(t, {
+    steps: [
+      answer(200),
+      // Cut off by the client.
+      ({ request }) => void request.on('error', () => undefined).resume(),
+    ],
+  })
+  const send = attempts(t, { origin: server.origin, timeouts: { stall: 40 } })
+  const [one, other] = [Buffer.alloc(10), Buffer.alloc(10)]
+  for (const isHeldBack of [true, false]) {
+    let isHeld = false
+    const sent = send({
+      headers: { 'content-length': '20' },
+      isBodyHeld: () => isHeld,
+      async *body() {
+        yield one
+        isHeld = isHeldBack
+        await delay(400)
+        isHeld = false
+        yield other
+      },
+    })
+    if (isHeldBack) t.equal((await sent).status, 200)
+    else t.equal((await rejection(sent)).kind, 'timeout')
+  }
+})
+
 await t.test('a proxy that never answers CONNECT is given up', async (t) => {
   const port = await rawServer(t, (socket) => socket.resume())
   const send = attempts(t, {

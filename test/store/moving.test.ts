@@ -38,6 +38,21 @@ await t.test('one that moves by a byte now and then is not', async (t) => {
   t.strictSame(timedOut, ['stall 1000'])
 })
 
+await t.test('one that is held back for a rate is not', async (t) => {
+  const { clock, watch, timedOut } = watched()
+  let isHeld = true
+  watch.sending(
+    1000,
+    () => 7,
+    () => isHeld,
+  )
+  clock.advance(60_000)
+  t.strictSame(timedOut, [])
+  isHeld = false
+  clock.advance(1251)
+  t.strictSame(timedOut, ['stall 1000'])
+})
+
 await t.test('the wait for an answer is not extended', async (t) => {
   const { clock, watch, timedOut } = watched()
   watch.waiting(1000)

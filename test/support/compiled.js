@@ -39,6 +39,8 @@ const manifest = {
     '.': './lib/index.js',
     './dev-server': './lib/dev-server/index.js',
     './shared': './lib/shared/index.js',
+    './redis': './lib/lease/redis.js',
+    './postgres': './lib/lease/postgres.js',
   },
 }
 const folders = ['lib', 'docs/examples', 'test']

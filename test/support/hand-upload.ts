@@ -1,6 +1,7 @@
 /** A whole upload without a machine: a store in memory, on a clock turned by hand. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { StoreError, type ObjectStore } from '../../lib/index.js'
+import { StoreLines } from '../../lib/store/store-line.js'
 import {
   LearnedFacts,
   realUploadEnvironment,
@@ -147,6 +148,7 @@ export function environmentOn(
     random,
     id: () => (++ids).toString(16).padStart(32, '0'),
     facts: new LearnedFacts(),
+    lines: new StoreLines(clock),
     pool: new MemoryPool(clock, () => undefined),
     collections: { took: () => false },
   }

@@ -7,6 +7,8 @@ const names = {
   'pawl/dev-server': new URL('../../lib/dev-server/index.ts', import.meta.url)
     .href,
   'pawl/shared': new URL('../../lib/shared/index.ts', import.meta.url).href,
+  'pawl/redis': new URL('../../lib/lease/redis.ts', import.meta.url).href,
+  'pawl/postgres': new URL('../../lib/lease/postgres.ts', import.meta.url).href,
   'pawl/testing': new URL('../../lib/testing/index.ts', import.meta.url).href,
 }
 

@@ -56,6 +56,8 @@ export function wrapStore(
       around('putObject', () => store.putObject(request, call)),
     headObject: (key, call) =>
       around('headObject', () => store.headObject(key, call)),
+    getObject: async (request, call) => store.getObject?.(request, call),
+    deleteObject: async (key, call) => store.deleteObject?.(key, call),
     close: () => store.close(),
   }
 }

@@ -54,6 +54,8 @@ export async function smallUploads(
       key,
       checkpoint: log,
       partSize: part,
+      // Which parts are beside each other must not depend on the line.
+      concurrency: 4,
       retry: { attempts: 5, baseDelay: 1, maxDelay: 2 },
       ...more,
     })

@@ -76,6 +76,11 @@ export interface OssStoreOptions {
    * host and the bucket.
    */
   identity?: string
+  /**
+   * Bytes a second that all uploads to this store may send together. Default: as
+   * many as the line carries.
+   */
+  maxRate?: number
 }
 
 const names: Record<keyof OssStoreOptions, true> = {
@@ -88,6 +93,7 @@ const names: Record<keyof OssStoreOptions, true> = {
   endpoint: true,
   identity: true,
   internal: true,
+  maxRate: true,
   region: true,
   signatureVersion: true,
 }
@@ -161,6 +167,7 @@ export function ossStore(
   return new RestStore(dialect, session, {
     identity: checkIdentity(options.identity) ?? endpoint.identity,
     bucket,
+    maxRate: options.maxRate,
   })
 }
 

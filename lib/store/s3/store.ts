@@ -73,6 +73,11 @@ export interface S3StoreOptions {
    * host and the bucket.
    */
   identity?: string
+  /**
+   * Bytes a second that all uploads to this store may send together. Default: as
+   * many as the line carries.
+   */
+  maxRate?: number
   /** An undici 7 dispatcher, such as a ProxyAgent; used as is, never closed. */
   dispatcher?: Dispatcher
 }
@@ -86,6 +91,7 @@ const names: Record<keyof S3StoreOptions, true> = {
   endpoint: true,
   equalParts: true,
   identity: true,
+  maxRate: true,
   region: true,
 }
 
@@ -165,6 +171,7 @@ export function s3Store(
   return new RestStore(dialect, session, {
     identity: checkIdentity(options.identity) ?? endpoint.identity,
     bucket,
+    maxRate: options.maxRate,
   })
 }
 

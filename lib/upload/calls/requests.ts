@@ -268,7 +268,7 @@ export class Requests {
   }
 
   #timeoutsOf({ bodySize = 0, headersTimeout }: RequestContext): CallTimeouts {
-    const { timeout, trafficLimit } = this.#settings
+    const { timeout, trafficLimit, leastRate = Infinity } = this.#settings
     // A server that holds the body back may take the time that the limit gives.
     const slow =
       trafficLimit === undefined
@@ -278,7 +278,10 @@ export class Requests {
     return {
       connect: timeout.connect,
       stall: timeout.stall + slow,
-      headers: (headersTimeout ?? headers) + slow,
+      headers:
+        (headersTimeout ?? headers) +
+        slow +
+        Math.ceil((bodySize / leastRate) * 1000),
     }
   }
 }

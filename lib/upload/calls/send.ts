@@ -8,13 +8,17 @@ import type { PartCheck } from '../../checkpoint/record.js'
 import type { BodyRequest } from '../../store/object-store.js'
 import { UploadError } from '../../errors.js'
 import { hasMd5 } from '../../hash/md5.js'
+import { Rate } from '../../store/rate.js'
+import type { AtOnce, Slots, Stored } from '../../store/slots.js'
 import { StoreError } from '../../store/store-error.js'
+import type { StoreLine } from '../../store/store-line.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { ProgressCounter } from '../options/progress.js'
 import type { UploadSettings } from '../options/settings.js'
 import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
 import { ViewPace } from '../source/view-pace.js'
+import { RatedPace } from './rated-pace.js'
 import { Wire, type WirePart } from './wire.js'
 
 /** What the store has confirmed of some bytes that were sent. */
@@ -43,34 +47,55 @@ export interface SenderMeans {
   stopped: AbortSignal
 }
 
-/** With slots of its own, fewer of them when the store throttles its requests. */
+/** On the line to the store, with others. */
 export function senderOf(means: SenderMeans): PartSender {
-  const slots = new Slots(means.settings.concurrency)
-  means.requests.onThrottled = () => slots.throttle()
-  return new PartSender({ ...means, slots })
+  const { settings, requests } = means
+  const line = settings.environment.lines.of(settings.store)
+  requests.onThrottled = () => line.throttle()
+  return new PartSender({ ...means, line })
 }
 
 export class PartSender {
   readonly #settings: UploadSettings
   readonly #requests: Requests
+  readonly #line: StoreLine
   readonly #slots: Slots
   readonly #progress: ProgressCounter
   readonly #wire: Wire
   readonly #pace: ViewPace
+  /** That what is sent has to keep to. */
+  readonly #rates: readonly Rate[]
+  readonly #stopped: AbortSignal
 
   constructor({
     settings,
     requests,
-    slots,
+    line,
     progress,
     stopped,
-  }: SenderMeans & { slots: Slots }) {
+  }: SenderMeans & { line: StoreLine }) {
     this.#settings = settings
     this.#requests = requests
-    this.#slots = slots
+    this.#line = line
+    this.#slots = line.join(settings)
     this.#progress = progress
     this.#wire = new Wire(settings.environment, stopped)
-    this.#pace = new ViewPace(settings.environment.monotonic)
+    this.#stopped = stopped
+    const { environment, maxRate } = settings
+    this.#pace = new ViewPace(environment.monotonic)
+    const own =
+      maxRate === undefined ? undefined : new Rate(maxRate, environment)
+    this.#rates = [own, line.rate].filter((one) => one !== undefined)
+  }
+
+  /** How many parts may be in hand. */
+  get atOnce(): AtOnce {
+    return this.#slots
+  }
+
+  /** The upload is over; idempotent. */
+  leave(): void {
+    this.#line.leave(this.#slots)
   }
 
   /** The parts on the wire, for a run that is stopped. */
@@ -84,8 +109,9 @@ export class PartSender {
     partNumber: number,
     uploadId: string,
   ): Promise<Sent<{ etag: string }>> {
-    await this.#slots.acquire()
+    const slot = await this.#slots.acquire()
     const wired = this.#wire.enter(content.size)
+    let stored: Stored | undefined
     try {
       wired.signal.throwIfAborted()
       const { key, store } = this.#settings
@@ -104,11 +130,11 @@ export class PartSender {
           ),
         { wired },
       )
-      this.#slots.succeed()
+      stored = { size: content.size, attempts: sent.attempts }
       return sent
     } finally {
       wired.leave()
-      this.#slots.release()
+      slot.end(stored)
     }
   }
 
@@ -131,7 +157,12 @@ export class PartSender {
       crc.isWanted ? content.digest(crc.variant) : undefined
     if (crc.isWanted && !crc.isBefore) content.expect(crc.variant)
     const flight = this.#progress.flight(content.size)
-    const body = content.body(this.#pace, (bytes) => {
+    const pace = new RatedPace(
+      this.#pace,
+      this.#rates,
+      context.signal ?? this.#stopped,
+    )
+    const body = content.body(pace, (bytes) => {
       wired?.sent(bytes)
       flight.sent(bytes)
     })
@@ -144,6 +175,7 @@ export class PartSender {
       md5,
       crc64: crc.isBefore ? await crcOf() : undefined,
       trafficLimit,
+      isHeld: () => pace.isHeld,
     }
     const compareMd5 = this.#md5Comparison(md5)
     let isMd5Equal = false
@@ -252,59 +284,4 @@ function checkCrc64(
     `${what} was damaged on its way: the server computed CRC-64 ${theirs}, expected ${ours}`,
     { kind: 'digest' },
   )
-}
-
-/**
- * How many parts may be on the wire at once. Who asks first goes first.
- *
- * A server that throttles halves the number, down to one; every `concurrency`
- * parts that then go well bring one slot back.
- */
-export class Slots {
-  readonly #most: number
-  #limit: number
-  #used = 0
-  #good = 0
-  readonly #waiting: (() => void)[] = []
-
-  constructor(most: number) {
-    this.#most = most
-    this.#limit = most
-  }
-
-  get limit(): number {
-    return this.#limit
-  }
-
-  /** Resolves when it is the caller's turn; it must `release()` once. */
-  acquire(): Promise<void> {
-    if (this.#used < this.#limit && this.#waiting.length === 0) {
-      this.#used++
-      return Promise.resolve()
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve))
-  }
-
-  release(): void {
-    this.#used--
-    while (this.#used < this.#limit) {
-      const next = this.#waiting.shift()
-      if (next === undefined) return
-      this.#used++
-      next()
-    }
-  }
-
-  /** The server asked for less. */
-  throttle(): void {
-    this.#limit = Math.max(1, this.#limit >> 1)
-    this.#good = 0
-  }
-
-  /** A part went well. */
-  succeed(): void {
-    if (this.#limit === this.#most || ++this.#good < this.#most) return
-    this.#good = 0
-    this.#limit++
-  }
 }

@@ -8,8 +8,15 @@ import {
 import { FileCheckpoint } from '../../checkpoint/file-checkpoint.js'
 import { memoryCheckpoint } from '../../checkpoint/memory-checkpoint.js'
 import { invalidOption } from '../../errors.js'
+import { filePath, type FilePath } from '../../file-path.js'
+import { isUrl } from '../../realm.js'
 import type { UploadFileOptions } from './options.js'
 import { sha256, type UploadSettings } from './settings.js'
+
+const noDirectory = 'checkpointDir must be the path of a directory'
+
+const noCheckpoint =
+  'checkpoint is required: a path for the log, a Checkpoint, or false for an upload that cannot be resumed'
 
 /** Bytes of a file's name that leave room for what is added to it. */
 const longestName = 200
@@ -24,9 +31,7 @@ export function checkFileCheckpoint({
   if (checkpoint !== undefined) {
     invalidOption('checkpoint and checkpointDir: only one of them can be given')
   }
-  if (typeof checkpointDir !== 'string' || checkpointDir === '') {
-    invalidOption('checkpointDir must be the path of a directory')
-  }
+  filePath(checkpointDir, noDirectory)
 }
 
 /**
@@ -42,13 +47,16 @@ export function placeFileCheckpoint(
   if (checkpoint === undefined && checkpointDir !== undefined) {
     const { identity } = store
     const name = defaultCheckpointName({ identity, key, source })
-    return openableCheckpoint(join(checkpointDir, name), {
-      store,
-      key,
-      sourceDigest: source,
-      environment,
-      isLogTrusted,
-    })
+    return openableCheckpoint(
+      join(filePath(checkpointDir, noDirectory), name),
+      {
+        store,
+        key,
+        sourceDigest: source,
+        environment,
+        isLogTrusted,
+      },
+    )
   }
   return openableCheckpoint(
     checkpoint ?? besideFile(path, store.identity, key),
@@ -66,17 +74,17 @@ function besideFile(path: string, identity: string, key: string): string {
 
 /** The sink that `checkpoint` names. */
 export async function openableCheckpoint(
-  checkpoint: string | Checkpoint | false,
+  checkpoint: FilePath | Checkpoint | false,
   settings: Pick<
     UploadSettings,
     'store' | 'key' | 'sourceDigest' | 'environment' | 'isLogTrusted'
   >,
 ): Promise<Checkpoint> {
   if (checkpoint === false) return memoryCheckpoint()
-  if (typeof checkpoint !== 'string') return checkpoint
+  if (typeof checkpoint !== 'string' && !isUrl(checkpoint)) return checkpoint
   const { logFiles, locker } = settings.environment
   const path = await defaultCheckpointPath(
-    checkpoint,
+    filePath(checkpoint, noCheckpoint),
     {
       identity: settings.store.identity,
       key: settings.key,
@@ -92,9 +100,12 @@ export async function openableCheckpoint(
 /** Throws unless it is something that an upload can keep its log in. */
 export function checkCheckpoint(
   checkpoint: unknown,
-): asserts checkpoint is string | Checkpoint | false {
+): asserts checkpoint is FilePath | Checkpoint | false {
   if (checkpoint === false) return
-  if (typeof checkpoint === 'string' && checkpoint !== '') return
+  if (typeof checkpoint === 'string' || isUrl(checkpoint)) {
+    filePath(checkpoint, noCheckpoint)
+    return
+  }
   if (
     typeof checkpoint === 'object' &&
     checkpoint !== null &&
@@ -103,7 +114,5 @@ export function checkCheckpoint(
   ) {
     return
   }
-  invalidOption(
-    'checkpoint is required: a path for the log, a Checkpoint, or false for an upload that cannot be resumed',
-  )
+  invalidOption(noCheckpoint)
 }

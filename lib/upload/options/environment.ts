@@ -6,6 +6,7 @@ import { realEnvironment, type Environment } from '../../environment.js'
 import { processDigests, type Digests } from '../../hash/digest.js'
 import type { PartSizes } from '../../checkpoint/growth.js'
 import type { ObjectStore } from '../../store/object-store.js'
+import { StoreLines } from '../../store/store-line.js'
 import {
   ChunkCollections,
   urgeCollection,
@@ -51,6 +52,8 @@ export interface UploadEnvironment extends Environment {
   readonly locker: () => Promise<Locker>
   /** What is known of stores. */
   readonly facts: LearnedFacts
+  /** What uploads to one store share of the line to it. */
+  readonly lines: StoreLines
   /** The memory of all uploads. */
   readonly pool: MemoryPool
   /** How large parts are where nobody says it. */
@@ -67,6 +70,7 @@ export const realUploadEnvironment: UploadEnvironment = {
   logFiles: nodeFileSystem,
   locker: () => platformLocker(),
   facts: new LearnedFacts(),
+  lines: new StoreLines(realEnvironment),
   pool: new MemoryPool(realEnvironment, (bytes) => {
     processDigests.rest()
     urgeCollection(bytes)

@@ -1,4 +1,5 @@
 /** What an upload says while it goes on. */
+import type { Readable } from 'node:stream'
 import type { GrowthStep } from '../../checkpoint/growth.js'
 import type { UploadError } from '../../errors.js'
 import type { Progress } from './progress.js'
@@ -111,6 +112,24 @@ export interface UploadEvents {
   retry: RetryEvent
   /** Counters: at most every 100 ms, and once at the end. */
   progress: Progress
+}
+
+/** What the listeners of a stream get: its own events, and those of every Writable. */
+export type StreamEvents = {
+  [Name in keyof UploadEvents]: [detail: UploadEvents[Name]]
+} & {
+  /** It has ended, and nothing of it is left. */
+  close: []
+  /** More may be written. */
+  drain: []
+  /** It has ended without an object. */
+  error: [error: Error]
+  /** The object is complete. */
+  finish: []
+  /** A stream is piped into it. */
+  pipe: [source: Readable]
+  /** A stream is piped into it no more. */
+  unpipe: [source: Readable]
 }
 
 export type Emit = <Name extends keyof UploadEvents>(

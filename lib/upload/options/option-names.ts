@@ -13,6 +13,7 @@ import type { UploadEvents } from './events.js'
 import type {
   RetryOptions,
   TimeoutOptions,
+  UploadBytesOptions,
   UploadFileOptions,
   UploadOptions,
   UploadStreamOptions,
@@ -24,6 +25,7 @@ const common: NamesOf<UploadOptions> = {
   fence: true,
   key: true,
   mark: true,
+  maxRate: true,
   memory: true,
   object: true,
   onSourceChange: true,
@@ -57,6 +59,13 @@ const ofFile: NamesOf<UploadFileOptions> = {
   onProgress: true,
   prove: true,
   sourceId: true,
+}
+
+const ofBytes: NamesOf<UploadBytesOptions> = {
+  ...common,
+  checkpoint: true,
+  on: true,
+  onProgress: true,
 }
 
 const ofObject: NamesOf<ObjectOptions> = {
@@ -158,6 +167,21 @@ const file: KnownOptions = {
   },
 }
 
+const bytes: KnownOptions = {
+  of: 'uploadBytes',
+  names: Object.keys(ofBytes),
+  elsewhere: {
+    ...elsewhere,
+    checkpointDir: 'checkpoint, which may be a directory',
+    highWaterMark: 'createResumableUploadStream, which has it',
+    multipartThreshold: 'uploadFile, which has it',
+    progress: 'onProgress',
+    prove: 'uploadFile, which has it',
+    size: 'nothing: bytes are as many as they are',
+    sourceId: 'nothing: bytes are proved by their hash',
+  },
+}
+
 /** Throws `PAWL_INVALID_OPTION` with the name that was meant. */
 export function checkStreamOptions(options: UploadStreamOptions): void {
   checkKnownOptions(options, stream)
@@ -167,6 +191,13 @@ export function checkStreamOptions(options: UploadStreamOptions): void {
 /** The same for a file. */
 export function checkFileOptions(options: UploadFileOptions): void {
   checkKnownOptions(options, file)
+  checkInner(options)
+  check('on', options.on, events, { progress: 'onProgress' })
+}
+
+/** The same for bytes in memory. */
+export function checkBytesOptions(options: UploadBytesOptions): void {
+  checkKnownOptions(options, bytes)
   checkInner(options)
   check('on', options.on, events, { progress: 'onProgress' })
 }

@@ -1,6 +1,7 @@
 /** What callers may say. Bytes and milliseconds everywhere. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import type { Proof } from '../../checkpoint/record.js'
+import type { FilePath } from '../../file-path.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { UploadEvents } from './events.js'
 import type { Progress } from './progress.js'
@@ -73,8 +74,18 @@ export interface UploadOptions {
    * where `memory` has no room for two of them.
    */
   partSize?: number
-  /** Parts in flight, 1 to 256. Default 4, or fewer for the sake of `memory`. */
-  concurrency?: number
+  /**
+   * Parts in flight: a number from 1 to 256, or `'auto'` (default): as many as fill
+   * the line, within `memory`. All uploads to one store share that number, and each
+   * has at least one. `docs/tuning.md` says how it is found. With `trafficLimit`,
+   * which is a limit for each, `'auto'` is 4.
+   */
+  concurrency?: number | 'auto'
+  /**
+   * Bytes a second that this upload may send. Stores have the same option, for all
+   * their uploads together. Default: as many as the line carries.
+   */
+  maxRate?: number
   /**
    * Bytes for the parts of this upload. Of a stream: those in flight and the one
    * being filled, but always two. Default 96 MiB; with a number for `concurrency`,
@@ -149,16 +160,28 @@ export interface UploadOptions {
   signal?: AbortSignal
 }
 
+/** Listeners, where no stream is there to listen to. */
+export interface ListenerOptions {
+  /** Hears of the counters, at most every 100 ms and once at the end. */
+  onProgress?: (progress: Progress) => void
+  /** Hears of the other events; what one throws ends the upload. */
+  on?: {
+    [Name in keyof UploadEvents as Exclude<Name, 'progress'>]?: (
+      event: UploadEvents[Name],
+    ) => void
+  }
+}
+
 /** Options of `uploadFile`. */
-export interface UploadFileOptions extends UploadOptions {
+export interface UploadFileOptions extends UploadOptions, ListenerOptions {
   /**
-   * The log: a path, a directory (which gets a file named by a digest of file
-   * and target), a `Checkpoint`, or `false` for none. Default: next to the file,
-   * named after it and a digest of the target.
+   * The log: a path or a `file:` URL, of a file or a directory (which gets a file
+   * named by a digest of file and target), a `Checkpoint`, or `false` for none.
+   * Default: next to the file, named after it and a digest of the target.
    */
-  checkpoint?: string | Checkpoint | false
+  checkpoint?: FilePath | Checkpoint | false
   /** Instead of `checkpoint`: an existing directory for logs. */
-  checkpointDir?: string
+  checkpointDir?: FilePath
   /**
    * Files shorter than this, in bytes, are put in one request; `partSize`
    * unless given. An empty file always is.
@@ -177,23 +200,25 @@ export interface UploadFileOptions extends UploadOptions {
    * it was. Default: none.
    */
   sourceId?: string
-  /** Hears of the counters, at most every 100 ms and once at the end. */
-  onProgress?: (progress: Progress) => void
-  /** Hears of the other events; what one throws ends the upload. */
-  on?: {
-    [Name in keyof UploadEvents as Exclude<Name, 'progress'>]?: (
-      event: UploadEvents[Name],
-    ) => void
-  }
+}
+
+/** Options of `uploadBytes`. */
+export interface UploadBytesOptions extends UploadOptions, ListenerOptions {
+  /**
+   * The log: a path or a `file:` URL, of a file or a directory (which gets a file
+   * named by a digest of the target), a `Checkpoint`, or `false` for none. Default
+   * `false`: memory is gone with its process.
+   */
+  checkpoint?: FilePath | Checkpoint | false
 }
 
 /** Options of `createResumableUploadStream`. */
 export interface UploadStreamOptions extends UploadOptions {
   /**
-   * The log: a path, a directory (which gets a file named by a digest of target
-   * and source), a `Checkpoint`, or `false` for none.
+   * The log: a path or a `file:` URL, of a file or a directory (which gets a file
+   * named by a digest of target and source), a `Checkpoint`, or `false` for none.
    */
-  checkpoint: string | Checkpoint | false
+  checkpoint: FilePath | Checkpoint | false
   /**
    * Total bytes, if known: a total for progress, room for it in 10,000 parts, and
    * checked before Complete (`PAWL_SIZE_MISMATCH`). Default: unknown.

@@ -12,6 +12,8 @@ import { hasMd5 } from '../../hash/md5.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
+import { checkRate, rateOfPart } from '../../store/rate.js'
+import { lowest, mostAtOnce } from '../../store/store-line.js'
 import type { FilePartsOptions } from '../source/file-parts.js'
 import type { UploadEnvironment } from './environment.js'
 import { heldMemory, type MemorySettings, mustHaveRoom } from './memory.js'
@@ -70,6 +72,10 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly signal: AbortSignal | undefined
   /** SHA-256 of `sourceId`. */
   readonly sourceDigest: string | undefined
+  /** The line decides how many parts are in flight. */
+  readonly isAuto: boolean
+  /** Bytes a second of this upload alone. */
+  readonly maxRate: number | undefined
 }
 
 /** Which CRC-64 this upload computes, and when. */
@@ -111,6 +117,8 @@ export function readSettings(
   const mark = options.mark ?? true
   oneOf('mark', mark, [true, false])
   const isFull = store.canMark?.(object) === false
+  const maxRate = checkRate(options.maxRate)
+  const rate = lowest(maxRate, checkRate(store.maxRate))
   return {
     store,
     isResumable: options.checkpoint !== false,
@@ -120,11 +128,8 @@ export function readSettings(
     growth: undefined,
     wantedPartSize: options.partSize,
     size,
-    concurrency:
-      options.sequential === true
-        ? 1
-        : wholeNumber('concurrency', options.concurrency ?? 4, 1, 256),
-    isConcurrencyFixed: options.concurrency !== undefined,
+    ...readConcurrency(options),
+    maxRate,
     memory: optional(options.memory, (n) => wholeNumber('memory', n, 1)),
     proof: oneOf('proof', options.proof ?? 'xxh64', ['xxh64', 'sha256']),
     onSourceChange: oneOf(
@@ -154,6 +159,7 @@ export function readSettings(
     fence: optional(options.fence, (value) => oneOf('fence', value, ['lease'])),
     isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     ...readRequestSettings(options, environment),
+    leastRate: rate === undefined ? undefined : rateOfPart(rate),
     signal: optional(options.signal, aSignal),
     sourceDigest: optional(options.sourceId, (id) =>
       typeof id === 'string' && id !== ''
@@ -161,6 +167,34 @@ export function readSettings(
         : invalidOption('sourceId must be a string that is not empty'),
     ),
   }
+}
+
+/** Parts in flight where every request has a limit of its own. */
+const limitedAtOnce = 4
+
+function readConcurrency({
+  concurrency = 'auto',
+  sequential = false,
+  trafficLimit,
+}: UploadOptions): Pick<
+  UploadSettings,
+  'concurrency' | 'isConcurrencyFixed' | 'isAuto'
+> {
+  if (concurrency !== 'auto') {
+    if (typeof concurrency !== 'number') {
+      const given: unknown = concurrency
+      invalidOption(
+        `concurrency must be 'auto' or a whole number from 1 to 256, not ${JSON.stringify(given)}`,
+      )
+    }
+    const number = wholeNumber('concurrency', concurrency, 1, 256)
+    const most = sequential ? 1 : number
+    return { concurrency: most, isConcurrencyFixed: true, isAuto: false }
+  }
+  // More of them would go round the limit.
+  const isLimited = sequential || trafficLimit !== undefined
+  const most = sequential ? 1 : isLimited ? limitedAtOnce : mostAtOnce
+  return { concurrency: most, isConcurrencyFixed: false, isAuto: !isLimited }
 }
 
 /** SHA-256 of a string, in hex. */
@@ -247,7 +281,7 @@ export function isDigestFirst({ verify, crc }: UploadSettings): boolean {
 /** What the parts of a file need to know of its upload. */
 export function filePartsOf(
   settings: UploadSettings,
-): Omit<FilePartsOptions, 'largest'> {
+): Omit<FilePartsOptions, 'largest' | 'atOnce'> {
   const { concurrency, isConcurrencyFixed } = settings
   return {
     concurrency,
@@ -321,6 +355,8 @@ export interface RequestSettings {
   readonly requestPayer: 'requester' | undefined
   /** Bits a second, of each request with a body. */
   readonly trafficLimit: number | undefined
+  /** Bytes a second that each body is sent at, at least, when a rate holds it back. */
+  readonly leastRate: number | undefined
 }
 
 /** The options that they are read from. */
@@ -350,6 +386,7 @@ export function readRequestSettings<E extends Environment>(
     trafficLimit: optional(options.trafficLimit, (n) =>
       wholeNumber('trafficLimit', n, 245_760, 838_860_800),
     ),
+    leastRate: undefined,
     requestPayer: optional(options.requestPayer, (value) =>
       oneOf('requestPayer', value, ['requester']),
     ),

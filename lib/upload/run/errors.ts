@@ -1,10 +1,14 @@
 /** Parts that an upload cannot take, in words. */
 import type { EventEmitter } from 'node:events'
-import { UploadError, type UploadErrorFields } from '../../errors.js'
+import {
+  CallbackError,
+  UploadError,
+  type UploadErrorFields,
+} from '../../errors.js'
 import { answerOf, type StoreError } from '../../store/store-error.js'
 import { type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
 import { codeOf } from '../../store/cause.js'
 import { kindOf } from '../calls/requests.js'
@@ -152,31 +156,12 @@ export function claimOfOthers(
   )
 }
 
-/**
- * The object is complete, but the callback that OSS was to make failed
- * (`PAWL_CALLBACK_FAILED`). `result` is what the upload would have resolved to.
- * It is not repeated: the object exists, and the log is gone.
- */
-export class CallbackError extends UploadError {
-  /** The class's name. */
-  override readonly name = 'CallbackError'
-  /** What the upload would have resolved to. */
-  readonly result: UploadResult
-
-  /** Made by uploads with `object.callback`. */
-  constructor(result: UploadResult, cause: StoreError) {
-    super(
-      'PAWL_CALLBACK_FAILED',
-      `the object is complete, but its callback failed: ${cause.message}`,
-      {
-        ...answerOf(cause),
-        key: result.key,
-        uploadId: result.uploadId,
-        completed: true,
-      },
-    )
-    this.result = result
-  }
+/** The object is complete all the same: what the run would have resolved to is told. */
+export function callbackFailed(
+  result: UploadResult,
+  cause: StoreError,
+): CallbackError {
+  return new CallbackError(result, cause.message, answerOf(cause))
 }
 
 /** Made by a run's own caller: what is true of it is worked out like a failure. */

@@ -13,7 +13,7 @@ import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { ObjectOptions, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import type { Claim } from '../rules/claim.js'
 import {
   checkObject,
@@ -32,7 +32,7 @@ import {
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
 import { type CurrentUpload, weakest } from './current-upload.js'
-import { CallbackError, mustBeAsStored } from './errors.js'
+import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { mustBeAsSent } from './made.js'
 import { putWholeObject } from './put-object.js'
@@ -181,11 +181,10 @@ async function conclude(
   receipt: ObjectReceipt,
   finished: Finished,
 ): Promise<UploadResult> {
-  const { callbackFailed } = receipt
   const isRemoved = await removeLog(context, receipt, finished)
   const result = resultOf(context, receipt, finished, isRemoved)
-  if (callbackFailed === undefined) return result
-  throw new CallbackError(result, callbackFailed)
+  if (receipt.callbackFailed === undefined) return result
+  throw callbackFailed(result, receipt.callbackFailed)
 }
 
 function resultOf(

@@ -10,8 +10,9 @@
  */
 import { type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
+import type { AtOnce } from '../../store/slots.js'
 import type { PartEvent } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import { storedRun } from '../rules/judge.js'
 import { partSizesOf, type Plan } from '../rules/plan.js'
 import {
@@ -84,6 +85,11 @@ export class OpenRun {
     return new Sending(this.#context, this.upload, this.#reuse, (error) =>
       this.#owner.fail(error),
     )
+  }
+
+  /** How many parts may be in hand. */
+  get atOnce(): AtOnce {
+    return this.#context.sender.atOnce
   }
 
   /** Parts that can be passed over in a source that somebody vouches for. */

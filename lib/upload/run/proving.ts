@@ -9,7 +9,7 @@
 import { partSizeAt } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import { Claim, type ClaimedObject } from '../rules/claim.js'
 import { md5Hex } from '../rules/proof.js'
 import type { Piece, TakenPart } from '../source/part-content.js'

@@ -20,16 +20,16 @@
  */
 import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
-import { asError } from '../../errors.js'
+import { CallbackError, asError } from '../../errors.js'
 import { Requests } from '../calls/requests.js'
-import { senderOf } from '../calls/send.js'
+import { type PartSender, senderOf } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import { BeforeComplete } from './before-complete.js'
 import type { Ending, RunContext, UploadRunOptions } from './context.js'
 import { Deferred } from './deferred.js'
 import { abortUnlogged } from './clean-up.js'
-import { CallbackError, isOwn, tellKept } from './errors.js'
+import { isOwn, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
@@ -47,6 +47,7 @@ export class UploadRun {
   #log: UploadLog | undefined
   #isSuspending = false
   #requests: Requests | undefined
+  #sender: PartSender | undefined
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** What the log says was handed out. */
@@ -152,11 +153,14 @@ export class UploadRun {
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
     const { checkSource = async () => undefined } = this.#options
+    const stopped = signal
+    const sender = senderOf({ settings, requests, progress, stopped })
+    this.#sender = sender
     const context: RunContext = {
       settings,
       log,
       requests,
-      sender: senderOf({ settings, requests, progress, stopped: signal }),
+      sender,
       progress,
       emit,
       scope,
@@ -250,6 +254,7 @@ export class UploadRun {
 
   #settle(reason?: Error): void {
     this.#options.progress.rest()
+    this.#sender?.leave()
     this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done') {

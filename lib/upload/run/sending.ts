@@ -6,7 +6,7 @@
  */
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import { judgePart, type Verdict } from '../rules/judge.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'

@@ -1,7 +1,7 @@
 import type { Xxh64 } from '../../hash/xxh64.js'
 import { type MemorySettings, roomFor } from '../options/memory.js'
 import type { UploadSettings } from '../options/settings.js'
-import { PartBuffers, pooled } from '../source/part-buffers.js'
+import { PartBuffers, type PartRoom, pooled } from '../source/part-buffers.js'
 import { PartCutter } from '../source/part-cutter.js'
 import type { OpenRun } from './open-run.js'
 
@@ -16,15 +16,17 @@ export function cutterOf(
   onError: (error: Error) => void,
 ): StreamCutter {
   const { pool, collections } = settings.environment
-  const { sizes } = run
+  const { sizes, atOnce } = run
+  const room = (): PartRoom =>
+    roomFor({ ...settings, concurrency: atOnce.allowed })
+  const memory = pooled(pool, true)
+  const buffers = new PartBuffers(sizes.partSize, room(), memory, {
+    isShortFirst: true,
+  })
+  atOnce.watch(() => buffers.allow(room()))
   return new PartCutter({
     sizes,
-    buffers: new PartBuffers(
-      sizes.partSize,
-      roomFor(settings),
-      pooled(pool, true),
-      { isShortFirst: true },
-    ),
+    buffers,
     xxh64,
     collections,
     firstPartNumber: run.partsTaken + 1,

@@ -17,7 +17,7 @@ import {
   Tracer,
 } from '../../diagnostics.js'
 import type { Emit, PartEvent, UploadEvents } from '../options/events.js'
-import type { UploadResult } from '../options/result.js'
+import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Plan } from '../rules/plan.js'
 import { sizesText } from './errors.js'

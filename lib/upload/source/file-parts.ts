@@ -10,9 +10,15 @@
 import { type PartSizes, partSizeAt } from '../../checkpoint/growth.js'
 import type { Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
+import type { AtOnce } from '../../store/slots.js'
 import { type ByteSource, FilePartContent } from './file-part-content.js'
 import { blockAround, blockWithin, type MemoryPool } from './memory-pool.js'
-import { type PartBuffer, PartBuffers, pooled } from './part-buffers.js'
+import {
+  type PartBuffer,
+  PartBuffers,
+  type PartRoom,
+  pooled,
+} from './part-buffers.js'
 import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
 
 const MiB = 1024 * 1024
@@ -21,7 +27,7 @@ const mostViews = 32 * MiB
 
 /** What an upload may have of the memory. */
 export interface FileShare {
-  /** Parts in flight. */
+  /** Parts in flight, at most. */
   concurrency: number
   /** It is the caller's own word, and not lowered for memory's sake. */
   isConcurrencyFixed: boolean
@@ -48,6 +54,8 @@ export function viewsOf(concurrency: number): { count: number; size: number } {
 export interface FilePartsOptions extends FileShare {
   /** Bytes of the largest part that will be asked for. */
   largest: number
+  /** How many may be in flight now. */
+  atOnce: AtOnce
   /** Of every part another digest than xxh64 is wanted. */
   needsDigests: boolean
   /** It has to be there before the part's bytes go out. */
@@ -56,6 +64,8 @@ export interface FilePartsOptions extends FileShare {
 
 export class FileParts {
   readonly #source: ByteSource
+  /** Bytes of memory that the next part takes. */
+  readonly #sizeOfNext: () => number
   readonly #buffers: PartBuffers
   readonly #isHeld: boolean
   readonly #digests: Pick<Digests, 'digest' | 'create' | 'beside'>
@@ -70,15 +80,22 @@ export class FileParts {
     },
     onRead: (bytes: number) => void,
   ) {
-    const { largest, concurrency, needsDigests, isDigestFirst } = options
+    const { largest, atOnce, needsDigests, isDigestFirst } = options
     this.#source = source
     this.#digests = means.digests
     this.#onRead = onRead
     const held = isDigestFirst ? heldAtOnce(largest, options) : 0
     this.#isHeld = held > 0
-    this.#buffers = this.#isHeld
-      ? new PartBuffers(largest, held, pooled(means.pool, true))
-      : viewBuffers(largest, concurrency, means.pool, needsDigests)
+    // A part that is held is read while those before it are sent.
+    const room = (): PartRoom =>
+      this.#isHeld
+        ? { parts: Math.min(held, atOnce.allowed + 1), bytes: Infinity }
+        : { parts: atOnce.allowed, bytes: mostViews }
+    this.#sizeOfNext = () =>
+      this.#isHeld ? largest : bytesOfViews(largest, atOnce.allowed)
+    const memory = pooled(means.pool, this.#isHeld || needsDigests)
+    this.#buffers = new PartBuffers(largest, room(), memory)
+    atOnce.watch(() => this.#buffers.allow(room()))
   }
 
   /** Waits for a buffer; rejects with the signal's reason instead. */
@@ -122,7 +139,7 @@ export class FileParts {
       source: this.#source,
       offset,
       size,
-      buffers: [...buffer.views(this.#buffers.partSize)],
+      buffers: [...buffer.views(buffer.size)],
       digests: this.#digests,
       onRead: this.#onRead,
     })
@@ -130,7 +147,8 @@ export class FileParts {
 
   #acquire(signal: AbortSignal): Promise<PartBuffer> {
     signal.throwIfAborted()
-    const free = this.#buffers.tryAcquire()
+    const size = this.#sizeOfNext()
+    const free = this.#buffers.tryAcquire(size)
     if (free !== undefined) return Promise.resolve(free)
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
@@ -142,25 +160,16 @@ export class FileParts {
         resolve(buffer)
       }
       signal.addEventListener('abort', onAbort, { once: true })
-      this.#buffers.acquire(onBuffer)
+      this.#buffers.acquire(onBuffer, size)
     })
   }
 }
 
-/** Views instead of parts, for each part in flight as many as it needs. */
-function viewBuffers(
-  largest: number,
-  concurrency: number,
-  pool: MemoryPool,
-  isShared: boolean,
-): PartBuffers {
-  const views = viewsOf(concurrency)
+/** Views instead of a part: bytes of as many as it needs while so many go. */
+function bytesOfViews(largest: number, atOnce: number): number {
+  const views = viewsOf(atOnce)
   const size = Math.min(views.size, blockAround(largest))
-  const count = Math.min(views.count, Math.ceil(largest / size))
-  return new PartBuffers(count * size, concurrency, {
-    take: () => pool.take(size, isShared),
-    giveBack: (block) => pool.giveBack(block),
-  })
+  return size * Math.min(views.count, Math.ceil(largest / size))
 }
 
 /** Where the parts of `size` bytes are, in order. */

@@ -124,7 +124,7 @@ interface Waiting {
 export class PartBuffers {
   /** Bytes of a part, where none are named. */
   readonly partSize: number
-  readonly #room: PartRoom
+  #room: PartRoom
   readonly #memory: PartMemory
   readonly #waiting: Waiting[] = []
   #inUse = 0
@@ -147,6 +147,12 @@ export class PartBuffers {
       typeof room === 'number' ? { parts: room, bytes: Infinity } : room
     this.#memory = memory
     this.#isShortFirst = isShortFirst
+  }
+
+  /** From now on so much may be given out; who waits may have his turn. */
+  allow(room: PartRoom): void {
+    this.#room = room
+    this.#serve()
   }
 
   /** How many buffers are given out. */
@@ -187,6 +193,10 @@ export class PartBuffers {
     buffer.release()
     this.#inUse--
     this.#bytesInUse -= buffer.size
+    this.#serve()
+  }
+
+  #serve(): void {
     // A large part may have the room of several small ones.
     for (;;) {
       const [next] = this.#waiting

@@ -4,7 +4,7 @@
  */
 import type { DigestKind, Digests } from '../../hash/digest.js'
 import type { Body } from '../../store/object-store.js'
-import type { ViewPace } from './view-pace.js'
+import type { BodyPace } from './view-pace.js'
 
 /** CRC-64s are unsigned decimals, `md5` is base64, the others are hex. */
 export type ContentDigest = DigestKind | 'xxh64'
@@ -14,7 +14,7 @@ export interface PartContent {
   readonly size: number
 
   /** A fresh body for each attempt; `onSent` hears of each view that went out. */
-  body(pace: ViewPace, onSent: (bytes: number) => void): Body
+  body(pace: BodyPace, onSent: (bytes: number) => void): Body
 
   /** A digest of all the bytes. It is worked out once. */
   digest(kind: ContentDigest): Promise<string>
@@ -70,7 +70,7 @@ export class MemoryContent implements PartContent {
     this.#digests = digests
   }
 
-  body(pace: ViewPace, onSent: (bytes: number) => void): Body {
+  body(pace: BodyPace, onSent: (bytes: number) => void): Body {
     return bodyOf(this.#pieces, pace, onSent)
   }
 
@@ -96,13 +96,14 @@ export class MemoryContent implements PartContent {
 /** `onSent` hears of each view when the next one is asked for. */
 export function bodyOf(
   pieces: readonly Uint8Array[],
-  pace: ViewPace,
+  pace: BodyPace,
   onSent: (bytes: number) => void,
 ): Body {
   return async function* views() {
     for (const piece of pieces) {
       for (let start = 0; start < piece.byteLength;) {
         const view = piece.subarray(start, start + pace.size)
+        await pace.turn?.(view.byteLength)
         const sent = pace.start(view.byteLength)
         yield view
         sent()

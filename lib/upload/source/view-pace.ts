@@ -20,8 +20,18 @@ export function nextViewSize(size: number, ms: number): number {
   return size
 }
 
+/** How a body goes out. */
+export interface BodyPace {
+  /** Bytes that a view should have. */
+  readonly size: number
+  /** A view of `bytes` goes out; to be called again when it has. */
+  start(bytes: number): () => void
+  /** Resolves when so many bytes may go out. Absent: they always may. */
+  turn?(bytes: number): Promise<void>
+}
+
 /** The pace of one upload: a part begins as the last one went. */
-export class ViewPace {
+export class ViewPace implements BodyPace {
   #size = firstView
   readonly #now: () => number
 
@@ -30,12 +40,10 @@ export class ViewPace {
     this.#now = now
   }
 
-  /** Bytes that a view should have. */
   get size(): number {
     return this.#size
   }
 
-  /** A view of `bytes` goes out; to be called again when it has. */
   start(bytes: number): () => void {
     const since = this.#now()
     const size = this.#size

@@ -7,3 +7,11 @@ const names: readonly string[] = [
   typeof devServer.startDevServer,
 ]
 console.log(names.join(' '))
+
+/** A type of ESM and of CommonJS is one type. */
+export const codeOf = (error: pawl.UploadError): pawl.ErrorCode => error.code
+
+export const options: pawl.UploadFileOptions = {
+  store: pawl.ossStore({ region: 'cn-hangzhou', bucket: 'examplebucket' }),
+  key: 'key',
+}

@@ -1,5 +1,5 @@
 /** What an invariant is, and what many of them ask. */
-import type { UploadResult } from '../../../lib/upload/options/result.js'
+import type { UploadResult } from '../../../lib/upload-result.js'
 import type { Outcome, Run } from '../run.js'
 import type { Scene } from '../scene.js'
 import type { Traits } from '../store/profiles.js'

@@ -1,5 +1,5 @@
 /** What must be true when a run resolves: of its object, its result, its log. */
-import type { UploadResult } from '../../../lib/upload/options/result.js'
+import type { UploadResult } from '../../../lib/upload-result.js'
 import { key, logPath } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'

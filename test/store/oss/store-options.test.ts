@@ -38,6 +38,7 @@ await t.test('bad options are refused at once', async (t) => {
   const credentials = { accessKeyId: 'i', accessKeySecret: 's' }
   const bad = [
     { bucket: 'x', region, credentials },
+    { bucket, region, credentials, maxRate: 0 },
     { bucket, credentials },
     { bucket, endpoint: 'http://127.0.0.1', credentials },
     { bucket, region, credentials, signatureVersion: 'v2' as 'v1' },

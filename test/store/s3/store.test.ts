@@ -334,7 +334,14 @@ await t.test('options and the environment', async (t) => {
   )
   const named = s3Store({ bucket, credentials, identity: 'nas/backups' })
   t.equal(named.identity, 'nas/backups')
-  for (const bad of [{ identity: 'a\nb' }, { equalParts: 1 as never }]) {
+  t.equal(named.maxRate, undefined)
+  const slow = s3Store({ bucket, credentials, maxRate: 5_000_000 })
+  t.equal(slow.maxRate, 5_000_000)
+  for (const bad of [
+    { identity: 'a\nb' },
+    { equalParts: 1 as never },
+    { maxRate: 0.5 },
+  ]) {
     t.throws(() => s3Store({ bucket, credentials, ...bad }), {
       code: 'PAWL_INVALID_OPTION',
     })

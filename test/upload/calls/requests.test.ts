@@ -176,6 +176,28 @@ await t.test('a traffic limit gives a body the time it takes', async (t) => {
   }
 })
 
+await t.test('so does a rate, for its answer alone', async (t) => {
+  const settings = readRequestSettings({}, realEnvironment)
+  const { timeout } = settings
+  for (const [leastRate, bodySize, slow] of [
+    [65_536, 8 * 1024 ** 2, 128_000],
+    [1000, 1500, 1500],
+    [1000, 0, 0],
+  ] as const) {
+    const requests = new Requests(
+      { ...settings, leastRate },
+      new AbortController().signal,
+      () => undefined,
+    )
+    const { timeouts } = await requests.once(
+      { what: 'part 1', bodySize },
+      async (call) => call,
+    )
+    const headers = bodySize === 0 ? 30_000 : timeout.headers
+    t.match(timeouts, { stall: timeout.stall, headers: headers + slow })
+  }
+})
+
 await t.test(
   'a call without a body waits less, unless it is said',
   async (t) => {

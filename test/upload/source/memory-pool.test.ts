@@ -239,6 +239,7 @@ await t.test('files of all sizes share theirs', async (t) => {
       key: `file-${i}`,
       checkpoint: false,
       partSize: part,
+      concurrency: 4,
       multipartThreshold: i === 1 ? 1 : 100_000,
     })
     t.ok(bytes.equals(await dev.object(`file-${i}`)))

@@ -123,6 +123,20 @@ await t.test('who has gone is passed over', async (t) => {
   t.ok(isServed)
 })
 
+await t.test('more may be allowed, and fewer', async (t) => {
+  const buffers = new PartBuffers(1, 1, together())
+  const held: PartBuffer[] = []
+  const ask = (): void => buffers.acquire((buffer) => held.push(buffer))
+  for (let asked = 0; asked < 5; asked++) ask()
+  t.equal(held.length, 1)
+  buffers.allow({ parts: 3, bytes: Infinity })
+  t.equal(held.length, 3, 'who waited has them')
+  buffers.allow({ parts: 2, bytes: Infinity })
+  for (const buffer of held.splice(0, 2)) buffers.release(buffer)
+  t.equal(held.length, 2, 'of those given back one was too many')
+  t.equal(buffers.inUse, 2)
+})
+
 await t.test('a worker can read what is pooled for it', async (t) => {
   for (const isShared of [true, false]) {
     const buffers = new PartBuffers(4, 1, pooled(newPool(), isShared))

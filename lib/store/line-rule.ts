@@ -1,0 +1,149 @@
+/**
+ * How many parts go at once to one store, where nobody has said it. Pure.
+ *
+ * Parts that take turns on a line take longer, and acknowledgements come in
+ * bursts; so what a line carries is told by the parts' own times: their bytes by
+ * their time, times as many as were in flight. A round is as many parts as go at
+ * once, begun since that number was set.
+ *
+ * - It begins with one, so that something is stored soon on the slowest line.
+ * - What is in flight is no more than the line carries within five seconds, since
+ *   an interruption costs so much; or as many parts as do not slow each other, where
+ *   even one alone takes longer.
+ * - While a round is faster than the one before, more go at once. One that was no
+ *   faster is taken back, as more at once cost time and memory; it is tried again,
+ *   later and later.
+ * - A server that throttles halves the number, and it then grows slowly.
+ */
+
+/** Seconds of the line that may be in flight. */
+const secondsInFlight = 5
+/** From so many on a step doubles the number, and no more. */
+const many = 16
+/** Rounds until more are tried again, at first and at most. */
+const firstPause = 8
+const longestPause = 64
+/** A share of the number that makes it count as reached. */
+const reached = 0.75
+/** A share of the fastest part's rate from which on parts do not slow each other. */
+const unslowed = 0.8
+/** A share of the rate that was asked for that makes it count as reached. */
+const rateReached = 0.95
+
+export interface Climb {
+  /** Parts at once. */
+  readonly limit: number
+  /** What it was before, and the bytes a second then, while more are tried. */
+  readonly before?: { readonly limit: number; readonly rate: number }
+  /** Rounds until more are tried. */
+  readonly rest: number
+  /** Rounds to rest after a round that was no faster. */
+  readonly pause: number
+  /** Nothing has been taken back yet: large steps. */
+  readonly isSteep: boolean
+  /** Bytes a second of one part, at most, in any round. */
+  readonly fastest: number
+}
+
+export const firstClimb: Climb = {
+  limit: 1,
+  rest: 0,
+  pause: firstPause,
+  isSteep: true,
+  fastest: 0,
+}
+
+/** What was seen of one round. */
+export interface Round {
+  /** Bytes a second, by the parts' own times. */
+  readonly rate: number
+  /** Bytes of a part. */
+  readonly partSize: number
+  /** Parts in flight, on average. */
+  readonly inFlight: number
+}
+
+export interface LineBounds {
+  /** Parts at once. */
+  readonly most: number
+  /** Bytes a second that were asked for. */
+  readonly maxRate?: number | undefined
+}
+
+/** Which number follows a round. */
+export function afterRound(
+  climb: Climb,
+  round: Round,
+  { most, maxRate = Infinity }: LineBounds,
+): Climb {
+  const { rate, partSize, inFlight } = round
+  const { before, rest, pause } = climb
+  // Each upload has one, so that there may be more than were allowed.
+  const limit = Math.max(climb.limit, Math.round(inFlight))
+  const fastest = Math.max(climb.fastest, rate / inFlight)
+  const room = Math.max(
+    Math.floor((secondsInFlight * rate) / partSize),
+    roomUnslowed(limit, round, fastest),
+  )
+  const bounded = (parts: number): number =>
+    Math.max(1, Math.min(parts, room, most))
+  if (before !== undefined && rate < before.rate * gainOf(limit)) {
+    return {
+      limit: bounded(before.limit),
+      rest: pause,
+      pause: Math.min(2 * pause, longestPause),
+      isSteep: false,
+      fastest,
+    }
+  }
+  const stayed: Climb = {
+    limit: bounded(climb.limit),
+    rest,
+    pause,
+    isSteep: climb.isSteep,
+    fastest,
+  }
+  if (before === undefined && rest > 0) return { ...stayed, rest: rest - 1 }
+  const isReached = inFlight >= reached * climb.limit
+  if (!isReached || rate >= rateReached * maxRate) return stayed
+  const enough = Math.ceil((maxRate * inFlight) / rate)
+  const next = bounded(Math.min(nextOf(limit, climb.isSteep), enough))
+  if (next <= limit) return stayed
+  return {
+    ...stayed,
+    limit: next,
+    before: { limit, rate },
+    pause: before === undefined ? pause : firstPause,
+  }
+}
+
+/** The server asked for less. */
+export function afterThrottling(climb: Climb): Climb {
+  return {
+    limit: Math.max(1, climb.limit >> 1),
+    rest: firstPause,
+    pause: firstPause,
+    isSteep: false,
+    fastest: climb.fastest,
+  }
+}
+
+/** Parts at once that do not slow each other; more may be tried while none does. */
+function roomUnslowed(
+  limit: number,
+  { rate, inFlight }: Round,
+  fastest: number,
+): number {
+  const isUnslowed = rate / inFlight >= unslowed * fastest
+  return isUnslowed ? 2 * limit : Math.floor(rate / (unslowed * fastest))
+}
+
+/** Times faster that so many at once must be: one more of few may show little. */
+function gainOf(limit: number): number {
+  return 1 + Math.min(0.1, 0.015 * limit)
+}
+
+function nextOf(limit: number, isSteep: boolean): number {
+  if (!isSteep) return limit + Math.ceil(limit / 2)
+  return limit < many ? Math.min(4 * limit, many) : 2 * limit
+}

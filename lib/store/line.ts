@@ -1,0 +1,214 @@
+/**
+ * What uploads to one store share of the line to it: how many parts go at once.
+ * `line-rule.ts` says how many; this counts, and gives out turns.
+ *
+ * Each upload may always have one part on the wire, whatever the limit. Beyond
+ * that the next turn goes to the upload that has the fewest, so that none starves.
+ * A part that was sent more than once says nothing of the line.
+ *
+ * Uploads that share a line join and leave it; between them it knows nothing of
+ * their parts but sizes and times.
+ */
+import {
+  afterRound,
+  afterThrottling,
+  type Climb,
+  firstClimb,
+  type LineBounds,
+} from './line-rule.js'
+import type { Slot, Slots, Stored } from './slots.js'
+
+/** ms without a part after which the line may be another one. */
+const longestIdle = 60_000
+
+/** An upload on the line. */
+class Member implements Slots {
+  readonly #line: Line
+  readonly waiting: ((slot: Slot) => void)[] = []
+  /** Parts on the wire. */
+  used = 0
+  /** Which turn of all was its last. */
+  lastTurn = 0
+  #listener: () => void = () => undefined
+
+  constructor(line: Line) {
+    this.#line = line
+  }
+
+  get allowed(): number {
+    return this.used + this.#line.room
+  }
+
+  watch(listener: () => void): void {
+    this.#listener = listener
+  }
+
+  tell(): void {
+    this.#listener()
+  }
+
+  acquire(): Promise<Slot> {
+    return this.#line.acquire(this)
+  }
+
+  leave(): void {
+    this.#line.leave(this)
+  }
+}
+
+/** What is seen of the parts that were begun since the limit was set. */
+class Seen {
+  parts = 0
+  bytes = 0
+  ms = 0
+  /** Sum of ms in which each was in flight, times as many as were then. */
+  crowd = 0
+  /** Sum of bytes, times as many as were in flight. */
+  crowdBytes = 0
+
+  add({ size, ms, inFlight }: { size: number; ms: number; inFlight: number }) {
+    this.parts += 1
+    this.bytes += size
+    this.ms += ms
+    this.crowd += ms * inFlight
+    this.crowdBytes += size * inFlight
+  }
+}
+
+export class Line {
+  readonly #now: () => number
+  readonly #bounds: LineBounds
+  readonly #members = new Set<Member>()
+  #climb: Climb = firstClimb
+  #seen = new Seen()
+  #used = 0
+  #turns = 0
+  /** Time integral of the parts in flight, until `#at`. */
+  #area = 0
+  #at: number
+
+  /** `now`: ms, never going back. */
+  constructor(now: () => number, bounds: LineBounds) {
+    this.#now = now
+    this.#at = now()
+    this.#bounds = bounds
+  }
+
+  /** Parts at once. */
+  get limit(): number {
+    return this.#climb.limit
+  }
+
+  /** Parts that an upload may have in hand besides those on the wire. */
+  get room(): number {
+    return Math.max(1, this.limit - this.#used)
+  }
+
+  /** For one upload, which must `leave()`. */
+  join(): Slots {
+    const member = new Member(this)
+    this.#members.add(member)
+    return member
+  }
+
+  /** For a member: what still waits for it has its turn at once, to find it over. */
+  leave(member: Member): void {
+    this.#members.delete(member)
+    for (const enter of member.waiting.splice(0)) enter(this.#begin(member))
+    this.#tell()
+  }
+
+  /** For a member. */
+  acquire(member: Member): Promise<Slot> {
+    if (member.waiting.length === 0 && this.#mayBegin(member)) {
+      return Promise.resolve(this.#begin(member))
+    }
+    return new Promise((resolve) => member.waiting.push(resolve))
+  }
+
+  /** The server asked for less. */
+  throttle(): void {
+    this.#set(afterThrottling(this.#climb))
+  }
+
+  #mayBegin(member: Member): boolean {
+    return member.used === 0 || this.#used < this.limit
+  }
+
+  #begin(member: Member): Slot {
+    if (this.#used === 0 && this.#now() - this.#at >= longestIdle) {
+      this.#set(firstClimb)
+    }
+    this.#count(1)
+    member.used += 1
+    member.lastTurn = ++this.#turns
+    const [seen, since, area] = [this.#seen, this.#at, this.#area]
+    return {
+      end: (stored) => {
+        this.#count(-1)
+        member.used -= 1
+        const ms = Math.max(1, this.#at - since)
+        const inFlight = Math.max(1, (this.#area - area) / ms)
+        if (seen === this.#seen) this.#see(stored, { ms, inFlight })
+        this.#giveTurns()
+        this.#tell()
+      },
+    }
+  }
+
+  #see(
+    stored: Stored | undefined,
+    { ms, inFlight }: { ms: number; inFlight: number },
+  ): void {
+    if (stored === undefined || stored.attempts > 1 || stored.size === 0) return
+    const seen = this.#seen
+    seen.add({ size: stored.size, ms, inFlight })
+    if (seen.parts < this.limit) return
+    const round = {
+      rate: (seen.crowdBytes / seen.ms) * 1000,
+      partSize: seen.bytes / seen.parts,
+      inFlight: seen.crowd / seen.ms,
+    }
+    this.#set(afterRound(this.#climb, round, this.#bounds))
+  }
+
+  #set(climb: Climb): void {
+    this.#climb = climb
+    this.#seen = new Seen()
+  }
+
+  #count(parts: 1 | -1): void {
+    const now = this.#now()
+    this.#area += this.#used * (now - this.#at)
+    this.#at = now
+    this.#used += parts
+  }
+
+  #giveTurns(): void {
+    for (
+      let member = this.#nextMember();
+      member !== undefined;
+      member = this.#nextMember()
+    ) {
+      member.waiting.shift()?.(this.#begin(member))
+    }
+  }
+
+  /** Of those that wait and may begin, one that has the fewest, in turn. */
+  #nextMember(): Member | undefined {
+    let least: Member | undefined
+    for (const member of this.#members) {
+      if (member.waiting.length === 0 || !this.#mayBegin(member)) continue
+      if (least === undefined || isBefore(member, least)) least = member
+    }
+    return least
+  }
+
+  #tell(): void {
+    for (const member of this.#members) member.tell()
+  }
+}
+
+function isBefore(a: Member, b: Member): boolean {
+  return a.used === b.used ? a.lastTurn < b.lastTurn : a.used < b.used
+}

@@ -1,0 +1,284 @@
+/** The log in PostgreSQL: its contract, what the server must promise, PgBouncer. */
+import { execFileSync } from 'node:child_process'
+import { chownSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import type { Checkpoint } from '../../lib/index.js'
+import {
+  postgresCheckpoint,
+  postgresTables,
+  type PostgresQuery,
+} from '../../lib/lease/postgres.js'
+import { temporaryDirectory } from '../support/dev-store.js'
+import { freePort, startEngine } from './support/engine.js'
+import { endPostgresLease, freshName, playContract } from './support/hold.js'
+import {
+  startPostgres,
+  type PostgresServer,
+} from './support/postgres-server.js'
+
+const server = await startPostgres(t)
+const pool = server.pool()
+await pool.query(postgresTables)
+await pool.query(postgresTables)
+const query: PostgresQuery = (text, values) => pool.query(text, values)
+
+/** PgBouncer in transaction mode: each statement on whichever connection. */
+async function bouncer(
+  t: Test,
+  { port: to }: PostgresServer,
+): Promise<pg.Pool> {
+  const directory = await temporaryDirectory(t)
+  const port = await freePort()
+  const file = join(directory, 'pgbouncer.ini')
+  writeFileSync(
+    file,
+    [
+      '[databases]',
+      `postgres = host=127.0.0.1 port=${to} user=postgres`,
+      '[pgbouncer]',
+      'listen_addr = 127.0.0.1',
+      `listen_port = ${port}`,
+      'unix_socket_dir =',
+      'auth_type = any',
+      'pool_mode = transaction',
+      'default_pool_size = 3',
+      '',
+    ].join('\n'),
+  )
+  const owner = {
+    uid: Number(execFileSync('id', ['-u', 'postgres']).toString()),
+    gid: Number(execFileSync('id', ['-g', 'postgres']).toString()),
+  }
+  const isRoot = process.getuid?.() === 0
+  if (isRoot) {
+    for (const path of [directory, file]) chownSync(path, owner.uid, owner.gid)
+  }
+  await startEngine(t, {
+    command: '/usr/sbin/pgbouncer',
+    args: [file],
+    port,
+    options: { cwd: directory, ...(isRoot ? owner : {}) },
+  })
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+  const through = new pg.Pool({ connectionString: url, max: 4 })
+  t.teardown(() => through.end())
+  return through
+}
+
+const ways: Record<string, (t: Test) => Promise<PostgresQuery>> = {
+  'a pool of pg': async () => query,
+  PgBouncer: async (t) => {
+    const through = await bouncer(t, server)
+    return (text, values) => through.query(text, values)
+  },
+  'a client that gives rows alone': async () => async (text, values) => {
+    const { rows } = await pool.query(text, values)
+    return rows
+  },
+}
+
+for (const [name, connect] of Object.entries(ways)) {
+  await t.test(`the contract, through ${name}`, async (t) => {
+    const way = await connect(t)
+    const named = new Map<Checkpoint, string>()
+    await playContract(t, {
+      checkpoint: (log) => {
+        const checkpoint = postgresCheckpoint({ query: way, name: log })
+        named.set(checkpoint, log)
+        return checkpoint
+      },
+      kill: (checkpoint) => endPostgresLease(pool, named.get(checkpoint) ?? ''),
+      setAside: async (said) => {
+        const [, log = '', aside = ''] =
+          /^the log (".*") in PostgreSQL, (.*)$/.exec(said) ?? []
+        const { rows } = await pool.query<{ bytes: Buffer }>(
+          'SELECT bytes FROM pawl_log_block WHERE name = $1 ORDER BY start',
+          [`${JSON.parse(log) as string}, ${aside}`],
+        )
+        return Buffer.concat(rows.map(({ bytes }) => bytes))
+      },
+    })
+  })
+}
+
+async function rowsOf(name: string): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(
+    `SELECT (SELECT count(*) FROM pawl_log WHERE name = $1)::int
+      + (SELECT count(*) FROM pawl_log_block WHERE name = $1)::int AS count`,
+    [name],
+  )
+  return rows[0]?.count ?? -1
+}
+
+await t.test('nothing is left of a log that is removed or empty', async (t) => {
+  for (const end of ['remove', 'close'] as const) {
+    const name = freshName()
+    const log = postgresCheckpoint({ query, name })
+    await log.open()
+    if (end === 'remove') await log.append(Buffer.from('one'))
+    await log[end]()
+    t.equal(await rowsOf(name), 0, end)
+  }
+})
+
+await t.test(
+  'who comes while it is held is told when to come again',
+  async (t) => {
+    const name = freshName()
+    const log = postgresCheckpoint({ query, name, lease: 20_000 })
+    await log.open()
+    const other = postgresCheckpoint({ query, name })
+    const failure = (await other.open().catch((error: unknown) => error)) as {
+      code: string
+      retryAfter: number
+    }
+    t.equal(failure.code, 'PAWL_CHECKPOINT_LOCKED')
+    t.ok(failure.retryAfter > 0 && failure.retryAfter <= 20_000)
+    await log.remove()
+  },
+)
+
+await t.test(
+  'a holder that overslept goes on while nobody has it',
+  async (t) => {
+    const name = freshName()
+    const log = postgresCheckpoint({ query, name })
+    await log.open()
+    await endPostgresLease(pool, name)
+    await log.append(Buffer.from('one'))
+    const other = postgresCheckpoint({ query, name })
+    await t.rejects(other.open(), { code: 'PAWL_CHECKPOINT_LOCKED' })
+    await log.remove()
+  },
+)
+
+await t.test('how long nobody had it', async (t) => {
+  const name = freshName()
+  const log = () => postgresCheckpoint({ query, name })
+  const first = log()
+  await first.open()
+  t.equal(first.freeFor, undefined, 'a new one')
+  await first.append(Buffer.from('one'))
+  const hour = `clock_timestamp() - interval '1 hour'`
+  await pool.query(`UPDATE pawl_log SET until = ${hour} WHERE name = $1`, [
+    name,
+  ])
+  const second = log()
+  await second.open()
+  t.ok((second.freeFor ?? 0) >= 3_600_000, 'since its lease ended')
+  await second.close()
+  await pool.query(`UPDATE pawl_log SET ended = ${hour} WHERE name = $1`, [
+    name,
+  ])
+  const third = log()
+  await third.open()
+  t.ok((third.freeFor ?? 0) >= 3_600_000, 'since it was let go of')
+  await third.remove()
+})
+
+await t.test('a failover that has lost the end is noticed', async (t) => {
+  const name = freshName()
+  const log = postgresCheckpoint({ query, name })
+  await log.open()
+  await log.append(Buffer.from('one'))
+  await log.append(Buffer.from('two'))
+  await pool.query('DELETE FROM pawl_log_block WHERE name = $1 AND start = 3', [
+    name,
+  ])
+  await pool.query('UPDATE pawl_log SET size = 3 WHERE name = $1', [name])
+  await t.rejects(log.append(Buffer.from('three')), {
+    code: 'PAWL_CHECKPOINT_LOST',
+    message: /is not as this run has left it/,
+  })
+  await pool.query('DELETE FROM pawl_log WHERE name = $1', [name])
+})
+
+await t.test('an append whose answer was lost is not made twice', async (t) => {
+  const name = freshName()
+  let lost = 0
+  const losing: PostgresQuery = async (text, values) => {
+    const answer = await pool.query(text, values)
+    if (/INSERT INTO pawl_log_block/.test(text) && lost++ === 0) {
+      throw new Error('Connection terminated unexpectedly')
+    }
+    return answer
+  }
+  const log = postgresCheckpoint({ query: losing, name })
+  await log.open()
+  await log.append(Buffer.from('one'))
+  await log.append(Buffer.from('two'))
+  t.equal(lost, 3, 'the first was sent twice')
+  await log.close()
+  t.equal(Buffer.from(await log.open()).toString(), 'onetwo')
+  await log.remove()
+})
+
+await t.test('two that serialize are asked for again', async (t) => {
+  const name = freshName()
+  const strict = server.pool()
+  strict.on('connect', (client) => {
+    void client.query('SET default_transaction_isolation = serializable')
+  })
+  const log = postgresCheckpoint({
+    query: (text, values) => strict.query(text, values),
+    name,
+  })
+  await log.open()
+  await Promise.all([log.append(Buffer.from('one')), log.confirm?.()])
+  await log.close()
+  t.equal(Buffer.from(await log.open()).toString(), 'one')
+  await log.remove()
+})
+
+await t.test('what the server must promise', async (t) => {
+  const rows: [string, Record<string, string>][] = [
+    ['commits that are not waited for', { synchronous_commit: 'off' }],
+    ['no disk is waited for', { fsync: 'off' }],
+  ]
+  for (const [name, settings] of rows) {
+    const unsafe = (await startPostgres(t, settings)).pool()
+    await unsafe.query(postgresTables)
+    const log = postgresCheckpoint({
+      query: (text, values) => unsafe.query(text, values),
+      name: 'a',
+    })
+    await t.rejects(log.open(), { code: 'PAWL_CHECKPOINT_UNSAFE' }, name)
+  }
+  const log = postgresCheckpoint({ query, name: freshName() })
+  await log.open()
+  t.equal(log.canLose, false)
+  await log.close()
+})
+
+await t.test('tables that are not there are named', async (t) => {
+  const log = postgresCheckpoint({
+    query: (text, values) =>
+      pool.query(text.replaceAll('pawl_log', 'other_log'), values),
+    name: 'a',
+  })
+  await t.rejects(log.open(), {
+    code: 'PAWL_INVALID_OPTION',
+    message: /postgresTables/,
+  })
+})
+
+await t.test('a server that is gone for a moment is waited for', async (t) => {
+  const mortal = await startPostgres(t)
+  const connections = mortal.pool()
+  await connections.query(postgresTables)
+  const log = postgresCheckpoint({
+    query: (text, values) => connections.query(text, values),
+    name: 'a',
+  })
+  await log.open()
+  await log.append(Buffer.from('one'))
+  await mortal.kill()
+  const appending = log.append(Buffer.from('two'))
+  await mortal.restart()
+  await appending
+  await log.close()
+  t.equal(Buffer.from(await log.open()).toString(), 'onetwo')
+  await log.remove()
+})

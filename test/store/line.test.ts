@@ -1,0 +1,366 @@
+/** How many parts go at once to a store, where nobody says it. */
+import t from 'tap'
+import {
+  afterRound,
+  afterThrottling,
+  type Climb,
+  firstClimb,
+  type Round,
+} from '../../lib/store/line-rule.js'
+import { Line } from '../../lib/store/line.js'
+import type { Slot, Slots } from '../../lib/store/slots.js'
+import { StoreLine, StoreLines } from '../../lib/store/store-line.js'
+import { storeInMemory } from '../support/hand-upload.js'
+import { type LineTraits, overLine } from '../support/line-model.js'
+
+const MB = 1e6
+const MiB = 2 ** 20
+const GiB = 2 ** 30
+const partSize = 8 * MiB
+
+await t.test('which number follows a round', (t) => {
+  const most = 48
+  const at = (limit: number, more: Partial<Climb> = {}): Climb => ({
+    ...firstClimb,
+    limit,
+    fastest: 10 * MB,
+    ...more,
+  })
+  const tried = (limit: number, before: number, rate: number): Climb =>
+    at(limit, { before: { limit: before, rate: rate * MB } })
+  const rows: [
+    name: string,
+    climb: Climb,
+    round: Partial<Round> & { rate: number },
+    limit: number,
+    bounds?: { most?: number; maxRate?: number },
+  ][] = [
+    ['one part has shown room for more', at(1), { rate: 10 }, 4],
+    ['no more than five seconds of the line', at(1), { rate: 5 }, 2],
+    ['less than one there never is', at(2), { rate: 1 }, 1],
+    ['a faster round is followed by more', tried(4, 1, 10), { rate: 40 }, 16],
+    ['many are doubled', tried(16, 4, 40), { rate: 150 }, 32],
+    ['one no faster is taken back', tried(4, 1, 10), { rate: 10 }, 1],
+    ['so is one that is hardly faster', tried(16, 4, 90), { rate: 97 }, 4],
+    ['of few a little is much', tried(2, 1, 3.6), { rate: 3.8 }, 2],
+    ['then it rests', at(4, { rest: 3 }), { rate: 40 }, 4],
+    ['and tries a few more', at(4, { isSteep: false }), { rate: 40 }, 6],
+    ['a line that slows has fewer', at(16, { rest: 3 }), { rate: 8 }, 4],
+    [
+      'a source that is slow shows nothing',
+      at(8),
+      { rate: 30, inFlight: 3 },
+      8,
+    ],
+    ['not beyond what there may be', at(4), { rate: 40 }, 6, { most: 6 }],
+    ['not against a rate', at(2), { rate: 19.8 }, 2, { maxRate: 20 * MB }],
+    ['up to a rate', at(2), { rate: 15 }, 3, { maxRate: 20 * MB }],
+    [
+      'uploads that have one each are more than were allowed',
+      at(1),
+      { rate: 100, inFlight: 10 },
+      16,
+    ],
+    [
+      'parts that take long alone, and do not slow each other',
+      at(2, { isSteep: false }),
+      { rate: 20, partSize: 64 * MiB },
+      3,
+    ],
+    [
+      'as many of those as slow each other little',
+      at(16, { rest: 3 }),
+      { rate: 100, partSize: 64 * MiB },
+      12,
+    ],
+  ]
+  for (const [name, climb, seen, limit, bounds] of rows) {
+    const round = { partSize, inFlight: climb.limit, ...seen }
+    round.rate *= MB
+    const next = afterRound(climb, round, { most, ...bounds })
+    t.equal(next.limit, limit, name)
+  }
+  t.end()
+})
+
+await t.test('what was no faster is tried later and later', (t) => {
+  let climb: Climb = firstClimb
+  const tries: number[] = []
+  for (let round = 1; round <= 200; round++) {
+    const before = climb.limit
+    // A line that one part fills.
+    const seen = { rate: 40 * MB, partSize, inFlight: climb.limit }
+    climb = afterRound(climb, seen, { most: 48 })
+    if (climb.limit > before) tries.push(round)
+  }
+  t.same(tries, [1, 11, 29, 63, 129, 195])
+  t.end()
+})
+
+await t.test('throttling halves it, and large steps are over', (t) => {
+  const halved = afterThrottling({ ...firstClimb, limit: 9 })
+  t.match(halved, { limit: 4, isSteep: false })
+  t.ok(halved.rest > 0)
+  t.equal(halved.before, undefined)
+  t.equal(afterThrottling(firstClimb).limit, 1)
+  t.end()
+})
+
+function lineByHand() {
+  const clock = { now: 0 }
+  const line = new Line(() => clock.now, { most: 48 })
+  /** So many parts, begun at once and stored after `ms`. */
+  const round = async (slots: Slots, parts: number, ms: number) => {
+    const held: Slot[] = []
+    for (let part = 0; part < parts; part++) held.push(await slots.acquire())
+    clock.now += ms
+    for (const slot of held) slot.end({ size: partSize, attempts: 1 })
+  }
+  return { clock, line, round }
+}
+
+/** Whether it is given at once. */
+async function isGiven(turn: Promise<Slot>): Promise<boolean> {
+  let isIt = false
+  void turn.then(() => (isIt = true))
+  for (let turns = 0; turns < 3; turns++) await Promise.resolve()
+  return isIt
+}
+
+await t.test('each upload has one, the others are in turn', async (t) => {
+  const { line } = lineByHand()
+  const [one, other] = [line.join(), line.join()]
+  const first = await one.acquire()
+  const second = one.acquire()
+  t.notOk(await isGiven(second), 'there is room for one')
+  const third = other.acquire()
+  t.ok(await isGiven(third), 'but each has one')
+  t.same([one.allowed, other.allowed], [2, 2])
+  first.end()
+  t.ok(await isGiven(second), 'it has none, and waits')
+})
+
+await t.test('a turn goes to who has the fewest', async (t) => {
+  const { line, round } = lineByHand()
+  const [one, other] = [line.join(), line.join()]
+  await round(one, 1, 850)
+  t.equal(line.limit, 4)
+  const held = [await one.acquire(), await one.acquire(), await one.acquire()]
+  const its = await other.acquire()
+  const more = one.acquire()
+  const another = other.acquire()
+  its.end()
+  t.ok(await isGiven(another))
+  t.notOk(await isGiven(more))
+  held[0]?.end()
+  t.ok(await isGiven(more))
+})
+
+await t.test('a part that was sent again says nothing', async (t) => {
+  const { clock, line } = lineByHand()
+  const slots = line.join()
+  for (const stored of [
+    undefined,
+    { size: partSize, attempts: 2 },
+    { size: 0, attempts: 1 },
+  ]) {
+    const slot = await slots.acquire()
+    clock.now += 850
+    slot.end(stored)
+    t.equal(line.limit, 1)
+  }
+})
+
+await t.test('who leaves holds nobody up', async (t) => {
+  const { line } = lineByHand()
+  const [one, other] = [line.join(), line.join()]
+  const held = await one.acquire()
+  const waiting = one.acquire()
+  t.notOk(await isGiven(waiting))
+  one.leave()
+  t.ok(await isGiven(waiting), 'it finds that it is over')
+  held.end()
+  ;(await waiting).end()
+  t.ok(await isGiven(other.acquire()))
+})
+
+await t.test('after a long rest it begins again', async (t) => {
+  const { clock, line, round } = lineByHand()
+  const slots = line.join()
+  await round(slots, 1, 850)
+  t.equal(line.limit, 4)
+  clock.now += 59_999
+  ;(await slots.acquire()).end()
+  t.equal(line.limit, 4)
+  clock.now += 60_000
+  ;(await slots.acquire()).end()
+  t.equal(line.limit, 1)
+})
+
+await t.test('who may have more hears of it', async (t) => {
+  const { line, round } = lineByHand()
+  const slots = line.join()
+  const heard: number[] = []
+  slots.watch(() => heard.push(slots.allowed))
+  await round(slots, 1, 850)
+  t.same(heard, [4])
+})
+
+function linesOf(store: { maxRate?: number }) {
+  const clock = { now: 0 }
+  const line = new StoreLine(store, {
+    monotonic: () => clock.now,
+    timer: () => ({ cancel: () => undefined }),
+  })
+  const join = (wishes: Partial<Parameters<StoreLine['join']>[0]>) =>
+    line.join({ concurrency: 48, isAuto: true, maxRate: undefined, ...wishes })
+  return { clock, line, join }
+}
+
+/** How many turns are given at once. */
+async function givenOf(slots: Slots): Promise<number> {
+  for (let given = 0; ; given++) {
+    if (given === 100 || !(await isGiven(slots.acquire()))) return given
+  }
+}
+
+await t.test(
+  'throttling counts for all, and once for what comes together',
+  async (t) => {
+    const { clock, line, join } = linesOf({})
+    const eight = { concurrency: 8, isAuto: false }
+    const [one, other, left] = [join(eight), join(eight), join(eight)]
+    line.leave(left)
+    for (let refused = 0; refused < 8; refused++) line.throttle()
+    t.equal(await givenOf(one), 4)
+    clock.now += 1000
+    line.throttle()
+    t.equal(await givenOf(other), 2)
+    t.equal(await givenOf(left), 8)
+  },
+)
+
+await t.test(
+  'a rate allows so many parts that each has some of it',
+  async (t) => {
+    const KiB = 1024
+    for (const [ofStore, maxRate, parts] of [
+      [undefined, 256 * KiB, 4],
+      [256 * KiB, undefined, 4],
+      [192 * KiB, 256 * KiB, 3],
+      [undefined, 1, 1],
+      [undefined, 5 * MB, 8],
+    ] as const) {
+      const { join } = linesOf(
+        ofStore === undefined ? {} : { maxRate: ofStore },
+      )
+      const slots = join({ concurrency: 8, isAuto: false, maxRate })
+      t.equal(slots.allowed, parts, `${ofStore} and ${maxRate}`)
+      t.equal(await givenOf(slots), parts)
+    }
+  },
+)
+
+await t.test('the line is the store’s', async (t) => {
+  const lines = new StoreLines({
+    monotonic: () => 0,
+    timer: () => ({ cancel: () => undefined }),
+  })
+  const [one, other] = [storeInMemory().store, storeInMemory().store]
+  t.equal(lines.of(one), lines.of(one))
+  t.not(lines.of(one), lines.of(other))
+})
+
+/** As much together, however many there are. */
+const flat = (bytes: number) => () => bytes
+
+const far: LineTraits = {
+  connection: 10 * MB,
+  total: flat(100 * MB),
+  roundTrip: 50,
+}
+const slow: LineTraits = {
+  connection: 4 * MB,
+  total: flat(4 * MB),
+  roundTrip: 200,
+}
+/** One processor: few at once use it best, many cost more than they bring. */
+const loopback: LineTraits = {
+  connection: Infinity,
+  total: (atOnce) => {
+    const shares = [0.7, 0.9, 1, 0.97, 0.92, 0.82]
+    return 1500 * MB * (shares[Math.ceil(Math.log2(atOnce))] ?? 0.8)
+  },
+  roundTrip: 0.2,
+  noise: 0.1,
+}
+const whole = { size: GiB, partSize }
+/** ms that the line takes for so many bytes. */
+const timeOf = (size: number, rate: number): number => (size / rate) * 1000
+const seeds = [1, 2, 3, 4]
+
+await t.test('a far line is filled', async (t) => {
+  const links = timeOf(GiB, 100 * MB)
+  for (const seed of seeds) {
+    const line = { ...far, noise: 0.05 }
+    const file = await overLine(line, [whole], { seed })
+    t.ok((file.took[0] ?? NaN) / links < 1.2, `a file took ${file.took.join()}`)
+    const stream = await overLine(line, [{ ...whole, hands: 11 }], { seed })
+    t.ok(
+      (stream.took[0] ?? NaN) / links < 1.3,
+      `a stream ${stream.took.join()}`,
+    )
+  }
+})
+
+await t.test(
+  'a slow line stores its first part soon, and is filled',
+  async (t) => {
+    const { took, firstStored, peak } = await overLine(slow, [whole])
+    t.ok(firstStored <= 5000, `${firstStored} ms`)
+    t.ok((took[0] ?? NaN) / timeOf(GiB, 4 * MB) < 1.05, took.join())
+    t.ok(peak * partSize <= 5 * 4 * MB, `${peak} parts at once`)
+  },
+)
+
+await t.test('on the loopback it is as good as the best number', async (t) => {
+  for (const seed of seeds) {
+    const [auto = NaN] = (await overLine(loopback, [whole], { seed })).took
+    let best = Infinity
+    for (const concurrency of [1, 2, 3, 4, 6, 8, 16, 32]) {
+      const fixed = { ...whole, wishes: { concurrency, isAuto: false } }
+      const { took } = await overLine(loopback, [fixed], { seed })
+      best = Math.min(best, ...took)
+    }
+    t.ok(auto / best < 1.1, `${auto} ms, and ${best}`)
+  }
+})
+
+await t.test('ten uploads share the line, and none starves', async (t) => {
+  for (const seed of seeds) {
+    const uploads = Array.from({ length: 10 }, () => ({
+      ...whole,
+      size: GiB / 10,
+    }))
+    const { took } = await overLine({ ...far, noise: 0.05 }, uploads, { seed })
+    const slowest = Math.max(...took)
+    t.ok(slowest / timeOf(GiB, 100 * MB) < 1.25, `${slowest} ms`)
+    t.ok(slowest / Math.min(...took) < 1.5, took.join())
+  }
+})
+
+await t.test('one that comes late has its share soon', async (t) => {
+  const late = { ...whole, size: GiB / 4, begins: 4000 }
+  const { took } = await overLine(far, [whole, late])
+  const alone = timeOf(GiB / 4, 100 * MB)
+  t.ok((took[1] ?? NaN) / alone < 3, `${took[1]} ms, and ${alone} alone`)
+})
+
+await t.test(
+  'large parts that take long alone fill the line as well',
+  async (t) => {
+    const size = 8 * GiB
+    const { took } = await overLine(far, [{ size, partSize: 64 * MiB }])
+    t.ok((took[0] ?? NaN) / timeOf(size, 100 * MB) < 1.35, took.join())
+  },
+)
