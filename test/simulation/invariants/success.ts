@@ -37,7 +37,13 @@ export const ofSuccess: readonly Check<[Run]>[] = [
       const own = ownObjects(scene, run, result)
       if (own.length === 0) return undefined
       const isShown = own.some((object) =>
-        truth.wasOnTop(key, object, run.startedAt, world.now),
+        // A HEAD may show what was there a while ago.
+        truth.wasOnTop(
+          key,
+          object,
+          run.startedAt - truth.traits.headLag,
+          world.now,
+        ),
       )
       // Without a look, or an ETag to compare, it cannot say what has precedence.
       const mayNotLook =
