@@ -30,6 +30,9 @@ import type { RunContext } from './context.js'
 import { whatNext } from './errors.js'
 import { tracePut } from './trace.js'
 
+const isThere = new StoreError('there is an object already.', {
+  kind: 'exists',
+})
 const noEtag = new StoreError('the answer has no ETag.', { kind: 'response' })
 
 interface Put {
@@ -248,6 +251,8 @@ class Putting {
           if (typeof found === 'object' && this.#isOurs(found, expected)) {
             return found
           }
+          // Some servers ignore the condition, and would replace it.
+          if (typeof found === 'object' && this.#mayPutOnce) throw isThere
         }
         mustLook = false
         // A PutObject has no upload that could be ended: the log alone is held.
