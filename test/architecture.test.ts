@@ -170,7 +170,7 @@ await t.test('the tests that the README names are there', async (t) => {
 
 await t.test('the README is short', (t) => {
   const lines = readFileSync(join(root, 'README.md'), 'utf8').split('\n')
-  t.ok(lines.length <= 351, `${lines.length} lines`)
+  t.ok(lines.length <= 301, `${lines.length} lines`)
   t.end()
 })
 

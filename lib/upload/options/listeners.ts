@@ -3,17 +3,20 @@ import type { Emit, UploadEvents } from './events.js'
 import type { ListenerOptions } from './options.js'
 import { aFunction, optional } from './settings.js'
 
-/** Every event that a listener can hear of. */
-export const eventNames: readonly (keyof UploadEvents)[] = [
-  'initiated',
-  'left',
-  'part',
-  'progress',
-  'restarted',
-  'resumed',
-  'retry',
-  'unmarked',
-]
+/** Every event that a listener can hear of: one that is missing does not compile. */
+const events: Record<keyof UploadEvents, true> = {
+  initiated: true,
+  left: true,
+  limit: true,
+  part: true,
+  progress: true,
+  restarted: true,
+  resumed: true,
+  retry: true,
+  unmarked: true,
+}
+
+export const eventNames = Object.keys(events).filter(isEvent)
 
 /** Throws `PAWL_INVALID_OPTION` for what is no function. */
 export function readListeners({ onProgress, on = {} }: ListenerOptions): Emit {
@@ -30,4 +33,8 @@ export function readListeners({ onProgress, on = {} }: ListenerOptions): Emit {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     listeners[name]?.(event as never)
   }
+}
+
+function isEvent(name: string): name is keyof UploadEvents {
+  return Object.hasOwn(events, name)
 }
