@@ -276,7 +276,7 @@ function withCommon(command: Command): Command {
     .option('--debug', 'stacks of errors')
 }
 
-function withStore(command: Command): Command {
+export function withStore(command: Command): Command {
   return withCommon(command)
     .optionsGroup('Store:')
     .option('--endpoint <url>', 'OSS_ENDPOINT, AWS_ENDPOINT_URL')
