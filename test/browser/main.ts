@@ -51,9 +51,9 @@ try {
   await rm(directory, { recursive: true, force: true })
 }
 
-async function uploads(page: Page, { requests, setFault }: DevServer) {
+async function uploads(page: Page, server: DevServer) {
   // Held until the bar has been seen half way: the second part waits.
-  setFault(({ partNumber }) =>
+  server.setFault(({ partNumber }) =>
     partNumber === 2
       ? { kind: 'trickle', bytesPerSecond: 1_000_000 }
       : undefined,
@@ -61,9 +61,10 @@ async function uploads(page: Page, { requests, setFault }: DevServer) {
   await page.setInputFiles('#file', file)
   await page.waitForFunction('bar.value > 0.2 && bar.value < 1')
   console.log('the bar moves')
-  setFault(undefined)
+  server.setFault(undefined)
   await page.waitForFunction("said.textContent === 'Done'")
-  const key = requests.findLast(({ key }) => key !== undefined)?.key ?? ''
+  const key =
+    server.requests.findLast(({ key }) => key !== undefined)?.key ?? ''
   const path = server.objectPath('examplebucket', key)
   assert.ok(path !== undefined, 'an object')
   assert.ok(bytes.equals(await readFile(path)), 'of the bytes of the file')
@@ -71,18 +72,18 @@ async function uploads(page: Page, { requests, setFault }: DevServer) {
   console.log(`done: ${bytes.length} bytes in the browser, in the bucket`)
 }
 
-async function cancels(page: Page, { openUploads, setFault }: DevServer) {
-  setFault(({ partNumber }) =>
+async function cancels(page: Page, server: DevServer) {
+  server.setFault(({ partNumber }) =>
     partNumber === 2 ? { kind: 'silence' } : undefined,
   )
   await page.reload()
   await page.setInputFiles('#file', file)
   await page.waitForFunction('bar.value > 0.2')
   console.log('half way')
-  assert.equal(openUploads().length, 1)
+  assert.equal(server.openUploads().length, 1)
   await page.click('#cancel')
   await page.waitForFunction("said.textContent === 'Cancelled'")
-  while (openUploads().length > 0) {
+  while (server.openUploads().length > 0) {
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
