@@ -4,28 +4,19 @@
  *
  * Debian's awscli, rclone and s3cmd are installed when they are missing (as root).
  */
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { installed } from '../test/peers/packages.js'
 import { median, spread } from './support/report.js'
+import { runCommand } from './support/run-command.js'
 
 export const title = 'many small files, by commands'
 
 const KiB = 1024
 const MiB = 1024 * KiB
 const pawl = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
-
-/** Runs a command, and prints what the kernel says that it has taken. */
-const measured = `import json, os, resource, subprocess, sys, time
-start = time.monotonic()
-code = subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr)
-wall = time.monotonic() - start
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps({"code": code, "wall": wall, "cpu": used.ru_utime + used.ru_stime, "peakRss": used.ru_maxrss * 1024}))`
 
 export async function run({ runs, quick, server, input }) {
   await installed(['awscli', 'rclone', 's3cmd', 'python3'])
@@ -83,7 +74,7 @@ async function compare(contenders, { runs, path, directory, server, files }) {
       const { name, command } = contenders[(i + round) % contenders.length]
       const prefix = `${path.length}-${round}-${i}-${Date.now()}`
       const before = await server.objects()
-      samples.get(name).push(await runOnce(command(path, prefix), directory))
+      samples.get(name).push(await runCommand(command(path, prefix), directory))
       const sent = (await server.objects()) - before
       if (sent !== files) throw new Error(`${name} sent ${sent} of ${files}`)
     }
@@ -91,36 +82,6 @@ async function compare(contenders, { runs, path, directory, server, files }) {
   }
   process.stderr.write('\n')
   return samples
-}
-
-async function runOnce(command, directory) {
-  const child = spawn('/usr/bin/python3', ['-c', measured, ...command], {
-    cwd: directory,
-    // No proxy and no configuration of whoever runs this.
-    env: {
-      PATH: '/usr/local/bin:/usr/bin:/bin',
-      HOME: directory,
-      LC_ALL: 'C.UTF-8',
-      AWS_ACCESS_KEY_ID: 'dev',
-      AWS_SECRET_ACCESS_KEY: 'dev-secret',
-      AWS_DEFAULT_REGION: 'us-east-1',
-      AWS_REGION: 'us-east-1',
-      AWS_EC2_METADATA_DISABLED: 'true',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const [out, log] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ])
-  const { code, ...sample } = JSON.parse(out)
-  if (code !== 0) {
-    throw new Error(
-      `${command.join(' ')} ended with ${code}\n${log.slice(-2000)}`,
-    )
-  }
-  return sample
 }
 
 async function contendersIn(directory, { port }) {

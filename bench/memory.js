@@ -8,7 +8,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { processDigests } from '../dist/hash/digest.js'
+import { processDigests } from './modules/hash/digest.js'
 import { startServer } from './support/start-server.js'
 
 const MiB = 1024 * 1024

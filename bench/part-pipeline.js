@@ -4,8 +4,8 @@
  */
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createPartStream } from '../dist/upload/source/part-stream.js'
-import { loadXxh64 } from '../dist/hash/xxh64.js'
+import { createPartStream } from './modules/upload/source/part-stream.js'
+import { loadXxh64 } from './modules/hash/xxh64.js'
 import { gigabytesPerSecond, median, spread } from './support/report.js'
 
 const MiB = 1024 * 1024

@@ -25,6 +25,9 @@ const all = [
   'stream-upload',
   'upload-file',
   'peers',
+  'whole',
+  'tls',
+  'small-files',
   'replay',
   'compress',
   'log',
@@ -52,7 +55,9 @@ for (const name of subjects) {
   }
 }
 
-if (subjects.includes('peers') && !existsSync(here('node_modules'))) {
+const withPeers = ['peers', 'start', 'whole', 'tls', 'small-files']
+const needsPeers = subjects.some((name) => withPeers.includes(name))
+if (needsPeers && !existsSync(here('node_modules'))) {
   console.error('installing the clients to compare with')
   execFileSync('npm', ['ci', '--prefix', here('.')], { stdio: 'inherit' })
 }

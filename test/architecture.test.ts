@@ -42,6 +42,17 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'known-options',
   ],
+  fleet: [
+    'shared',
+    'job',
+    'upload',
+    'checkpoint',
+    'store',
+    'hash',
+    'environment',
+    'errors',
+    'known-options',
+  ],
   shared: [
     'upload',
     'upload-result',
@@ -74,7 +85,16 @@ const allowed: Record<string, readonly string[]> = {
   /** The store is for `own-store` alone: see below. */
   'dev-server': ['file-path', 'errors', 'known-options', 'store'],
   testing: ['index', 'dev-server'],
-  cli: ['index', 'credentials', 'job', 'dev-server', 'errors'],
+  cli: [
+    'index',
+    'lease',
+    'credentials',
+    'job',
+    'fleet',
+    'dev-server',
+    'errors',
+    'own-require',
+  ],
 }
 
 function layerOf(path: string): string {

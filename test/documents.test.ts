@@ -85,6 +85,7 @@ await t.test('what the benchmarks and the scripts load is there', async (t) => {
         const built = join(dirname(path), to)
         const source = built
           .replace(join(root, 'dist/'), join(root, 'lib/'))
+          .replace(join(root, 'bench/modules/'), join(root, 'lib/'))
           .replace(/\.js$/, '.ts')
         t.ok(existsSync(source) || existsSync(built), `${name}: ${to}`)
       }

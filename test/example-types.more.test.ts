@@ -27,6 +27,7 @@ function problemsOf(examples: readonly Example[]): string[] {
     paths: {
       pawl: [join(root, 'lib/index.ts')],
       'pawl/dev-server': [join(root, 'lib/dev-server/index.ts')],
+      'pawl/bullmq': [join(root, 'lib/fleet/index.ts')],
       'pawl/shared': [join(root, 'lib/shared/index.ts')],
       'pawl/redis': [join(root, 'lib/lease/redis.ts')],
       'pawl/postgres': [join(root, 'lib/lease/postgres.ts')],

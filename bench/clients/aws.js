@@ -3,10 +3,10 @@ import { createReadStream } from 'node:fs'
 import { S3Client } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 
-export async function createClient({ port, checksums = true }) {
+export async function createClient({ port, checksums = true, origin }) {
   const client = new S3Client({
     region: 'us-east-1',
-    endpoint: `http://127.0.0.1:${port}`,
+    endpoint: origin ?? `http://127.0.0.1:${port}`,
     forcePathStyle: true,
     credentials: { accessKeyId: 'bench', secretAccessKey: 'bench' },
     ...(checksums

@@ -1,6 +1,6 @@
 /** xxh64 (or `kind`) of ready parts, in blocks that stay in the processor's cache. */
-import { processDigests } from '../../dist/hash/digest.js'
-import { loadXxh64 } from '../../dist/hash/xxh64.js'
+import { processDigests } from '../modules/hash/digest.js'
+import { loadXxh64 } from '../modules/hash/xxh64.js'
 
 const partSize = 8 * 1024 * 1024
 const block = 128 * 1024

@@ -1,9 +1,9 @@
 /** Imports one module, or none. */
 export async function createClient({ name }) {
-  const paths = { undici: 'undici', pawl: '../../dist/index.js' }
+  const paths = { pawl: '../../dist/index.js' }
   return {
     async run() {
-      if (paths[name] !== undefined) await import(paths[name])
+      if (name !== 'nothing') await import(paths[name] ?? name)
     },
   }
 }

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileCheckpoint, readCheckpoint } from '../../dist/index.js'
-import { LogWriter, startOf } from '../../dist/checkpoint/writer.js'
-import { loadXxh64 } from '../../dist/hash/xxh64.js'
+import { LogWriter, startOf } from '../modules/checkpoint/writer.js'
+import { loadXxh64 } from '../modules/hash/xxh64.js'
 
 const partSize = 8 * 1024 * 1024
 const logId = '0123456789abcdef0123456789abcdef'

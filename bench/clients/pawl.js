@@ -4,8 +4,8 @@ import { ossStore, s3Store } from '../../dist/index.js'
 
 const credentials = { accessKeyId: 'bench', accessKeySecret: 'bench' }
 
-export function storeOf({ port, dialect = 'oss' }) {
-  const endpoint = `http://127.0.0.1:${port}`
+export function storeOf({ port, dialect = 'oss', origin }) {
+  const endpoint = origin ?? `http://127.0.0.1:${port}`
   const where = { bucket: 'bench', endpoint, addressing: 'path' }
   return dialect === 'oss'
     ? ossStore({ ...where, region: 'cn-hangzhou', credentials })

@@ -1,15 +1,30 @@
-/** Reads a file part by part with `fs.read` into buffers that are used again. */
+/**
+ * Reads a file block by block with `fs.read` into buffers that are used again;
+ * hashed, if that is wanted, a part at a time.
+ */
 import { open } from 'node:fs/promises'
+import { loadXxh64 } from '../modules/hash/xxh64.js'
 
 const partSize = 8 * 1024 * 1024
 
-export async function createClient() {
-  const buffers = Array.from({ length: 4 }, () => Buffer.alloc(partSize))
+export async function createClient({
+  block = partSize,
+  hash: isHashed = false,
+}) {
+  const xxh64 = await loadXxh64()
+  const buffers = Array.from({ length: 4 }, () => Buffer.alloc(block))
   return {
     async run({ path, size }) {
       const handle = await open(path)
-      for (let at = 0, n = 0; at < size; at += partSize, n++) {
-        await handle.read(buffers[n % buffers.length], 0, partSize, at)
+      let hash = xxh64.create()
+      for (let at = 0, n = 0; at < size; at += block, n++) {
+        const buffer = buffers[n % buffers.length]
+        const { bytesRead } = await handle.read(buffer, 0, block, at)
+        if (!isHashed) continue
+        hash.update(buffer.subarray(0, bytesRead))
+        if ((at + block) % partSize !== 0) continue
+        hash.digest()
+        hash = xxh64.create()
       }
       await handle.close()
     },

@@ -4,7 +4,7 @@
  */
 import { createReadStream } from 'node:fs'
 import { once } from 'node:events'
-import { loadXxh64 } from '../../dist/hash/xxh64.js'
+import { loadXxh64 } from '../modules/hash/xxh64.js'
 
 const partSize = 8 * 1024 * 1024
 

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { processDigests } from '../../dist/hash/digest.js'
+import { processDigests } from '../modules/hash/digest.js'
 
 const MiB = 1024 * 1024
 export const period = 64 * MiB

@@ -13,13 +13,15 @@
  * other people look at it.
  */
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { combineCrc64 } from '../../dist/hash/crc64.js'
-import { multipartEtag } from '../../dist/upload/rules/proof.js'
+import { createServer as createTlsServer } from 'node:tls'
+import { combineCrc64 } from '../modules/hash/crc64.js'
+import { multipartEtag } from '../modules/upload/rules/proof.js'
 import { createLine, loopback } from './line.js'
 
-const [, , traits] = process.argv
-const line = traits === undefined ? loopback : createLine(JSON.parse(traits))
+const { line: traits, isTls = false } = JSON.parse(process.argv[2] ?? '{}')
+const line = traits === undefined ? loopback : createLine(traits)
 let crc64Table = {}
 const uploads = new Map()
 const objects = new Map()
@@ -32,10 +34,19 @@ process.on('message', (message) => {
 })
 process.on('disconnect', () => process.exit())
 
-const server = createServer({ noDelay: true }, (socket) => {
+function serve(socket) {
   const connection = new Connection(socket)
   line.read(socket, (chunk) => connection.take(chunk))
-})
+}
+
+const fixture = (name) =>
+  readFileSync(new URL(`../../test/fixtures/tls/${name}`, import.meta.url))
+const server = isTls
+  ? createTlsServer(
+      { cert: fixture('cert.pem'), key: fixture('key.pem'), noDelay: true },
+      serve,
+    )
+  : createServer({ noDelay: true }, serve)
 server.listen({ port: 0, host: '127.0.0.1', backlog: 511 }, () =>
   process.send({ port: server.address().port }),
 )

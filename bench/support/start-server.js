@@ -3,12 +3,14 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-/** `line`: see `line.js`; none is the loopback as it is. */
-export async function startServer(crc64, line) {
-  const server = fork(
-    fileURLToPath(new URL('server.js', import.meta.url)),
-    line === undefined ? [] : [JSON.stringify(line)],
-  )
+/**
+ * `line`: see `line.js`; none is the loopback as it is. `isTls`: with the
+ * certificate of the tests.
+ */
+export async function startServer(crc64, line, { isTls = false } = {}) {
+  const server = fork(fileURLToPath(new URL('server.js', import.meta.url)), [
+    JSON.stringify({ line, isTls }),
+  ])
   const [{ port }] = await once(server, 'message')
   server.send({ crc64 })
   return {

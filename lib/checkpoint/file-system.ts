@@ -2,9 +2,10 @@
  * The system calls that a log file needs, so that a test can make one fail.
  * They reject with what the system said; texts for people are made above.
  */
-import { constants } from 'node:fs'
+import { constants, lstat } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
-import { link, lstat, open, stat, unlink } from 'node:fs/promises'
+import { link, open, stat, unlink } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { systemCode } from '../realm.js'
 
 /** An open log file. */
@@ -50,6 +51,10 @@ const flags = {
   reading: O_RDONLY | (O_NONBLOCK ?? 0),
 }
 
+// Most names that are looked for are not there: `fs/promises` makes twice as much
+// of that.
+const lookAt = promisify(lstat)
+
 /** File systems that cannot sync a directory, or may not open it, say one of these. */
 const cannotSync = new Set(['EINVAL', 'ENOTSUP', 'EACCES', 'EPERM', 'EISDIR'])
 
@@ -74,7 +79,7 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   isDirectory: async (path) => (await stat(path)).isDirectory(),
-  lstat: (path) => lstat(path, { bigint: true }),
+  lstat: (path) => lookAt(path, { bigint: true }),
   link,
   unlink,
   async syncDirectory(path) {

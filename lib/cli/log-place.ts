@@ -31,20 +31,21 @@ export class LogPlaces {
     // Ten thousand files are looked for in one reading of it.
     const asked = this.#kept.get(directory) ?? namesIn(directory)
     this.#kept.set(directory, asked)
+    const names = await asked
+    if (names.size === 0) return undefined
     const name = nameOf(options)
-    return (await asked).has(name) ? join(directory, name) : undefined
+    return names.has(name) ? join(directory, name) : undefined
   }
 
   /** A path for the log; undefined: where the library puts it. */
   async find(options: LogPlaceOptions): Promise<string | undefined> {
     const { path, environment = process.env } = options
-    const name = nameOf(options)
     const other = await this.existing(options)
     if (other !== undefined) return other
     const directory = path === undefined ? '.' : dirname(resolve(path))
     if (await this.#canWrite(directory)) return undefined
     try {
-      return join(await makeStateDirectory(environment), name)
+      return join(await makeStateDirectory(environment), nameOf(options))
     } catch {
       // The library says that the log cannot be written where it belongs.
       return undefined
@@ -60,6 +61,7 @@ export class LogPlaces {
     const asked = this.#logged.get(directory) ?? filesWithLogs(directory)
     this.#logged.set(directory, asked)
     const logged = await asked
+    if (logged.size === 0) return false
     return logged.has(basename(full)) || logged.has('')
   }
 

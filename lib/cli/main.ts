@@ -2,7 +2,6 @@
 /** The command `pawl`. */
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
-import { run } from './program.js'
 
 /** How long open handles may keep a finished command, ms. */
 const patience = 2000
@@ -13,5 +12,16 @@ const text = readFileSync(
 )
 const { version = '0' }: { version?: string } = JSON.parse(text)
 
-process.exitCode = await run(process.argv.slice(2), version)
+process.exitCode = await main(process.argv.slice(2))
 setTimeout(() => process.exit(), patience).unref()
+
+async function main(args: readonly string[]): Promise<number> {
+  const [first, ...rest] = args
+  // Asked for by scripts again and again: nothing else is loaded for it.
+  if (first === '--version' && rest.length === 0) {
+    process.stdout.write(`${version}\n`)
+    return 0
+  }
+  const { run } = await import('./program.js')
+  return run(args, version)
+}

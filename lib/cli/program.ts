@@ -7,6 +7,16 @@ import { completionFor, shells } from './completion.js'
 import { discard } from './discard.js'
 import { exitCodes, type TaskKind } from './exit-code.js'
 import { failureText } from './failure.js'
+import {
+  type FleetFlags,
+  type FleetPlanFlags,
+  type FleetTask,
+  type FleetWorkFlags,
+  planFleetOf,
+  retryFleetOf,
+  tellFleet,
+  workOnFleets,
+} from './fleet.js'
 import { manPage } from './man-page.js'
 import { addPutFlags, type PutFlags } from './put-options.js'
 import { put } from './put.js'
@@ -14,7 +24,7 @@ import { serve, type ServeFlags } from './serve.js'
 import { runTask, type CommonFlags, type Task } from './task.js'
 import { status } from './status.js'
 import { openTarget, type StoreFlags, type Target } from './target.js'
-import { parseDuration, parseWholeNumber } from './units.js'
+import { parseDuration, parseSize, parseWholeNumber } from './units.js'
 import {
   abort,
   uploads,
@@ -195,6 +205,8 @@ export async function run(
       ),
     )
 
+  addFleetCommands(program, act)
+
   withCommon(program.command('serve'))
     .description('An OSS and S3 server for development, on this machine.')
     .argument('<dir>', 'where objects are kept')
@@ -264,7 +276,7 @@ function withCommon(command: Command): Command {
     .option('--debug', 'stacks of errors')
 }
 
-function withStore(command: Command): Command {
+export function withStore(command: Command): Command {
   return withCommon(command)
     .optionsGroup('Store:')
     .option('--endpoint <url>', 'OSS_ENDPOINT, AWS_ENDPOINT_URL')
@@ -297,6 +309,75 @@ function withStore(command: Command): Command {
       '--patience <time>',
       'requests fail and nothing is stored (120s)',
       parseDuration,
+    )
+}
+
+/** `pawl fleet plan|work|status|retry`. */
+function addFleetCommands(
+  program: Command,
+  act: (
+    flags: CommonFlags,
+    work: (task: Task) => Promise<void>,
+  ) => Promise<void>,
+): void {
+  const fleet = program
+    .command('fleet')
+    .description('Many files by many machines, on BullMQ (see docs/fleet.md).')
+  const withQueue = (name: string): Command =>
+    withStore(fleet.command(name))
+      .optionsGroup('Queue:')
+      .requiredOption('--queue <url>', 'redis://host:port/db')
+      .option('--queue-name <name>', 'of the queue (pawl)')
+  const on = (
+    url: string,
+    flags: Flags & FleetFlags,
+    work: (task: FleetTask) => Promise<void>,
+  ): Promise<void> =>
+    act(flags, ({ out, isJson, interrupts: { signal } }) =>
+      withTarget(url, flags, (target) =>
+        work({ target, flags, out, isJson, signal }),
+      ),
+    )
+
+  withQueue('plan')
+    .description('Plan the files of a directory: slices in the bucket, jobs.')
+    .argument('<dir>')
+    .argument('<url>')
+    .requiredOption('--name <fleet>', 'the name of the fleet')
+    .option('--include <glob...>', 'only these files')
+    .option('--exclude <glob...>', 'not these files and directories')
+    .option('--follow-links', 'take what symbolic links lead to')
+    .option('--slice-files <n>', 'files of one slice (1000)', parseWholeNumber)
+    .action((directory: string, url: string, flags: Flags & FleetPlanFlags) =>
+      on(url, flags, (task) => planFleetOf(directory, task, flags)),
+    )
+
+  withQueue('work')
+    .description('Upload slices of all fleets of a queue, until stopped.')
+    .argument('<url>', 'keys that may be written begin with its key')
+    .requiredOption('--root <dir>', 'the directory that was planned, here')
+    .option('--jobs <n>', 'files at once (16)', parseWholeNumber)
+    .option('--if-changed', 'not what the server has, by CRC-64 or MD5')
+    .option('--requests-per-second <n>', 'at most', parseWholeNumber)
+    .option('--bytes-per-second <bytes>', 'at most', parseSize)
+    .action((url: string, flags: Flags & FleetWorkFlags) =>
+      on(url, flags, (task) => workOnFleets(task, flags)),
+    )
+
+  withQueue('status')
+    .description('What a fleet has come to.')
+    .argument('<fleet>')
+    .argument('<url>')
+    .action((name: string, url: string, flags: Flags & FleetFlags) =>
+      on(url, flags, (task) => tellFleet(name, task)),
+    )
+
+  withQueue('retry')
+    .description('Plan a fleet of the files that failed in another.')
+    .argument('<fleet>')
+    .argument('<url>')
+    .action((name: string, url: string, flags: Flags & FleetFlags) =>
+      on(url, flags, (task) => retryFleetOf(name, task)),
     )
 }
 

@@ -26,6 +26,9 @@ export interface PutFlags {
   /** False: none. */
   checkpoint?: string | false
   checkpointDir?: string
+  /** Of an engine, or `bucket`. */
+  log?: string
+  sourceId?: string
   multipartThreshold?: number
   prove?: 'identity' | 'hash'
   proof?: 'xxh64' | 'sha256'
@@ -90,6 +93,8 @@ export function addPutFlags(command: Command): Command {
     .option('--checkpoint <path>', 'the log: a file or a directory')
     .option('--no-checkpoint', 'no log; what is stored cannot be gone on with')
     .option('--checkpoint-dir <dir>', 'a directory for logs')
+    .option('--log <url>', 'bucket, redis://host/0#name or postgres://…#name')
+    .option('--source-id <text>', 'changes when the source does; elsewhere too')
     .option('--trust-log', 'the log may be owned or written by others')
     .addOption(
       choice('--prove <how>', 'stored parts of a file: how they are proved', [

@@ -11,6 +11,7 @@ import { filesOf, type FileSend } from './file-sends.js'
 import { isJob, putMany } from './many.js'
 import type { PutJob } from './put-job.js'
 import { checkpointOf, uploadOptionsOf } from './put-options.js'
+import { openLogEngine, type LogEngine } from './log-engine.js'
 import { LogPlaces } from './log-place.js'
 import { listenersOf, uploadEvents } from './reporter.js'
 import { isTyped, standardInput } from './standard-input.js'
@@ -24,6 +25,9 @@ export async function put(job: PutJob): Promise<void> {
     if (size !== undefined) invalid('--size is for standard input and --exec')
     if (flags.allowEmpty === true) {
       invalid('--allow-empty is for standard input and --exec')
+    }
+    if (flags.log !== undefined && (sources.length > 1 || isJob(job))) {
+      invalid('--log is for one file, standard input and --exec')
     }
     if (isJob(job)) {
       await putMany(job, job.jobReporter())
@@ -70,20 +74,43 @@ async function putFile(
   const { store } = target
   const { path, key } = file
   const url = target.urlOf(key)
-  const { checkpointDir, multipartThreshold, prove } = flags
+  const { checkpointDir, multipartThreshold, prove, sourceId } = flags
+  const engine = await logEngineOf(job, key)
   const upload = reporter.begin(path, url)
-  const result = await uploadFile(path, {
-    ...uploadOptionsOf(flags),
-    ...given({ checkpointDir, multipartThreshold, prove }),
-    ...given({
-      checkpoint: await checkpointOf(flags, { store, places, file }),
-    }),
-    store,
-    key,
-    signal: interrupts.signal,
-    ...listenersOf(upload),
-  })
-  upload.done(result)
+  try {
+    const result = await uploadFile(path, {
+      ...uploadOptionsOf(flags),
+      ...given({ checkpointDir, multipartThreshold, prove, sourceId }),
+      ...given({
+        checkpoint:
+          engine?.checkpoint ??
+          (await checkpointOf(flags, { store, places, file })),
+      }),
+      store,
+      key,
+      signal: interrupts.signal,
+      ...listenersOf(upload),
+    })
+    upload.done(result)
+  } finally {
+    await engine?.close()
+  }
+}
+
+/** Undefined without `--log`; it is instead of the flags for files of logs. */
+async function logEngineOf(
+  { flags, target: { store } }: PutJob,
+  key: string,
+): Promise<LogEngine | undefined> {
+  const { log, checkpoint, checkpointDir, sourceId } = flags
+  if (log === undefined) return undefined
+  const isFile = typeof checkpoint === 'string' || checkpoint === false
+  if (isFile || checkpointDir !== undefined) {
+    invalid(
+      '--log is instead of --checkpoint, --checkpoint-dir and --no-checkpoint',
+    )
+  }
+  return openLogEngine(log, { store, key, sourceId })
 }
 
 async function putCommand(job: PutJob, command: string): Promise<void> {
@@ -121,19 +148,21 @@ async function putStream(
 ): Promise<void> {
   const { target, flags, reporter, interrupts } = job
   const { store, key } = target
-  const { checkpoint, checkpointDir, size } = flags
+  const { checkpoint, checkpointDir, size, sourceId } = flags
   const url = target.urlOf(key)
+  const engine = await logEngineOf(job, key)
   const told = reporter.begin(name, url)
   const place =
-    typeof checkpoint === 'string' || checkpoint === false
+    engine?.checkpoint ??
+    (typeof checkpoint === 'string' || checkpoint === false
       ? checkpoint
       : (checkpointDir ??
         (await new LogPlaces().find({ identity: store.identity, key })) ??
-        '.')
+        '.'))
   let source: StreamSource | undefined
   const upload = createResumableUploadStream({
     ...uploadOptionsOf(flags),
-    ...given({ size }),
+    ...given({ size, sourceId }),
     store,
     key,
     checkpoint: place,
@@ -150,7 +179,11 @@ async function putStream(
   source = start()
   // `result` says what ended it, and settles when the log is free.
   await pipeline(source.output, upload).catch(() => undefined)
-  told.done(await upload.result)
+  try {
+    told.done(await upload.result)
+  } finally {
+    await engine?.close()
+  }
 }
 
 /** A dump that never began looks like one that is empty. */

@@ -102,6 +102,7 @@ async function requireOrImport(name: string): Promise<unknown> {
     return ownRequire(name)
   } catch (error) {
     if (systemCode(error) !== 'ERR_REQUIRE_ESM') throw error
-    return import(name)
+    // What may be there when this runs is no bundler's to look for.
+    return import(/* webpackIgnore: true */ name)
   }
 }

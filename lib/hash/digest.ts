@@ -203,7 +203,7 @@ function startWorker(): Worker {
     return new Worker(new URL('./digest-worker.ts', here))
   }
   // Nothing else that it was started with, nor `NODE_OPTIONS`, is for this worker.
-  return new Worker(new URL('./digest-worker.js', here), {
+  return new Worker(new URL('../hash/digest-worker.js', here), {
     execArgv: [],
     env: {},
   })

@@ -1,8 +1,18 @@
 /** MD5, which a process under FIPS does not have. */
-import { createHash } from 'node:crypto'
+import { createHash, getFips } from 'node:crypto'
 
-/** Asked when it is needed: a process may go over to FIPS while it runs. */
+/** By whether the process is under FIPS, as it may go over to it while it runs. */
+const known = new Map<number, boolean>()
+
+/** Asked when it is needed. */
 export function hasMd5(): boolean {
+  const fips = getFips()
+  const found = known.get(fips) ?? canMake()
+  known.set(fips, found)
+  return found
+}
+
+function canMake(): boolean {
   try {
     createHash('md5')
     return true

@@ -103,6 +103,7 @@ export class JobLog {
 
   /** What was made of the file as it is now; undefined when nothing was. */
   find(file: JobFile): (SentObject & { time: number }) | undefined {
+    if (this.#sent.size === 0) return undefined
     return this.#sent.get(this.#nameOf(file))
   }
 

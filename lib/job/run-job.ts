@@ -51,6 +51,12 @@ export async function runJob(
   const breaker = new Breaker()
   let large = 0
   let isEnded = false
+  let wake = (): void => undefined
+  // A race of all would leave something with a long one for each that is short.
+  const oneEnds = (): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve
+    })
   const start = (file: JobFile): void => {
     const weight = isLarge(file) ? 1 : 0
     large += weight
@@ -67,12 +73,13 @@ export async function runJob(
       .finally(() => {
         large -= weight
         running.delete(task)
+        wake()
       })
     running.add(task)
   }
   while (!signal.aborted && breaker.stopped === undefined) {
     if (running.size >= jobs) {
-      await Promise.race(running)
+      await oneEnds()
       continue
     }
     const waiting = large < mostLarge ? held.shift() : undefined
@@ -82,7 +89,7 @@ export async function runJob(
     }
     if (isEnded || held.length >= mostHeld) {
       if (running.size === 0) break
-      await Promise.race(running)
+      await oneEnds()
       continue
     }
     const { done, value } = await found.next()

@@ -3,9 +3,10 @@
  * them in the same order each time. One directory's names at a time are in
  * memory. What cannot be looked at is told and passed over.
  */
-import { constants, type BigIntStats } from 'node:fs'
-import { access, lstat, readdir, stat } from 'node:fs/promises'
+import { constants, lstat, stat, type BigIntStats } from 'node:fs'
+import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { reasonOf } from '../realm.js'
 import { UploadError } from '../errors.js'
 import { identityOf } from '../upload/source/file-identity.js'
@@ -19,6 +20,8 @@ export interface WalkOptions {
   /** The key of a file, by its path below the directory, with `/`. */
   keyOf: (path: string) => string
 }
+
+const looks = { itself: promisify(lstat), target: promisify(stat) }
 
 /** Names of logs, which are no files of the user's. */
 const logName = /(?:^|\.)[0-9a-f]{32}\.pawl$/
@@ -70,7 +73,7 @@ async function* walkFrom(
 async function* one(place: Place, options: WalkOptions): AsyncGenerator<Found> {
   const { path, below, above } = place
   const { selection, followLinks, keyOf } = options
-  const stats = await look(path, followLinks)
+  const stats = await lookOrSay(path, followLinks)
   if (stats instanceof UploadError) {
     if (selection.hasFile(below)) yield { path, error: stats }
     return
@@ -102,12 +105,13 @@ async function* one(place: Place, options: WalkOptions): AsyncGenerator<Found> {
   }
 }
 
-async function look(
+async function lookOrSay(
   path: string,
   followLinks: boolean,
 ): Promise<BigIntStats | UploadError> {
   try {
-    return await (followLinks ? stat : lstat)(path, { bigint: true })
+    const look = followLinks ? looks.target : looks.itself
+    return await look(path, { bigint: true })
   } catch (error) {
     return unreadable(path, error)
   }
@@ -115,7 +119,7 @@ async function look(
 
 async function statOf(path: string): Promise<BigIntStats> {
   try {
-    const stats = await stat(path, { bigint: true })
+    const stats = await looks.target(path, { bigint: true })
     await access(path, constants.R_OK)
     return stats
   } catch (error) {

@@ -24,7 +24,7 @@ import type { ObjectStore } from '../store/object-store.js'
 import { BucketObjects, type FoundObject } from './bucket-objects.js'
 import { mustHaveCondition } from './bucket-proof.js'
 import { LeasedCheckpoint, logLocked } from './leased-checkpoint.js'
-import { checkLease } from './options.js'
+import { checkLease, stepTimeout } from './options.js'
 import {
   decodeHeartbeat,
   decodeSegment,
@@ -119,7 +119,8 @@ export function bucketCheckpoint(
   return new LeasedCheckpoint(steps, { lease, environment, linger })
 }
 
-/** Segments that are read, or removed, at once. */
+/** Segments that are read at once, at first and at most; so many are removed. */
+const fewAtOnce = 4
 const atOnce = 32
 
 /** Where a run is in its log. */
@@ -157,7 +158,11 @@ class BucketSteps implements LeaseSteps {
   ) {
     this.name = means.name
     this.#store = store
-    this.#objects = new BucketObjects(store, means.name, means.lease)
+    this.#objects = new BucketObjects(
+      store,
+      means.name,
+      stepTimeout(means.lease),
+    )
     this.#prefix = means.prefix
     this.#folder = means.folder
     this.#lease = means.lease
@@ -294,7 +299,7 @@ class BucketSteps implements LeaseSteps {
 
   /**
    * Whether nobody has followed this run: its last segment is there, the next one is
-   * not, and the log that it belongs to is not over.
+   * nobody else's, and the log that it belongs to is not over.
    */
   async #isOurs(token: string): Promise<boolean> {
     const at = this.#position()
@@ -304,8 +309,11 @@ class BucketSteps implements LeaseSteps {
       [first, next - 1, next].map((number) => this.#segment(number)),
     )
     const isOver = begin?.segment.kind === 'moved' || begin === undefined
-    if (isOver || following !== undefined) return false
-    if (last?.segment.token !== token) return false
+    if (isOver || last?.segment.token !== token) return false
+    // An append of this run may be under way beside a look at its lease.
+    if (following !== undefined && following.segment.token !== token) {
+      return false
+    }
     at.seenAt = seenAt
     return true
   }
@@ -331,9 +339,10 @@ class BucketSteps implements LeaseSteps {
     let age: number | undefined
     /** Where a log begins, and its first segment may have been written over. */
     let canBegin = true
-    for (let number = first; ;) {
+    let count = fewAtOnce
+    for (let number = first; ; count = Math.min(2 * count, atOnce)) {
       const read = await Promise.all(
-        numbersFrom(number, atOnce).map((one) => this.#segment(one)),
+        numbersFrom(number, count).map((one) => this.#segment(one)),
       )
       for (const found of read) {
         if (found === undefined) {

@@ -7,8 +7,8 @@
  * the next step finds out; that aborts `lost`, and every later step rejects with
  * the same error.
  *
- * A step whose answer does not come is repeated until a lease has passed, which
- * its service makes harmless; then it is `PAWL_CHECKPOINT_IO`, worth repeating. A
+ * A step whose answer does not come is repeated until a lease has passed, or ten
+ * seconds, which its service makes harmless; then it is `PAWL_CHECKPOINT_IO`, worth repeating. A
  * failed append is final, as a file's is.
  */
 import { delay, type Environment, type Timer } from '../environment.js'
@@ -20,6 +20,8 @@ import { Unheard, type Hold, type LeaseSteps, type Outcome } from './steps.js'
 /** ms between repeated steps, at first and at most. */
 const firstPause = 50
 const longestPause = 1000
+/** ms */
+const leastPatience = 10_000
 
 type LeaseEnvironment = Pick<Environment, 'timer' | 'monotonic' | 'id'>
 
@@ -31,6 +33,8 @@ interface Held extends Hold {
   heardAt: number
   readonly ending: AbortController
   failure: UploadError | undefined
+  /** It is not renewed. */
+  isRemoving: boolean
   timer: Timer | undefined
   readonly freeFor: number | undefined
   readonly canLose: boolean
@@ -42,6 +46,8 @@ export class LeasedCheckpoint implements Checkpoint {
   readonly linger: number | undefined
   readonly #steps: LeaseSteps
   readonly #lease: number
+  /** ms that a step is repeated: a short lease is no reason to give up sooner. */
+  readonly #patience: number
   readonly #environment: LeaseEnvironment
   #held: Held | undefined
   #isOpening = false
@@ -58,6 +64,7 @@ export class LeasedCheckpoint implements Checkpoint {
     this.name = steps.name
     this.#steps = steps
     this.#lease = lease
+    this.#patience = Math.max(lease, leastPatience)
     this.#environment = environment
   }
 
@@ -91,6 +98,7 @@ export class LeasedCheckpoint implements Checkpoint {
         heardAt,
         ending: new AbortController(),
         failure: undefined,
+        isRemoving: false,
         timer: undefined,
       }
       this.#renewLater(this.#held)
@@ -126,12 +134,15 @@ export class LeasedCheckpoint implements Checkpoint {
 
   async remove(): Promise<boolean> {
     const held = this.#opened()
+    // Half removed it would look like another run's.
+    held.isRemoving = true
     const isRemoved = await this.#step(held, 'removed', () =>
       this.#steps.remove(held),
     ).then(
       () => true,
       () => false,
     )
+    held.isRemoving = false
     if (isRemoved) this.#letGo(held)
     return isRemoved
   }
@@ -175,9 +186,12 @@ export class LeasedCheckpoint implements Checkpoint {
   async #renew(held: Held): Promise<void> {
     const begun = this.#environment.monotonic()
     try {
-      if (begun - held.heardAt >= this.#lease / 4) {
+      const isDue = begun - held.heardAt >= this.#lease / 4
+      if (isDue && !held.isRemoving) {
         const outcome = await this.#once(() => this.#steps.renew(held))
-        this.#take(held, outcome, begun)
+        if (this.#held === held && !held.isRemoving) {
+          this.#take(held, outcome, begun)
+        }
       }
     } catch (error) {
       if (held.ending.signal.aborted) return
@@ -222,11 +236,13 @@ export class LeasedCheckpoint implements Checkpoint {
     throw held.failure
   }
 
-  /** One attempt, which may take a third of a lease. */
+  /** One attempt. */
   async #once<T>(step: () => Promise<T>): Promise<T> {
+    const { timeout } = this.#steps
+    if (timeout === undefined) return step()
     let timer: Timer | undefined
     const late = new Promise<never>((_resolve, reject) => {
-      timer = this.#environment.timer(Math.min(this.#lease / 3, 10_000), () =>
+      timer = this.#environment.timer(timeout, () =>
         reject(new Unheard('no answer came in time')),
       )
     })
@@ -251,7 +267,7 @@ export class LeasedCheckpoint implements Checkpoint {
       } catch (error) {
         if (!(error instanceof Unheard)) throw error
         const isOver = held !== undefined && this.#held !== held
-        if (isOver || monotonic() - begun >= this.#lease) {
+        if (isOver || monotonic() - begun >= this.#patience) {
           throw new UploadError(
             'PAWL_CHECKPOINT_IO',
             `${this.name} could not be ${what}: ${messageOf(error)}`,

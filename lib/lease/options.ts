@@ -21,6 +21,11 @@ export function checkLease(lease: number): number {
   )
 }
 
+/** ms that a service has to answer one step; a machine may be slow, and a lease short. */
+export function stepTimeout(lease: number): number {
+  return Math.min(Math.max(lease / 3, 5000), 10_000)
+}
+
 /** Of a log: any text without control characters. */
 export function checkLogName(name: string): string {
   const isText =

@@ -3,6 +3,7 @@ import { UploadError } from '../errors.js'
 import { systemCode } from '../realm.js'
 import { Unheard } from './steps.js'
 
+/** A row, by the names of its columns. */
 export type PostgresRow = Readonly<Record<string, unknown>>
 
 /**
@@ -13,7 +14,13 @@ export type PostgresRow = Readonly<Record<string, unknown>>
 export type PostgresQuery = (
   text: string,
   values: unknown[],
-) => Promise<{ rows: PostgresRow[] } | readonly PostgresRow[]>
+) => Promise<PostgresAnswer | readonly PostgresRow[]>
+
+/** What `pg` answers a statement with, and others like it. */
+export interface PostgresAnswer {
+  /** In their order. */
+  rows: PostgresRow[]
+}
 
 export type AskPostgres = (
   text: string,

@@ -7,8 +7,9 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { realEnvironment, type Environment } from '../environment.js'
 import { invalidOption, UploadError } from '../errors.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
+import { isUint8Array } from '../realm.js'
 import { LeasedCheckpoint, logLocked } from './leased-checkpoint.js'
-import { checkLease, checkLogName } from './options.js'
+import { checkLease, checkLogName, stepTimeout } from './options.js'
 import {
   asking,
   type AskPostgres,
@@ -23,7 +24,11 @@ import {
   type Outcome,
 } from './steps.js'
 
-export type { PostgresQuery } from './postgres-query.js'
+export type {
+  PostgresAnswer,
+  PostgresQuery,
+  PostgresRow,
+} from './postgres-query.js'
 
 /**
  * The tables of all logs, to be made once, by a migration or by hand; running it
@@ -111,7 +116,7 @@ export function postgresCheckpoint(
   }
   const lease = checkLease(options.lease ?? 30_000)
   const name = checkLogName(options.name)
-  const steps = new PostgresSteps(query, name)
+  const steps = new PostgresSteps(query, name, lease)
   return new LeasedCheckpoint(steps, { lease, environment })
 }
 
@@ -190,10 +195,12 @@ const close = `WITH emptied AS (
 
 class PostgresSteps implements LeaseSteps {
   readonly name: string
+  readonly timeout: number
   readonly #log: string
   readonly #ask: AskPostgres
 
-  constructor(query: PostgresQuery, log: string) {
+  constructor(query: PostgresQuery, log: string, lease: number) {
+    this.timeout = stepTimeout(lease)
     this.name = `the log ${JSON.stringify(log)} in PostgreSQL`
     this.#log = log
     this.#ask = asking(query, this.name)
@@ -298,5 +305,5 @@ class PostgresSteps implements LeaseSteps {
 }
 
 function bytesOf(value: unknown): Uint8Array {
-  return value instanceof Uint8Array ? value : new Uint8Array()
+  return isUint8Array(value) ? value : new Uint8Array()
 }

@@ -13,8 +13,12 @@ export type RedisWord = string | Buffer
  * for a replica or a disk holds up all that comes after it.
  */
 export type RedisClient =
-  | { callBuffer(command: string, args: RedisWord[]): Promise<unknown> }
   | {
+      /** `ioredis` and `iovalkey`: the reply, with bytes as they are. */
+      callBuffer(command: string, args: RedisWord[]): Promise<unknown>
+    }
+  | {
+      /** `redis`: the same, where its mapping of types says so. */
       sendCommand(
         words: RedisWord[],
         options?: { typeMapping: Record<number, unknown> },

@@ -16,7 +16,12 @@ import {
  * at so many replicas too, which is the best that Redis has and no promise: a
  * failover may choose another one.
  */
-export type RedisDurability = 'fsync' | { replicas: number }
+export type RedisDurability =
+  | 'fsync'
+  | {
+      /** How many, from 1. */
+      replicas: number
+    }
 
 /** What is waited for after each append. */
 export type RedisWait =

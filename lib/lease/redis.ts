@@ -8,7 +8,7 @@ import { realEnvironment, type Environment } from '../environment.js'
 import { invalidOption, UploadError } from '../errors.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { LeasedCheckpoint, logLocked } from './leased-checkpoint.js'
-import { checkLease, checkLogName } from './options.js'
+import { checkLease, checkLogName, stepTimeout } from './options.js'
 import {
   asLogFailure,
   bytesOf,
@@ -135,6 +135,7 @@ const mostConnections = 5
 
 class RedisSteps implements LeaseSteps {
   readonly name: string
+  readonly timeout: number
   readonly #send: SendToRedis
   readonly #keys: readonly [log: string, hold: string]
   readonly #durability: RedisDurability | undefined
@@ -157,12 +158,14 @@ class RedisSteps implements LeaseSteps {
     },
   ) {
     this.name = `the log ${JSON.stringify(name)} in Redis`
+    this.timeout = stepTimeout(lease)
     this.#send = send
     // In braces: all keys of a log are in one slot of a cluster.
     const stem = `${prefix}:{${encodeURIComponent(name)}}`
     this.#keys = [`${stem}:log`, `${stem}:hold`]
     this.#durability = durability
-    this.#patience = Math.floor(Math.min(lease / 4, 5000))
+    // Less than a step may take.
+    this.#patience = Math.floor(this.timeout / 2)
   }
 
   async open({ token, lease }: Hold): Promise<OpenedLog> {

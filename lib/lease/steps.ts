@@ -28,6 +28,11 @@ export type Outcome = 'done' | 'taken' | 'elsewhere'
 export interface LeaseSteps {
   /** For texts. */
   readonly name: string
+  /**
+   * ms after which an answer counts as lost, for clients that wait for ever. Absent:
+   * each of a step's requests ends by itself.
+   */
+  readonly timeout?: number
   /** Rejects with `PAWL_CHECKPOINT_LOCKED` while another hold's lease lasts. */
   open(hold: Hold): Promise<OpenedLog>
   /** `done` also when these very bytes are there already, and the last. */

@@ -18,7 +18,7 @@ import type { Environment } from '../environment.js'
 import type { DispatchQueue, Place } from './dispatch-queue.js'
 import { answerLimit, MovingWatch } from './moving.js'
 import { bytesLeft, claimSocket } from './request-socket.js'
-import type { Body } from './object-store.js'
+import type { Body, WholeBody } from './object-store.js'
 import { AnswerReader, type HttpAnswer } from './answer.js'
 import {
   failureOf,
@@ -35,6 +35,8 @@ export interface HttpRequest {
   headers: Record<string, string>
   /** Absent for a request without one. */
   body?: Body | undefined
+  /** The same, where it is all at hand: it goes out in one write. */
+  bytes?: WholeBody | undefined
   /** The body waits for its rate, and not for the line. */
   isBodyHeld?: (() => boolean) | undefined
   /** An answer's body may not be larger, in bytes. */
@@ -86,7 +88,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
       onTimeOut: (phase, limit) =>
         this.#fail(timeoutError(options, phase, limit)),
     })
-    if (request.body !== undefined) {
+    if (request.body !== undefined && request.bytes === undefined) {
       this.#body = new WatchedBody(request.body, {
         onPull: () => (this.#pulls += 1),
         onEnd: () => this.#waitForAnswer(),
@@ -110,10 +112,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
       timeouts.connect,
       place && (() => queue?.connectingSince(place)),
     )
-    const { method, path, headers } = this.#request
+    const { method, path, headers, bytes } = this.#request
     // undici takes any async iterable; its types name only streams.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    const body = (this.#body ?? null) as unknown as Readable | null
+    const iterable = (this.#body ?? null) as unknown as Readable | null
+    const body = bytes?.view ?? iterable
     try {
       dispatcher.dispatch(
         // A dispatcher's own limits would end what ours let go on.
@@ -142,9 +145,21 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#begun = environment.monotonic()
     if (this.#place !== undefined) queue?.begin(this.#place, this.#begun)
     this.#detach()
-    if (this.#body === undefined) this.#moving.waiting(timeouts.headers)
+    const { body, path, bytes } = this.#request
+    if (body === undefined) this.#moving.waiting(timeouts.headers)
     else this.#moving.sending(timeouts.stall, () => this.#left(), isBodyHeld)
-    claimSocket(this.#request.path, (socket) => this.#attach(socket))
+    claimSocket(path, (socket) => this.#attach(socket))
+    // The client writes such a body in this turn.
+    if (bytes !== undefined)
+      queueMicrotask(() => void this.#writtenWhole(bytes))
+  }
+
+  async #writtenWhole({ view, onSent }: WholeBody): Promise<void> {
+    const socket = this.#socket
+    await this.#flushed()
+    if (this.#outcome !== undefined || this.#socket !== socket) return
+    onSent(view.byteLength)
+    this.#waitForAnswer()
   }
 
   onResponseStart(
@@ -202,6 +217,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
    */
   #owesBytes(): boolean {
     const size = Number(this.#request.headers['content-length'])
+    // A body in one write is with the client; `#quiet` sees to what is left of it.
     return this.#body !== undefined && this.#body.handedOut < size
   }
 
@@ -251,7 +267,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#outcome !== undefined) return
     const { environment, timeouts } = this.#options
     const took = environment.monotonic() - this.#begun
-    const size = this.#body?.handedOut ?? 0
+    const size =
+      this.#body?.handedOut ?? this.#request.bytes?.view.byteLength ?? 0
     this.#moving.waiting(answerLimit(timeouts.headers, { size, took }))
   }
 

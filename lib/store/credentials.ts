@@ -37,13 +37,18 @@ export class CredentialSource {
     else this.#current = source
   }
 
+  /** Those that can be used without asking for any. */
+  get ready(): Credentials | undefined {
+    const current = this.#current
+    return current === undefined || this.#stale(current) ? undefined : current
+  }
+
   /** Rejects with a StoreError of kind `credentials`. */
   async get(): Promise<Credentials> {
-    const current = this.#current
-    if (current !== undefined && !this.#stale(current)) return current
+    const { ready } = this
+    if (ready !== undefined) return ready
     const load = this.#load
     if (load === undefined) {
-      if (current !== undefined) return current
       throw new StoreError('No credentials.', { kind: 'credentials' })
     }
     this.#loading ??= this.#ask(load).finally(() => {

@@ -99,3 +99,17 @@ export interface Dialect {
   /** What to do about it, for the text of the error. */
   hintFor(error: ServerError): string | undefined
 }
+
+/** The headers of options that nobody can change any more are worked out once. */
+export function remembered(
+  dialect: Pick<Dialect, 'objectHeaders'>,
+): Dialect['objectHeaders'] {
+  const known = new WeakMap<ObjectOptions, ObjectHeaders>()
+  return (object) => {
+    const found = known.get(object)
+    if (found !== undefined) return found
+    const headers = dialect.objectHeaders(object)
+    if (Object.isFrozen(object)) known.set(object, headers)
+    return headers
+  }
+}

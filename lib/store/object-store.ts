@@ -80,6 +80,14 @@ export interface Call {
  */
 export type Body = () => AsyncIterable<Uint8Array>
 
+/** A body that is all in memory, which is not used for anything else meanwhile. */
+export interface WholeBody {
+  /** All of it. */
+  view: Uint8Array
+  /** Hears that so many bytes have left this process, once an attempt. */
+  onSent: (bytes: number) => void
+}
+
 /** Begins an upload. */
 export interface CreateUploadRequest {
   /** The object's key, not encoded. */
@@ -111,6 +119,8 @@ export interface BodyRequest {
   size: number
   /** The bytes: exactly `size` of them. */
   body: Body
+  /** The same bytes, where they are all at hand: a store may send these instead. */
+  bytes?: WholeBody | undefined
   /** Base64 of the 16 bytes, sent as Content-MD5. */
   md5?: string | undefined
   /** Unsigned decimal, of the polynomial that `digest` names; sent where the store takes it. */

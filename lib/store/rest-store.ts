@@ -2,7 +2,7 @@
 import type { HttpAnswer } from './answer.js'
 import { parseDate } from './clock.js'
 import { completeBody } from './complete-body.js'
-import type { Dialect } from './dialect.js'
+import { type Dialect, remembered } from './dialect.js'
 import {
   hasOpaqueEtag,
   readEtag,
@@ -69,6 +69,7 @@ export class RestStore implements ObjectStore {
   readonly maxRate: number | undefined
   readonly #dialect: Dialect
   readonly #session: Session
+  readonly #headersOf: Dialect['objectHeaders']
   /** By an answer of it. */
   #isSwift = false
 
@@ -78,6 +79,7 @@ export class RestStore implements ObjectStore {
     place: { identity: string; bucket: string; maxRate?: number | undefined },
   ) {
     this.#dialect = dialect
+    this.#headersOf = remembered(dialect)
     this.#session = session
     this.identity = place.identity
     this.bucket = place.bucket
@@ -92,11 +94,11 @@ export class RestStore implements ObjectStore {
   }
 
   fixedHeaders(object: ObjectOptions): Record<string, string> {
-    return this.#dialect.objectHeaders(object).fixed
+    return this.#headersOf(object).fixed
   }
 
   sentHeaders(object: ObjectOptions): Record<string, string> {
-    const { put, complete } = this.#dialect.objectHeaders(object)
+    const { put, complete } = this.#headersOf(object)
     return { ...put, ...complete }
   }
 
@@ -108,7 +110,7 @@ export class RestStore implements ObjectStore {
     { key, object, sequential = false, mark }: CreateUploadRequest,
     call: Call,
   ): Promise<CreatedUpload> {
-    const { fixed, initiate } = this.#dialect.objectHeaders(object)
+    const { fixed, initiate } = this.#headersOf(object)
     const extra: Query = sequential ? [['sequential', '']] : []
     const operation = this.#operation(call, {
       name: 'InitiateMultipartUpload',
@@ -202,7 +204,7 @@ export class RestStore implements ObjectStore {
   ): Promise<ObjectReceipt> {
     const { key, uploadId, parts, object } = request
     const withCallback = object.callback !== undefined
-    const { complete, touching } = this.#dialect.objectHeaders(object)
+    const { complete, touching } = this.#headersOf(object)
     const content = completeBody(parts, this.#dialect.xmlNamespace)
     const operation = this.#operation(call, {
       name: 'CompleteMultipartUpload',
@@ -282,7 +284,7 @@ export class RestStore implements ObjectStore {
   ): Promise<ObjectReceipt> {
     const { key, object, mark } = request
     const withCallback = object.callback !== undefined
-    const { fixed, put } = this.#dialect.objectHeaders(object)
+    const { fixed, put } = this.#headersOf(object)
     const operation = this.#operation(call, {
       name: 'PutObject',
       method: 'PUT',
@@ -388,9 +390,7 @@ export class RestStore implements ObjectStore {
   }
 
   #touching({ object }: Call): Record<string, string> {
-    return object === undefined
-      ? {}
-      : this.#dialect.objectHeaders(object).touching
+    return object === undefined ? {} : this.#headersOf(object).touching
   }
 
   /** By the answer or, as not every server says it, by what was asked for. */

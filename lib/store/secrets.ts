@@ -12,32 +12,55 @@ import { cutMark, isErrorDocument } from './server-error.js'
 const run = 16
 /** Bodies beyond are pages of lists: only whole secrets are looked for. */
 const closely = 64 * 1024
+/** Half a run: whatever has a run of a text has one of its halves at such a place. */
+const half = run / 2
+/** Texts up to this, in characters, are looked through by halves first. */
+const short = 1024
+
 /** Secrets by their runs; values shorter than one cannot be told from other text. */
 class Runs {
   readonly #values: readonly string[]
-  readonly #runs = new Set<string>()
+  /** Worked out when a text may have one. */
+  #runs: Set<string> | undefined
 
   constructor(values: readonly (string | undefined)[]) {
-    const said = values.flatMap((value) =>
-      value === undefined ? [] : [value, encodeURIComponent(value)],
-    )
-    this.#values = [...new Set(said)]
+    this.#values = values
+      .filter((value) => value !== undefined)
+      .flatMap((value) => {
+        const encoded = encodeURIComponent(value)
+        return encoded === value ? [value] : [value, encoded]
+      })
       .filter((value) => value.length >= run)
       .map((value) => value.toLowerCase())
-    for (const value of this.#values) {
-      for (let at = 0; at + run <= value.length; at++) {
-        this.#runs.add(value.slice(at, at + run))
-      }
-    }
   }
 
   has(text: string): boolean {
+    this.#runs ??= runsOf(this.#values)
     return this.#runs.has(text)
+  }
+
+  /** False: no run of a secret is in the text. */
+  mayBeIn(text: string): boolean {
+    for (let at = 0; at + half <= text.length; at += half) {
+      const part = text.slice(at, at + half)
+      for (const value of this.#values) if (value.includes(part)) return true
+    }
+    return false
   }
 
   isWholeIn(text: string): boolean {
     return this.#values.some((value) => text.includes(value))
   }
+}
+
+function runsOf(values: readonly string[]): Set<string> {
+  const runs = new Set<string>()
+  for (const value of values) {
+    for (let at = 0; at + run <= value.length; at++) {
+      runs.add(value.slice(at, at + run))
+    }
+  }
+  return runs
 }
 
 /** Worked out once for many requests: a token has thousands of runs. */
@@ -65,19 +88,25 @@ export class Secrets {
 
   /** The answer without them. */
   cleaned(answer: HttpAnswer): HttpAnswer {
-    const headers = Object.entries(answer.headers).map(
-      ([name, value]) => [name, this.cut(value)] as const,
-    )
-    return {
-      ...answer,
-      headers: Object.fromEntries(headers),
-      body: this.#cutBody(answer),
+    const { headers } = answer
+    const cut: Record<string, string> = {}
+    for (const name of Object.keys(headers)) {
+      const value = headers[name] ?? ''
+      const left = this.cut(value)
+      if (left !== value) cut[name] = left
     }
+    const body = this.#cutBody(answer)
+    const isClean = body === answer.body && Object.keys(cut).length === 0
+    return isClean
+      ? answer
+      : { ...answer, headers: { ...headers, ...cut }, body }
   }
 
   cut(text: string): string {
     if (text.length < run) return text
     const folded = text.toLowerCase()
+    const isShort = text.length <= short
+    if (isShort && !this.#runs.some((runs) => runs.mayBeIn(folded))) return text
     let kept = ''
     let from = 0
     for (let at = 0; at + run <= folded.length; at++) {

@@ -11,7 +11,7 @@ import type { Clock } from './clock.js'
 import type { Connections, Lane } from './connections.js'
 import type { Credentials, CredentialSource } from './credentials.js'
 import type { Dialect, OperationName, UnsignedRequest } from './dialect.js'
-import type { Body, BodyRequest, Call } from './object-store.js'
+import type { Body, BodyRequest, Call, WholeBody } from './object-store.js'
 import {
   requestTrace,
   requestTracer,
@@ -48,6 +48,8 @@ export interface Operation extends UnsignedRequest {
   name: OperationName
   /** Besides `content`; with `content-length` in the headers. */
   body?: Body | undefined
+  /** The same, all at hand. */
+  bytes?: WholeBody | undefined
   /** The body waits for its rate. */
   isBodyHeld?: (() => boolean) | undefined
   /** The server is to call somebody back once the object is stored. */
@@ -62,9 +64,10 @@ export interface Operation extends UnsignedRequest {
 export function outgoing({
   size,
   body,
+  bytes,
   isHeld,
-}: BodyRequest): Pick<Operation, 'body' | 'isBodyHeld'> {
-  return size === 0 ? {} : { body, isBodyHeld: isHeld }
+}: BodyRequest): Pick<Operation, 'body' | 'bytes' | 'isBodyHeld'> {
+  return size === 0 ? {} : { body, bytes, isBodyHeld: isHeld }
 }
 
 export interface SessionOptions {
@@ -117,10 +120,9 @@ export class Session {
     const lane = await this.#connections.acquire(call.signal)
     let exchange: Exchange | undefined
     try {
-      const credentials = await unlessAborted(
-        this.#credentials.get(),
-        call.signal,
-      )
+      const credentials =
+        this.#credentials.ready ??
+        (await unlessAborted(this.#credentials.get(), call.signal))
       exchange = { lane, credentials, call, failing, healthy: false }
       return await (requestTracer.isOn
         ? this.#traced(operation, exchange)
@@ -209,6 +211,7 @@ export class Session {
         path: signed.path,
         headers: signed.headers,
         body: content === undefined ? operation.body : bodyOf(content),
+        bytes: operation.bytes,
         isBodyHeld: operation.isBodyHeld,
         maxAnswerBytes: operation.maxAnswerBytes ?? errorBytes,
       },

@@ -182,6 +182,22 @@ class CheckpointContract {
         await next.checkpoint.append(text('new'))
         await next.checkpoint.close()
       }),
+      this.#case(
+        'a log that is emptied stays held, and begins anew',
+        async (log) => {
+          await this.#filled(log, noise(100))
+          const { checkpoint } = await this.#opened(log)
+          if (checkpoint.empty !== undefined) {
+            await checkpoint.empty()
+            await this.#isHeld(log)
+            await checkpoint.append(text('new'))
+            await checkpoint.append(text('er'))
+          }
+          const isEmptied = checkpoint.empty !== undefined
+          await checkpoint.close()
+          await this.#holds(log, isEmptied ? text('newer') : noise(100))
+        },
+      ),
       this.#case('what is set aside leaves an empty log', async (log) => {
         await this.#filled(log, noise(100))
         const { checkpoint } = await this.#opened(log)

@@ -26,6 +26,7 @@ import type { UploadScope } from './run/trace.js'
 import { mustBeAsTaken } from './source/file-part-content.js'
 import { FileParts, piecesOf } from './source/file-parts.js'
 import type { FileSource } from './source/file-source.js'
+import { MemoryContent } from './source/part-content.js'
 
 export interface FileUploadOptions {
   source: FileSource
@@ -65,8 +66,10 @@ export class FileUpload {
 
   /** Once. When it settles, nothing of it is left but the log. */
   async run(): Promise<UploadResult> {
-    const { settings, emit } = this.#options
-    if (needsDigests(settings)) settings.environment.digests.warmUp()
+    const { settings, emit, source } = this.#options
+    if (needsDigests(settings) && !source.isSmall) {
+      settings.environment.digests.warmUp()
+    }
     for (let runs = 1; ; runs++) {
       const ending = await this.#runOnce()
       switch (ending.how) {
@@ -132,6 +135,18 @@ export class FileUpload {
     const { size } = source
     const progress = this.#progress
     const isWhole = this.#isPutWhole(run)
+    if (isWhole && source.isSmall) {
+      const content = new MemoryContent(
+        [await source.readWhole()],
+        undefined,
+        settings.environment.digests,
+        { isOwn: true },
+      )
+      progress.read(size)
+      const release = (): void => undefined
+      run.takeWhole({ partNumber: 1, offset: 0, size, content, release })
+      return
+    }
     const parts = new FileParts(
       source,
       {

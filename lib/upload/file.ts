@@ -1,5 +1,6 @@
 /** `uploadFile`: the same upload as the stream's, from a file. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { noLog } from '../checkpoint/no-log.js'
 import { asError } from '../errors.js'
 import { filePath, type FilePath } from '../file-path.js'
 import { discardUpload } from './discard.js'
@@ -7,6 +8,7 @@ import { FileUpload, type FileUploadOptions } from './file-upload.js'
 import {
   checkFileCheckpoint,
   placeFileCheckpoint,
+  placeIfNeeded,
 } from './options/checkpoint-place.js'
 import { typeByName, withContentType } from './options/content-type.js'
 import {
@@ -22,6 +24,7 @@ import {
   readSettings,
   type UploadSettings,
   wholeNumber,
+  withSize,
 } from './options/settings.js'
 import { tellKept } from './run/errors.js'
 import { traceUpload } from './run/trace.js'
@@ -68,7 +71,9 @@ export async function uploadFileOn(
   const path = pathOf(file)
   checkFileCheckpoint(options)
   // What is wrong with the options is said before the file is touched.
-  const settings = readSettings(options, environment)
+  const byName = typeByName(path, options.key)
+  const object = withContentType(options.object, byName)
+  const settings = readSettings({ ...options, object }, environment)
   return traceUpload(settings, 'file', (scope) =>
     upload(path, options, settings, {
       prove,
@@ -95,19 +100,19 @@ async function upload(
     throw error
   })
   try {
-    const settings = readSettings(
-      {
-        ...options,
-        object: withContentType(options.object, typeByName(path, key)),
-        size: source.size,
-      },
-      environment,
-    )
+    // A small one is read to its end before anything is sent.
+    if (!source.isSmall) await source.mustEnd()
+    const { size } = source
+    const settings = withSize(before, size)
     const multipartThreshold = readThreshold(options, settings)
-    const checkpoint = await placeFileCheckpoint(path, options, settings)
+    const isOneRequest = size === 0 || size < multipartThreshold
+    const checkpoint = isOneRequest
+      ? await placeIfNeeded(path, options, settings)
+      : await placeFileCheckpoint(path, options, settings)
+    const isResumable = checkpoint !== noLog && before.isResumable
     return await new FileUpload({
       source,
-      settings,
+      settings: { ...settings, isResumable },
       checkpoint,
       multipartThreshold,
       ...means,

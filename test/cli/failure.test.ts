@@ -6,6 +6,7 @@ import {
   namedOptions,
   stoppedText,
 } from '../../lib/cli/failure.js'
+import { withStore } from '../../lib/cli/program.js'
 import { addPutFlags } from '../../lib/cli/put-options.js'
 import { UploadError, type ErrorCode } from '../../lib/index.js'
 
@@ -117,7 +118,7 @@ await t.test('a failure says its code and what to do', async (t) => {
 })
 
 await t.test('the options that are named as flags are flags', async (t) => {
-  const command = addPutFlags(new Command())
+  const command = addPutFlags(withStore(new Command()))
   const flags = new Set(command.options.map((option) => option.attributeName()))
   for (const name of namedOptions) {
     t.ok(flags.has(name) || name === 'allowRemote', name)

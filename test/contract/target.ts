@@ -23,6 +23,8 @@ export interface Variation {
  * not known: either will do.
  */
 export interface Behaviours {
+  /** `getObject` and `deleteObject`, which a store may lack. */
+  smallObjects?: 'none'
   /** Complete of an upload that was aborted. */
   completeOfAborted?: 'no-upload' | 'server'
   /** Complete without some of the stored parts. */

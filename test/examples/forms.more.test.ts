@@ -46,8 +46,11 @@ for (const [name, serve] of Object.entries(servers)) {
     const run = await exampleRunner(t)
     const answer = await send(run, t, formOf({ 'ü.dump': whole }))
     t.equal(answer.status, 201)
-    const told = [await answer.json()].flat() as { key: string; size: number }[]
-    const { key, size } = told[0] ?? { key: '', size: 0 }
+    const [made] = [await answer.json()].flat() as {
+      key: string
+      size: number
+    }[]
+    const { key = '', size } = made ?? {}
     t.equal(size, whole.length)
     t.ok(whole.equals(await run.object(key)))
     const { mark: _mark, ...head } =

@@ -1,6 +1,8 @@
 /** The log in a bucket: its contract, its end, and stores that it refuses. */
 import t from 'tap'
+import { realEnvironment } from '../../lib/environment.js'
 import { StoreError, type ObjectStore } from '../../lib/index.js'
+import { bucketCheckpoint } from '../../lib/lease/bucket.js'
 import { checkpointContract } from '../../lib/testing/index.js'
 import { BucketLogs } from '../support/bucket-log.js'
 import { besideEachOther } from '../support/beside.js'
@@ -91,7 +93,6 @@ test('a writer that wakes after the end cannot go on', async (t) => {
     random: () => 0,
     id: () => 'a'.repeat(32),
   }
-  const { bucketCheckpoint } = await import('../../lib/lease/bucket.js')
   const key = 'woken'
   const slow = bucketCheckpoint({ store: dev.store, key }, environment)
   await slow.open()
@@ -135,6 +136,54 @@ test('an append whose answer was lost is not made twice', async (t) => {
   await log.close()
   t.equal(Buffer.from(await log.open()).toString(), 'onetwo')
   await log.close()
+})
+
+test('a lease is renewed beside an append, and beside the removal', async (t) => {
+  const clock = { now: 0 }
+  let ring = (): void => undefined
+  const environment = {
+    ...realEnvironment,
+    monotonic: () => clock.now,
+    timer: (_ms: number, wake: () => void) => {
+      ring = wake
+      return { cancel: () => undefined }
+    },
+  }
+  let renewed = Promise.resolve()
+  /** Resolves once the renewal has said that it is there, or has given up. */
+  let hasBeaten = (): void => undefined
+  const store: ObjectStore = {
+    ...wrapStore(dev.store),
+    putObject: async (request, call) => {
+      const receipt = await dev.store.putObject(request, call)
+      if (request.key.endsWith('/hold')) hasBeaten()
+      if (request.object.forbidOverwrite === true) {
+        await renewed
+      }
+      return receipt
+    },
+  }
+  const log = bucketCheckpoint(
+    { store, key: 'beside', unproven: true },
+    environment,
+  )
+  await log.open()
+  const { lost } = log
+  clock.now += 14_000
+  renewed = new Promise((resolve) => {
+    hasBeaten = resolve
+    lost?.addEventListener('abort', () => resolve())
+  })
+  const appending = log.append(text('one'))
+  ring()
+  await appending
+  t.equal(lost?.aborted, false, 'nobody has taken it')
+  clock.now += 14_000
+  renewed = Promise.resolve()
+  const removing = log.remove()
+  ring()
+  t.equal(await removing, true)
+  t.equal(lost?.aborted, false)
 })
 
 test('many segments are read', async (t) => {

@@ -100,6 +100,24 @@ export const mutants = [
     replace: '    ? exitCodes.failed\n    : exitCodes.failed\n}',
     near: ['test/cli'],
   },
+  {
+    name: 'what follows the joint is cut as before it',
+    find: 'this.#chopper.size = this.#partSize\n',
+    replace: '',
+    near: ['test/upload/source/part-stream.test.ts'],
+  },
+  {
+    name: 'the log does not say that parts grow',
+    find: '      mark,\n      growth,\n    })',
+    replace: '      mark,\n    })',
+    near: ['test/scenario/growth.sized.test.ts'],
+  },
+  {
+    name: 'a store that wants parts of one size is not known the next time',
+    find: 'if (record.reason === equalParts) state.equalParts = largestOf(upload)',
+    replace: '',
+    near: ['test/checkpoint/growth.test.ts'],
+  },
 ]
 
 /**

@@ -113,4 +113,30 @@ export const simulationMutants = [
     replace: 'if (log.state.unclosed.size >= 0) {',
     profile: 'oss',
   },
+  {
+    name: 'parts that were refused for their sizes are of these again',
+    find: 'if (isOpenEnded && equalParts !== undefined) {',
+    replace: 'if (isOpenEnded && equalParts === 0) {',
+    profile: 'oss',
+  },
+  {
+    name: 'a store that is away is given up after five attempts',
+    find: 'if (this.#failures < leastAttempts) return false',
+    replace:
+      'if (this.#failures <= leastAttempts) return false\n    if (left > 0) return true',
+    profile: 'oss',
+  },
+  {
+    name: 'a store that stays away is waited for for ever',
+    find: 'if (this.#failures < leastAttempts) return false',
+    replace: "if (kind !== 'response' && kind !== 'digest') return false",
+    profile: 's3',
+  },
+  {
+    name: 'a callback of which nothing is known is not told of',
+    find: 'const isUnknown = callback !== undefined && callbackFailed === undefined',
+    replace:
+      'const isUnknown = callback === undefined && callbackFailed !== undefined',
+    profile: 'oss',
+  },
 ]

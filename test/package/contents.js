@@ -35,11 +35,21 @@ const entries = [
   'dist/dev-server/index.js',
   'dist/dev-server/index.d.ts',
   'dist/dev-server/index.d.cts',
+  'dist/fleet/index.js',
+  'dist/fleet/index.d.ts',
+  'dist/fleet/index.d.cts',
+  'dist/shared/index.js',
+  'dist/shared/index.d.ts',
+  'dist/shared/index.d.cts',
   'dist/testing/index.js',
   'dist/testing/index.d.ts',
   'dist/testing/index.d.cts',
-  'dist/shared/index.js',
-  'dist/shared/index.d.ts',
+  'dist/lease/redis.js',
+  'dist/lease/redis.d.ts',
+  'dist/lease/redis.d.cts',
+  'dist/lease/postgres.js',
+  'dist/lease/postgres.d.ts',
+  'dist/lease/postgres.d.cts',
   'dist/cli/main.js',
   'dist/hash/digest-worker.js',
   ...shared,
@@ -69,6 +79,7 @@ export function strangers(paths) {
     documents.has(path) ||
     shared.includes(path) ||
     pages.test(path) ||
-    /^dist\/[a-z0-9/-]+\.(?:js|d\.c?ts)$/.test(path)
+    /^dist\/[a-z0-9/-]+\.(?:js|d\.c?ts)$/.test(path) ||
+    /^dist\/common\/[a-z0-9-]+-[A-Z0-9]{8}\.js$/.test(path)
   return [...missing, ...paths.filter((path) => !isOurs(path))]
 }

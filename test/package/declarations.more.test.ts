@@ -79,6 +79,7 @@ function reachable(all: ReadonlyMap<string, string>): Map<string, string> {
     'index',
     'dev-server/index',
     'shared/index',
+    'fleet/index',
     'testing/index',
     'lease/redis',
     'lease/postgres',

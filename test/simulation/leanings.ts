@@ -3,7 +3,7 @@
  * everything is as likely as everything else. A leaning makes some faults and
  * interventions more likely and the plan fit for them; it decides nothing.
  */
-import { otherObject } from './object-plan.js'
+import { otherObject, type ObjectPlan } from './object-plan.js'
 import type { Plan } from './plan.js'
 import type { Random } from './random.js'
 
@@ -14,6 +14,8 @@ export interface Leaning {
   readonly likelier: Readonly<Record<string, number>>
   /** The calls at which most of it happens; absent: at any. */
   readonly at?: readonly string[]
+  /** The moment at which most of what is held up arrives; absent: at any. */
+  readonly lands?: 'ended'
   /** The plan, made fit for it. */
   readonly fit: (plan: Plan, random: Random) => Plan
 }
@@ -39,16 +41,28 @@ export const leanings: readonly Leaning[] = [
   {
     name: 'an upload that cannot be ended',
     weight: 4,
-    likelier: {
-      kill: 4,
-      'power-loss': 2,
-      'late-effect': 8,
-      'late-effect-cut': 6,
-    },
+    likelier: { kill: 4, 'power-loss': 2, 'late-effect': 3 },
     fit: (plan, random) => ({
-      ...atLeast(plan, random, { faults: 1, interventions: 1 }),
+      ...atLeast(plan, random, { faults: 0, interventions: 1 }),
       denied: random.chance(0.8) ? ['abortUpload'] : plan.denied,
       runs: withOtherOptions(longEnough(plan), random),
+    }),
+  },
+  {
+    name: 'a Complete that outlives its run',
+    weight: 2,
+    likelier: { kill: 12, 'late-effect': 6, 'late-effect-cut': 5 },
+    at: ['completeUpload'],
+    lands: 'ended',
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 0, interventions: 1 }),
+      denied: ['abortUpload'],
+      runs: withOtherOptions(longEnough(plan), random).map((run, index) => ({
+        ...run,
+        after: random.spread(10, 2000),
+        // What is fixed at Initiate: the upload cannot be gone on with.
+        object: { ...run.object, contentType: index % 3 },
+      })),
     }),
   },
   {
@@ -127,6 +141,16 @@ export function likelyAt(call: string, leaning: string | undefined): number {
   return at === undefined || at.some((one) => call.startsWith(one)) ? 1 : 0.1
 }
 
+/** How likely what is held up arrives at a moment; undefined without a leaning. */
+export function landsAt(
+  moment: string,
+  leaning: string | undefined,
+): number | undefined {
+  const { lands } = leanings.find(({ name }) => name === leaning) ?? {}
+  if (lands === undefined) return undefined
+  return moment === lands ? 0.8 : 0.02
+}
+
 function atLeast(
   plan: Plan,
   random: Random,
@@ -165,11 +189,18 @@ function withTheSame(runs: Plan['runs'], random: Random): Plan['runs'] {
   return [first, { ...first, after: random.spread(10, 60_000) }, ...rest]
 }
 
+function differing(object: ObjectPlan, random: Random): ObjectPlan {
+  for (;;) {
+    const other = otherObject(object, random)
+    if (JSON.stringify(other) !== JSON.stringify(object)) return other
+  }
+}
+
 /** The second call, if not that after it, asks for another object. */
 function withOtherOptions(runs: Plan['runs'], random: Random): Plan['runs'] {
   const [first, second, ...rest] = runs
   if (first === undefined) return runs
-  const object = otherObject(first.object, random)
+  const object = differing(first.object, random)
   const next = second ?? { ...first, after: random.spread(10, 600_000) }
   return [first, { ...next, object }, ...rest.map((r) => ({ ...r, object }))]
 }

@@ -1,4 +1,5 @@
 /** What is to be done in one schedule, made from a seed; plain data. */
+import type { PartSizes } from '../../lib/checkpoint/growth.js'
 import type { Verify } from '../../lib/upload/options/options.js'
 import { leanings } from './leanings.js'
 import { otherObject, type ObjectPlan } from './object-plan.js'
@@ -25,6 +26,8 @@ export interface RunPlan {
   object: ObjectPlan
   partSize: number
   concurrency: number | 'auto'
+  /** Nobody says how large parts are, and those of a stream without end grow. */
+  grows?: boolean
   /** Bytes of a chunk. */
   chunk: number
   log: boolean
@@ -90,6 +93,11 @@ export function bytesOf({ noise, size, flips }: SourcePlan): Uint8Array {
   return bytes
 }
 
+/** How large parts are where nobody says it. */
+export function usualSizesOf({ partSize }: RunPlan): PartSizes {
+  return { partSize, growth: [{ from: 3, partSize: 2 * partSize }] }
+}
+
 export function planOf(seed: number, profile?: ProfileName): Plan {
   const random = new Random(seedOf(seed, 1))
   const chosen = profile ?? random.pick(profileNames)
@@ -146,6 +154,7 @@ function firstRun(random: Random, { dialect }: Traits): RunPlan {
     },
     partSize,
     concurrency: atOnce(random),
+    grows: random.chance(0.25),
     chunk: random.pick([7, 16, 40, 64, 300]),
     log: random.chance(0.92),
     ...(random.chance(0.15)

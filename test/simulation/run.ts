@@ -4,6 +4,7 @@
  */
 import { UploadError } from '../../lib/errors.js'
 import { uploadFileOn } from '../../lib/upload/file.js'
+import type { UploadEnvironment } from '../../lib/upload/options/environment.js'
 import type { UploadEvents } from '../../lib/upload/options/events.js'
 import type { UploadOptions } from '../../lib/upload/options/options.js'
 import { readSettings } from '../../lib/upload/options/settings.js'
@@ -13,7 +14,7 @@ import { ResumableUploadStream } from '../../lib/upload/stream.js'
 import type { ObjectOptions } from '../../lib/store/object-store.js'
 import { key, logPath, sourcePath } from './places.js'
 import { acls, contentTypes, metadatas } from './object-plan.js'
-import { bytesOf, type RunPlan } from './plan.js'
+import { bytesOf, usualSizesOf, type RunPlan } from './plan.js'
 import type { Process } from './process.js'
 import { optionsText, type Actor } from './store/truth.js'
 import type { StoreModel } from './store/model.js'
@@ -103,7 +104,7 @@ export class Run {
     const common: UploadOptions = {
       store,
       key,
-      partSize: plan.partSize,
+      ...(plan.grows === true ? {} : { partSize: plan.partSize }),
       concurrency: plan.concurrency,
       object: objectOf(plan),
       proof: plan.proof,
@@ -115,13 +116,17 @@ export class Run {
     }
     const checkpoint = plan.log ? logPath : (false as const)
     try {
-      const { environment } = this.process
-      this.sentDigest = readSettings(common, environment).sentDigest
+      const environment = this.#environment
+      this.sentDigest = readSettings(common, environment).digests.sent
       if (plan.style === 'file') this.#startFile(common, checkpoint)
       else this.#startStream(common, checkpoint)
     } catch (error) {
       this.#settle({ kind: 'failure', error })
     }
+  }
+
+  get #environment(): UploadEnvironment {
+    return { ...this.process.environment, usualSizes: usualSizesOf(this.plan) }
   }
 
   /** Its process is dead; nothing of it is heard any more. */
@@ -178,7 +183,7 @@ export class Run {
           restarted: () => void this.restarts.push(this.progress.length),
         },
       },
-      this.process.environment,
+      this.#environment,
     ).then(
       (result) => this.#settle({ kind: 'success', result }),
       (error: unknown) => this.#settle({ kind: 'failure', error }),
@@ -195,7 +200,7 @@ export class Run {
         ...(plan.tellsSize ? { size } : {}),
         ...(plan.skips ? { sourceId: `${noise} ${flips.join()} ${size}` } : {}),
       },
-      this.process.environment,
+      this.#environment,
     )
     this.#upload = upload
     upload.on('error', () => undefined)

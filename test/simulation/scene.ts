@@ -23,7 +23,7 @@ import {
   interventions,
   type Intervention,
 } from './interventions.js'
-import { leaningTo, likelyAt } from './leanings.js'
+import { landsAt, leaningTo, likelyAt } from './leanings.js'
 import { bytesOf, traitsOf, type Plan, type RunPlan } from './plan.js'
 import { Process, type Machine } from './process.js'
 import { Random, seedOf } from './random.js'
@@ -127,6 +127,7 @@ export class Scene implements Surroundings {
       await run.ended
       // A run on the other machine may be going on still.
       await Promise.all(this.runs.map(({ ended }) => ended))
+      this.#letThrough('ended', run)
       const log = this.machines[0].disk.read(logPath)
       if (log !== undefined && log.length > 0) this.oldLogs.push(log)
     }
@@ -185,12 +186,13 @@ export class Scene implements Surroundings {
 
   /** What was held up arrives at the moment at which it does most harm. */
   #letThrough(name: string, { actor, process }: Run): void {
-    // Most of all while a Complete is under way.
-    const likely = this.held.isEmpty ? 0 : 0.02 * keen(name) ** 2
+    // Most of all while a Complete is under way, or when it has been answered.
+    const anywhere = 0.02 * keen(name) ** 2
+    const likely = landsAt(name, this.plan.leaning) ?? anywhere
     const decision = this.world.decisions.at(
       `${process.label}:${name}`,
       'landing',
-      { most: 2, likely },
+      { most: 2, likely: this.held.isEmpty ? 0 : likely },
       () => [{ name: 'lands', weight: 1 }],
     )
     if (decision === undefined) return
@@ -234,7 +236,9 @@ export class Scene implements Surroundings {
   /** The process is dead at once; its requests land, land late or are lost. */
   kill(process: Process, random: Random): boolean {
     if (!process.isAlive) return false
-    const fate = random.below(3)
+    // Where it is to land later it is held up.
+    const lands = landsAt('ended', this.plan.leaning)
+    const fate = lands === undefined ? random.below(3) : 2
     process.kill((request) => {
       if (fate === 1) request.isCancelled = true
       if (fate === 2) {
@@ -443,6 +447,14 @@ export class Scene implements Surroundings {
    */
   #cure({ outcome }: Run, plan: RunPlan): RunPlan | undefined {
     const { code, transient } = errorOf(outcome)
+    // Without a log only the caller can give parts of one size.
+    const isUnequal =
+      code === 'PAWL_COMPLETE_REFUSED' &&
+      this.truth.traits.equalParts &&
+      plan.grows === true
+    if (isUnequal && transient !== true && !plan.log) {
+      return { ...plan, grows: false }
+    }
     // Where ETags are no MD5s, only the caller can say so.
     const isIncomparable =
       code === 'PAWL_COMPLETE_UNKNOWN' &&
@@ -533,13 +545,14 @@ function textOf({ outcome }: Run): string {
 /** Rare moments count for more. */
 function keen(name: string): number {
   if (/^(completeUpload|putObject)/.test(name)) return 5
+  if (name === 'ended') return 4
   if (/^(createUpload|abortUpload|headObject|unlink)/.test(name)) return 2
   return 1
 }
 
 function brief(plan: RunPlan): string {
-  const { source, partSize, style, log } = plan
-  return `a ${style} of ${source.size} bytes in parts of ${partSize}${log ? '' : ', without a log'}`
+  const { source, partSize, style, log, grows } = plan
+  return `a ${style} of ${source.size} bytes in parts of ${partSize}${grows === true ? ', which may grow' : ''}${log ? '' : ', without a log'}`
 }
 
 /** Plays a schedule from its seed, or from decisions that were written down. */

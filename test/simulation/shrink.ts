@@ -176,6 +176,9 @@ function* sameEverywhere({
   ) {
     yield all((run) => ({ ...run, source }))
   }
+  if (plan.runs.some(({ grows }) => grows === true)) {
+    yield all((run) => ({ ...run, grows: false }))
+  }
   if (partSize !== 16) yield all((run) => ({ ...run, partSize: 16 }))
   for (const size of [0, 1, ...[1, 2, 3, 4].map((n) => n * partSize)]) {
     if (size < source.size) {

@@ -129,6 +129,64 @@ const stories: Story[] = [
     ends: ['run 1 rejects with PAWL_SERVER', 'run 2 resolves, 1 reused'],
   },
   {
+    name: 'a result of which the log says that it was told is told, however slow the disk',
+    profile: 'oss',
+    runs: [forbid],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'signal'],
+      ['run 1:datasync|disk', 7, 'slow-disk', 1],
+    ],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+  {
+    name: 'a file whose log hangs while it is held against an object ends in time',
+    profile: 'kms',
+    runs: [
+      { source: { noise: 1, size: 37, flips: [] } },
+      { style: 'file', source: { noise: 1, size: 37, flips: [19] } },
+    ],
+    happens: [
+      [
+        'run 1:completeUpload sent|intervention',
+        1,
+        'power-loss',
+        1_437_751_678,
+      ],
+      ['run 2:datasync|disk', 2, 'hanging-disk'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_SUSPENDED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'after a Complete that never left, NoSuchUpload is the first answer',
+    profile: 'like-md5',
+    runs: [
+      { source: { noise: 1, size: 32, flips: [] } },
+      { source: { noise: 2, size: 32, flips: [] } },
+    ],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'refused-connection'],
+      ['run 1:completeUpload|fault', 2, 'twice'],
+    ],
+    ends: ['run 1 rejects with PAWL_UPLOAD_GONE', 'run 2 resolves, 0 reused'],
+  },
+  {
+    name: 'a PutObject is not repeated over what has come meanwhile',
+    profile: 'ceph',
+    runs: [{ ...forbid, source: { noise: 1, size: 9, flips: [] } }],
+    happens: [
+      ['run 1:putObject|fault', 1, 'reset-before'],
+      ['run 1:headObject sent|intervention', 2, 'others-put'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ALREADY_EXISTS',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
     name: 'a store that is away for a minute is waited for',
     profile: 'oss',
     runs: [{}],

@@ -9,11 +9,28 @@ import {
   upload,
   watched,
 } from '../support/attempts.js'
-import { answer, bodyOf, scriptedServer } from '../support/scripted-server.js'
+import type { HttpRequest } from '../../lib/store/attempt.js'
+import type { CallTimeouts } from '../../lib/store/object-store.js'
+import {
+  answer,
+  bodyOf,
+  type Exchange,
+  scriptedServer,
+  type Step,
+} from '../support/scripted-server.js'
 
 const test = besideEachOther(t)
 
 const MiB = 1024 * 1024
+
+/** A body that is all at hand; `sent` hears of what left. */
+function whole(bytes: Buffer, sent: number[]): Partial<HttpRequest> {
+  return {
+    ...upload(bytes),
+    bytes: { view: bytes, onSent: (count) => void sent.push(count) },
+  }
+}
+
 const cert = readFileSync(
   new URL('../fixtures/tls/cert.pem', import.meta.url),
   'utf8',
@@ -44,6 +61,45 @@ for (const scheme of ['http', 'https'] as const) {
     t.equal(got.status, 200)
     t.equal(got.body.toString(), 'thanks')
     t.ok(received?.equals(bytes))
+  })
+
+  test(`${scheme}: a body that is at hand arrives whole, and tells that it left`, async (t) => {
+    const bytes = Buffer.alloc(200_003, 'pawl')
+    const bodies: Buffer[] = []
+    const take = async ({ request, response }: Exchange): Promise<void> => {
+      bodies.push(await bodyOf(request))
+      response.end()
+    }
+    const server = await scriptedServer(t, { tls, steps: [take, take] })
+    const send = attempts(t, { origin: server.origin, ...ours })
+    const sent: number[] = []
+    for (let i = 0; i < 2; i++) await send(whole(bytes, sent))
+    t.ok(bodies.every((body) => body.equals(bytes)))
+    t.same(sent, [bytes.length, bytes.length])
+    t.equal(new Set(server.requests.map((r) => r.socket)).size, 1)
+  })
+
+  test(`${scheme}: a body at hand that stalls, or is not answered, is given up`, async (t) => {
+    const rows: [Step, Partial<CallTimeouts>, number, RegExp][] = [
+      [
+        ({ request }) => void request.pause(),
+        { stall: 300 },
+        32 * MiB,
+        /not one byte of the body moved within 300 ms/,
+      ],
+      [
+        ({ request }) => void request.resume(),
+        { headers: 300 },
+        1000,
+        /the body was sent but no complete answer came/,
+      ],
+    ]
+    for (const [step, timeouts, size, message] of rows) {
+      const server = await scriptedServer(t, { tls, steps: [step] })
+      const send = attempts(t, { origin: server.origin, ...ours, timeouts })
+      const error = await rejection(send(whole(Buffer.alloc(size), [])))
+      t.match(error, { kind: 'timeout', message })
+    }
   })
 
   test(`${scheme}: connections are used again`, async (t) => {

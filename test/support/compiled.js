@@ -39,6 +39,7 @@ const manifest = {
     '.': './lib/index.js',
     './dev-server': './lib/dev-server/index.js',
     './shared': './lib/shared/index.js',
+    './bullmq': './lib/fleet/index.js',
     './redis': './lib/lease/redis.js',
     './postgres': './lib/lease/postgres.js',
   },

@@ -6,6 +6,7 @@ const names = {
   pawl: new URL('../../lib/index.ts', import.meta.url).href,
   'pawl/dev-server': new URL('../../lib/dev-server/index.ts', import.meta.url)
     .href,
+  'pawl/bullmq': new URL('../../lib/fleet/index.ts', import.meta.url).href,
   'pawl/shared': new URL('../../lib/shared/index.ts', import.meta.url).href,
   'pawl/redis': new URL('../../lib/lease/redis.ts', import.meta.url).href,
   'pawl/postgres': new URL('../../lib/lease/postgres.ts', import.meta.url).href,

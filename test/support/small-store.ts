@@ -16,6 +16,8 @@ export type StoreCallName =
   | 'listUploads'
   | 'putObject'
   | 'headObject'
+  | 'getObject'
+  | 'deleteObject'
 
 const passing: Around = (_call, run) => run()
 
@@ -56,8 +58,10 @@ export function wrapStore(
       around('putObject', () => store.putObject(request, call)),
     headObject: (key, call) =>
       around('headObject', () => store.headObject(key, call)),
-    getObject: async (request, call) => store.getObject?.(request, call),
-    deleteObject: async (key, call) => store.deleteObject?.(key, call),
+    getObject: (request, call) =>
+      around('getObject', async () => store.getObject?.(request, call)),
+    deleteObject: (key, call) =>
+      around('deleteObject', async () => store.deleteObject?.(key, call)),
     close: () => store.close(),
   }
 }

@@ -1,16 +1,24 @@
 import { execFileSync } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { appendFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { uploadFileOn } from '../../lib/upload/file.js'
 import { realUploadEnvironment } from '../../lib/upload/options/environment.js'
 import {
+  fileCheckpoint,
   uploadFile,
   type Progress,
   type UploadFileOptions,
 } from '../../lib/index.js'
 import { smallPart } from '../support/dev-store.js'
-import { allModes, fileBench, key } from '../support/file-bench.js'
+import {
+  allModes,
+  fileBench,
+  key,
+  type FileBench,
+} from '../support/file-bench.js'
+import { WatchedFiles } from '../support/watched-files.js'
 
 for (const [name, mode] of Object.entries(allModes)) {
   const verified = mode.verify ?? 'crc64'
@@ -228,4 +236,136 @@ await t.test('a signal while a server hangs', async (t) => {
   })
   b.server.setFault(undefined)
   t.match(await b.run(), { resumed: true })
+})
+
+await t.test(
+  'what goes in one request has a log only for a reason',
+  async (t) => {
+    const size = 1000
+    const rows: [
+      string,
+      (b: FileBench) => Partial<UploadFileOptions>,
+      boolean,
+    ][] = [
+      ['nothing asked for', () => ({}), false],
+      [
+        'a directory for logs',
+        ({ directory }) => ({ checkpointDir: directory }),
+        false,
+      ],
+      ['no log', () => ({ checkpoint: false }), false],
+      [
+        'a path',
+        ({ directory }) => ({ checkpoint: join(directory, 'own.pawl') }),
+        true,
+      ],
+      [
+        'a sink',
+        ({ directory }) => ({
+          checkpoint: fileCheckpoint(join(directory, 'own.pawl')),
+        }),
+        true,
+      ],
+      ['forbidOverwrite', () => ({ object: { forbidOverwrite: true } }), true],
+    ]
+    for (const [name, more, isLogged] of rows) {
+      const b = await fileBench(t, { size })
+      let logs: string[] = []
+      b.server.setFault(({ operation }) => {
+        if (operation !== 'PutObject') return undefined
+        logs = readdirSync(b.directory).filter((file) => file.endsWith('.pawl'))
+        return undefined
+      })
+      t.match(await b.run(more(b)), { checkpointLeft: false, parts: 0 }, name)
+      t.equal(logs.length, isLogged ? 1 : 0, `${name}: while it is put`)
+      t.same(await b.logs(), [], `${name}: behind it`)
+      t.ok(b.bytes.equals(await b.object(key)))
+    }
+  },
+)
+
+await t.test('a directory for logs that is not there is told', async (t) => {
+  const b = await fileBench(t, { size: 1000 })
+  const checkpointDir = join(b.directory, 'none')
+  await t.rejects(b.run({ checkpointDir }), { code: 'PAWL_CHECKPOINT_IO' })
+  t.same(b.server.requests, [])
+})
+
+await t.test(
+  'a log of parts that is there is gone on with, and closed',
+  async (t) => {
+    const b = await fileBench(t, { size: 6 * smallPart })
+    await b.runSome(2)
+    t.equal(b.server.openUploads().length, 1)
+    const bytes = b.bytes.subarray(0, 1000)
+    await writeFile(b.path, bytes)
+    t.match(await b.run(), { size: 1000, parts: 0, checkpointLeft: false })
+    t.ok(bytes.equals(await b.object(key)))
+    t.same(b.server.openUploads(), [], 'its upload is aborted')
+    t.same(await b.logs(), [])
+  },
+)
+
+await t.test(
+  'a PutObject that was never heard is put again by the next call',
+  async (t) => {
+    const b = await fileBench(t, { size: 1000 })
+    b.server.setFault(({ operation }) =>
+      operation === 'PutObject'
+        ? { kind: 'reply-lost' }
+        : { kind: 'status', status: 503 },
+    )
+    const error: unknown = await b
+      .run({ retry: { attempts: 1 } })
+      .catch((reason: unknown) => reason)
+    t.match(error, { resumable: false, transient: true })
+    t.same(await b.logs(), [])
+    b.server.setFault(undefined)
+    t.match(await b.run(), { resumed: false })
+    t.equal(b.seen('PutObject').length, 2)
+    t.equal(b.seen('HeadObject').length, 1, 'the run that heard nothing looked')
+  },
+)
+
+await t.test('a small file is read once, and to its end', async (t) => {
+  const b = await fileBench(t, { size: 1000 })
+  const result = await b.run()
+  t.equal(result.size, 1000)
+  t.same(b.files.reads, [{ position: 0, length: 1000 }])
+  const rows: [string, () => Promise<unknown>, string, RegExp][] = [
+    ['longer', () => appendFile(b.path, 'x'), 'PAWL_SOURCE_CHANGED', /1001/],
+    ['shorter', () => truncate(b.path, 7), 'PAWL_SOURCE_CHANGED', /ends at 7/],
+  ]
+  for (const [how, change, code, message] of rows) {
+    await writeFile(b.path, b.bytes)
+    let isDone = false
+    const files = new WatchedFiles({
+      onRead: async () => {
+        if (isDone) return
+        isDone = true
+        await change()
+      },
+    })
+    const before = b.seen('PutObject').length
+    await t.rejects(b.run({}, files), { code, message }, how)
+    t.equal(b.seen('PutObject').length, before, `${how}: nothing is sent`)
+  }
+})
+
+await t.test('what is put whole counts once for each attempt', async (t) => {
+  const b = await fileBench(t, { size: 1000 })
+  let puts = 0
+  b.server.setFault(({ operation }) =>
+    operation === 'PutObject' && puts++ < 2
+      ? { kind: 'status', status: 500 }
+      : undefined,
+  )
+  const seen: Progress[] = []
+  await b.run({ onProgress: (counts) => void seen.push(counts) })
+  t.match(seen.at(-1), {
+    bytesRead: 1000,
+    bytesSent: 3000,
+    bytesStored: 1000,
+    bytesDone: 1000,
+  })
 })

@@ -34,18 +34,26 @@ export interface SigV4Signature {
 export function signSigV4(
   input: SigV4Input & { payload: string },
 ): SigV4Signature & { headers: Record<string, string> } {
+  const stamp = compactTime(input.time)
   const added: Record<string, string> = {
-    'x-amz-date': compactTime(input.time),
+    'x-amz-date': stamp,
     'x-amz-content-sha256': input.payload,
   }
   if (input.credentials.token !== undefined) {
     added['x-amz-security-token'] = input.credentials.token
   }
-  const headers = { ...input.headers, ...added }
-  const signed = sign(input, headers)
+  const values = new Map<string, string>()
+  for (const headers of [input.headers, added]) {
+    for (const name of Object.keys(headers)) {
+      values.set(name.toLowerCase(), headers[name] ?? '')
+    }
+  }
+  const names = [...values.keys()].toSorted()
+  const steps = [stamp.slice(0, 8), input.region, 's3', 'aws4_request']
+  const signed = sign(input, { stamp, steps, names, values })
   added['authorization'] =
-    `${algorithm} Credential=${input.credentials.id}/${scopeOf(input)}, ` +
-    `SignedHeaders=${namesOf(headers)}, Signature=${signed.signature}`
+    `${algorithm} Credential=${input.credentials.id}/${steps.join('/')}, ` +
+    `SignedHeaders=${names.join(';')}, Signature=${signed.signature}`
   return { ...signed, headers: added }
 }
 
@@ -56,50 +64,42 @@ export function payloadHash(body: Uint8Array): string {
 
 function sign(
   input: SigV4Input & { payload: string },
-  headers: Readonly<Record<string, string>>,
+  {
+    stamp,
+    steps,
+    names,
+    values,
+  }: {
+    /** The time as it is signed. */
+    stamp: string
+    /** Of the scope. */
+    steps: readonly string[]
+    /** Of the headers, sorted. */
+    names: readonly string[]
+    values: ReadonlyMap<string, string>
+  },
 ): SigV4Signature {
-  const values = new Map(
-    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
-  )
-  const canonicalHeaders = [...values.keys()]
-    .toSorted()
-    .map((name) => `${name}:${collapsed(values.get(name) ?? '')}\n`)
-    .join('')
+  let canonicalHeaders = ''
+  for (const name of names) {
+    canonicalHeaders += `${name}:${collapsed(values.get(name) ?? '')}\n`
+  }
   const canonicalRequest = [
     input.method,
     input.path,
     encodeQuery(input.query, '='),
     canonicalHeaders,
-    namesOf(headers),
+    names.join(';'),
     input.payload,
   ].join('\n')
   const stringToSign = [
     algorithm,
-    compactTime(input.time),
-    scopeOf(input),
-    payloadHash(Buffer.from(canonicalRequest)),
+    stamp,
+    steps.join('/'),
+    createHash('sha256').update(canonicalRequest).digest('hex'),
   ].join('\n')
-  const signature = hmac(keyFor(input), stringToSign).toString('hex')
+  const key = signingKey(input.credentials, 'AWS4', steps)
+  const signature = hmac(key, stringToSign).toString('hex')
   return { canonicalRequest, stringToSign, signature }
-}
-
-function keyFor(input: SigV4Input): Buffer {
-  return signingKey(input.credentials, 'AWS4', scopeSteps(input))
-}
-
-function scopeOf(input: SigV4Input): string {
-  return scopeSteps(input).join('/')
-}
-
-function scopeSteps({ time, region }: SigV4Input): string[] {
-  return [compactTime(time).slice(0, 8), region, 's3', 'aws4_request']
-}
-
-function namesOf(headers: Readonly<Record<string, string>>): string {
-  return Object.keys(headers)
-    .map((name) => name.toLowerCase())
-    .toSorted()
-    .join(';')
 }
 
 function collapsed(value: string): string {

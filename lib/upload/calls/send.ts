@@ -162,16 +162,29 @@ export class PartSender {
       this.#rates,
       context.signal ?? this.#stopped,
     )
-    const body = content.body(pace, (bytes) => {
+    const onSent = (bytes: number): void => {
       wired?.sent(bytes)
       flight.sent(bytes)
-    })
+    }
+    const body = content.body(pace, onSent)
+    const { size, bytes } = content
+    const onWhole = (sent: number): void => {
+      flight.attempt()
+      onSent(sent)
+    }
+    // What has to keep to a rate goes out view by view.
+    const isWhole = this.#rates.length === 0
+    const whole =
+      bytes !== undefined && isWhole
+        ? { view: bytes, onSent: onWhole }
+        : undefined
     const request = {
-      size: content.size,
+      size,
       body: () => {
         flight.attempt()
         return body()
       },
+      bytes: whole,
       md5,
       crc64: crc.isBefore ? await crcOf() : undefined,
       trafficLimit,

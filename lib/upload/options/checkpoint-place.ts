@@ -6,7 +6,10 @@ import {
   defaultCheckpointPath,
 } from '../../checkpoint/default-path.js'
 import { FileCheckpoint } from '../../checkpoint/file-checkpoint.js'
+import type { FileSystem } from '../../checkpoint/file-system.js'
 import { memoryCheckpoint } from '../../checkpoint/memory-checkpoint.js'
+import { noLog } from '../../checkpoint/no-log.js'
+import { lstatIfAny } from '../../checkpoint/open-log-file.js'
 import { invalidOption } from '../../errors.js'
 import { filePath, type FilePath } from '../../file-path.js'
 import { isUrl } from '../../realm.js'
@@ -35,6 +38,48 @@ export function checkFileCheckpoint({
 }
 
 /**
+ * The sink for the log of a file that goes in one request. Killed, or its answer
+ * lost for good, that leaves nothing to go on with: the next run puts the file
+ * again. So no log is made for it, unless that would tell what no look can: whose
+ * the object is that may not be overwritten, and whether a callback came. One that
+ * is there, or was asked for by a path or as a sink, is used as any other.
+ */
+export async function placeIfNeeded(
+  path: string,
+  options: UploadFileOptions,
+  settings: UploadSettings,
+): Promise<Checkpoint> {
+  const { checkpoint } = options
+  if (checkpoint === false) return noLog
+  const { forbidOverwrite, callback } = settings.object
+  const isNeeded = forbidOverwrite === true || callback !== undefined
+  if (isNeeded || checkpoint !== undefined) {
+    return placeFileCheckpoint(path, options, settings)
+  }
+  const { environment, store, key } = settings
+  const place = defaultPlace(path, options, { store, key })
+  // What keeps it from being looked at is told when it is opened.
+  return (await isAbsent(place, options, environment.logFiles))
+    ? noLog
+    : placeFileCheckpoint(path, options, settings)
+}
+
+/** False also where no log could be: whoever named a directory is told so. */
+async function isAbsent(
+  place: string,
+  { checkpointDir }: Pick<UploadFileOptions, 'checkpointDir'>,
+  files: FileSystem,
+): Promise<boolean> {
+  try {
+    if ((await lstatIfAny(files, place)) !== undefined) return false
+    if (checkpointDir === undefined) return true
+    return await files.isDirectory(filePath(checkpointDir, noDirectory))
+  } catch {
+    return false
+  }
+}
+
+/**
  * The sink for the log of a file's upload. Two targets of one file, and two
  * files for one target, never share a log unless a path is given for it.
  */
@@ -43,25 +88,26 @@ export function placeFileCheckpoint(
   { checkpoint, checkpointDir }: UploadFileOptions,
   { store, key, environment, isLogTrusted }: UploadSettings,
 ): Promise<Checkpoint> {
+  const place =
+    checkpoint ?? defaultPlace(path, { checkpointDir }, { store, key })
+  return openableCheckpoint(place, {
+    store,
+    key,
+    sourceDigest: sha256(resolve(path)),
+    environment,
+    isLogTrusted,
+  })
+}
+
+function defaultPlace(
+  path: string,
+  { checkpointDir }: { checkpointDir?: FilePath | undefined },
+  { store: { identity }, key }: Pick<UploadSettings, 'store' | 'key'>,
+): string {
+  if (checkpointDir === undefined) return besideFile(path, identity, key)
   const source = sha256(resolve(path))
-  if (checkpoint === undefined && checkpointDir !== undefined) {
-    const { identity } = store
-    const name = defaultCheckpointName({ identity, key, source })
-    return openableCheckpoint(
-      join(filePath(checkpointDir, noDirectory), name),
-      {
-        store,
-        key,
-        sourceDigest: source,
-        environment,
-        isLogTrusted,
-      },
-    )
-  }
-  return openableCheckpoint(
-    checkpoint ?? besideFile(path, store.identity, key),
-    { store, key, sourceDigest: source, environment, isLogTrusted },
-  )
+  const name = defaultCheckpointName({ identity, key, source })
+  return join(filePath(checkpointDir, noDirectory), name)
 }
 
 function besideFile(path: string, identity: string, key: string): string {

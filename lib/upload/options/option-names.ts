@@ -45,6 +45,7 @@ const common: NamesOf<UploadOptions> = {
 const ofStream: NamesOf<UploadStreamOptions> = {
   ...common,
   checkpoint: true,
+  chunkCollections: true,
   highWaterMark: true,
   size: true,
   sourceId: true,

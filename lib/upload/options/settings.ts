@@ -12,6 +12,7 @@ import { hasMd5 } from '../../hash/md5.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
+import { collectsByDefault } from '../source/chunk-collections.js'
 import { checkRate, rateOfPart } from '../../store/rate.js'
 import { lowest, mostAtOnce } from '../../store/store-line.js'
 import type { FilePartsOptions } from '../source/file-parts.js'
@@ -49,12 +50,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly mark: boolean
   /** It was to carry one, and has no room for it. */
   readonly hasNoRoomForMark: boolean
-  /** SHA-256 of what is fixed when an upload begins. */
-  readonly optionsDigest: string
-  /** SHA-256 of what goes with Complete: an ACL, a callback, a condition. */
-  readonly sentDigest: string
-  /** SHA-256 of all that goes with PutObject. */
-  readonly putDigest: string
+  /** Of what the object is to be. */
+  readonly digests: OptionDigests
   /**
    * Options that another call says, so that they are not compared: those fixed
    * when the upload begins, or those that go with its Complete.
@@ -65,6 +62,8 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly isVerifyAsked: boolean
   readonly crc: CrcSettings
   readonly sequential: boolean
+  /** Chunks of a stream are collected before V8 collects everything. */
+  readonly chunkCollections: boolean
   /** What stands in for the Abort of an earlier upload that is refused. */
   readonly fence: 'lease' | undefined
   /** Owner and mode of the log's file are not looked at. */
@@ -76,6 +75,48 @@ export interface UploadSettings extends RequestSettings, MemorySettings {
   readonly isAuto: boolean
   /** Bytes a second of this upload alone. */
   readonly maxRate: number | undefined
+}
+
+/**
+ * By what a log knows the options of an object again. What the store cannot send
+ * is refused at once; a digest is worked out when somebody asks for it.
+ */
+export class OptionDigests {
+  readonly #fixed: Record<string, string>
+  readonly #sent: Record<string, string>
+  readonly #how: { sequential: boolean; mark: boolean }
+  #options: string | undefined
+
+  constructor(
+    store: ObjectStore,
+    object: ObjectOptions,
+    how: { sequential: boolean; mark: boolean },
+  ) {
+    this.#fixed = store.fixedHeaders(object)
+    this.#sent = store.sentHeaders?.(object) ?? {}
+    this.#how = how
+  }
+
+  /** SHA-256 of what is fixed when an upload begins. */
+  get options(): string {
+    const { sequential, mark } = this.#how
+    this.#options ??= digestOf([sorted(this.#fixed), sequential, mark])
+    return this.#options
+  }
+
+  /** SHA-256 of what goes with Complete: an ACL, a callback, a condition. */
+  get sent(): string {
+    return digestOf(sorted(this.#sent))
+  }
+
+  /** SHA-256 of all that goes with PutObject. */
+  get put(): string {
+    return digestOf([sorted(this.#fixed), sorted(this.#sent)])
+  }
+}
+
+function digestOf(value: unknown): string {
+  return sha256(JSON.stringify(value))
 }
 
 /** Which CRC-64 this upload computes, and when. */
@@ -102,18 +143,19 @@ export function readStreamSettings(
 export function readSettings(
   options: UploadOptions & {
     checkpoint?: unknown
+    chunkCollections?: boolean
     size?: number
     sourceId?: string
   },
   environment: UploadEnvironment,
 ): UploadSettings {
-  const { store, key, object = {} } = options
+  const { store, key } = options
   checkStore(store)
   checkKey(key, store.limits)
   const size = optional(options.size, (n) => wholeNumber('size', n, 0))
   const verify = readVerify(options.verify, store)
-  const fixed = sorted(store.fixedHeaders(object))
-  const sent = sorted(store.sentHeaders?.(object) ?? {})
+  // The caller's may be another before the next call; this one stays what it is.
+  const object = Object.freeze({ ...options.object })
   const mark = options.mark ?? true
   oneOf('mark', mark, [true, false])
   const isFull = store.canMark?.(object) === false
@@ -143,11 +185,10 @@ export function readSettings(
     object,
     mark: mark && !isFull,
     hasNoRoomForMark: mark && isFull,
-    optionsDigest: sha256(
-      JSON.stringify([fixed, options.sequential === true, mark]),
-    ),
-    sentDigest: sha256(JSON.stringify(sent)),
-    putDigest: sha256(JSON.stringify([fixed, sent])),
+    digests: new OptionDigests(store, object, {
+      sequential: options.sequential === true,
+      mark,
+    }),
     verify,
     isVerifyAsked: options.verify !== undefined,
     crc: {
@@ -156,6 +197,11 @@ export function readSettings(
       isBefore: store.digest === 'crc64nvme',
     },
     sequential: options.sequential === true,
+    chunkCollections: oneOf(
+      'chunkCollections',
+      options.chunkCollections ?? collectsByDefault,
+      [true, false],
+    ),
     fence: optional(options.fence, (value) => oneOf('fence', value, ['lease'])),
     isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     ...readRequestSettings(options, environment),
@@ -167,6 +213,15 @@ export function readSettings(
         : invalidOption('sourceId must be a string that is not empty'),
     ),
   }
+}
+
+/** The settings of a file, once its size is known. */
+export function withSize(
+  settings: UploadSettings,
+  size: number,
+): UploadSettings {
+  const partSize = readPartSize(settings.wantedPartSize, size, settings)
+  return { ...settings, size, partSize }
 }
 
 /** Parts in flight where every request has a limit of its own. */

@@ -50,7 +50,7 @@ export function whyNotContinued(
   settings: UploadSettings,
 ): RestartReason | undefined {
   const isSaid = settings.unsaid !== 'fixed'
-  if (isSaid && upload.optionsDigest !== settings.optionsDigest) {
+  if (isSaid && upload.optionsDigest !== settings.digests.options) {
     return 'options-changed'
   }
   const { limits } = settings.store

@@ -95,6 +95,8 @@ class Completing {
   #isUnsure: boolean
   /** Some Complete of this run was answered by the store. */
   #wasHeard = false
+  /** Some Complete of this run may have happened, for all that was answered. */
+  #wasLeftOpen = false
   #noSuchUpload = 0
   #repeated = 0
 
@@ -180,12 +182,14 @@ class Completing {
     const { kind } = error
     this.#trial.stepAside()
     if (wasAnswered(error)) this.#wasHeard = true
+    const wasLeftOpen = this.#wasLeftOpen
     if (kind === 'no-upload') this.#noSuchUpload++
     if (mayHaveHappened(error)) this.#isOpen = true
+    if (mayHaveHappened(error)) this.#wasLeftOpen = true
     if (this.#isOpen && kind !== 'exists') this.#isUnsure = true
     if (!this.#isOpen) return this.#believe(error)
     const { found, is } = await this.#look()
-    const isFirst = kind === 'no-upload' && this.#trial.effort.attempts === 1
+    const isFirst = kind === 'no-upload' && !wasLeftOpen
     if (isObject(found) && is === 'ours') {
       if (!isFirst || this.#mayHaveMade(found)) return found
     }

@@ -49,6 +49,8 @@ export interface RunContext {
   /** The run is to end without taking the log away. */
   readonly isSuspending: () => boolean
   readonly beforeComplete: BeforeComplete
+  /** The log is about to say that this result was handed out: so it must be. */
+  readonly tells: (result: UploadResult) => void
 }
 
 /** How a run ended. When it is told, nothing of the run is left but its log. */

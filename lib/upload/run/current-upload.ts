@@ -246,7 +246,7 @@ export class CurrentUpload {
       type: 'upload',
       uploadId,
       partSize,
-      optionsDigest: settings.optionsDigest,
+      optionsDigest: settings.digests.options,
       time: environment.now(),
       serverDate: date,
       mark,

@@ -66,7 +66,7 @@ export async function finishUpload(
   await context.beforeComplete.ask({ size, crc64 })
   await endRivals(context, { isLast: true })
   const earlier = log.state.upload?.completing
-  const { sentDigest } = settings
+  const sentDigest = settings.digests.sent
   const isAlike = (earlier?.sentDigest ?? sentDigest) === sentDigest
   const before = await sightBefore(context, log.state.upload?.mark)
   const completing = {
@@ -181,10 +181,20 @@ async function conclude(
   receipt: ObjectReceipt,
   finished: Finished,
 ): Promise<UploadResult> {
-  const { settings, log } = context
   const isRemoved = await removeLog(context, receipt, finished)
+  const result = resultOf(context, receipt, finished, isRemoved)
+  if (receipt.callbackFailed === undefined) return result
+  throw callbackFailed(result, receipt.callbackFailed)
+}
+
+function resultOf(
+  { settings, log }: RunContext,
+  receipt: ObjectReceipt,
+  finished: Finished,
+  isRemoved: boolean,
+): UploadResult {
   const uploadsLeft = [...log.state.unclosed]
-  const result: UploadResult = {
+  return {
     bucket: settings.store.bucket,
     key: settings.key,
     etag: unquoted(receipt.etag),
@@ -202,10 +212,6 @@ async function conclude(
     ...(finished.current === undefined ? {} : { current: finished.current }),
     ...calledBack(settings.object, receipt),
   }
-  if (receipt.callbackFailed !== undefined) {
-    throw callbackFailed(result, receipt.callbackFailed)
-  }
-  return result
 }
 
 /** What an answer has said of the callback; a look at the object says nothing. */
@@ -223,14 +229,17 @@ function calledBack(
  * names is not aborted yet, for which a later run needs it. The object is
  * complete: nothing that happens to the log can make this a failure. It says
  * `told` before the result is handed out, so that no later run claims the object
- * for another source.
+ * for another source; from then on it is handed out, though a suspension waits no
+ * longer for the disk.
  */
 async function removeLog(
   context: RunContext,
   receipt: ObjectReceipt,
-  { size, crc64, parts, replaced }: Finished,
+  finished: Finished,
 ): Promise<boolean> {
   const { log } = context
+  if (!log.isKept) return true
+  const { size, crc64, parts, replaced } = finished
   const done: DoneRecord = {
     type: 'done',
     put: parts === 0 ? true : undefined,
@@ -255,6 +264,9 @@ async function removeLog(
       })
       if (isRemoved) return true
     }
+  }
+  if (receipt.callbackFailed === undefined) {
+    context.tells(resultOf(context, receipt, finished, false))
   }
   await quietly(context, () => log.append({ type: 'told' }))
   return false

@@ -14,6 +14,7 @@ import {
   type LogState,
 } from '../../checkpoint/fold.js'
 import { equalParts } from '../../checkpoint/growth.js'
+import { noLog } from '../../checkpoint/no-log.js'
 import { readLog } from '../../checkpoint/reader.js'
 import type { HeaderRecord, LogRecord } from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
@@ -54,7 +55,8 @@ export class UploadLog {
   readonly #openedAt: number
   /** Part records that wait for each other. */
   #lingering: Lingering | undefined
-  readonly #writer: LogWriter
+  /** Undefined where nothing is kept. */
+  readonly #writer: LogWriter | undefined
   readonly #file: FileSight | undefined
   /** Upload IDs whose record is on the disk. */
   readonly #durable: Set<string>
@@ -68,7 +70,7 @@ export class UploadLog {
     state: LogState | undefined
     setAside: string | undefined
     header: HeaderRecord
-    writer: LogWriter
+    writer: LogWriter | undefined
     file: FileSight | undefined
     kept: readonly LogRecord[] | undefined
     environment: Pick<Environment, 'timer' | 'monotonic'>
@@ -103,6 +105,19 @@ export class UploadLog {
   ): Promise<UploadLog> {
     const bytes = await checkpoint.open()
     try {
+      if (checkpoint === noLog) {
+        const header = headerOf(undefined, settings, file)
+        return new UploadLog({
+          checkpoint,
+          state: undefined,
+          setAside: undefined,
+          header,
+          writer: undefined,
+          file,
+          kept: undefined,
+          environment: settings.environment,
+        })
+      }
       const xxh64 = await loadXxh64()
       const reading = readLog(bytes, xxh64, checkpoint.name)
       let setAside: string | undefined
@@ -114,22 +129,7 @@ export class UploadLog {
       const kept =
         isOver && checkpoint.empty !== undefined ? leftIn(found) : undefined
       const state = kept === undefined ? found : undefined
-      const header: HeaderRecord = {
-        type: 'log',
-        pawl: 1,
-        logId: state?.header.logId ?? settings.environment.id(),
-        store: settings.store.identity,
-        bucket: settings.store.bucket,
-        key: settings.key,
-        partSize: settings.partSize,
-        proof: settings.proof,
-        optionsDigest: settings.optionsDigest,
-        sourceDigest: settings.sourceDigest,
-        // One that a later write may leave as it is would prove nothing.
-        fileIdentity: file && isSettled(file) ? file.identity : undefined,
-        time: settings.environment.now(),
-        run: (state?.maxRun ?? 0) + 1,
-      }
+      const header = headerOf(state, settings, file)
       const position =
         reading.kind === 'log' && kept === undefined
           ? endOf(reading)
@@ -149,6 +149,11 @@ export class UploadLog {
       await checkpoint.close()
       throw error
     }
+  }
+
+  /** What is added to it is kept anywhere but in this run. */
+  get isKept(): boolean {
+    return this.#writer !== undefined
   }
 
   /**
@@ -231,7 +236,7 @@ export class UploadLog {
     const written = this.#write(records)
     for (const record of records) {
       if (applyRecord(this.state, record)) continue
-      written.catch(() => undefined)
+      written?.catch(() => undefined)
       throw new UploadError(
         'PAWL_INVALID_STATE',
         `a '${record.type}' record does not fit what ${this.checkpoint.name} says`,
@@ -243,11 +248,11 @@ export class UploadLog {
     }
   }
 
-  #write(records: LogRecord[]): Promise<void> {
+  #write(records: LogRecord[]): Promise<void> | undefined {
     const { linger = 0 } = this.checkpoint
     const canLinger = records.every(({ type }) => type === 'part')
     if (linger <= 0 || !canLinger) {
-      return this.#writer.append([...this.#takeLingering(), ...records])
+      return this.#writer?.append([...this.#takeLingering(), ...records])
     }
     this.#lingering ??= new Lingering(this.#environment, linger, () => {
       void this.flush().catch(() => undefined)
@@ -260,7 +265,7 @@ export class UploadLog {
     const lingering = this.#lingering
     this.#lingering = undefined
     if (lingering === undefined) return []
-    return lingering.take(() => this.#writer.flush())
+    return lingering.take(async () => this.#writer?.flush())
   }
 
   /**
@@ -314,15 +319,40 @@ export class UploadLog {
    */
   end(): void {
     this.#hasEnded = true
-    this.#writer.end()
+    this.#writer?.end()
     this.#takeLingering()
   }
 
   /** Resolves when all that was given to `append` is durable. */
-  flush(): Promise<void> {
+  async flush(): Promise<void> {
     const records = this.#takeLingering()
-    if (records.length === 0) return this.#writer.flush()
-    return this.#writer.append(records)
+    if (records.length === 0) await this.#writer?.flush()
+    else await this.#writer?.append(records)
+  }
+}
+
+function headerOf(
+  state: LogState | undefined,
+  settings: UploadSettings,
+  file: FileSight | undefined,
+): HeaderRecord {
+  const { store, environment, key, partSize, proof, digests } = settings
+  const logId = state?.header.logId ?? environment.id()
+  return {
+    type: 'log',
+    pawl: 1,
+    logId,
+    store: store.identity,
+    bucket: store.bucket,
+    key,
+    partSize,
+    proof,
+    optionsDigest: digests.options,
+    sourceDigest: settings.sourceDigest,
+    // One that a later write may leave as it is would prove nothing.
+    fileIdentity: file && isSettled(file) ? file.identity : undefined,
+    time: environment.now(),
+    run: (state?.maxRun ?? 0) + 1,
   }
 }
 

@@ -223,8 +223,17 @@ export class OpenRun {
 
   /** Resolves when all parts taken are stored; rejects when the run was stopped. */
   async idle(): Promise<void> {
-    await this.settled()
-    this.#context.signal.throwIfAborted()
+    const { signal } = this.#context
+    signal.throwIfAborted()
+    // A part may wait for a disk that hangs: who stopped the run does not.
+    let onAbort = (): void => undefined
+    const stopped = new Promise<void>((resolve) => {
+      onAbort = resolve
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+    await Promise.race([this.settled(), stopped])
+    signal.removeEventListener('abort', onAbort)
+    signal.throwIfAborted()
   }
 
   /** Resolves when no part is under way, however that went. */
@@ -264,7 +273,8 @@ export class OpenRun {
 
   async #finish(): Promise<UploadResult> {
     try {
-      await this.idle()
+      await this.settled()
+      this.#context.signal.throwIfAborted()
       const { size, key } = this.#context.settings
       if (size !== undefined && size !== this.#size) {
         throw sizeMismatch(size, this.#size, key)

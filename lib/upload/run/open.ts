@@ -39,6 +39,8 @@ export type Preparation = Pick<
 
 export async function prepare(preparation: Preparation): Promise<Plan> {
   const { settings, log, emit } = preparation
+  const isNew = !log.isKept && settings.object.forbidOverwrite !== true
+  if (isNew) return { mode: 'create', unheard: undefined }
   const step = firstStep(log.state, settings)
   await log.begin()
   if (log.setAside !== undefined) emit('restarted', { reason: 'log-damaged' })
@@ -133,12 +135,12 @@ async function madeBy(
 function whyNotClaimed(
   upload: UploadState,
   completing: CompletingUploadRecord,
-  { optionsDigest, sentDigest, unsaid, size = completing.size }: UploadSettings,
+  { digests, unsaid, size = completing.size }: UploadSettings,
 ): RestartReason | undefined {
-  const sent = completing.sentDigest ?? sentDigest
+  const sent = completing.sentDigest ?? digests.sent
   const isOfOtherOptions =
-    (unsaid !== 'fixed' && upload.optionsDigest !== optionsDigest) ||
-    (unsaid !== 'sent' && sent !== sentDigest)
+    (unsaid !== 'fixed' && upload.optionsDigest !== digests.options) ||
+    (unsaid !== 'sent' && sent !== digests.sent)
   if (isOfOtherOptions) {
     return 'options-changed'
   }

@@ -30,6 +30,9 @@ import type { RunContext } from './context.js'
 import { whatNext } from './errors.js'
 import { tracePut } from './trace.js'
 
+const isThere = new StoreError('there is an object already.', {
+  kind: 'exists',
+})
 const noEtag = new StoreError('the answer has no ETag.', { kind: 'response' })
 
 interface Put {
@@ -117,7 +120,8 @@ class Putting {
   async #announce(bytes: PutBytes, mark: string | undefined): Promise<void> {
     const { log, settings } = this.#context
     const before = await sightBefore(this.#context, mark)
-    const { putDigest: sentDigest } = settings
+    // Another run is to know it again, if there can be one.
+    const sentDigest = log.isKept ? settings.digests.put : undefined
     const fields = { ...bytes, mark, before, sentDigest }
     await log.append({ type: 'completing', put: true, ...fields })
   }
@@ -135,7 +139,7 @@ class Putting {
     const earlier = put?.completing
     if (earlier === undefined || put?.isTold === true) return undefined
     if (!areSame(earlier, bytes)) return undefined
-    return earlier.sentDigest === settings.putDigest ? earlier : undefined
+    return earlier.sentDigest === settings.digests.put ? earlier : undefined
   }
 
   /** Its object, if it is there. */
@@ -247,6 +251,8 @@ class Putting {
           if (typeof found === 'object' && this.#isOurs(found, expected)) {
             return found
           }
+          // Some servers ignore the condition, and would replace it.
+          if (typeof found === 'object' && this.#mayPutOnce) throw isThere
         }
         mustLook = false
         // A PutObject has no upload that could be ended: the log alone is held.

@@ -50,6 +50,8 @@ export class UploadRun {
   #sender: PartSender | undefined
   #failure: Error | undefined
   #result: UploadResult | undefined
+  /** What the log says was handed out. */
+  #told: UploadResult | undefined
   /** The object is complete, but its callback failed. */
   #callbackFailed: CallbackError | undefined
   #isLogStuck = false
@@ -166,6 +168,9 @@ export class UploadRun {
       completeSignal: this.#stopComplete.signal,
       isSuspending: () => this.#isSuspending,
       beforeComplete: new BeforeComplete(settings, signal, checkSource),
+      tells: (result) => {
+        this.#told = result
+      },
     }
     const open = new OpenRun(context, plan, {
       done: (result) => this.#done(result),
@@ -243,6 +248,8 @@ export class UploadRun {
     const left = await leaveLog(this.#log, clock, this.#failure ?? reason)
     this.#isLogStuck = !left.isFree
     scope?.logLeft(left.isKept)
+    // No later run would claim the object, however slow the disk that was told.
+    if (this.#told !== undefined) this.#done(this.#told)
   }
 
   #settle(reason?: Error): void {

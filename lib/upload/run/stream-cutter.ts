@@ -12,7 +12,8 @@ export type StreamCutter = Pick<PartCutter, 'write' | 'end' | 'destroy'>
 export function cutterOf(
   run: OpenRun,
   xxh64: Xxh64,
-  settings: MemorySettings & Pick<UploadSettings, 'environment'>,
+  settings: MemorySettings &
+    Pick<UploadSettings, 'environment' | 'chunkCollections'>,
   onError: (error: Error) => void,
 ): StreamCutter {
   const { pool, collections } = settings.environment
@@ -28,7 +29,7 @@ export function cutterOf(
     sizes,
     buffers,
     xxh64,
-    collections,
+    collections: settings.chunkCollections ? collections : undefined,
     firstPartNumber: run.partsTaken + 1,
     onPart: (part, next) => {
       run.take(part)

@@ -11,7 +11,8 @@
  * So the young heap is filled with garbage before that; what is left of it is
  * looked up, so that it takes one collection and no byte more than that. A
  * large one, as Node 24 and 26 may have, is left alone, since it would take
- * memory. Figures: bench/README.md.
+ * memory. A file that is piped in comes in large pieces, of which V8 collects fewer
+ * by itself: that pays from Node 24 on, and costs before. Figures: bench/README.md.
  */
 import { getHeapSpaceStatistics } from 'node:v8'
 import { isError } from '../../realm.js'
@@ -23,6 +24,10 @@ const every = 10 * MiB
 const mostYoung = 64 * MiB
 /** Elements, of 8 bytes each: an array that still counts as a small object. */
 const length = 8192
+
+/** Whether that is done unless a caller says it. */
+export const collectsByDefault =
+  Number(process.versions.node.split('.', 1)[0]) >= 24
 
 export class ChunkCollections {
   #since = 0

@@ -17,6 +17,9 @@ import {
 } from './file-identity.js'
 import type { SourceFiles, SourceHandle } from './source-files.js'
 
+/** Bytes of a file that is read whole at once. */
+const mostAtHand = 256 * 1024
+
 /** Bytes read at once when a file is read again. */
 const blockSize = 1024 * 1024
 
@@ -37,6 +40,8 @@ export class FileSource {
   readonly #key: string | undefined
   /** How it was when it was last looked at. */
   #last: FileIdentity
+  /** All of it is in memory. */
+  #isRead = false
 
   private constructor(
     path: string,
@@ -67,13 +72,7 @@ export class FileSource {
       const stats = await handle.stat({ bigint: true })
       if (!stats.isFile()) mustBeRegular(path, stats)
       const sight = { identity: identityOf(stats), time: now() }
-      const source = new FileSource(path, sight, handle, { files, key })
-      if (await source.#goesOn()) {
-        // It may just have been written to, which is found later.
-        const { size } = await handle.stat({ bigint: true })
-        if (size === stats.size) mustBeSized(path, stats)
-      }
-      return source
+      return new FileSource(path, sight, handle, { files, key })
     } catch (error) {
       await handle.close()
       if (error instanceof UploadError) throw error
@@ -86,20 +85,59 @@ export class FileSource {
     return this.sight.identity.size
   }
 
+  /** It can be read whole, into memory that nobody counts. */
+  get isSmall(): boolean {
+    return this.size <= mostAtHand
+  }
+
   /** Fills `into` with the bytes from `position` on. */
   async read(into: Uint8Array, position: number): Promise<void> {
+    const filled = await this.#fill(into, position)
+    if (filled < into.byteLength) throw this.#cut(position + filled)
+  }
+
+  /** All the bytes, in memory of their own, and a look at what is behind them. */
+  async readWhole(): Promise<Uint8Array> {
+    const { size } = this
+    const room = new Uint8Array(new ArrayBuffer(size + 1))
+    const filled = await this.#fill(room, 0)
+    if (filled < size) throw this.#cut(filled)
+    if (filled > size) await this.#mustNotGoOn()
+    this.#isRead = true
+    return room.subarray(0, size)
+  }
+
+  /** How many bytes there were; fewer than there is room for only at the end. */
+  async #fill(into: Uint8Array, position: number): Promise<number> {
     const { byteLength } = into
-    for (let filled = 0; filled < byteLength;) {
+    let filled = 0
+    while (filled < byteLength) {
       const rest = byteLength - filled
       const { bytesRead } = await this.#handle
         .read(into, filled, rest, position + filled)
         .catch((error: unknown) => fail(this.path, 'read', error))
-      if (bytesRead === 0) {
-        const end = position + filled
-        throw this.changed(`it ends at ${end}, expected ${this.size} bytes`)
-      }
+      if (bytesRead === 0) break
       filled += bytesRead
     }
+    return filled
+  }
+
+  #cut(end: number): UploadError {
+    return this.changed(`it ends at ${end}, expected ${this.size} bytes`)
+  }
+
+  /**
+   * Rejects with `PAWL_INVALID_OPTION` when the file system tells of fewer bytes
+   * than there are. `readWhole` sees it by itself.
+   */
+  async mustEnd(): Promise<void> {
+    if (await this.#goesOn()) await this.#mustNotGoOn()
+  }
+
+  /** It may just have been written to, which is another failure. */
+  async #mustNotGoOn(): Promise<void> {
+    await this.mustBeUnchanged()
+    mustBeSized(this.path, this.size)
   }
 
   /**
@@ -127,7 +165,8 @@ export class FileSource {
       throw this.changed('another file, or none, is there now')
     }
     this.#see(stats)
-    if (await this.#goesOn()) {
+    // Read whole, its end was seen.
+    if (!this.#isRead && (await this.#goesOn())) {
       throw this.changed(`it goes on behind its ${this.size} bytes`)
     }
   }
@@ -201,7 +240,7 @@ function fail(path: string, what: string, cause: unknown): never {
   })
 }
 
-function mustBeSized(path: string, { size }: BigIntStats): never {
+function mustBeSized(path: string, size: number): never {
   return invalidOption(
     `${path} has more than the ${size} bytes that its file system tells of; pipe it into createResumableUploadStream() instead`,
   )

@@ -3,6 +3,7 @@
  * in a file that can be read again.
  */
 import type { DigestKind, Digests } from '../../hash/digest.js'
+import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import type { Body } from '../../store/object-store.js'
 import type { BodyPace } from './view-pace.js'
 
@@ -12,6 +13,9 @@ export type ContentDigest = DigestKind | 'xxh64'
 export interface PartContent {
   /** Bytes. */
   readonly size: number
+
+  /** All the bytes, where they are in memory that is used for nothing else. */
+  readonly bytes?: Uint8Array | undefined
 
   /** A fresh body for each attempt; `onSent` hears of each view that went out. */
   body(pace: BodyPace, onSent: (bytes: number) => void): Body
@@ -53,20 +57,26 @@ export async function letGo(part: TakenPart | undefined): Promise<void> {
 /** Bytes in memory; they must not change until it has settled. */
 export class MemoryContent implements PartContent {
   readonly size: number
+  readonly bytes: Uint8Array | undefined
   readonly #pieces: readonly Uint8Array[]
-  readonly #xxh64: string
+  #xxh64: Promise<string> | undefined
   readonly #digests: Pick<Digests, 'digest'>
   readonly #known = new Map<DigestKind, Promise<string>>()
 
-  /** `pieces`: the bytes in order; `xxh64` in hex. */
+  /**
+   * `pieces`: the bytes in order; `xxh64` in hex, if it is known. `isOwn`: their
+   * memory is used for nothing else, and not given back.
+   */
   constructor(
     pieces: readonly Uint8Array[],
-    xxh64: string,
+    xxh64: string | undefined,
     digests: Pick<Digests, 'digest'>,
+    { isOwn = false } = {},
   ) {
+    this.bytes = isOwn && pieces.length === 1 ? pieces[0] : undefined
     this.size = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
     this.#pieces = pieces
-    this.#xxh64 = xxh64
+    this.#xxh64 = xxh64 === undefined ? undefined : Promise.resolve(xxh64)
     this.#digests = digests
   }
 
@@ -75,7 +85,7 @@ export class MemoryContent implements PartContent {
   }
 
   digest(kind: ContentDigest): Promise<string> {
-    if (kind === 'xxh64') return Promise.resolve(this.#xxh64)
+    if (kind === 'xxh64') return (this.#xxh64 ??= xxh64Of(this.#pieces))
     const known = this.#known.get(kind)
     if (known !== undefined) return known
     const value = this.#digests.digest(kind, ...this.#pieces)
@@ -91,6 +101,12 @@ export class MemoryContent implements PartContent {
   async settled(): Promise<void> {
     await Promise.allSettled(this.#known.values())
   }
+}
+
+async function xxh64Of(pieces: readonly Uint8Array[]): Promise<string> {
+  const xxh64 = (await loadXxh64()).create()
+  for (const piece of pieces) xxh64.update(piece)
+  return hex64(xxh64.digest())
 }
 
 /** `onSent` hears of each view when the next one is asked for. */

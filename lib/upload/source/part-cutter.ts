@@ -42,7 +42,8 @@ export interface PartCutterOptions {
   buffers: PartBuffers
   xxh64: Xxh64
   /** Hears of what chunks allocate. */
-  collections: Pick<ChunkCollections, 'took'>
+  /** Absent: V8 is left alone. */
+  collections: Pick<ChunkCollections, 'took'> | undefined
   /** The first part's number. Default 1. */
   firstPartNumber?: number
   /** Takes each part; calls `next` (at once or later) when it wants another. */
@@ -125,7 +126,7 @@ export class PartCutter {
   #see(memory: ArrayBufferLike): void {
     if (memory === this.#memory) return
     this.#memory = memory
-    this.#options.collections.took(memory.byteLength)
+    this.#options.collections?.took(memory.byteLength)
   }
 
   /** A small chunk that fits waits in its place for others to follow. */

@@ -9,7 +9,7 @@ import { Transform, type TransformCallback } from 'node:stream'
 import { asError, invalidOption } from '../../errors.js'
 import { checkKnownOptions } from '../../known-options.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
-import { ChunkCollections } from './chunk-collections.js'
+import { ChunkCollections, collectsByDefault } from './chunk-collections.js'
 import { PartBuffers, together } from './part-buffers.js'
 import type { Part } from './part.js'
 import { PartCutter } from './part-cutter.js'
@@ -24,6 +24,8 @@ export interface PartStreamOptions {
    * `release()`. Default 2.
    */
   buffers?: number
+  /** As of `createResumableUploadStream`. */
+  chunkCollections?: boolean
 }
 
 /**
@@ -41,26 +43,33 @@ export interface PartStreamOptions {
 export function createPartStream(options: PartStreamOptions): Transform {
   checkKnownOptions(options, {
     of: 'createPartStream',
-    names: ['partSize', 'buffers'],
+    names: ['partSize', 'buffers', 'chunkCollections'],
     elsewhere: { size: 'partSize' },
   })
   const { partSize, buffers = 2 } = options
+  const { chunkCollections = collectsByDefault } = options
   for (const [name, value] of Object.entries({ partSize, buffers })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       invalidOption(`${name} must be a whole number from 1, not ${value}`)
     }
   }
-  return new PartStream(new PartBuffers(partSize, buffers, together()))
+  const isKnown = [true, false].includes(chunkCollections)
+  if (!isKnown) invalidOption('chunkCollections must be true or false')
+  const collections = chunkCollections ? new ChunkCollections() : undefined
+  const memory = new PartBuffers(partSize, buffers, together())
+  return new PartStream(memory, collections)
 }
 
 class PartStream extends Transform {
   readonly #buffers: PartBuffers
+  readonly #collections: ChunkCollections | undefined
   #cutter: PartCutter | undefined
   #next: (() => void) | undefined
 
-  constructor(buffers: PartBuffers) {
+  constructor(buffers: PartBuffers, collections: ChunkCollections | undefined) {
     super({ readableObjectMode: true, readableHighWaterMark: 1 })
     this.#buffers = buffers
+    this.#collections = collections
   }
 
   override _construct(callback: (error?: Error | null) => void): void {
@@ -71,7 +80,7 @@ class PartStream extends Transform {
           sizes: { partSize },
           buffers: this.#buffers,
           xxh64,
-          collections: new ChunkCollections(),
+          collections: this.#collections,
           onPart: ({ pieces, ...rest }, next) => {
             const [data = new Uint8Array(0)] = pieces
             const part: Part = { ...rest, data }

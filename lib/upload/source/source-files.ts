@@ -1,9 +1,22 @@
 /** The calls of the file system that a file as a source needs, and the real ones. */
-import { constants, fstat, ReadStream, type BigIntStats } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import {
+  close,
+  constants,
+  fstat,
+  open,
+  read,
+  ReadStream,
+  stat,
+  type BigIntStats,
+} from 'node:fs'
 import { promisify } from 'node:util'
 
-/** An open file; `FileHandle` is one. */
+const openFile = promisify(open)
+const statFile = promisify(stat)
+const statOpen = promisify(fstat)
+const closeFile = promisify(close)
+
+/** An open file. It is closed once, when nothing is read of it any more. */
 export interface SourceHandle {
   read(
     into: Uint8Array,
@@ -20,10 +33,50 @@ export interface SourceFiles {
   stat(path: string): Promise<BigIntStats>
 }
 
+// Without O_NONBLOCK opening a FIFO would wait for a writer.
+const reading = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+
 export const nodeSourceFiles: SourceFiles = {
-  // Without O_NONBLOCK opening a FIFO would wait for a writer.
-  open: (path) => open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)),
-  stat: (path) => stat(path, { bigint: true }),
+  open: async (path) => new OpenFile(await openFile(path, reading)),
+  stat: (path) => statFile(path, { bigint: true }),
+}
+
+/** By its descriptor: a `FileHandle` takes half as much again of a small file. */
+class OpenFile implements SourceHandle {
+  readonly #descriptor: number
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor
+  }
+
+  read(
+    into: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number }> {
+    return new Promise((resolve, reject) => {
+      read(
+        this.#descriptor,
+        into,
+        offset,
+        length,
+        position,
+        (error, bytesRead) => {
+          if (error === null) resolve({ bytesRead })
+          else reject(error)
+        },
+      )
+    })
+  }
+
+  stat(options: { bigint: true }): Promise<BigIntStats> {
+    return statOpen(this.#descriptor, options)
+  }
+
+  close(): Promise<void> {
+    return closeFile(this.#descriptor)
+  }
 }
 
 /** Whether it is a stream of Node's over a file. */
@@ -40,8 +93,8 @@ export async function readsLongFile(
   try {
     const stats =
       typeof descriptor === 'number'
-        ? await promisify(fstat)(descriptor)
-        : await stat(source.path)
+        ? await statOpen(descriptor)
+        : await statFile(source.path)
     return stats.isFile() && stats.size > bytes
   } catch {
     // What is wrong with the file its stream tells.

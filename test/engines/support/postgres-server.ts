@@ -63,6 +63,10 @@ export async function startPostgres(
       // Its children notice within a moment; until then it does not start again.
       await answering(() => noneOf(port))
     },
+    async restart() {
+      // Those children may hold its memory for a moment longer.
+      await answering(() => engine.restart())
+    },
     pool() {
       const pool = new pg.Pool({ connectionString: url, max: 4 })
       pool.on('error', () => undefined)

@@ -67,7 +67,9 @@ const waitedOut = 90_000
 
 function isNotWaitedOut(scene: Scene, run: Run): string | undefined {
   const { away, heard, world } = scene
-  const { code = '' } = failureOf(run.outcome)
+  const { code = '', status = 500 } = failureOf(run.outcome)
+  // The store's own word, which it has given before.
+  if (status < 500) return undefined
   if (away === undefined || !outages.includes(code)) return undefined
   // A host of which nothing was heard before may be a typing error.
   const answeredAt = heard.answered.get(run.number) ?? Number.POSITIVE_INFINITY
@@ -117,6 +119,8 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
     top.options === run.options &&
     top.by.run !== undefined
   if (!wasAmbiguous || !isOurs || !canKnow(scene, run)) return undefined
+  // What went with its Complete was another call's.
+  if (runOf(scene, top.by.run)?.sentDigest !== run.sentDigest) return undefined
   // Two requests were under way for one upload: whose it is cannot be told.
   if (world.hasHappened(['second-machine', 'others-copy-mark'])) {
     return undefined
@@ -174,17 +178,19 @@ function isOver(log: LogState | undefined): boolean {
 }
 
 /**
- * The server took no mark, and nothing shows the object's bytes. The rule: size
- * alone is never proof.
+ * The server took no mark, and nothing shows the object's bytes, or it lists what is
+ * complete. The rule: size alone is never proof, nor are equal bytes while the upload
+ * is listed.
  */
 function isBare(
   { truth }: Scene,
   { plan }: Run,
-  { mark }: StoredObject,
+  { mark, upload }: StoredObject,
 ): boolean {
-  const { digest, etags } = truth.traits
+  const { digest, etags, completedUpload } = truth.traits
   const isCompared = isCrc(digest) || (etags === 'md5' && plan.verify !== false)
-  return mark === undefined && !isCompared
+  const isListed = upload !== undefined && completedUpload === 'listed'
+  return mark === undefined && (!isCompared || isListed)
 }
 
 /**
@@ -253,13 +259,14 @@ function hasForgotten(
   { runs, world }: Scene,
   run: Run,
   maker: Run,
-  { upload }: StoredObject,
+  { upload, mark }: StoredObject,
 ): boolean {
   if (maker === run) return false
   const { startLog } = run
   const isNamed =
     upload === undefined
-      ? startLog?.put?.completing !== undefined
+      ? startLog?.put?.completing !== undefined &&
+        startLog.put.completing.mark === mark
       : namesComplete(startLog, upload.id)
   if (isNamed && !isAnotherCalls(run, maker, upload)) return false
   // Another machine's log names what that has made.

@@ -11,6 +11,7 @@ import {
   isOneOf,
   madeBy,
   ownObjects,
+  runOf,
   toldBefore,
   type Check,
 } from './check.js'
@@ -36,7 +37,13 @@ export const ofSuccess: readonly Check<[Run]>[] = [
       const own = ownObjects(scene, run, result)
       if (own.length === 0) return undefined
       const isShown = own.some((object) =>
-        truth.wasOnTop(key, object, run.startedAt, world.now),
+        // A HEAD may show what was there a while ago.
+        truth.wasOnTop(
+          key,
+          object,
+          run.startedAt - truth.traits.headLag,
+          world.now,
+        ),
       )
       // Without a look, or an ETag to compare, it cannot say what has precedence.
       const mayNotLook =
@@ -131,19 +138,22 @@ function successIsTrue(
 }
 
 /**
- * Somebody else has completed our upload with the very same parts: HEAD shows our
+ * Another client, or a run with a copy of the log, has completed our upload with the
+ * very same parts: HEAD shows our
  * mark and our bytes, and not what goes with Complete, on OSS the ACL.
  */
 function isOthersComplete(
-  { truth }: Scene,
-  { options }: Run,
+  scene: Scene,
+  { options, process }: Run,
   object: StoredObject,
 ): boolean {
-  const { dialect } = truth.traits
+  const { dialect } = scene.truth.traits
+  const maker = runOf(scene, object.by.run)
+  const isOthers = maker?.process.machine !== process.machine
   const { acl: _ours, ...asked } = JSON.parse(options)
   const { acl: _theirs, ...made } = JSON.parse(object.options)
   const isAlike = JSON.stringify(asked) === JSON.stringify(made)
-  return dialect === 'oss' && object.by.run === undefined && isAlike
+  return dialect === 'oss' && isOthers && isAlike
 }
 
 function resultIsTrue(

@@ -35,14 +35,24 @@ export function isMixedUnseen(
   if (truth.traits.comparesEtags || upload === undefined) return false
   const sent = truth.partsSent.filter(({ uploadId }) => uploadId === upload.id)
   // One of another run may be the last of its source, and shorter.
-  const partSize = Math.max(...sent.map(({ bytes }) => bytes.length))
+  const largest = new Map<number, number>()
+  for (const { partNumber, bytes } of sent) {
+    const known = largest.get(partNumber) ?? 0
+    largest.set(partNumber, Math.max(known, bytes.length))
+  }
+  const offsetOf = (number: number): number => {
+    let offset = 0
+    for (const [other, size] of largest) if (other < number) offset += size
+    return offset
+  }
   return sources.some((source) => {
     for (const [number, { bytes, at }] of parts) {
-      const own = source.subarray((number - 1) * partSize, number * partSize)
+      const from = offsetOf(number)
+      const own = source.subarray(from, from + (largest.get(number) ?? 0))
       const isOwn = isOneOf(bytes, [own])
       if (!isOwn && at < heard.knownAt(run, upload.id, number)) return false
     }
-    return parts.size * partSize >= source.length
+    return offsetOf(parts.size + 1) >= source.length
   })
 }
 

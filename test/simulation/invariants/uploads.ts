@@ -1,4 +1,5 @@
 /** What must be true of uploads that are open, and of what becomes of them. */
+import { partSizeAt } from '../../../lib/checkpoint/growth.js'
 import { UploadError } from '../../../lib/errors.js'
 import { logPath } from '../places.js'
 import type { Run } from '../run.js'
@@ -136,7 +137,8 @@ function sentAgain(scene: Scene, run: Run): string | undefined {
         at <= run.startedAt,
     )
     // A short part is as it was only while it is the last.
-    const own = source?.subarray(offset, offset + (upload?.partSize ?? size))
+    const full = upload === undefined ? size : partSizeAt(upload, number)
+    const own = source?.subarray(offset, offset + full)
     if (stored === undefined || !isOneOf(stored.bytes, own ? [own] : [])) {
       continue
     }

@@ -114,6 +114,7 @@ function targetOf(name: keyof typeof profiles): Target {
     dialect: traits.dialect,
     partSize: 5000,
     behaviours: {
+      smallObjects: 'none',
       etags: traits.etags === 'md5' ? 'md5' : 'opaque',
       completeEtag: traits.completeEtag,
     },

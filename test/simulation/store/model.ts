@@ -108,7 +108,9 @@ export class StoreModel implements Model {
       maxParts: traits.maxParts,
       maxPutSize: 2 ** 30,
       maxKeyBytes: 1023,
-      ...(traits.equalParts ? { equalParts: true } : {}),
+      ...(traits.equalParts && traits.tellsEqualParts
+        ? { equalParts: true }
+        : {}),
     }
     if (traits.tellsNoMetadata) this.keepsMetadata = false
     if (traits.order === 'initiate') this.precedence = 'initiate'

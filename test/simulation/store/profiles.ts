@@ -46,6 +46,8 @@ export interface Traits {
   readonly maxParts: number
   /** Complete refuses parts that are not of one size, the last one excepted. */
   readonly equalParts: boolean
+  /** It is known for that. */
+  readonly tellsEqualParts: boolean
 }
 
 const oss: Traits = {
@@ -73,6 +75,7 @@ const oss: Traits = {
   clockAhead: 0,
   maxParts: 10_000,
   equalParts: false,
+  tellsEqualParts: true,
 }
 
 const s3: Traits = {
@@ -160,6 +163,11 @@ export const knobs: readonly Knob[] = [
     name: 'MD5s that nobody compares',
     weight: 1,
     traits: { comparesMd5: false },
+  },
+  {
+    name: 'parts of one size, and nobody knows it',
+    weight: 2,
+    traits: { equalParts: true, tellsEqualParts: false },
   },
   { name: 'few parts', weight: 1, traits: { maxParts: 6 } },
 ]

@@ -14,6 +14,11 @@ import {
 } from '../../../lib/upload/rules/plan.js'
 import { DIGEST, header, PART, uploadState } from '../../support/log-fixture.js'
 
+/** Of an object's options, of which only the first are compared here. */
+function digestsOf(options: string): UploadSettings['digests'] {
+  return { options, sent: DIGEST, put: DIGEST } as UploadSettings['digests']
+}
+
 function settings(fields: Partial<UploadSettings> = {}): UploadSettings {
   return {
     store: {
@@ -22,7 +27,7 @@ function settings(fields: Partial<UploadSettings> = {}): UploadSettings {
       limits: { minPartSize: 1, maxPartSize: 10 * PART, maxParts: 100 },
     },
     key: header().key,
-    optionsDigest: DIGEST,
+    digests: digestsOf(DIGEST),
     size: undefined,
     ...fields,
   } as unknown as UploadSettings
@@ -61,7 +66,7 @@ await t.test('the first step', async (t) => {
     [
       'completing, with other options',
       state({ completing }),
-      { optionsDigest: 'other' },
+      { digests: digestsOf('other') },
       { do: 'look' },
     ],
     [
@@ -73,7 +78,7 @@ await t.test('the first step', async (t) => {
     [
       'with other options',
       state(),
-      { optionsDigest: 'other' },
+      { digests: digestsOf('other') },
       { do: 'restart', reason: 'options-changed' },
     ],
     ['a size that fits', state(), { size: 100 * PART }, { do: 'list' }],

@@ -5,7 +5,11 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import { ChunkCollections } from '../../../lib/upload/source/chunk-collections.js'
-import { createPartStream } from '../../../lib/index.js'
+import {
+  createPartStream,
+  createResumableUploadStream,
+} from '../../../lib/index.js'
+import { devStore } from '../../support/dev-store.js'
 import { until } from '../../support/small-upload.js'
 
 const MiB = 1024 ** 2
@@ -38,10 +42,17 @@ function isYoung(entry: object): boolean {
 }
 
 /** The bytes counted while 160 chunks of 64 KiB, 10 MiB, are cut into parts. */
-async function counted(t: Test, chunk: (i: number) => Buffer): Promise<number> {
+async function counted(
+  t: Test,
+  chunk: (i: number) => Buffer,
+  chunkCollections?: boolean,
+): Promise<number> {
   const calls = t.capture(ChunkCollections.prototype, 'took', () => false)
   const chunks = Array.from({ length: 160 }, (_, i) => i)
-  const parts = createPartStream({ partSize: MiB })
+  const parts = createPartStream({
+    partSize: MiB,
+    ...(chunkCollections === undefined ? {} : { chunkCollections }),
+  })
   parts.on('data', ({ release }: { release: () => void }) => release())
   const ended = once(parts, 'end')
   await pipeline(Readable.from(chunks).map(chunk), parts)
@@ -50,7 +61,47 @@ async function counted(t: Test, chunk: (i: number) => Buffer): Promise<number> {
 }
 
 await t.test('what a source allocates is counted', async (t) => {
-  t.equal(await counted(t, () => Buffer.alloc(KiB64)), 10 * MiB)
+  t.equal(await counted(t, () => Buffer.alloc(KiB64), true), 10 * MiB)
+})
+
+await t.test(
+  'that is done from Node 24 on, or where it is asked for',
+  async (t) => {
+    const isNew = Number.parseInt(process.versions.node) >= 24
+    const rows: [boolean | undefined, boolean][] = [
+      [undefined, isNew],
+      [true, true],
+      [false, false],
+    ]
+    for (const [asked, isDone] of rows) {
+      const bytes = await counted(t, () => Buffer.alloc(KiB64), asked)
+      t.equal(bytes > 0, isDone, `${asked}: parts`)
+      const calls = t.capture(ChunkCollections.prototype, 'took', () => false)
+      const { store } = await devStore(t)
+      const upload = createResumableUploadStream({
+        store,
+        key: 'k',
+        checkpoint: false,
+        ...(asked === undefined ? {} : { chunkCollections: asked }),
+      })
+      await pipeline(Readable.from([Buffer.alloc(KiB64)]), upload)
+      t.equal(calls().length > 0, isDone, `${asked}: an upload`)
+    }
+  },
+)
+
+await t.test('what is neither is refused', async (t) => {
+  const chunkCollections = 1 as never
+  const refused = { code: 'PAWL_INVALID_OPTION', message: /chunkCollections/ }
+  t.throws(() => createPartStream({ partSize: 1, chunkCollections }), refused)
+  const { store } = await devStore(t)
+  const options = {
+    store,
+    key: 'k',
+    checkpoint: false,
+    chunkCollections,
+  } as const
+  t.throws(() => createResumableUploadStream(options), refused)
 })
 
 await t.test('views of one buffer are counted once', async (t) => {
@@ -59,5 +110,5 @@ await t.test('views of one buffer are counted once', async (t) => {
     const at = (i % 16) * KiB64
     return memory.subarray(at, at + KiB64)
   }
-  t.equal(await counted(t, view), MiB)
+  t.equal(await counted(t, view, true), MiB)
 })

@@ -1,0 +1,14 @@
+/**
+ * No log at all, for what goes in one request: nothing that a later run could go
+ * on with comes of it. What a run adds is in its own state and nowhere else.
+ */
+import type { Checkpoint } from './checkpoint.js'
+
+export const noLog: Checkpoint = {
+  name: 'no log',
+  open: async () => new Uint8Array(),
+  append: async () => undefined,
+  setAside: async () => 'no log',
+  remove: async () => true,
+  close: async () => undefined,
+}

@@ -1,0 +1,243 @@
+/**
+ * `pawl fleet`: many files by many machines. BullMQ and what it needs for its
+ * database are found where pawl is installed, and are no part of it.
+ */
+import { isAbsolute } from 'node:path'
+import type { Queue } from 'bullmq'
+import type * as fleetModule from '../fleet/index.js'
+import type {
+  FleetPlan,
+  FleetQueue,
+  FleetStatus,
+  FleetStatusOptions,
+} from '../fleet/index.js'
+import { UploadError } from '../index.js'
+import { systemCode } from '../realm.js'
+import { ToldFailure, exitCodes } from './exit-code.js'
+import { plainText } from './plain-text.js'
+import type { Output } from './reporter.js'
+import { given, type Target } from './target.js'
+import { countOf, formatDuration, formatSize } from './units.js'
+
+/** Flags that all of them have. */
+export interface FleetFlags {
+  /** `redis://…`: where the queue is. */
+  queue: string
+  /** The queue's name. */
+  queueName?: string
+  /** ms in which requests may fail. */
+  patience?: number
+}
+
+export interface FleetPlanFlags extends FleetFlags {
+  name: string
+  include?: string[]
+  exclude?: string[]
+  followLinks?: true
+  sliceFiles?: number
+}
+
+export interface FleetWorkFlags extends FleetFlags {
+  root: string
+  jobs?: number
+  ifChanged?: true
+  requestsPerSecond?: number
+  bytesPerSecond?: number
+}
+
+export interface FleetTask {
+  target: Target
+  flags: FleetFlags
+  out: Output
+  isJson: boolean
+  signal: AbortSignal
+}
+
+type Fleets = typeof fleetModule
+
+interface OpenFleets {
+  fleets: Fleets
+  queue: FleetQueue
+  ask: Pick<FleetStatusOptions, 'retry' | 'signal'>
+}
+
+export async function planFleetOf(
+  directory: string,
+  task: FleetTask,
+  { name, include, exclude, followLinks, sliceFiles }: FleetPlanFlags,
+): Promise<void> {
+  const { target, out, isJson } = task
+  const prefix = prefixOf(target)
+  await withFleets(task, async ({ fleets, queue, ask }) => {
+    const { store } = target
+    const files = fleets.walkFiles(
+      directory,
+      given({ include, exclude, followLinks }),
+    )
+    const plan = await fleets.planFleet({
+      queue,
+      fleet: name,
+      store,
+      files,
+      key: ({ path }) => prefix + path,
+      ...given({ sliceFiles }),
+      ...ask,
+    })
+    out.write(isJson ? line({ event: 'planned', ...plan }) : planText(plan))
+  })
+}
+
+/** Until a signal: what is under way is left to another worker then. */
+export async function workOnFleets(
+  task: FleetTask,
+  { root, jobs, ifChanged, requestsPerSecond, bytesPerSecond }: FleetWorkFlags,
+): Promise<void> {
+  if (!isAbsolute(root)) misuse('--root: an absolute path is required')
+  const { target, signal, out, isJson } = task
+  await withFleets(task, async ({ fleets, queue, ask: { retry } }) => {
+    const worker = fleets.fleetWorker({
+      queue,
+      store: target.store,
+      root,
+      prefix: prefixOf(target),
+      limit: given({ requestsPerSecond, bytesPerSecond }),
+      ...(ifChanged === true ? { ifSame: 'skip' as const } : {}),
+      ...given({ atOnce: jobs, retry }),
+    })
+    out.write(
+      isJson
+        ? line({ event: 'working', queue: queue.name })
+        : `works on the queue ${queue.name}, until it is stopped\n`,
+    )
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await worker.close()
+  })
+}
+
+export async function tellFleet(name: string, task: FleetTask): Promise<void> {
+  const { target, out, isJson } = task
+  await withFleets(task, async ({ fleets, queue, ask }) => {
+    const { store } = target
+    const asked = { queue, fleet: name, store, ...ask }
+    const status = await fleets.fleetStatus(asked)
+    out.write(isJson ? line({ event: 'fleet', ...status }) : table(status))
+    if (status.left === 0 && status.isPlanned && status.failed > 0) {
+      throw new ToldFailure(exitCodes.failed)
+    }
+  })
+}
+
+export async function retryFleetOf(
+  name: string,
+  task: FleetTask,
+): Promise<void> {
+  const { target, out, isJson } = task
+  await withFleets(task, async ({ fleets, queue, ask }) => {
+    const { store } = target
+    const plan = await fleets.retryFleet({ queue, fleet: name, store, ...ask })
+    out.write(isJson ? line({ event: 'planned', ...plan }) : planText(plan))
+  })
+}
+
+async function withFleets(
+  { flags, signal }: FleetTask,
+  work: (open: OpenFleets) => Promise<void>,
+): Promise<void> {
+  const { queue: url, queueName = 'pawl', patience } = flags
+  if (!/^rediss?:\/\//.test(url)) {
+    misuse(
+      '--queue: expected redis://host:port/db; a queue in PostgreSQL is used by a program, see docs/fleet.md',
+    )
+  }
+  const { fleets, Queue: BullQueue } = await load()
+  const connection = { url, maxRetriesPerRequest: null }
+  const queue = new BullQueue(queueName, { connection })
+  let failure: Error | undefined
+  queue.on('error', (error) => {
+    failure ??= error
+  })
+  try {
+    const reached = queue.waitUntilReady()
+    await Promise.race([reached, failsAfter(reached, () => failure, url)])
+    const ask = { retry: given({ patience }), signal }
+    await work({ fleets, queue, ask })
+  } finally {
+    await queue.close()
+  }
+}
+
+/** ms that a queue has to answer. */
+const answersWithin = 10_000
+
+async function failsAfter(
+  reached: Promise<unknown>,
+  failure: () => Error | undefined,
+  url: string,
+): Promise<never> {
+  await new Promise((resolve) => {
+    const timer = setTimeout(resolve, answersWithin)
+    reached.then(
+      () => clearTimeout(timer),
+      () => clearTimeout(timer),
+    )
+  })
+  throw new UploadError(
+    'PAWL_NETWORK',
+    `--queue: ${new URL(url).host} does not answer`,
+    { cause: failure(), transient: true },
+  )
+}
+
+async function load(): Promise<{
+  fleets: Fleets
+  Queue: typeof Queue
+}> {
+  try {
+    const bullmq = await import('bullmq')
+    return { fleets: await import('../fleet/index.js'), Queue: bullmq.Queue }
+  } catch (error) {
+    if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error
+    return misuse(
+      'fleets need BullMQ: install it beside pawl, by npm install bullmq ioredis',
+    )
+  }
+}
+
+function prefixOf({ key }: Target): string {
+  return key === '' || key.endsWith('/') ? key : `${key}/`
+}
+
+function planText({ fleet, files, bytes, slices, added }: FleetPlan): string {
+  return `${plainText(fleet)}: ${countOf(files, 'file')}, ${formatSize(bytes)}, in ${countOf(slices, 'slice')}; ${countOf(added, 'job')} added\n`
+}
+
+/** A line for each figure. */
+function table(status: FleetStatus): string {
+  const { files, bytes, filesDone, bytesDone, rate, oldest } = status
+  const rows: [string, string][] = [
+    ['files', `${filesDone} of ${files}`],
+    ['bytes', `${formatSize(bytesDone)} of ${formatSize(bytes)}`],
+    ['rate', `${formatSize(Math.round(rate))}/s`],
+    ['left', `${status.left}${status.isPlanned ? '' : ', and still planned'}`],
+    ['failed', String(status.failed)],
+    ['workers', String(status.workers)],
+    [
+      'slices',
+      `${status.slicesDone} of ${status.slices} done, ${status.active} under way, ${status.givenUp} given up`,
+    ],
+    ['oldest', oldest === undefined ? '-' : formatDuration(oldest)],
+  ]
+  const lines = rows.map(([name, text]) => `${name.padEnd(9)}${text}\n`)
+  return `${plainText(status.fleet)}\n${lines.join('')}`
+}
+
+function line(event: object): string {
+  return `${JSON.stringify(event)}\n`
+}
+
+function misuse(message: string): never {
+  throw new UploadError('PAWL_INVALID_OPTION', message)
+}

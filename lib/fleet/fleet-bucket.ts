@@ -1,0 +1,117 @@
+/** What fleets keep in the bucket: small texts, put once, and read whole. */
+import { createHash } from 'node:crypto'
+import { hasMd5 } from '../hash/md5.js'
+import { invalidOption } from '../errors.js'
+import type {
+  ObjectOptions,
+  ObjectStore,
+  StoredObject,
+} from '../store/object-store.js'
+import { kindOf } from '../upload/calls/requests.js'
+import {
+  requestsFor,
+  type ListUploadsOptions,
+  type StoreQuestions,
+} from '../upload/list-uploads.js'
+import { mostText } from './manifest.js'
+
+/** How a fleet asks its store. */
+export type AskOptions = Pick<
+  ListUploadsOptions,
+  'retry' | 'timeout' | 'requestPayer' | 'signal'
+>
+
+export class FleetBucket {
+  readonly store: ObjectStore
+  readonly #questions: StoreQuestions
+
+  constructor(store: ObjectStore, options: AskOptions) {
+    if (store.getObject === undefined) {
+      invalidOption(
+        'store: a fleet keeps its plan in the bucket, and this store has no getObject',
+      )
+    }
+    this.store = store
+    this.#questions = requestsFor(store, options)
+  }
+
+  /** Undefined when there is none. */
+  async get(key: string): Promise<string | undefined> {
+    const found = await this.#ask('a look at the plan', (call) =>
+      this.#read(key, call),
+    )
+    return found && Buffer.from(found.bytes).toString('utf8')
+  }
+
+  async #read(
+    key: string,
+    call: Parameters<ObjectStore['headObject']>[1],
+  ): Promise<StoredObject | undefined> {
+    return this.store.getObject?.({ key, maxBytes: mostText }, call)
+  }
+
+  /** When it was put, ms since 1970; undefined when there is none. */
+  async find(key: string): Promise<number | undefined> {
+    const found = await this.#ask('a look at the plan', (call) =>
+      this.store.headObject(key, call),
+    )
+    return found && (found.lastModified ?? 0)
+  }
+
+  /** Puts it in place of what is there. */
+  async put(key: string, text: string): Promise<void> {
+    await this.#put(key, text, {})
+  }
+
+  /**
+   * Puts it where nothing is; resolves to what is there then, which another may
+   * have put before.
+   */
+  async putNew(key: string, text: string): Promise<string> {
+    try {
+      await this.#put(key, text, { forbidOverwrite: true })
+      return text
+    } catch (error) {
+      if (kindOf(error) !== 'exists') throw error
+      const there = await this.get(key)
+      if (there === undefined) throw error
+      return there
+    }
+  }
+
+  #put(key: string, text: string, object: ObjectOptions): Promise<unknown> {
+    const bytes = Buffer.from(text, 'utf8')
+    const md5 = hasMd5()
+      ? createHash('md5').update(bytes).digest('base64')
+      : undefined
+    const request = {
+      key,
+      object: { contentType: 'application/x-ndjson', ...object },
+      size: bytes.length,
+      md5,
+      async *body() {
+        yield bytes
+      },
+    }
+    return this.#ask('a part of the plan', (call) =>
+      this.store.putObject(request, call),
+    )
+  }
+
+  async #ask<T>(
+    what: string,
+    send: Parameters<StoreQuestions['requests']['send']>[1] extends (
+      call: infer C,
+    ) => unknown
+      ? (call: C) => Promise<T>
+      : never,
+  ): Promise<T> {
+    const { requests, told } = this.#questions
+    try {
+      const { answer } = await requests.send({ what, isStoring: true }, send)
+      return answer
+    } catch (error) {
+      throw kindOf(error) === 'exists' ? error : told(error)
+    }
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * What a fleet has come to, by what is in the bucket: true whatever became of the
+ * workers and the queue. The queue adds who is at work.
+ */
+import { checkKnownOptions, type NamesOf } from '../known-options.js'
+import type { ObjectStore } from '../store/object-store.js'
+import { checkStore } from '../upload/options/settings.js'
+import { UploadError } from '../errors.js'
+import { FleetBucket, type AskOptions } from './fleet-bucket.js'
+import {
+  checkFleet,
+  decodeEnd,
+  decodeFailed,
+  decodeSlice,
+  keyIn,
+  mostSlices,
+  type FailedFile,
+} from './manifest.js'
+import type { FleetQueue } from './queue.js'
+
+/** Whose status is asked for. */
+export interface FleetStatusOptions extends AskOptions {
+  /** A BullMQ `Queue`. */
+  queue: FleetQueue
+  /** The fleet's name. */
+  fleet: string
+  /** Where its plan is. */
+  store: ObjectStore
+}
+
+/** What a fleet has come to. */
+export interface FleetStatus {
+  /** The fleet's name. */
+  fleet: string
+  /** All its slices are planned. */
+  isPlanned: boolean
+  /** Slices planned. */
+  slices: number
+  /** Slices that are done. */
+  slicesDone: number
+  /** Files planned. */
+  files: number
+  /** Bytes in them. */
+  bytes: number
+  /** Files of slices that are done, those that failed included. */
+  filesDone: number
+  /** Bytes in them. */
+  bytesDone: number
+  /** Files that are left. */
+  left: number
+  /** Files that failed for good, of slices that are done. */
+  failed: number
+  /** Bytes a second, of slices done in the last five minutes. */
+  rate: number
+  /** Workers at the queue. */
+  workers: number
+  /** Slices under way. */
+  active: number
+  /** Slices that the queue has given up; they are told by its failed set. */
+  givenUp: number
+  /** ms since the oldest slice under way was begun. */
+  oldest: number | undefined
+}
+
+const names: NamesOf<FleetStatusOptions> = {
+  fleet: true,
+  queue: true,
+  requestPayer: true,
+  retry: true,
+  signal: true,
+  store: true,
+  timeout: true,
+}
+
+/** ms that the rate is of. */
+const rated = 300_000
+/** Questions at once. */
+const askedAtOnce = 32
+
+/**
+ * What a fleet has come to: files, bytes, rate, what is left, what failed, who is
+ * at work. One or two requests for each slice.
+ *
+ * Rejects with `PAWL_INVALID_STATE` for a fleet that was never planned.
+ *
+ * @example
+ * const { filesDone, files, failed } = await fleetStatus({ queue, fleet, store })
+ */
+export async function fleetStatus(
+  options: FleetStatusOptions,
+): Promise<FleetStatus> {
+  checkKnownOptions(options, { of: 'fleetStatus', names: Object.keys(names) })
+  const { queue, fleet, store } = options
+  checkFleet(fleet)
+  checkStore(store)
+  const bucket = new FleetBucket(store, options)
+  const { slices, isPlanned } = await sizesOf(bucket, fleet)
+  const now = Date.now()
+  const status: FleetStatus = {
+    fleet,
+    isPlanned,
+    slices: slices.length,
+    slicesDone: 0,
+    files: 0,
+    bytes: 0,
+    filesDone: 0,
+    bytesDone: 0,
+    left: 0,
+    failed: 0,
+    rate: 0,
+    ...(await workOf(queue, fleet, now)),
+  }
+  await forEach(slices, async ([files, bytes], slice) => {
+    status.files += files
+    status.bytes += bytes
+    const doneAt = await bucket.find(keyIn(fleet, 'done', slice))
+    if (doneAt === undefined) {
+      status.left += files
+      return
+    }
+    status.slicesDone += 1
+    status.filesDone += files
+    status.bytesDone += bytes
+    status.failed += (await failedOf(bucket, fleet, slice)).length
+    if (now - doneAt < rated) status.rate += bytes / (rated / 1000)
+  })
+  return status
+}
+
+/** All files of a fleet that have failed for good, by slice. */
+export async function* failuresOf(
+  bucket: FleetBucket,
+  fleet: string,
+): AsyncGenerator<FailedFile> {
+  const { slices } = await sizesOf(bucket, fleet)
+  for (let slice = 1; slice <= slices.length; slice++) {
+    yield* await failedOf(bucket, fleet, slice)
+  }
+}
+
+async function failedOf(
+  bucket: FleetBucket,
+  fleet: string,
+  slice: number,
+): Promise<FailedFile[]> {
+  const text = await bucket.get(keyIn(fleet, 'failed', slice))
+  return text === undefined ? [] : decodeFailed(text, { fleet, slice })
+}
+
+type Sizes = readonly (readonly [files: number, bytes: number])[]
+
+/** As the end of the plan says it; before that each slice is read. */
+async function sizesOf(
+  bucket: FleetBucket,
+  fleet: string,
+): Promise<{ slices: Sizes; isPlanned: boolean }> {
+  const end = await bucket.get(keyIn(fleet, 'end'))
+  if (end !== undefined) {
+    return { slices: decodeEnd(end, fleet).slices, isPlanned: true }
+  }
+  const store = bucket.store.identity
+  const slices: [number, number][] = []
+  for (let slice = 1; slice <= mostSlices; slice++) {
+    const text = await bucket.get(keyIn(fleet, 'manifest', slice))
+    if (text === undefined) break
+    const { files } = decodeSlice(text, { fleet, slice, store })
+    slices.push([files.length, files.reduce((sum, { size }) => sum + size, 0)])
+  }
+  const isBegun =
+    slices.length > 0 || (await bucket.find(keyIn(fleet, 'plan'))) !== undefined
+  if (isBegun) return { slices, isPlanned: false }
+  throw new UploadError(
+    'PAWL_INVALID_STATE',
+    `there is no fleet ${fleet} in ${store}`,
+  )
+}
+
+async function workOf(
+  queue: FleetQueue,
+  fleet: string,
+  now: number,
+): Promise<Pick<FleetStatus, 'workers' | 'active' | 'givenUp' | 'oldest'>> {
+  const [workers, counts, jobs] = await Promise.all([
+    queue.getWorkersCount(),
+    queue.getJobCounts('failed'),
+    queue.getJobs(['active'], 0, 10_000),
+  ])
+  const own = jobs.filter((job) => isOf(fleet, job?.data))
+  const begun = own.map((job) => job?.processedOn ?? now)
+  return {
+    workers,
+    active: own.length,
+    givenUp: counts['failed'] ?? 0,
+    oldest: begun.length === 0 ? undefined : now - Math.min(...begun),
+  }
+}
+
+function isOf(fleet: string, data: unknown): boolean {
+  return (
+    typeof data === 'object' &&
+    data !== null &&
+    'fleet' in data &&
+    data.fleet === fleet
+  )
+}
+
+/** Some at once; `slice` is from 1. */
+async function forEach<T>(
+  items: readonly T[],
+  work: (item: T, slice: number) => Promise<void>,
+): Promise<void> {
+  const entries = items.entries()
+  const lane = async (): Promise<void> => {
+    for (const [index, item] of entries) await work(item, index + 1)
+  }
+  await Promise.all(Array.from({ length: askedAtOnce }, lane))
+}

@@ -1,0 +1,238 @@
+/**
+ * A worker of fleets: takes slices from a queue of BullMQ's and does their work.
+ * BullMQ's lock is not a fence: two workers may do one slice, which is no harm.
+ */
+import { WaitingError, Worker, type Job } from 'bullmq'
+import { invalidOption } from '../errors.js'
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { realEnvironment } from '../environment.js'
+import { checkKnownOptions, type NamesOf } from '../known-options.js'
+import type { ObjectOptions, ObjectStore } from '../store/object-store.js'
+import {
+  aFunction,
+  checkStore,
+  oneOf,
+  optional,
+  wholeNumber,
+} from '../upload/options/settings.js'
+import { FleetBucket, type AskOptions } from './fleet-bucket.js'
+import { type FleetLimit, limitedStore } from './limited-store.js'
+import { readJob } from './manifest.js'
+import type { FleetQueue } from './queue.js'
+import { type SliceMeans, type SliceResult, SliceWork } from './slice-work.js'
+
+/** How a worker works, and within which bounds. */
+export interface FleetWorkerOptions extends Omit<AskOptions, 'signal'> {
+  /** A BullMQ `Queue`; the worker has connections of its own. */
+  queue: FleetQueue
+  /** Where objects go, and the plan is. */
+  store: ObjectStore
+  /** The directory that files may be read below, links included. */
+  root: string
+  /** Of the keys that may be written. Default: any but those below `.pawl/`. */
+  prefix?: string
+  /** Files at once, 1 to 256. Default 16. */
+  atOnce?: number
+  /** What the objects are to be. */
+  object?: ObjectOptions
+  /**
+   * `'skip'`: an object of the same bytes is left as it is, with its metadata.
+   * Default `'send'`.
+   */
+  ifSame?: 'skip' | 'send'
+  /** Requests and bytes a second, of this worker. Default: no limit. */
+  limit?: FleetLimit
+  /**
+   * The log of a file that is a slice of its own (from 1 GiB), by its name, such
+   * as one in Redis: then another worker goes on with it. Default: none, and it
+   * is sent anew.
+   */
+  checkpoint?: (name: string) => Checkpoint
+  /**
+   * ms after which the slice of a worker that is dead goes to another. Default
+   * 30,000.
+   */
+  lease?: number
+  /**
+   * Makes BullMQ's worker, for another database than Redis: with `withBackend` of
+   * `bullmq`. Default: `new Worker(…)` with the connection of `queue`.
+   */
+  worker?: (
+    name: string,
+    work: (job: Job, token?: string) => Promise<unknown>,
+    options: FleetWorkerSettings,
+  ) => FleetRunner
+}
+
+/** What BullMQ's worker is made with. */
+export interface FleetWorkerSettings {
+  /** Slices at once. */
+  concurrency: number
+  /** A slice may outlive many workers. */
+  maxStalledCount: number
+  /** ms */
+  lockDuration: number
+  /** ms */
+  stalledInterval: number
+}
+
+/** What of a BullMQ `Worker` is used. */
+export interface FleetRunner {
+  /** Ends when what is under way has ended. */
+  close(): Promise<void>
+  /** Hears of failures of its connection. */
+  on(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** A worker that is at work. */
+export interface FleetWorker {
+  /** BullMQ's, for its events. */
+  readonly runner: FleetRunner
+  /**
+   * Suspends: what is under way ends within seconds, and another worker goes on
+   * with it. Idempotent.
+   */
+  close(): Promise<void>
+}
+
+const names: NamesOf<FleetWorkerOptions> = {
+  atOnce: true,
+  checkpoint: true,
+  ifSame: true,
+  lease: true,
+  limit: true,
+  object: true,
+  prefix: true,
+  queue: true,
+  requestPayer: true,
+  retry: true,
+  root: true,
+  store: true,
+  timeout: true,
+  worker: true,
+}
+
+/** ms between two words on which files of a slice are made. */
+const toldEvery = 1000
+
+/**
+ * Works on the slices of all fleets of a queue, on any machine that sees the
+ * files, until it is closed. What jobs and slices say is input: files are read
+ * below `root` alone, and keys are written that begin with `prefix`.
+ *
+ * Throws `PAWL_INVALID_OPTION`.
+ *
+ * @example
+ * const worker = fleetWorker({ queue, store, root: '/data', prefix: 'ingest/' })
+ * process.once('SIGTERM', () => void worker.close())
+ */
+export function fleetWorker(options: FleetWorkerOptions): FleetWorker {
+  checkKnownOptions(options, { of: 'fleetWorker', names: Object.keys(names) })
+  const { queue, store, root, lease = 30_000, limit = {} } = options
+  checkStore(store)
+  if (typeof root !== 'string' || root === '') {
+    invalidOption('root: the directory that files may be read below')
+  }
+  optional(options.checkpoint, (value) => aFunction('checkpoint', value))
+  optional(options.worker, (value) => aFunction('worker', value))
+  for (const [name, value] of Object.entries(limit)) {
+    wholeNumber(`limit.${name}`, value, 1)
+  }
+  wholeNumber('lease', lease, 1000)
+  const atOnce = wholeNumber('atOnce', options.atOnce ?? 16, 1, 256)
+  const stop = new AbortController()
+  const { signal } = stop
+  const limited = limitedStore(store, limit, 2 * atOnce, realEnvironment)
+  const asked = { ...askOf(options), signal }
+  const means: SliceMeans = {
+    ...asked,
+    bucket: new FleetBucket(limited, asked),
+    root,
+    prefix: options.prefix ?? '',
+    atOnce,
+    object: options.object,
+    ifSame: oneOf('ifSame', options.ifSame ?? 'send', ['skip', 'send']),
+    checkpoint: options.checkpoint,
+    signal,
+  }
+  const settings = {
+    concurrency: 1,
+    maxStalledCount: 1000,
+    lockDuration: lease,
+    stalledInterval: lease,
+  }
+  const make = options.worker ?? onRedis(queue)
+  const work = (job: Job, token?: string) => workOn(job, token, means)
+  const runner = make(queue.name, work, settings)
+  // Its connection is tried again by itself; slices fail by their own errors.
+  runner.on('error', () => undefined)
+  let closing: Promise<void> | undefined
+  return {
+    runner,
+    close() {
+      stop.abort(new Error('the worker is closed'))
+      closing ??= runner.close()
+      return closing
+    },
+  }
+}
+
+function askOf({
+  retry,
+  timeout,
+  requestPayer,
+}: FleetWorkerOptions): AskOptions {
+  return {
+    ...(retry === undefined ? {} : { retry }),
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(requestPayer === undefined ? {} : { requestPayer }),
+  }
+}
+
+function onRedis({
+  opts,
+}: FleetQueue): NonNullable<FleetWorkerOptions['worker']> {
+  const { connection } = opts
+  if (typeof connection !== 'object' || connection === null) {
+    invalidOption('queue: a BullMQ Queue with a connection is required')
+  }
+  return (name, work, settings) =>
+    new Worker(name, work, { connection, ...settings })
+}
+
+async function workOn(
+  job: Job,
+  token: string | undefined,
+  means: SliceMeans,
+): Promise<SliceResult | undefined> {
+  const { signal } = means
+  try {
+    signal.throwIfAborted()
+    const { fleet, slice } = readJob(job.data)
+    const work = await SliceWork.open(means, { fleet, slice }, job.progress)
+    if (work === undefined) return undefined
+    return await tellingProgress(job, work)
+  } catch (error) {
+    if (!signal.aborted) throw error
+    // Another worker takes it at once, and nothing counts as a failure.
+    await job.moveToWait(token)
+    throw new WaitingError()
+  }
+}
+
+async function tellingProgress(
+  job: Job,
+  work: SliceWork,
+): Promise<SliceResult> {
+  const tell = () =>
+    job.updateProgress(work.progress.toJSON()).catch(() => {
+      // A hint: what the queue does not hear is sent again after a kill.
+    })
+  const timer = setInterval(() => void tell(), toldEvery)
+  try {
+    return await work.run()
+  } finally {
+    clearInterval(timer)
+    await tell()
+  }
+}

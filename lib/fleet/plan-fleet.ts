@@ -1,0 +1,254 @@
+/**
+ * The plan of a fleet: slices of files in the bucket, and a job for each. Every
+ * step may be the last one of this process: the same call goes on from what is in
+ * the bucket, and adds nothing that is there.
+ */
+import { randomBytes } from 'node:crypto'
+import { UploadError } from '../errors.js'
+import { checkKnownOptions, type NamesOf } from '../known-options.js'
+import type { ObjectStore } from '../store/object-store.js'
+import {
+  aFunction,
+  aSignal,
+  checkStore,
+  optional,
+  wholeNumber,
+} from '../upload/options/settings.js'
+import { FleetBucket, type AskOptions } from './fleet-bucket.js'
+import {
+  checkFleet,
+  decodeEnd,
+  decodeHead,
+  decodeSlice,
+  encodeEnd,
+  encodeHead,
+  encodeSlice,
+  fleetPrefix,
+  jobIdOf,
+  keyIn,
+  mostBytes,
+  mostFiles,
+  mostSlices,
+  type SliceFile,
+} from './manifest.js'
+import type { FleetJob, FleetQueue } from './queue.js'
+
+/** A file to be uploaded, as `walkFiles` gives it. */
+export interface PlannedFile {
+  /** Below the workers' root, with `/`. */
+  path: string
+  /** Bytes. */
+  size: number
+  /** ns since 1970, in decimal. */
+  mtime?: string | undefined
+  /** Of the object, where it does not follow from the path. */
+  key?: string | undefined
+}
+
+/** What `planFleet` plans. */
+export interface PlanFleetOptions extends AskOptions {
+  /** A BullMQ `Queue`. */
+  queue: FleetQueue
+  /** Its name: letters, digits, dots, dashes, underscores, at most 64. */
+  fleet: string
+  /** Where objects go, and the plan, below `.pawl/`. */
+  store: ObjectStore
+  /** The files, each time in the same order. */
+  files: AsyncIterable<PlannedFile> | Iterable<PlannedFile>
+  /** The key of a file. Default: its path. */
+  key?: (file: PlannedFile) => string
+  /** Files of one slice, 1 to 1,000. Default 1,000; never more than 1 GiB. */
+  sliceFiles?: number
+}
+
+/** What a plan has come to. */
+export interface FleetPlan {
+  /** The fleet's name. */
+  fleet: string
+  /** Slices, each a job. */
+  slices: number
+  /** Files in them. */
+  files: number
+  /** Bytes in them. */
+  bytes: number
+  /** Jobs that were added by this call; those there already are not again. */
+  added: number
+}
+
+const names: NamesOf<PlanFleetOptions> = {
+  files: true,
+  fleet: true,
+  key: true,
+  queue: true,
+  requestPayer: true,
+  retry: true,
+  signal: true,
+  sliceFiles: true,
+  store: true,
+  timeout: true,
+}
+
+/** Looks at what is done, at once. */
+const askedAtOnce = 32
+
+/**
+ * Plans a fleet: puts its files as slices into the bucket, and adds a job for each
+ * slice that is not done. A planner that was killed goes on; a queue that has lost
+ * its jobs is planned again, and nothing that is done is done twice.
+ *
+ * Rejects with an `UploadError`: `PAWL_INVALID_OPTION`, and `PAWL_SOURCE_CHANGED`
+ * when the files are not those of the plan that has begun.
+ *
+ * @example
+ * await planFleet({ queue, fleet: 'ingest-2026-11', store, files: walkFiles('/data') })
+ */
+export async function planFleet(options: PlanFleetOptions): Promise<FleetPlan> {
+  checkKnownOptions(options, { of: 'planFleet', names: Object.keys(names) })
+  const { queue, fleet, store, signal } = options
+  checkFleet(fleet)
+  checkStore(store)
+  optional(signal, aSignal)
+  optional(options.key, (value) => aFunction('key', value))
+  optional(options.sliceFiles, (n) =>
+    wholeNumber('sliceFiles', n, 1, mostFiles),
+  )
+  const bucket = new FleetBucket(store, options)
+  const there = await bucket.get(keyIn(fleet, 'end'))
+  const slices =
+    there === undefined
+      ? await planSlices(options, bucket)
+      : decodeEnd(there, fleet).slices
+  const added = await addJobs({ queue, fleet, bucket, count: slices.length })
+  const sum = (index: 0 | 1): number =>
+    slices.reduce((total, slice) => total + slice[index], 0)
+  return { fleet, slices: slices.length, files: sum(0), bytes: sum(1), added }
+}
+
+async function planSlices(
+  options: PlanFleetOptions,
+  bucket: FleetBucket,
+): Promise<readonly (readonly [number, number])[]> {
+  const { fleet, store, signal } = options
+  const own = encodeHead({
+    fleet,
+    store: store.identity,
+    nonce: randomBytes(16).toString('hex'),
+  })
+  // Whoever was first has drawn the nonce for all planners.
+  const head = await bucket.putNew(keyIn(fleet, 'plan'), own)
+  const { nonce } = decodeHead(head, { fleet, store: store.identity })
+  const slices: [number, number][] = []
+  for await (const files of slicesOf(options)) {
+    signal?.throwIfAborted()
+    const slice = slices.length + 1
+    if (slice > mostSlices) throw tooMany(fleet)
+    const made = { fleet, slice, store: store.identity, nonce, files }
+    const text = encodeSlice(made)
+    const found = await bucket.putNew(keyIn(fleet, 'manifest', slice), text)
+    if (found !== text) {
+      mustBeAsPlanned(decodeSlice(found, made).files, files, made)
+    }
+    slices.push([files.length, bytesOf(files)])
+  }
+  const end = encodeEnd({ slices })
+  const found = await bucket.putNew(keyIn(fleet, 'end'), end)
+  return decodeEnd(found, fleet).slices
+}
+
+/** Slices of the files, as they come. */
+async function* slicesOf({
+  files,
+  key = ({ path }) => path,
+  sliceFiles = mostFiles,
+}: PlanFleetOptions): AsyncGenerator<SliceFile[]> {
+  let slice: SliceFile[] = []
+  for await (const file of files) {
+    const { path, size, mtime } = file
+    const name = file.key ?? key(file)
+    if (name.startsWith(fleetPrefix)) {
+      throw new UploadError(
+        'PAWL_INVALID_OPTION',
+        `${path} would be the object ${name}, and below ${fleetPrefix} fleets keep their plans`,
+      )
+    }
+    const isFull = slice.length === sliceFiles
+    if (slice.length > 0 && (isFull || bytesOf(slice) + size > mostBytes)) {
+      yield slice
+      slice = []
+    }
+    slice.push({ path, key: name, size, mtime })
+  }
+  if (slice.length > 0) yield slice
+}
+
+function bytesOf(files: readonly SliceFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0)
+}
+
+/** What was planned before a kill is what this call would plan. */
+function mustBeAsPlanned(
+  there: readonly SliceFile[],
+  files: readonly SliceFile[],
+  { fleet, slice }: { fleet: string; slice: number },
+): void {
+  const index = files.findIndex(
+    ({ path, key }, i) => there[i]?.path !== path || there[i].key !== key,
+  )
+  if (index < 0 && there.length === files.length) return
+  const path = files[index]?.path ?? there.at(-1)?.path
+  throw new UploadError(
+    'PAWL_SOURCE_CHANGED',
+    `slice ${slice} of the fleet ${fleet} was planned with other files (from ${String(path)} on); finish that plan with the files it was begun for, or plan a fleet of another name`,
+  )
+}
+
+function tooMany(fleet: string): UploadError {
+  return new UploadError(
+    'PAWL_INVALID_OPTION',
+    `the fleet ${fleet} has more than ${mostSlices} slices; plan several fleets`,
+  )
+}
+
+/** A job for each slice that is not done; what is there already stays as it is. */
+async function addJobs({
+  queue,
+  fleet,
+  bucket,
+  count,
+}: {
+  queue: FleetQueue
+  fleet: string
+  bucket: FleetBucket
+  count: number
+}): Promise<number> {
+  let added = 0
+  for (let from = 1; from <= count; from += askedAtOnce) {
+    const numbers = Array.from(
+      { length: Math.min(askedAtOnce, count - from + 1) },
+      (_, i) => from + i,
+    )
+    const done = await Promise.all(
+      numbers.map((slice) => bucket.find(keyIn(fleet, 'done', slice))),
+    )
+    const left = numbers.filter((_, i) => done[i] === undefined)
+    if (left.length > 0) {
+      await queue.addBulk(left.map((slice) => jobOf(fleet, slice)))
+    }
+    added += left.length
+  }
+  return added
+}
+
+function jobOf(fleet: string, slice: number): FleetJob {
+  return {
+    name: 'slice',
+    data: { fleet, slice },
+    opts: {
+      jobId: jobIdOf(fleet, slice),
+      // An outage of a store or a volume may take hours.
+      attempts: 20,
+      backoff: { type: 'exponential', delay: 1000 },
+      removeOnComplete: { count: 1000 },
+    },
+  }
+}

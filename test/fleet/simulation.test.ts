@@ -1,0 +1,44 @@
+import t from 'tap'
+import { type FleetModel, simulateFleet } from './simulation.js'
+
+const model: FleetModel = {
+  files: 1_000_000,
+  fileSize: 1024 ** 2,
+  sliceFiles: 1000,
+  machines: 16,
+  line: 1.25e9,
+  atOnce: 16,
+  latency: 0.01,
+  quota: { requests: 10_000, bytes: 2.5e9 },
+  life: Infinity,
+  lease: 30,
+  restart: 60,
+  seed: 1,
+}
+
+await t.test('the tightest limit says how long it takes', async (t) => {
+  const { files, fileSize } = model
+  const rows: [string, Partial<FleetModel>, number][] = [
+    ["the store's bytes", {}, (files * fileSize) / 2.5e9],
+    ["the store's requests", { fileSize: 1 }, (files * 1.004) / 10_000],
+    ['the line of one', { machines: 1 }, (files * fileSize) / 1.25e9],
+    ['answers', { machines: 2, fileSize: 1 }, files / 3200],
+  ]
+  for (const [name, change, expected] of rows) {
+    const { seconds, repeated } = simulateFleet({ ...model, ...change })
+    // The last slices are not shared out evenly, nor is a second.
+    t.ok(seconds >= expected * 0.99, `${name}: ${seconds}, ${expected}`)
+    t.ok(seconds <= expected * 1.15 + 2, `${name}: ${seconds}, ${expected}`)
+    t.equal(repeated, 0)
+  }
+})
+
+await t.test('a death costs a second of work, and ends nothing', async (t) => {
+  const mortal = { ...model, life: 60 }
+  const one = simulateFleet(mortal)
+  t.same(simulateFleet(mortal), one, 'the same seed, the same end')
+  t.ok(one.deaths > 50)
+  const aSecond = 2.5e9 / model.fileSize / 4 + model.atOnce
+  t.ok(one.repeated / one.deaths < aSecond)
+  t.ok(one.seconds > simulateFleet(model).seconds)
+})

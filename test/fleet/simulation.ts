@@ -1,0 +1,106 @@
+/**
+ * A fleet in seconds of simulated time: slices, deaths, leases and the quotas of a
+ * store. What it leaves out are single requests: in a second each machine gets its
+ * share of what the store gives. Deterministic for a seed.
+ */
+import { randomFrom } from '../support/seed.js'
+
+export interface FleetModel {
+  files: number
+  /** Bytes of each. */
+  fileSize: number
+  sliceFiles: number
+  machines: number
+  /** Bytes a second of one machine. */
+  line: number
+  /** Files in flight of one machine. */
+  atOnce: number
+  /** Seconds that a small request takes. */
+  latency: number
+  /** Of the store, for all machines. */
+  quota: { requests: number; bytes: number }
+  /** Seconds that a machine lives on average; Infinity: for ever. */
+  life: number
+  /** Seconds from a death until its slice is another's. */
+  lease: number
+  /** Seconds until a machine is there again. */
+  restart: number
+  seed: number
+}
+
+export interface FleetOutcome {
+  /** Of simulated time. */
+  seconds: number
+  deaths: number
+  /** Files that were sent a second time. */
+  repeated: number
+}
+
+interface Machine {
+  /** Files of its slice that are left, when it has one. */
+  left: number
+  /** Second from which on it works again. */
+  from: number
+}
+
+/** Requests beside those of files: the slice, what is done, its end. */
+const requestsOfSlice = 4
+
+export function simulateFleet(model: FleetModel): FleetOutcome {
+  const { machines, sliceFiles, quota, life, lease, restart } = model
+  const random = randomFrom(model.seed)
+  const working: Machine[] = Array.from({ length: machines }, () => ({
+    left: 0,
+    from: 0,
+  }))
+  /** Slices of dead machines, and when another may have them. */
+  const lost: { left: number; from: number }[] = []
+  let unplanned = model.files
+  let repeated = 0
+  let deaths = 0
+  const requestsOfFile = 1 + requestsOfSlice / sliceFiles
+  const hasWork = (machine: Machine, second: number): boolean => {
+    if (machine.left > 0) return true
+    const index = lost.findIndex(({ from }) => from <= second)
+    if (index >= 0) machine.left = lost.splice(index, 1)[0]?.left ?? 0
+    else {
+      machine.left = Math.min(sliceFiles, unplanned)
+      unplanned -= machine.left
+    }
+    return machine.left > 0
+  }
+  for (let second = 0; ; second++) {
+    const busy = working.filter(
+      (machine) => machine.from <= second && hasWork(machine, second),
+    )
+    if (busy.length === 0 && unplanned === 0 && lost.length === 0) {
+      return { seconds: second, deaths, repeated }
+    }
+    const shared = Math.max(1, busy.length)
+    const size = Math.max(1, model.fileSize)
+    const rate = Math.min(
+      model.line / size,
+      model.atOnce / model.latency,
+      quota.requests / requestsOfFile / shared,
+      quota.bytes / size / shared,
+    )
+    for (const machine of busy) {
+      if (random() < 1 / life) {
+        deaths += 1
+        // What was made since the last word to the queue, and what is in flight.
+        const unsaid = rate * random() + model.atOnce / 2
+        repeated += Math.min(machine.left, unsaid)
+        lost.push({ left: machine.left, from: second + lease })
+        machine.left = 0
+        machine.from = second + restart
+        continue
+      }
+      // One slice after the other, for as long as the second lasts.
+      for (let able = rate; able > 0 && hasWork(machine, second);) {
+        const made = Math.min(machine.left, able)
+        machine.left -= made
+        able -= made
+      }
+    }
+  }
+}

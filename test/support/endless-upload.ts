@@ -1,0 +1,118 @@
+/** A stream of unknown length from another process, killed on either side of its joint. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import type { Test } from 'tap'
+import {
+  offsetAt,
+  partsOf,
+  type PartSizes,
+} from '../../lib/checkpoint/growth.js'
+import type { EndlessReport } from '../fixtures/endless-upload-child.js'
+import { compiledFixture } from './compiled.js'
+import { devStore } from './dev-store.js'
+
+const MiB = 1024 * 1024
+
+/** Later lines of Node take more from the start, and give what is young more room. */
+const isLater = Number(process.versions.node.split('.')[0]) > 20
+const more = isLater ? 60 * MiB : 0
+
+/** Parts that a kill may cost: those in flight. */
+const inFlight = 4
+
+export interface EndlessJob {
+  /** Bytes of the source. */
+  size: number
+  sizes: PartSizes
+  /** Killed when these parts are on their way: one on each side of the joint. */
+  kills: readonly number[]
+  /**
+   * Bytes resident, at most: three parts of 32 MiB, and Node, undici, the worker
+   * that hashes and garbage, of which there is more where others are at work.
+   */
+  memory: number
+}
+
+export async function uploadEndless(
+  t: Test,
+  { size, sizes, kills, memory }: EndlessJob,
+): Promise<void> {
+  const dev = await devStore(t, {
+    discard: true,
+    digests: 'crc64',
+    keepRequests: false,
+  })
+  const { endpoint } = dev.server
+  const checkpoint = join(dev.directory, 'endless.pawl')
+  const upload = { endpoint, checkpoint, sizes }
+  const times = new Map<number, number>()
+  /** A real pipe: what a shell puts between two commands. */
+  const start = (isHashed: boolean) => {
+    const line = [
+      [compiledFixture('endless-source'), JSON.stringify({ size, isHashed })],
+      [compiledFixture('endless-upload-child'), JSON.stringify(upload)],
+    ]
+      // Without what the test runner puts into every child, which takes memory.
+      .map(
+        (words) => `env -i "${process.execPath}" "${words[0]}" '${words[1]}'`,
+      )
+      .join(' | ')
+    return spawn('sh', ['-c', line], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own, which is killed together.
+      detached: true,
+    })
+  }
+  const run = async (until: number, isHashed: boolean) => {
+    const child = start(isHashed)
+    dev.server.setFault(({ operation, partNumber = 0 }) => {
+      if (operation !== 'UploadPart') return undefined
+      times.set(partNumber, (times.get(partNumber) ?? 0) + 1)
+      if (partNumber >= until) kill(child.pid)
+      return undefined
+    })
+    t.teardown(() => kill(child.pid))
+    const [out, errors] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close'),
+    ])
+    return { out, errors }
+  }
+  for (const until of kills) {
+    const { out } = await run(until, false)
+    t.equal(out, '', `killed at part ${until}`)
+  }
+  const { out, errors } = await run(Infinity, true)
+  const { result, resumed, limits, peak } = JSON.parse(out) as EndlessReport
+  const parts = partsOf(sizes, size)
+  t.match(result, { size, parts, resumed: true, verified: 'crc64' })
+  t.equal(errors, `crc64 ${result.crc64}\n`, 'the bytes of the source')
+  t.same(
+    resumed.map(({ growth }) => growth),
+    [sizes.growth],
+  )
+  const offset = resumed[0]?.offset ?? 0
+  const [, behind = 0] = kills
+  t.ok(offset >= offsetAt(sizes, behind - 2 * inFlight), `from ${offset} on`)
+  t.equal(limits.length, parts > 5000 ? 1 : 0)
+  t.equal(times.size, parts)
+  const twice = [...times.values()].filter((count) => count > 1).length
+  t.ok(twice <= kills.length * inFlight, `${twice} parts were sent twice`)
+  t.comment(`${Math.round(peak / MiB)} MiB resident`)
+  t.ok(peak < memory + more, `${Math.round(peak / MiB)} MiB resident`)
+}
+
+/** The shell and both ends of its pipe. */
+function kill(pid: number | undefined): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    const isGone =
+      error instanceof Error && 'code' in error && error.code === 'ESRCH'
+    if (!isGone) throw error
+  }
+}

@@ -1,0 +1,99 @@
+/** Files of a fleet, on a dev server, with a queue that only keeps what it is given. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Test } from 'tap'
+import type { ObjectStore } from '../../lib/index.js'
+import { FleetBucket } from '../../lib/fleet/fleet-bucket.js'
+import type { ActiveJob, FleetJob, FleetQueue } from '../../lib/fleet/queue.js'
+import { type SliceMeans, SliceWork } from '../../lib/fleet/slice-work.js'
+import { devStore, noise, type DevStore } from './dev-store.js'
+import { smallStore } from './small-store.js'
+
+/** As BullMQ: a job whose ID is there is not added again. */
+export class KeptQueue implements FleetQueue {
+  readonly name = 'fleet'
+  readonly opts = {}
+  readonly jobs = new Map<string, FleetJob>()
+  active: ActiveJob[] = []
+
+  async addBulk(jobs: FleetJob[]): Promise<void> {
+    for (const job of jobs) {
+      const { jobId } = job.opts
+      if (!this.jobs.has(jobId)) this.jobs.set(jobId, job)
+    }
+  }
+
+  async getJobCounts(): Promise<{ failed: number }> {
+    return { failed: 0 }
+  }
+
+  async getJobs(): Promise<ActiveJob[]> {
+    return this.active
+  }
+
+  async getWorkersCount(): Promise<number> {
+    return 2
+  }
+}
+
+export interface FleetBench extends DevStore {
+  small: ObjectStore
+  root: string
+  queue: KeptQueue
+  retry: { attempts: number; baseDelay: number; maxDelay: number }
+  /** The bytes of each file, by its path. */
+  files: Map<string, Buffer>
+  write(path: string, size: number): Promise<void>
+  means(more?: Partial<SliceMeans>): SliceMeans
+  /** The work of a slice; undefined when it is done. */
+  work(
+    job: { fleet: string; slice: number },
+    more?: Partial<SliceMeans>,
+    hint?: unknown,
+  ): Promise<SliceWork | undefined>
+}
+
+export async function fleetBench(
+  t: Test,
+  { count = 0 }: { count?: number } = {},
+): Promise<FleetBench> {
+  const dev = await devStore(t, { minPartSize: 1 })
+  const root = join(dev.directory, 'data')
+  await mkdir(root)
+  const small = smallStore(dev.store)
+  const retry = { attempts: 3, baseDelay: 1, maxDelay: 2 }
+  const files = new Map<string, Buffer>()
+  const write = async (path: string, size: number): Promise<void> => {
+    const bytes = noise(size, files.size + 1)
+    await mkdir(dirname(join(root, path)), { recursive: true })
+    await writeFile(join(root, path), bytes)
+    files.set(path, bytes)
+  }
+  for (let i = 0; i < count; i++) {
+    await write(`day-${Math.floor(i / 4)}/file-${i % 4}`, 100 + i)
+  }
+  const { signal } = new AbortController()
+  const means = (more: Partial<SliceMeans> = {}): SliceMeans => ({
+    bucket: new FleetBucket(small, { retry }),
+    root,
+    prefix: '',
+    atOnce: 4,
+    object: undefined,
+    ifSame: 'send',
+    checkpoint: undefined,
+    retry,
+    signal,
+    ...more,
+  })
+  return {
+    ...dev,
+    small,
+    root,
+    queue: new KeptQueue(),
+    retry,
+    files,
+    write,
+    means,
+    work: (job, more, hint) => SliceWork.open(means(more), job, hint),
+  }
+}
