@@ -33,12 +33,17 @@ export function uploadApp(store: ObjectStore): Express {
     const running: Running = { upload, latest: undefined }
     upload.on('progress', (progress) => (running.latest = progress))
     uploads.set(id, running)
+    // Also when all has been read, and not all of it is stored.
+    const onClose = (): void => void upload.destroy()
+    response.once('close', onClose)
     try {
       await pipeline(request, upload)
+      response.off('close', onClose)
       response.status(201).json({ size: (await upload.result).size })
     } catch (error) {
       // Cancelled: nothing is left in the bucket, and nobody waits for an answer.
-      if (request.destroyed && !request.complete) return
+      if (response.destroyed) return
+      response.off('close', onClose)
       const code = error instanceof UploadError ? error.code : 'UNKNOWN'
       response.status(502).json({ code })
     } finally {
