@@ -30,7 +30,6 @@ import {
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { compiledSources } from './support/compiled.js'
 import { countsIn } from './support/tap-counts.js'
 import { failuresIn } from './support/tap-failures.js'
 import { testsOf, tiers } from './support/tier-files.js'
@@ -160,7 +159,6 @@ async function runFiles(tier, files, options, env) {
       ? inTerminal(args, env)
       : inPipe(start(args, { stdio: ['ignore', 'pipe', 'inherit'], env }))
   }
-  compiledSources()
   const wanted = JSON.stringify({ jobs, seconds, files })
   const tests = start([tapFiles, wanted], {
     stdio: ['ignore', 'pipe', 'inherit'],

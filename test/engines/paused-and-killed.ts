@@ -41,8 +41,7 @@ const engines: Record<EngineName, (dev: DevStore) => string> = {
   postgres: () => postgres.url,
   bucket: (dev) => dev.server.endpoint,
 }
-const engineNames = (process.env['ONLY']?.split(',') ??
-  Object.keys(engines)) as EngineName[]
+const engineNames = Object.keys(engines) as EngineName[]
 const records = ['intent', 'upload', 'part', 'completing', 'done']
 
 function jobOn(

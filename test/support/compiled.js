@@ -46,8 +46,17 @@ const manifest = {
 }
 const folders = ['lib', 'docs/examples', 'test']
 
+/** Once a process, or a run: to look takes as long as a child. */
+let isMadeHere = process.env.PAWL_COMPILED === directory
+
 /** The directory; a file of it has the name of its source, ending in `.js`. */
 export function compiledSources() {
+  if (!isMadeHere) make()
+  isMadeHere = true
+  return directory
+}
+
+function make() {
   const text = JSON.stringify(manifest)
   const isCurrent = textOf(join(directory, 'package.json')) === text
   const wanted = new Set(['package.json'])
@@ -65,7 +74,6 @@ export function compiledSources() {
   removeOthers(wanted)
   linkCommand()
   if (!isCurrent) write(join(directory, 'package.json'), text)
-  return directory
 }
 
 function isCompiled(folder, name) {

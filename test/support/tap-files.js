@@ -6,7 +6,7 @@
  * tests: one for TypeScript, and one that follows which files were loaded.
  */
 import t from 'tap'
-import { compiledTest } from './compiled.js'
+import { compiledSources, compiledTest } from './compiled.js'
 
 /** tap may use module.register(), which Node 26 complains of. */
 const flags = ['--enable-source-maps', '--disable-warning=DEP0205']
@@ -25,7 +25,11 @@ for (const file of files) {
       buffered: jobs > 1,
       timeout: seconds * 1000,
       stdio: 'pipe',
-      env: { ...process.env, TAP_TIMEOUT: String(seconds) },
+      env: {
+        ...process.env,
+        TAP_TIMEOUT: String(seconds),
+        PAWL_COMPILED: compiledSources(),
+      },
     },
     file,
   )

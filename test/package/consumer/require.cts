@@ -11,7 +11,6 @@ console.log(names.join(' '))
 /** A type of ESM and of CommonJS is one type. */
 export const codeOf = (error: pawl.UploadError): pawl.ErrorCode => error.code
 
-export const options: pawl.UploadFileOptions = {
-  store: pawl.ossStore({ region: 'cn-hangzhou', bucket: 'examplebucket' }),
-  key: 'key',
-}
+export const optionsFor = (
+  store: pawl.ObjectStore,
+): pawl.UploadFileOptions => ({ store, key: 'key' })
