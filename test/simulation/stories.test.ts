@@ -238,6 +238,22 @@ const stories: Story[] = [
     ends: ['run 1 resolves, 0 reused'],
   },
   {
+    name: 'a run whose log has forgotten a Complete believes its own refusal',
+    profile: 'swift',
+    runs: [{}, {}],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'lost-reply'],
+      ['run 1:headObject sent|intervention', 1, 'kill'],
+      ['between runs|interlude', 1, 'log-cut'],
+      ['run 2:completeUpload|fault', 1, 'bad-request'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_SERVER',
+      'run 3 resolves, 1 reused',
+    ],
+  },
+  {
     name: 'what the store cannot do is said after an outage as before it',
     profile: 'swift',
     runs: [{ ...forbid, source: { noise: 1, size: 0, flips: [] } }],

@@ -111,7 +111,7 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   // Refused as gone at once, what is there is ours only if its bytes can show it.
   const wasAmbiguous =
     heard.wasLeftOpen(run.number, upload.id) ||
-    (canCompare(scene, run) && heard.completesUnsure.has(upload.id)) ||
+    (canCompare(scene, run) && heard.wasLeftUnsure(run.number, upload.id)) ||
     namesComplete(run.startLog, upload.id)
   const isOurs =
     heard.knownAt(run.number, upload.id, 1) >= 0 &&
