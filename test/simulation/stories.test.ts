@@ -95,6 +95,27 @@ const stories: Story[] = [
     ends: ['run 2 resolves, 0 reused', 'run 1 rejects with PAWL_UPLOAD_GONE'],
   },
   {
+    name: 'nor where no mark was sent, and the answer has no ETag',
+    profile: 'ceph',
+    runs: [
+      { marks: false, source: { noise: 1, size: 32, flips: [] } },
+      { marks: false, source: { noise: 2, size: 32, flips: [] } },
+    ],
+    happens: [
+      [
+        'run 1:uploadPart done|intervention',
+        2,
+        'second-machine',
+        1_735_579_416,
+      ],
+      ['run 1:datasync|disk', 6, 'slow-disk', 719_912_193],
+    ],
+    ends: [
+      'run 2 resolves, 0 reused',
+      'run 1 rejects with PAWL_UPLOAD_CONTENDED',
+    ],
+  },
+  {
     name: 'a Complete that the network doubles there is made anew',
     profile: 'like-md5',
     runs: [{}],
@@ -120,6 +141,16 @@ const stories: Story[] = [
       ['run 1:listParts done|intervention', 1, 'store-away', 41],
     ],
     ends: ['run 1 rejects with PAWL_SERVER', 'run 2 resolves, 0 reused'],
+  },
+  {
+    name: 'without a log the upload is ended when no Complete has left',
+    profile: 'r2',
+    runs: [{ log: false }],
+    happens: [
+      ['run 1:uploadPart done|intervention', 1, 'store-away', 661],
+      ['run 1:completeUpload sent|intervention', 1, 'signal'],
+    ],
+    ends: ['run 1 rejects with PAWL_SUSPENDED', 'run 2 resolves, 0 reused'],
   },
   {
     name: 'with a log the next run claims what nobody could look at',
@@ -187,11 +218,47 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'a put that the network doubles is refused for itself where nobody may look',
+    profile: 's3-crc64',
+    runs: [{ ...forbid, source: { noise: 1, size: 0, flips: [] } }],
+    happens: [
+      ['run 1:putObject|fault', 1, 'twice'],
+      ['run 1:headObject|fault', 2, 'denied'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ALREADY_EXISTS',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
     name: 'a store that is away for a minute is waited for',
     profile: 'oss',
     runs: [{}],
     happens: [['run 1:uploadPart sent|intervention', 1, 'store-away', 14]],
     ends: ['run 1 resolves, 0 reused'],
+  },
+  {
+    name: 'a run whose log has forgotten a Complete believes its own refusal',
+    profile: 'swift',
+    runs: [{}, {}],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'lost-reply'],
+      ['run 1:headObject sent|intervention', 1, 'kill'],
+      ['between runs|interlude', 1, 'log-cut'],
+      ['run 2:completeUpload|fault', 1, 'bad-request'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_SERVER',
+      'run 3 resolves, 1 reused',
+    ],
+  },
+  {
+    name: 'what the store cannot do is said after an outage as before it',
+    profile: 'swift',
+    runs: [{ ...forbid, source: { noise: 1, size: 0, flips: [] } }],
+    happens: [['run 1:putObject done|intervention', 1, 'store-away', 661]],
+    ends: ['run 1 rejects with PAWL_SERVER', 'run 2 rejects with PAWL_SERVER'],
   },
 ]
 

@@ -125,6 +125,9 @@ function sight(
     !isTold &&
     whose(found, expected, { dropsMarks: true }) === 'equal'
   if (isEither) return { receipt: told, there: 'unknown', dropsMarks }
+  if (isPerhapsReplayed(receipt, found, expected, store)) {
+    return { receipt: told, there: 'other-parts', dropsMarks }
+  }
   if (!carriesMark(found, mark)) {
     return { receipt: told, there: 'replaced', dropsMarks }
   }
@@ -132,6 +135,23 @@ function sight(
     expected.etag !== undefined && sameEtag(found.etag, expected.etag.value)
   const there = isSame ? 'damaged' : 'other-parts'
   return { receipt: told, there, dropsMarks }
+}
+
+/**
+ * An answer without an ETag may be the one to another run's Complete of the same
+ * upload. Where no marks tell its object from one that was put there since, other
+ * parts under the key are taken for that: success would be of bytes nobody has.
+ */
+function isPerhapsReplayed(
+  receipt: ObjectReceipt,
+  found: ObjectHead,
+  { etag, mark }: ExpectedObject,
+  { dropsMarks }: AnsweringStore,
+): boolean {
+  const isUnmarked = mark === undefined || dropsMarks
+  const hasMark = found.mark !== undefined
+  if (receipt.etag !== '' || !isUnmarked || hasMark) return false
+  return isOfOtherParts(found, etag)
 }
 
 /** What ours was, before another took its place: known where ETags are MD5s. */

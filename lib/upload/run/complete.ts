@@ -187,7 +187,11 @@ class Completing {
     if (mayHaveHappened(error)) this.#isOpen = true
     if (mayHaveHappened(error)) this.#wasLeftOpen = true
     if (this.#isOpen && kind !== 'exists') this.#isUnsure = true
-    if (!this.#isOpen) return this.#believe(error)
+    if (!this.#isOpen) {
+      // Nothing of it is under way: an upload without a log can be ended.
+      this.#input.upload.isCompleting = false
+      return this.#believe(error)
+    }
     const { found, is } = await this.#look()
     const isFirst = kind === 'no-upload' && !wasLeftOpen
     if (isObject(found) && is === 'ours') {
@@ -237,7 +241,6 @@ class Completing {
   async #believe(error: StoreError): Promise<'again'> {
     const isPassing = error.kind !== 'conflict' && (await this.#repeats(error))
     if (isPassing) return 'again'
-    if (!this.#isOpen) this.#input.upload.isCompleting = false
     throw await this.#refused(error)
   }
 

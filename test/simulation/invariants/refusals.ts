@@ -68,8 +68,8 @@ const waitedOut = 90_000
 function isNotWaitedOut(scene: Scene, run: Run): string | undefined {
   const { away, heard, world } = scene
   const { code = '', status = 500 } = failureOf(run.outcome)
-  // The store's own word, which it has given before.
-  if (status < 500) return undefined
+  // The store's own word, which it has given before: also that it cannot do it.
+  if (status < 500 || status === 501) return undefined
   if (away === undefined || !outages.includes(code)) return undefined
   // A host of which nothing was heard before may be a typing error.
   const answeredAt = heard.answered.get(run.number) ?? Number.POSITIVE_INFINITY
@@ -111,7 +111,7 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   // Refused as gone at once, what is there is ours only if its bytes can show it.
   const wasAmbiguous =
     heard.wasLeftOpen(run.number, upload.id) ||
-    (canCompare(scene, run) && heard.completesUnsure.has(upload.id)) ||
+    (canCompare(scene, run) && heard.wasLeftUnsure(run.number, upload.id)) ||
     namesComplete(run.startLog, upload.id)
   const isOurs =
     heard.knownAt(run.number, upload.id, 1) >= 0 &&
@@ -168,6 +168,7 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   if (isTold || isDamaged || isGivenUp(run, top)) return undefined
   if (isBare(scene, run, top)) return undefined
   if (isUnproved(scene, run, maker, top)) return undefined
+  if (isRefusedUnseen(scene, maker, top)) return undefined
   if (hasForgotten(scene, run, maker, top)) return undefined
   return `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
 }
@@ -217,6 +218,24 @@ function isUnproved(
     partsNow(logged, logged.completing) === 'unknown'
   // Neither CRC-64 nor MD5 stands for a SHA-256.
   return hasLost && (!canCompare(scene, run) || run.plan.proof === 'sha256')
+}
+
+/**
+ * Its PutObject, which the network had doubled, was refused at once for what it had
+ * itself put, and its run might not look. The rule: a refusal of a request none of
+ * whose attempts was ambiguous is one; nothing of it is left to be claimed.
+ */
+function isRefusedUnseen(
+  { heard, world }: Scene,
+  { actor, number, outcome }: Run,
+  { upload }: StoredObject,
+): boolean {
+  return (
+    upload === undefined &&
+    failureOf(outcome).code === 'PAWL_ALREADY_EXISTS' &&
+    world.hasHappened(['twice'], { to: actor.name }) &&
+    heard.wasDenied(number, 'headObject')
+  )
 }
 
 /**

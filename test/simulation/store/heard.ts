@@ -16,6 +16,7 @@ export interface Look {
 export class Heard {
   /** Uploads whose Complete was sent, and not answered for certain. */
   readonly completesUnsure = new Set<string>()
+  readonly #unsure = new Set<string>()
   readonly #leftOpen = new Set<string>()
   /** Uploads whose Abort was sent, and has failed for all that its client knows. */
   readonly abortsFailed = new Set<string>()
@@ -75,6 +76,16 @@ export class Heard {
       this.#known.get(`${run} ${uploadId} ${partNumber}`) ??
       Number.NEGATIVE_INFINITY
     )
+  }
+
+  /** A run's Complete was not answered for certain, if only with NoSuchUpload. */
+  leavesUnsure(run: number | undefined, uploadId: string): void {
+    this.completesUnsure.add(uploadId)
+    this.#unsure.add(`${run} ${uploadId}`)
+  }
+
+  wasLeftUnsure(run: number | undefined, uploadId: string): boolean {
+    return this.#unsure.has(`${run} ${uploadId}`)
   }
 
   /** A run's Complete was answered with what leaves open whether it has happened. */

@@ -201,7 +201,7 @@ export class StoreModel implements Model {
         (by) => truth.completeUpload(by, { ...request, sentAt }),
       )
     } catch (error) {
-      if (!isCertain(error)) heard.completesUnsure.add(uploadId)
+      if (!isCertain(error)) heard.leavesUnsure(this.#run, uploadId)
       const isOpen = !isCertain(error) && !isOf(error, 'no-upload')
       if (isOpen) heard.leavesOpen(this.#run, uploadId)
       throw error

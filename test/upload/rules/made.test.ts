@@ -93,3 +93,25 @@ await t.test(
     t.match(made, { receipt: { etag }, current: true, check: 'crc64' })
   },
 )
+
+await t.test(
+  'without marks and an ETag in the answer, other parts are another run’s',
+  async (t) => {
+    const theirs = `${others}-2`
+    const ours = { value: etag, isBinding: true }
+    const sent = { ...expected, crc64: undefined, etag: ours }
+    const found = head({ etag: theirs, crc64: undefined })
+    const unmarked = { ...sent, mark: undefined }
+    const store = { ordersByInitiate: false, dropsMarks: false }
+    const dropping = { ...store, dropsMarks: true }
+    const checkOf = (...made: Parameters<typeof madeObject>) =>
+      madeObject(...made).check
+    t.equal(checkOf(untold, found, unmarked, store), 'others')
+    t.equal(checkOf(untold, found, sent, dropping), 'others')
+    t.equal(checkOf(untold, found, sent, store), 'md5', 'put there since')
+    const marked = { ...found, mark }
+    t.equal(checkOf(untold, marked, unmarked, store), 'md5', 'marked')
+    const whole = { ...found, etag: others }
+    t.equal(checkOf(untold, whole, unmarked, store), 'md5', 'put whole')
+  },
+)
