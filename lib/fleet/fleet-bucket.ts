@@ -65,9 +65,12 @@ export class FleetBucket {
 
   /**
    * Puts it where nothing is; resolves to what is there then, which another may
-   * have put before.
+   * have put before. It is looked at first: a versioned bucket of OSS does not mind
+   * the condition, and a plan that is begun again must not take another's place.
    */
   async putNew(key: string, text: string): Promise<string> {
+    const before = await this.get(key)
+    if (before !== undefined) return before
     try {
       await this.#put(key, text, { forbidOverwrite: true })
       return text

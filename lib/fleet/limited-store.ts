@@ -136,6 +136,7 @@ export function limitedStore(
     digest: store.digest,
     keepsMetadata: store.keepsMetadata,
     precedence: store.precedence,
+    maxRate: store.maxRate,
     get takesLateParts() {
       return store.takesLateParts
     },
