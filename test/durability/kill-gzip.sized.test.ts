@@ -5,7 +5,7 @@ import { seedFor } from '../support/seed.js'
 import { sized } from '../support/tier.js'
 import { killRuns } from './kill-runs.js'
 
-const kills = sized({ fast: 4, more: 90, long: 500 })
+const kills = sized({ fast: 2, more: 90, long: 500 })
 
 await t.test(
   `killed ${kills} times behind createGzip, it is the gzip of its source`,

@@ -4,7 +4,7 @@ import { seedFor } from '../support/seed.js'
 import { sized } from '../support/tier.js'
 import { killRuns } from './kill-runs.js'
 
-const kills = sized({ fast: 6, more: 110, long: 500 })
+const kills = sized({ fast: 3, more: 110, long: 500 })
 
 await t.test(`killed ${kills} times, an upload is its source`, async (t) => {
   const run = await killRuns(t, { kills, seed: seedFor(), gzip: false })

@@ -8,9 +8,16 @@
 import t from 'tap'
 import { compiledSources, compiledTest } from './compiled.js'
 
-/** tap may use module.register(), which Node 26 complains of. */
-const flags = ['--enable-source-maps', '--disable-warning=DEP0205']
 const { jobs, seconds, files } = JSON.parse(process.argv[2])
+
+/** To read the maps of all that is loaded takes a tenth of a small test's time. */
+const mostMapped = 20
+
+const flags = [
+  ...(files.length <= mostMapped ? ['--enable-source-maps'] : []),
+  // tap may use module.register(), which Node 26 complains of.
+  '--disable-warning=DEP0205',
+]
 
 t.setTimeout(0)
 t.jobs = jobs
