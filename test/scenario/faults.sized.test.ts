@@ -34,7 +34,7 @@ setMaxListeners(0)
 /** Servers that are asked beside each other, so that waiting is shared. */
 const lanes = 5
 /** Schedules of each. */
-const runsEach = sized({ fast: 12, more: 200, long: 4000 })
+const runsEach = sized({ fast: 8, more: 200, long: 4000 })
 let plays = 0
 
 interface Schedule {

@@ -147,7 +147,7 @@ await t.test('empty chunks and exact multiples make no part', async (t) => {
 })
 
 /** Real stores take 10,000; one that takes fewer is no other to the uploader. */
-const maxParts = sized({ fast: 300, more: 10_000, long: 10_000 })
+const maxParts = sized({ fast: 120, more: 10_000, long: 10_000 })
 
 await t.test('as many parts as the store takes, and one more', async (t) => {
   const tiny = 16
