@@ -3,11 +3,9 @@
  * fewer at once when the server asks for less.
  */
 import { delay, type Environment } from '../environment.js'
-import type {
-  Call,
-  GetObjectRequest,
-  ObjectStore,
-} from '../store/object-store.js'
+import { aroundCalls } from '../store/around-calls.js'
+import type { ObjectStore } from '../store/object-store.js'
+import { SetSlots, type Stored } from '../store/slots.js'
 import { StoreError } from '../store/store-error.js'
 
 /** What a worker may take. */
@@ -21,85 +19,38 @@ export interface FleetLimit {
 /** ms that a budget may be ahead: what was not used is not kept for longer. */
 const burst = 100
 
-/** So much a second; who takes more waits. */
+type Clock = Pick<Environment, 'monotonic' | 'timer'>
+
+/** So much a second; who takes more waits until it is paid for. */
 export class Budget {
   readonly #perSecond: number
-  readonly #environment: Pick<Environment, 'monotonic' | 'timer'>
+  readonly #clock: Clock
   /** When all that was taken has been paid for. */
   #paidAt = Number.NEGATIVE_INFINITY
 
-  constructor(
-    perSecond: number,
-    environment: Pick<Environment, 'monotonic' | 'timer'>,
-  ) {
+  constructor(perSecond: number, clock: Clock) {
     this.#perSecond = perSecond
-    this.#environment = environment
+    this.#clock = clock
   }
 
   async take(amount: number, signal: AbortSignal): Promise<void> {
-    const now = this.#environment.monotonic()
+    const now = this.#clock.monotonic()
     const from = Math.max(this.#paidAt, now - burst)
     this.#paidAt = from + (amount / this.#perSecond) * 1000
     if (this.#paidAt > now) {
-      await delay(this.#environment, this.#paidAt - now, signal)
+      await delay(this.#clock, this.#paidAt - now, signal)
     }
   }
 }
 
-/**
- * How many calls may be under way. A server that throttles halves the number, down
- * to one; as many calls as there may be at most, all well, bring one back.
- */
-class CallSlots {
-  readonly #most: number
-  #limit: number
-  #used = 0
-  #good = 0
-  readonly #waiting: (() => void)[] = []
-
-  constructor(most: number) {
-    this.#most = most
-    this.#limit = most
-  }
-
-  /** Resolves when it is the caller's turn; it must `release()` once. */
-  acquire(): Promise<void> {
-    if (this.#used < this.#limit && this.#waiting.length === 0) {
-      this.#used++
-      return Promise.resolve()
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve))
-  }
-
-  release(): void {
-    this.#used--
-    while (this.#used < this.#limit) {
-      const next = this.#waiting.shift()
-      if (next === undefined) return
-      this.#used++
-      next()
-    }
-  }
-
-  throttle(): void {
-    this.#limit = Math.max(1, this.#limit >> 1)
-    this.#good = 0
-  }
-
-  succeed(): void {
-    if (this.#limit === this.#most || ++this.#good < this.#most) return
-    this.#good = 0
-    this.#limit++
-  }
-}
-
+/** At most so many calls at once, of which each takes its share of the limits. */
 export function limitedStore(
   store: ObjectStore,
   { requestsPerSecond, bytesPerSecond }: FleetLimit,
   most: number,
-  environment: Pick<Environment, 'monotonic' | 'timer'>,
+  environment: Clock,
 ): ObjectStore {
-  const slots = new CallSlots(most)
+  const slots = new SetSlots(most)
   const requests =
     requestsPerSecond === undefined
       ? undefined
@@ -108,68 +59,23 @@ export function limitedStore(
     bytesPerSecond === undefined
       ? undefined
       : new Budget(bytesPerSecond, environment)
-  const held = async <T>(
-    { signal }: Call,
-    size: number,
-    send: () => Promise<T>,
-  ): Promise<T> => {
-    await slots.acquire()
+  return aroundCalls(store, async (_name, send, { size, call }) => {
+    const { signal } = call
+    const slot = await slots.acquire()
+    let stored: Stored | undefined
     try {
       signal.throwIfAborted()
       await requests?.take(1, signal)
       if (size > 0) await bytes?.take(size, signal)
       const answer = await send()
-      slots.succeed()
+      stored = { size, attempts: 1 }
       return answer
     } catch (error) {
       const isAsked = error instanceof StoreError && error.kind === 'throttled'
       if (isAsked) slots.throttle()
       throw error
     } finally {
-      slots.release()
+      slot.end(stored)
     }
-  }
-  return {
-    identity: store.identity,
-    bucket: store.bucket,
-    limits: store.limits,
-    digest: store.digest,
-    keepsMetadata: store.keepsMetadata,
-    precedence: store.precedence,
-    maxRate: store.maxRate,
-    get takesLateParts() {
-      return store.takesLateParts
-    },
-    fixedHeaders: (object) => store.fixedHeaders(object),
-    sentHeaders: (object) => store.sentHeaders?.(object) ?? {},
-    canMark: (object) => store.canMark?.(object) ?? true,
-    createUpload: (request, call) =>
-      held(call, 0, () => store.createUpload(request, call)),
-    uploadPart: (request, call) =>
-      held(call, request.size, () => store.uploadPart(request, call)),
-    listParts: (request, call) =>
-      held(call, 0, () => store.listParts(request, call)),
-    completeUpload: (request, call) =>
-      held(call, 0, () => store.completeUpload(request, call)),
-    abortUpload: (request, call) =>
-      held(call, 0, () => store.abortUpload(request, call)),
-    listUploads: (request, call) =>
-      held(call, 0, () => store.listUploads(request, call)),
-    putObject: (request, call) =>
-      held(call, request.size, () => store.putObject(request, call)),
-    headObject: (key, call) => held(call, 0, () => store.headObject(key, call)),
-    ...(store.getObject === undefined
-      ? {}
-      : {
-          getObject: (request: GetObjectRequest, call: Call) =>
-            held(call, 0, async () => store.getObject?.(request, call)),
-        }),
-    ...(store.deleteObject === undefined
-      ? {}
-      : {
-          deleteObject: (key: string, call: Call) =>
-            held(call, 0, async () => store.deleteObject?.(key, call)),
-        }),
-    close: () => store.close(),
-  }
+  })
 }
