@@ -3,6 +3,7 @@
  * that the next call may find it; `import()` remembers a moment without file
  * descriptors for as long as the process lives.
  */
+import { systemCode } from './realm.js'
 
 /** Throws as `require` does, also where no file says where this package is. */
 export function ownRequire(name: string): unknown {
@@ -11,4 +12,15 @@ export function ownRequire(name: string): unknown {
   // Not by an import: bundlers warn of a place that they cannot work out.
   const { createRequire } = process.getBuiltinModule('node:module')
   return createRequire(place ?? __filename)(name)
+}
+
+/** `require` first: a package that could not be read for a moment is found later. */
+export async function requireOrImport(name: string): Promise<unknown> {
+  try {
+    return ownRequire(name)
+  } catch (error) {
+    if (systemCode(error) !== 'ERR_REQUIRE_ESM') throw error
+    // What may be there when this runs is no bundler's to look for.
+    return import(/* webpackIgnore: true */ name)
+  }
 }

@@ -70,3 +70,12 @@ export function hasBrand(value: unknown, brand: symbol): boolean {
     Reflect.get(value, brand) === true
   )
 }
+
+/** The same bytes, not a copy of them. */
+export function bufferOn({
+  buffer,
+  byteOffset,
+  byteLength,
+}: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
+}

@@ -8,6 +8,7 @@
  */
 import { UploadError } from '../errors.js'
 import type { Xxh64 } from '../hash/xxh64.js'
+import { bufferOn } from '../realm.js'
 import { findHeader } from './find-header.js'
 import { applyRecord, emptyState } from './fold.js'
 import type { LogState } from './fold.js'
@@ -60,8 +61,7 @@ export function readLog(
 ): LogReading {
   if (bytes.byteLength === 0) return { kind: 'empty' }
   if (bytes.byteLength > MAX_LOG_BYTES) throw notACheckpoint(name)
-  const { buffer, byteOffset, byteLength } = bytes
-  const log = Buffer.from(buffer, byteOffset, byteLength)
+  const log = bufferOn(bytes)
   const hasher = new LineHasher(xxh64)
   const found = findHeader(log, hasher)
   if (found === 'foreign' && !wasOurs(log, name)) throw notACheckpoint(name)
@@ -81,7 +81,7 @@ export function readLog(
     tornTail: bytes.at(-1) !== LF,
     nextSeq: rest.nextSeq,
     goodLength: read.goodLength,
-    size: byteLength,
+    size: bytes.length,
   }
 }
 

@@ -11,7 +11,7 @@ import {
 } from '../index.js'
 import { postgresCheckpoint, type PostgresRow } from '../lease/postgres.js'
 import { redisCheckpoint, type RedisClient } from '../lease/redis.js'
-import { ownRequire } from '../own-require.js'
+import { requireOrImport } from '../own-require.js'
 import { systemCode } from '../realm.js'
 
 export interface LogEngine {
@@ -108,7 +108,7 @@ async function openPostgres(url: URL, name: string): Promise<LogEngine> {
 
 /** A class of a package that need not be installed. */
 async function constructorOf(name: string, member: string): Promise<object> {
-  const loaded = await load(name).catch((error: unknown) => {
+  const loaded = await requireOrImport(name).catch((error: unknown) => {
     const code = systemCode(error)
     const isMissing = /^(ERR_)?MODULE_NOT_FOUND$/.test(code)
     if (!isMissing) throw error
@@ -122,15 +122,6 @@ async function constructorOf(name: string, member: string): Promise<object> {
       : undefined
   if (typeof found !== 'function') misuse(`${name} has no ${member}`)
   return found
-}
-
-async function load(name: string): Promise<unknown> {
-  try {
-    return ownRequire(name)
-  } catch (error) {
-    if (systemCode(error) !== 'ERR_REQUIRE_ESM') throw error
-    return import(name)
-  }
 }
 
 function misuse(message: string): never {

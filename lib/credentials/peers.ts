@@ -3,7 +3,7 @@
  * for tokens. They are large, so pawl does not bring them: they are used where
  * they are installed beside it.
  */
-import { ownRequire } from '../own-require.js'
+import { requireOrImport } from '../own-require.js'
 import { systemCode } from '../realm.js'
 import type { FoundKey } from './defaults.js'
 
@@ -93,16 +93,5 @@ async function load(name: string): Promise<object | undefined> {
       return undefined
     }
     throw error
-  }
-}
-
-/** `require` first: a package that could not be read for a moment is found later. */
-async function requireOrImport(name: string): Promise<unknown> {
-  try {
-    return ownRequire(name)
-  } catch (error) {
-    if (systemCode(error) !== 'ERR_REQUIRE_ESM') throw error
-    // What may be there when this runs is no bundler's to look for.
-    return import(/* webpackIgnore: true */ name)
   }
 }

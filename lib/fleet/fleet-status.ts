@@ -62,7 +62,7 @@ export interface FleetStatus {
   oldest: number | undefined
 }
 
-const names: NamesOf<FleetStatusOptions> = {
+export const statusNames: NamesOf<FleetStatusOptions> = {
   fleet: true,
   queue: true,
   requestPayer: true,
@@ -89,7 +89,10 @@ const askedAtOnce = 32
 export async function fleetStatus(
   options: FleetStatusOptions,
 ): Promise<FleetStatus> {
-  checkKnownOptions(options, { of: 'fleetStatus', names: Object.keys(names) })
+  checkKnownOptions(options, {
+    of: 'fleetStatus',
+    names: Object.keys(statusNames),
+  })
   const { queue, fleet, store } = options
   checkFleet(fleet)
   checkStore(store)

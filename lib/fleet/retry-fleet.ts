@@ -2,7 +2,11 @@
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { checkStore } from '../upload/options/settings.js'
 import { FleetBucket } from './fleet-bucket.js'
-import { failuresOf, type FleetStatusOptions } from './fleet-status.js'
+import {
+  failuresOf,
+  type FleetStatusOptions,
+  statusNames,
+} from './fleet-status.js'
 import { checkFleet, keyIn } from './manifest.js'
 import { type FleetPlan, planFleet, type PlannedFile } from './plan-fleet.js'
 
@@ -12,16 +16,7 @@ export interface RetryFleetOptions extends FleetStatusOptions {
   as?: string
 }
 
-const names: NamesOf<RetryFleetOptions> = {
-  as: true,
-  fleet: true,
-  queue: true,
-  requestPayer: true,
-  retry: true,
-  signal: true,
-  store: true,
-  timeout: true,
-}
+const names: NamesOf<RetryFleetOptions> = { ...statusNames, as: true }
 
 /**
  * Plans a fleet of the files that failed for good in another, once their cause is

@@ -7,7 +7,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { realEnvironment, type Environment } from '../environment.js'
 import { invalidOption, UploadError } from '../errors.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
-import { isUint8Array } from '../realm.js'
+import { bufferOn, isUint8Array } from '../realm.js'
 import { LeasedCheckpoint, logLocked } from './leased-checkpoint.js'
 import { checkLease, checkLogName, stepTimeout } from './options.js'
 import {
@@ -238,8 +238,7 @@ class PostgresSteps implements LeaseSteps {
     size: number,
     bytes: Uint8Array,
   ): Promise<Outcome> {
-    const { buffer, byteOffset, byteLength } = bytes
-    const view = Buffer.from(buffer, byteOffset, byteLength)
+    const view = bufferOn(bytes)
     const written = await this.#first(append, [
       this.#log,
       token,

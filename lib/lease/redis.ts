@@ -7,6 +7,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { realEnvironment, type Environment } from '../environment.js'
 import { invalidOption, UploadError } from '../errors.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
+import { bufferOn } from '../realm.js'
 import { LeasedCheckpoint, logLocked } from './leased-checkpoint.js'
 import { checkLease, checkLogName, stepTimeout } from './options.js'
 import {
@@ -196,8 +197,7 @@ class RedisSteps implements LeaseSteps {
     size: number,
     bytes: Uint8Array,
   ): Promise<Outcome> {
-    const { buffer, byteOffset, byteLength } = bytes
-    const view = Buffer.from(buffer, byteOffset, byteLength)
+    const view = bufferOn(bytes)
     return this.#durably(() =>
       this.#outcome(appendScript, [], token, String(lease), String(size), view),
     )

@@ -1,3 +1,5 @@
+import { bufferOn } from '../realm.js'
+
 /**
  * One object of a log that is kept in a bucket: a line that says which it is, then
  * bytes of the log. Pure.
@@ -43,8 +45,7 @@ export function decodeSegment(
   object: Uint8Array,
   number: number,
 ): Segment | undefined {
-  const { buffer, byteOffset, byteLength } = object
-  const all = Buffer.from(buffer, byteOffset, byteLength)
+  const all = bufferOn(object)
   const found = line.exec(all.toString('latin1', 0, longestLine))
   if (found === null || Number(found[1]) !== number) return undefined
   const [first, , token = '', kind = '', end] = found

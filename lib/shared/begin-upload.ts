@@ -23,6 +23,7 @@ import { givenUp, type UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
 import {
   checkSharedLog,
+  claimedResult,
   onRun,
   type Outcome,
   refuseLateParts,
@@ -184,23 +185,16 @@ async function ticketOf(
 /** The object that was found to be this upload's. */
 function made(
   { upload, completing, head }: ClaimedObject,
-  { store, key }: UploadSettings,
+  settings: UploadSettings,
 ): UploadResult {
   const { parts, size, crc64 } = completing
   const check = checkObject(head, expectedOf(upload, completing))
-  return {
-    bucket: store.bucket,
-    key,
-    etag: head.etag,
-    crc64: head.crc64 ?? crc64,
-    versionId: head.versionId,
+  return claimedResult(head, settings, {
     size,
     parts,
-    partsReused: parts,
-    bytesReused: size,
+    crc64,
     uploadId: upload.uploadId,
-    resumed: true,
     verified: check === 'wrong' ? 'none' : check,
     checkpointLeft: true,
-  }
+  })
 }

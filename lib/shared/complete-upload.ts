@@ -6,7 +6,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { asError, invalidOption, UploadError } from '../errors.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
-import type { ObjectHead } from '../store/object-store.js'
 import { ownSignal } from '../upload/calls/follow-signal.js'
 import { lookAt } from '../upload/calls/look.js'
 import { Requests } from '../upload/calls/requests.js'
@@ -38,6 +37,7 @@ import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
 import {
   checkSharedLog,
+  claimedResult,
   onRun,
   type Outcome,
   refuseLateParts,
@@ -223,10 +223,11 @@ async function claim(
 function claimed(
   found: Found,
   { size, mark, uploadId }: Ticket,
-  { store, key, crc, environment }: UploadSettings,
+  settings: UploadSettings,
   parts: readonly PartReceipt[],
 ): UploadResult | undefined {
   if (typeof found !== 'object') return undefined
+  const { store, crc, environment } = settings
   const crc64 = combinedCrc64(crc.variant, parts)
   const expected = {
     size,
@@ -242,25 +243,17 @@ function claimed(
     return undefined
   }
   const check = checkObject(found, expected)
-  const head: ObjectHead = found
-  return {
-    bucket: store.bucket,
-    key,
-    etag: head.etag,
-    crc64: head.crc64 ?? crc64,
-    versionId: head.versionId,
+  return claimedResult(found, settings, {
     size,
     parts: parts.length,
-    partsReused: parts.length,
-    bytesReused: size,
+    crc64,
     uploadId,
-    resumed: true,
     verified:
       check === 'wrong'
         ? 'none'
         : weakest([check, ...parts.map((part) => part.check)]),
     checkpointLeft: false,
-  }
+  })
 }
 
 function gone({ key, uploadId }: Ticket, found: Found): UploadError {

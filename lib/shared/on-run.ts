@@ -1,6 +1,7 @@
 /** A run of an upload whose parts come from other machines. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { UploadError } from '../errors.js'
+import { invalidOption, UploadError } from '../errors.js'
+import type { ObjectHead } from '../store/object-store.js'
 import { followSignal } from '../upload/calls/follow-signal.js'
 import {
   checkCheckpoint,
@@ -79,8 +80,7 @@ export function checkSharedLog(
 ): asserts checkpoint is string | Checkpoint {
   checkCheckpoint(checkpoint)
   if (checkpoint !== false) return
-  throw new UploadError(
-    'PAWL_INVALID_OPTION',
+  invalidOption(
     'checkpoint: an upload by several machines needs a log, by which it is completed',
   )
 }
@@ -96,4 +96,29 @@ export function refuseLateParts({
     'this server (OpenStack Swift) takes parts of an upload that is complete, and breaks the object with them: a machine that was paused could do so at any time, so no object is uploaded there by several; use uploadFile() or a stream',
     { key },
   )
+}
+
+/** Of an object that was found to be there: nothing of it was sent by this call. */
+export function claimedResult(
+  head: ObjectHead,
+  { store, key }: Pick<UploadSettings, 'store' | 'key'>,
+  {
+    crc64,
+    ...known
+  }: Pick<
+    UploadResult,
+    'size' | 'parts' | 'crc64' | 'uploadId' | 'verified' | 'checkpointLeft'
+  >,
+): UploadResult {
+  return {
+    bucket: store.bucket,
+    key,
+    etag: head.etag,
+    crc64: head.crc64 ?? crc64,
+    versionId: head.versionId,
+    partsReused: known.parts,
+    bytesReused: known.size,
+    resumed: true,
+    ...known,
+  }
 }
