@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import ts from 'typescript'
 import { examplesOf, type Example } from './support/document-examples.js'
+import { entries } from './support/entries.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -24,15 +25,12 @@ function problemsOf(examples: readonly Example[]): string[] {
     strict: true,
     skipLibCheck: true,
     noEmit: true,
-    paths: {
-      pawl: [join(root, 'lib/index.ts')],
-      'pawl/dev-server': [join(root, 'lib/dev-server/index.ts')],
-      'pawl/bullmq': [join(root, 'lib/fleet/index.ts')],
-      'pawl/shared': [join(root, 'lib/shared/index.ts')],
-      'pawl/redis': [join(root, 'lib/lease/redis.ts')],
-      'pawl/postgres': [join(root, 'lib/lease/postgres.ts')],
-      'pawl/testing': [join(root, 'lib/testing/index.ts')],
-    },
+    paths: Object.fromEntries(
+      [...entries].map(([name, path]) => [
+        name,
+        [join(root, 'lib', `${path}.ts`)],
+      ]),
+    ),
   }
   const host = ts.createCompilerHost(options)
   const texts = new Map(examples.map(({ name, text }) => [name, text]))

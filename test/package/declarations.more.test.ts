@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import ts from 'typescript'
+import { entries } from '../support/entries.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Under the root, so that packages are found; nothing is written. */
@@ -75,15 +76,7 @@ function problemsOf(files: ReadonlyMap<string, string>): string[] {
 /** Those that users get by importing what the package exports. */
 function reachable(all: ReadonlyMap<string, string>): Map<string, string> {
   const found = new Map<string, string>()
-  const queue = [
-    'index',
-    'dev-server/index',
-    'shared/index',
-    'fleet/index',
-    'testing/index',
-    'lease/redis',
-    'lease/postgres',
-  ].map((name) => `${name}.d.ts`)
+  const queue = [...entries.values()].map((name) => `${name}.d.ts`)
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     const path = slashed(join(place, name))
     const text = all.get(path)

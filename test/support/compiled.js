@@ -25,6 +25,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { entries } from './entries.js'
 import { asJavaScript, namesIn } from './typescript.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -35,14 +36,12 @@ const manifest = {
   // What was made in another way is made again.
   madeBy: wayDigest(),
   type: 'module',
-  exports: {
-    '.': './lib/index.js',
-    './dev-server': './lib/dev-server/index.js',
-    './shared': './lib/shared/index.js',
-    './bullmq': './lib/fleet/index.js',
-    './redis': './lib/lease/redis.js',
-    './postgres': './lib/lease/postgres.js',
-  },
+  exports: Object.fromEntries(
+    [...entries].map(([name, path]) => [
+      name.replace('pawl', '.'),
+      `./lib/${path}.js`,
+    ]),
+  ),
 }
 const folders = ['lib', 'docs/examples', 'test']
 
