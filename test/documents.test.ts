@@ -119,3 +119,21 @@ await t.test('every link leads to a file, and to a heading of it', (t) => {
   t.ok(pages.length > 10 && count > 50, `${count} links`)
   t.end()
 })
+
+await t.test('the words of the spell checker are sorted, and needed', (t) => {
+  const read = (path: string) => readFileSync(join(root, path), 'utf8')
+  const words = read('.cspell-words.txt').trimEnd().split('\n')
+  t.strictSame(words, [...new Set(words)].toSorted())
+  const pages = ['', 'docs', 'docs/examples', 'bench', 'test/simulation']
+  const names = [
+    ...pages.flatMap((folder) =>
+      readdirSync(join(root, folder)).map((name) => join(folder, name)),
+    ),
+    ...readdirSync(join(root, 'lib'), { recursive: true }).map((name) =>
+      join('lib', String(name)),
+    ),
+  ].filter((name) => /\.(md|ts)$/.test(name))
+  const text = names.map(read).join('\n').toLowerCase()
+  for (const word of words) t.ok(text.includes(word.toLowerCase()), word)
+  t.end()
+})
