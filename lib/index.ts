@@ -10,8 +10,6 @@ export {
   ResumableUploadStream,
 } from './upload/stream.js'
 
-export type { SkipOptions } from './upload/rules/skip.js'
-
 export {
   createPartStream,
   type PartStreamOptions,
@@ -43,6 +41,7 @@ export type {
   ListenerOptions,
   Proof,
   RetryOptions,
+  SkipOptions,
   TimeoutOptions,
   UploadBytesOptions,
   UploadFileOptions,

@@ -2,7 +2,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { invalidOption, UploadError } from '../errors.js'
 import type { ObjectHead } from '../store/object-store.js'
-import { followSignal } from '../upload/calls/follow-signal.js'
 import {
   checkCheckpoint,
   openableCheckpoint,
@@ -47,9 +46,6 @@ export async function onRun<T>({
       await opened(log)
     },
   })
-  const stop = (cause?: unknown): UploadError =>
-    suspended({ key, uploadId: run.uploadId, cause, isLogged: true })
-  const letGo = followSignal(signal, (cause) => void run.suspend(stop(cause)))
   let left: { value: T } | undefined
   try {
     const open = await run.open()
@@ -59,18 +55,17 @@ export async function onRun<T>({
     if ('complete' in outcome) open.finish()
     else {
       left = { value: outcome.leave }
-      void run.suspend(stop())
+      const { uploadId } = run
+      void run.suspend(suspended({ key, uploadId, isLogged: true }))
     }
   } catch (error) {
     run.fail(error)
   }
   const ending = await run.ending
-  letGo()
   if (ending.how === 'done') return ending.result
-  const reason = ending.how === 'suspended' ? ending.reason : ending.error
   // The signal came first, or the log could not be written.
-  if (left === undefined || ending.how !== 'suspended') throw reason
-  if (signal?.aborted === true) throw reason
+  if (left === undefined || ending.how !== 'suspended') throw ending.error
+  if (signal?.aborted === true) throw ending.error
   return left.value
 }
 

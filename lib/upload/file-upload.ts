@@ -9,7 +9,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'
 import type { AtOnce } from '../store/slots.js'
-import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
 import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from '../upload-result.js'
@@ -19,7 +18,6 @@ import {
   type UploadSettings,
 } from './options/settings.js'
 import type { Ending } from './run/context.js'
-import { suspended } from './run/errors.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
@@ -76,7 +74,6 @@ export class FileUpload {
         case 'done':
           return ending.result
         case 'suspended':
-          throw ending.reason
         case 'failed':
           throw ending.error
         case 'begins-anew': {
@@ -91,43 +88,27 @@ export class FileUpload {
 
   async #runOnce(): Promise<Ending> {
     const { source, settings, checkpoint, scope, emit } = this.#options
-    const run: UploadRun = new UploadRun({
+    const { digests } = settings.environment
+    const run = new UploadRun({
       settings,
       checkpoint: async () => checkpoint,
       file: source.sight,
-      checkSource: () => this.#checkSource(run),
+      // The file must be what was uploaded of it, whatever its times say.
+      checkSource: (taken) => mustBeAsTaken(source, taken, digests),
       emit,
       scope,
       progress: this.#progress,
     })
     this.#run = run
-    const { key, signal, isResumable: isLogged } = settings
-    const letGo = followSignal(signal, (cause) => {
-      const { uploadId } = run
-      void run.suspend(suspended({ key, uploadId, cause, isLogged }))
-    })
     try {
-      await this.#upload(run)
+      const open = await run.open()
+      await this.#feed(open, run.signal)
+      open.finish()
     } catch (error) {
       // The run's own failure, or the source's, which ends the run.
       run.fail(error)
     }
-    const ending = await run.ending
-    letGo()
-    return ending
-  }
-
-  /** The file must be what was uploaded of it, whatever its times say. */
-  async #checkSource(run: UploadRun): Promise<void> {
-    const { source, settings } = this.#options
-    const { digests } = settings.environment
-    await mustBeAsTaken(source, () => run.takenParts(), digests)
-  }
-
-  async #upload(run: UploadRun): Promise<void> {
-    const open = await run.open()
-    await this.#feed(open, run.signal)
-    open.finish()
+    return run.ending
   }
 
   async #feed(run: OpenRun, signal: AbortSignal): Promise<void> {

@@ -29,6 +29,7 @@ import {
   isSameFile,
   isSettled,
 } from '../source/file-identity.js'
+import { bounds, type Deadline } from './waits.js'
 
 /** Bytes; one that is longer begins anew when everything in it is over. */
 const largestTold = 8 * 2 ** 20
@@ -288,7 +289,7 @@ export class UploadLog {
    * not when nothing was asked of the server, or the server refused for certain
    * what was: kept, it would only be in the way of the call put right.
    */
-  isWorthKeeping(failure: Error | undefined): boolean {
+  #isWorthKeeping(failure: Error): boolean {
     const { uploadIds, intents, put } = this.state
     if (!this.isNew || uploadIds.size > 0) return true
     const hasAsked = intents.length > 0 || put !== undefined
@@ -321,6 +322,27 @@ export class UploadLog {
     this.#hasEnded = true
     this.#writer?.end()
     this.#takeLingering()
+  }
+
+  /**
+   * Writes what is in hand and lets go of it, as far as the clock lets that be
+   * waited for; whether it was kept, and is free.
+   */
+  async leave(
+    clock: Deadline,
+    failure: Error,
+  ): Promise<{ isKept: boolean; isFree: boolean }> {
+    await clock.until(bounds.receipts, this.flush())
+    // What has not settled by now must not write into the next run's log.
+    this.end()
+    const { checkpoint } = this
+    const isKept = this.#isWorthKeeping(failure)
+    const leave = async (): Promise<void> => {
+      if (!isKept) await checkpoint.remove()
+      await checkpoint.close()
+    }
+    const isFree = await clock.until(bounds.log, leave())
+    return { isKept, isFree }
   }
 
   /** Resolves when all that was given to `append` is durable. */

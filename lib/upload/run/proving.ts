@@ -22,31 +22,27 @@ import {
   mustBeAsStored,
 } from './errors.js'
 import { finishClaim, putInstead } from './finish.js'
-import type { Reuse } from './reuse.js'
 
 export class Proving implements Stage {
   readonly isInOrder = true
   readonly #context: RunContext
   readonly #upload: CurrentUpload
-  readonly #reuse: Reuse
   readonly #claim: Claim
 
   constructor(
     context: RunContext,
     upload: CurrentUpload,
-    reuse: Reuse,
     claimed: ClaimedObject,
   ) {
     this.#context = context
     this.#upload = upload
-    this.#reuse = reuse
     this.#claim = new Claim(claimed, context.settings.crc)
   }
 
   skip(records: readonly PartRecord[]): void {
     for (const record of records) {
       this.#claim.add(record)
-      this.#reuse.count(record.size)
+      this.#context.reuse.count(record.size)
     }
   }
 
@@ -67,7 +63,7 @@ export class Proving implements Stage {
       return undefined
     }
     this.#claim.add(record)
-    return this.#reuse.tell(piece, this.#claim.head.etag)
+    return this.#context.reuse.tell(piece, this.#claim.head.etag)
   }
 
   async take(part: TakenPart): Promise<PartEvent | 'over'> {
@@ -91,7 +87,7 @@ export class Proving implements Stage {
         const md5 = md5Hex(await content.digest(verdict))
         claim.add({ size, md5, check: 'md5' })
       }
-      return this.#reuse.tell(part, claim.head.etag)
+      return this.#context.reuse.tell(part, claim.head.etag)
     }
     const { parts, uploadId } = claim.upload
     mustBeAsStored(settings, parts.get(partNumber), candidate, uploadId)
@@ -109,16 +105,10 @@ export class Proving implements Stage {
   async end(source: EndedSource): Promise<UploadResult> {
     const context = this.#context
     const claim = this.#claim
-    if (claim.isWhole()) return finishClaim(context, claim, this.#reuse)
+    if (claim.isWhole()) return finishClaim(context, claim)
     this.#mustMayReplace()
     if (source.parts === 0 || source.whole !== undefined) {
-      return putInstead(
-        context,
-        source,
-        this.#upload,
-        this.#reuse,
-        claim.upload,
-      )
+      return putInstead(context, source, this.#upload, claim.upload)
     }
     const { size } = source
     await context.beforeComplete.ask({ size, crc64: claim.crc64With() })
@@ -149,7 +139,7 @@ export class Proving implements Stage {
   async #giveUp(): Promise<void> {
     if (this.#claim.parts > 0) await this.#break()
     await this.#upload.giveUp('source-changed', 'object')
-    this.#reuse.resumed = false
+    this.#context.reuse.resumed = false
   }
 
   async #break(): Promise<never> {

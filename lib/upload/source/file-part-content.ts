@@ -17,7 +17,7 @@ import type { DigestBeside, Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import { isSharedArrayBuffer } from '../../realm.js'
 import type { Body } from '../../store/object-store.js'
-import type { FileSource } from './file-source.js'
+import type { FileSource, HashedPart } from './file-source.js'
 import type { ContentDigest, PartContent } from './part-content.js'
 import type { BodyPace } from './view-pace.js'
 
@@ -216,9 +216,7 @@ export class FilePartContent implements PartContent {
  */
 export async function mustBeAsTaken(
   source: FileSource,
-  taken: () => Promise<
-    readonly { offset: number; size: number; hash: string }[]
-  >,
+  taken: () => Promise<readonly HashedPart[]>,
   digests: Pick<Digests, 'create'>,
 ): Promise<void> {
   await source.mustBeInPlace()
