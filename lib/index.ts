@@ -12,10 +12,9 @@ export {
 
 export {
   createPartStream,
+  type Part,
   type PartStreamOptions,
 } from './upload/source/part-stream.js'
-
-export type { Part } from './upload/source/part.js'
 
 export { discardFileUpload, uploadFile } from './upload/file.js'
 

@@ -32,6 +32,22 @@ export interface Sent<Receipt> {
   attempts: number
 }
 
+/** What is known of one stored part. */
+export interface Receipt {
+  size: number
+  /** As the server spelled it. */
+  etag: string
+  crc64?: string | undefined
+  md5?: string | undefined
+  check: PartCheck
+}
+
+export interface StoredPart {
+  receipt: Receipt
+  /** Requests made for it. */
+  attempts: number
+}
+
 /** What a store says of bytes that it was sent. */
 interface Answer {
   etag: string
@@ -108,7 +124,7 @@ export class PartSender {
     content: PartContent,
     partNumber: number,
     uploadId: string,
-  ): Promise<Sent<{ etag: string }>> {
+  ): Promise<StoredPart> {
     const slot = await this.#slots.acquire()
     const wired = this.#wire.enter(content.size)
     let stored: Stored | undefined
@@ -130,8 +146,11 @@ export class PartSender {
           ),
         { wired },
       )
-      stored = { size: content.size, attempts: sent.attempts }
-      return sent
+      const { crc64, md5, check, attempts } = sent
+      const { size } = content
+      const { etag } = sent.receipt
+      stored = { size, attempts }
+      return { receipt: { size, etag, crc64, md5, check }, attempts }
     } finally {
       wired.leave()
       slot.end(stored)

@@ -5,6 +5,7 @@
  * upload's. Parts come with their memory and keep it until `take` has settled.
  */
 import type { PartRecord } from '../../checkpoint/record.js'
+import type { Receipt } from '../calls/send.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { judgePart, type Verdict } from '../rules/judge.js'
@@ -14,7 +15,6 @@ import {
   compared,
   type CurrentUpload,
   expectComparison,
-  type Receipt,
 } from './current-upload.js'
 import { mayBeNamed, mustBeAsStored, sourceGrew } from './errors.js'
 import { finishUpload, putInstead } from './finish.js'

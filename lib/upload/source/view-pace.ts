@@ -4,6 +4,8 @@
  * slow they shrink, so that progress stays steady. One whole part would hide
  * stalls, and have TLS hold a second copy of it.
  */
+import type { Body } from '../../store/object-store.js'
+
 const KiB = 1024
 
 export const largestView = 4096 * KiB
@@ -28,6 +30,24 @@ export interface BodyPace {
   start(bytes: number): () => void
   /** Resolves when so many bytes may go out. Absent: they always may. */
   turn?(bytes: number): Promise<void>
+}
+
+/** A fresh body of views; `onSent` hears of each when the next one is asked for. */
+export function bodyOf(
+  views: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  pace: BodyPace,
+  onSent: (bytes: number) => void,
+): Body {
+  return async function* body() {
+    for await (const view of views()) {
+      const { byteLength } = view
+      await pace.turn?.(byteLength)
+      const sent = pace.start(byteLength)
+      yield view
+      sent()
+      onSent(byteLength)
+    }
+  }
 }
 
 /** The pace of one upload: a part begins as the last one went. */
