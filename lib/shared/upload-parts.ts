@@ -10,9 +10,8 @@ import { followSignal } from '../upload/calls/follow-signal.js'
 import { listParts } from '../upload/calls/look.js'
 import { kindOf, Requests } from '../upload/calls/requests.js'
 import {
-  type PartSender,
+  PartSender,
   type Receipt,
-  senderOf,
   type StoredPart,
 } from '../upload/calls/send.js'
 import {
@@ -205,7 +204,7 @@ class RangeSending {
     const progress = new ProgressCounter(size, () => undefined, environment)
     this.#requests = requests
     this.#progress = progress
-    this.#sender = senderOf({ settings, requests, progress, stopped })
+    this.#sender = new PartSender(settings, requests, progress)
   }
 
   async run(range: Range): Promise<PartReceipt[]> {
@@ -258,8 +257,7 @@ class RangeSending {
     const parts = new FileParts(
       this.#source.bytes,
       {
-        ...filePartsOf(settings),
-        largest: this.#ticket.partSize,
+        ...filePartsOf(settings, this.#ticket.partSize),
         atOnce: this.#sender.atOnce,
       },
       settings.environment,

@@ -11,6 +11,7 @@ import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'
 import type { AtOnce } from '../store/slots.js'
 import type { Emit } from './options/events.js'
 import { ProgressCounter } from './options/progress.js'
+import { heldAtOnce } from './options/part-sizes.js'
 import type { UploadResult } from '../upload-result.js'
 import {
   filePartsOf,
@@ -131,11 +132,12 @@ export class FileUpload {
     const parts = new FileParts(
       source,
       {
-        ...filePartsOf(settings),
+        ...filePartsOf(settings, isWhole ? size : largestIn(size, run.sizes)),
         atOnce: isWhole ? oneAtOnce : run.atOnce,
-        largest: isWhole ? size : largestPiece(size, run.sizes),
         // PutObject has the MD5 of what it carries.
-        ...(isWhole ? { concurrency: 1, isDigestFirst: true } : {}),
+        ...(isWhole && {
+          held: heldAtOnce(size, { ...settings, concurrency: 1 }),
+        }),
       },
       settings.environment,
       (bytes) => progress.read(bytes),
@@ -175,6 +177,6 @@ export class FileUpload {
 }
 
 /** Bytes; parts are as large only where so many bytes come to them. */
-function largestPiece(size: number, sizes: PartSizes): number {
+function largestIn(size: number, sizes: PartSizes): number {
   return Math.min(size, partSizeAt(sizes, partsOf(sizes, size)))
 }

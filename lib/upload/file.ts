@@ -15,12 +15,12 @@ import {
   realUploadEnvironment,
   type UploadEnvironment,
 } from './options/environment.js'
-import { readListeners } from './options/listeners.js'
 import { checkFileOptions } from './options/option-names.js'
 import type { UploadFileOptions } from './options/options.js'
 import type { UploadResult } from '../upload-result.js'
 import {
   oneOf,
+  readListeners,
   readSettings,
   type UploadSettings,
   wholeNumber,

@@ -17,8 +17,7 @@ import type { ProgressCounter } from '../options/progress.js'
 import type { UploadSettings } from '../options/settings.js'
 import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
-import { ViewPace } from '../source/view-pace.js'
-import { RatedPace } from './rated-pace.js'
+import { RatedPace, ViewPace } from '../source/view-pace.js'
 import { Wire, type WirePart } from './wire.js'
 
 /** What the store has confirmed of some bytes that were sent. */
@@ -55,53 +54,36 @@ interface Answer {
   isOpaque?: true | undefined
 }
 
-export interface SenderMeans {
-  settings: UploadSettings
-  requests: Requests
-  progress: ProgressCounter
-  /** Aborted when the run is stopped. */
-  stopped: AbortSignal
-}
-
 /** On the line to the store, with others. */
-export function senderOf(means: SenderMeans): PartSender {
-  const { settings, requests } = means
-  const line = settings.environment.lines.of(settings.store)
-  requests.onThrottled = () => line.throttle()
-  return new PartSender({ ...means, line })
-}
-
 export class PartSender {
   readonly #settings: UploadSettings
   readonly #requests: Requests
+  readonly #progress: ProgressCounter
   readonly #line: StoreLine
   readonly #slots: Slots
-  readonly #progress: ProgressCounter
-  readonly #wire: Wire
+  /** The parts on the wire, for a run that is stopped. */
+  readonly wire: Wire
   readonly #pace: ViewPace
   /** That what is sent has to keep to. */
   readonly #rates: readonly Rate[]
-  readonly #stopped: AbortSignal
 
-  constructor({
-    settings,
-    requests,
-    line,
-    progress,
-    stopped,
-  }: SenderMeans & { line: StoreLine }) {
+  constructor(
+    settings: UploadSettings,
+    requests: Requests,
+    progress: ProgressCounter,
+  ) {
+    const { environment, store, maxRate } = settings
     this.#settings = settings
     this.#requests = requests
+    this.#progress = progress
+    const line = environment.lines.of(store)
+    requests.onThrottled = () => line.throttle()
     this.#line = line
     this.#slots = line.join(settings)
-    this.#progress = progress
-    this.#wire = new Wire(settings.environment, stopped)
-    this.#stopped = stopped
-    const { environment, maxRate } = settings
+    this.wire = new Wire(environment, requests.signal)
     this.#pace = new ViewPace(environment.monotonic)
-    const own =
-      maxRate === undefined ? undefined : new Rate(maxRate, environment)
-    this.#rates = [own, line.rate].filter((one) => one !== undefined)
+    const own = maxRate && new Rate(maxRate, environment)
+    this.#rates = [own, line.rate].filter((one) => typeof one === 'object')
   }
 
   /** How many parts may be in hand. */
@@ -114,11 +96,6 @@ export class PartSender {
     this.#line.leave(this.#slots)
   }
 
-  /** The parts on the wire, for a run that is stopped. */
-  get wire(): Wire {
-    return this.#wire
-  }
-
   /** Rejects as `Requests.send` does, or with the store's error for `no-upload`. */
   async sendPart(
     content: PartContent,
@@ -126,7 +103,7 @@ export class PartSender {
     uploadId: string,
   ): Promise<StoredPart> {
     const slot = await this.#slots.acquire()
-    const wired = this.#wire.enter(content.size)
+    const wired = this.wire.enter(content.size)
     let stored: Stored | undefined
     try {
       wired.signal.throwIfAborted()
@@ -179,7 +156,7 @@ export class PartSender {
     const pace = new RatedPace(
       this.#pace,
       this.#rates,
-      context.signal ?? this.#stopped,
+      context.signal ?? this.#requests.signal,
     )
     const onSent = (bytes: number): void => {
       wired?.sent(bytes)

@@ -17,10 +17,17 @@ import { checkRate, rateOfPart } from '../../store/rate.js'
 import { lowest, mostAtOnce } from '../../store/store-line.js'
 import type { FilePartsOptions } from '../source/file-parts.js'
 import type { UploadEnvironment } from './environment.js'
-import { heldMemory, type MemorySettings, mustHaveRoom } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
-import { growthOf, partSizeToFit } from './part-sizes.js'
+import {
+  growthOf,
+  heldAtOnce,
+  type MemorySettings,
+  mustHaveRoom,
+  partSizeToFit,
+} from './part-sizes.js'
+import type { Emit } from './events.js'
 import type {
+  ListenerOptions,
   Proof,
   RetryOptions,
   TimeoutOptions,
@@ -328,23 +335,16 @@ export function needsDigests({ verify, proof }: UploadSettings): boolean {
   return verify !== false || proof !== 'xxh64'
 }
 
-/** Whether a digest goes into a header of a part, and so before its bytes. */
-export function isDigestFirst({ verify, crc }: UploadSettings): boolean {
-  return verify === 'md5' || (crc.isWanted && crc.isBefore)
-}
-
-/** What the parts of a file need to know of its upload. */
+/** How the parts of a file are read, the largest of them of `largest` bytes. */
 export function filePartsOf(
   settings: UploadSettings,
-): Omit<FilePartsOptions, 'largest' | 'atOnce'> {
-  const { concurrency, isConcurrencyFixed } = settings
-  return {
-    concurrency,
-    isConcurrencyFixed,
-    memory: heldMemory(settings),
-    needsDigests: needsDigests(settings),
-    isDigestFirst: isDigestFirst(settings),
-  }
+  largest: number,
+): Omit<FilePartsOptions, 'atOnce'> {
+  const { verify, crc } = settings
+  // A digest that goes into a header has to be there before the bytes.
+  const isFirst = verify === 'md5' || (crc.isWanted && crc.isBefore)
+  const held = isFirst ? heldAtOnce(largest, settings) : 0
+  return { largest, held, needsDigests: needsDigests(settings) }
 }
 
 export function optional<T, R>(
@@ -359,6 +359,23 @@ export function aSignal(value: unknown): AbortSignal {
   return isAbortSignal(value)
     ? value
     : invalidOption('signal must be an AbortSignal')
+}
+
+/** Listeners that are given as functions, where there is no stream to listen to. */
+export function readListeners({ onProgress, on = {} }: ListenerOptions): Emit {
+  optional(onProgress, (value) => aFunction('onProgress', value))
+  for (const [name, listener] of Object.entries(on)) {
+    if (listener !== undefined) aFunction(`on.${name}`, listener)
+  }
+  return (name, event) => {
+    const listeners: Partial<Record<string, (event: never) => void>> = {
+      ...on,
+      progress: onProgress,
+    }
+    // Name and event belong together; the type of the table forgets it.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    listeners[name]?.(event as never)
+  }
 }
 
 /** A function, whatever its signature: types hold that for typed callers. */

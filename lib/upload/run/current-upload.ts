@@ -45,7 +45,7 @@ export class CurrentUpload {
   readonly #context: RunContext
   /** Of its parts. */
   readonly sizes: PartSizes
-  receipts = new Receipts()
+  receipts = new Map<number, Receipt>()
   /** A Complete of this run was sent, and was not refused for certain. */
   isCompleting = false
   #id: Promise<string> | undefined
@@ -282,7 +282,7 @@ export class CurrentUpload {
   #startOver(): void {
     this.#known = undefined
     this.#earlier = undefined
-    this.receipts = new Receipts()
+    this.receipts = new Map()
     this.#epoch++
   }
 
@@ -310,44 +310,37 @@ export class CurrentUpload {
 }
 
 /** Receipts of one upload's parts, by part number. */
-export class Receipts {
-  readonly #byNumber = new Map<number, Receipt>()
+export type Receipts = ReadonlyMap<number, Receipt>
 
-  get size(): number {
-    return this.#byNumber.size
-  }
-
-  set(partNumber: number, receipt: Receipt): void {
-    this.#byNumber.set(partNumber, receipt)
-  }
-
-  /**
-   * Parts 1 to `count`, which must all be there and together be of `size`:
-   * nothing is completed without a receipt for every part.
-   */
-  inOrder(count: number, size: number): (Receipt & { partNumber: number })[] {
-    const parts: (Receipt & { partNumber: number })[] = []
-    let sum = 0
-    for (let partNumber = 1; partNumber <= count; partNumber++) {
-      const receipt = this.#byNumber.get(partNumber)
-      if (receipt === undefined) {
-        throw new UploadError(
-          'PAWL_INVALID_STATE',
-          `part ${partNumber} of ${count} has no receipt; nothing was completed`,
-          { partNumber },
-        )
-      }
-      sum += receipt.size
-      parts.push({ partNumber, ...receipt })
-    }
-    if (sum !== size || this.#byNumber.size !== count) {
+/**
+ * Those of parts 1 to `count`, which must all be there and together be of `size`:
+ * nothing is completed without a receipt for every part.
+ */
+export function receiptsInOrder(
+  receipts: Receipts,
+  count: number,
+  size: number,
+): (Receipt & { partNumber: number })[] {
+  const parts: (Receipt & { partNumber: number })[] = []
+  for (let partNumber = 1; partNumber <= count; partNumber++) {
+    const receipt = receipts.get(partNumber)
+    if (receipt === undefined) {
       throw new UploadError(
         'PAWL_INVALID_STATE',
-        `${this.#byNumber.size} parts of ${sum} bytes are stored, expected ${count} of ${size}; nothing was completed`,
+        `part ${partNumber} of ${count} has no receipt; nothing was completed`,
+        { partNumber },
       )
     }
-    return parts
+    parts.push({ partNumber, ...receipt })
   }
+  const sum = parts.reduce((total, part) => total + part.size, 0)
+  if (sum !== size || receipts.size !== count) {
+    throw new UploadError(
+      'PAWL_INVALID_STATE',
+      `${receipts.size} parts of ${sum} bytes are stored, expected ${count} of ${size}; nothing was completed`,
+    )
+  }
+  return parts
 }
 
 const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }

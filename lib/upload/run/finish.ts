@@ -31,7 +31,11 @@ import {
 } from './clean-up.js'
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
-import { type CurrentUpload, weakest } from './current-upload.js'
+import {
+  type CurrentUpload,
+  receiptsInOrder,
+  weakest,
+} from './current-upload.js'
 import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { mustBeAsSent } from './made.js'
@@ -56,7 +60,7 @@ export async function finishUpload(
   source: { parts: number; size: number },
 ): Promise<UploadResult> {
   const { settings, log } = context
-  const parts = upload.receipts.inOrder(source.parts, source.size)
+  const parts = receiptsInOrder(upload.receipts, source.parts, source.size)
   const { size } = source
   const crc64 = settings.crc.isWanted
     ? combinedCrc64(settings.crc.variant, parts)

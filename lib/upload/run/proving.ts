@@ -77,16 +77,15 @@ export class Proving implements Stage {
       const strong = await content.digest(verdict)
       verdict = claim.judge(partNumber, { size, hash: strong })
     }
+    // These are held against the object's at the end.
+    if (verdict === 'crc64') {
+      const crc64 = await content.digest(settings.crc.variant)
+      claim.add({ size, crc64, check: verdict })
+    } else if (verdict === 'md5') {
+      const md5 = md5Hex(await content.digest(verdict))
+      claim.add({ size, md5, check: verdict })
+    }
     if (verdict !== false) {
-      if (verdict === 'crc64') {
-        const crc64 = await content.digest(settings.crc.variant)
-        // It is held against the object's at the end.
-        claim.add({ size, crc64, check: 'crc64' })
-      }
-      if (verdict === 'md5') {
-        const md5 = md5Hex(await content.digest(verdict))
-        claim.add({ size, md5, check: 'md5' })
-      }
       return this.#context.reuse.tell(part, claim.head.etag)
     }
     const { parts, uploadId } = claim.upload

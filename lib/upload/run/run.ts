@@ -23,7 +23,7 @@ import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { CallbackError, asError } from '../../errors.js'
 import { followSignal } from '../calls/follow-signal.js'
 import { Requests } from '../calls/requests.js'
-import { type PartSender, senderOf } from '../calls/send.js'
+import { PartSender } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { BeforeComplete } from './before-complete.js'
@@ -154,8 +154,7 @@ export class UploadRun {
     this.#requests = requests
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
-    const stopped = signal
-    const sender = senderOf({ settings, requests, progress, stopped })
+    const sender = new PartSender(settings, requests, progress)
     this.#sender = sender
     const context: RunContext = {
       settings,

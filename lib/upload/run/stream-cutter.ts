@@ -1,5 +1,5 @@
 import type { Xxh64 } from '../../hash/xxh64.js'
-import { type MemorySettings, roomFor } from '../options/memory.js'
+import { type MemorySettings, roomFor } from '../options/part-sizes.js'
 import type { UploadSettings } from '../options/settings.js'
 import { PartBuffers, type PartRoom, pooled } from '../source/part-buffers.js'
 import { MemoryContent } from '../source/part-content.js'
