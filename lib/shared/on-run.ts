@@ -6,7 +6,6 @@ import {
   checkCheckpoint,
   openableCheckpoint,
 } from '../upload/options/checkpoint-place.js'
-import { ProgressCounter } from '../upload/options/progress.js'
 import type { UploadResult } from '../upload-result.js'
 import type { UploadSettings } from '../upload/options/settings.js'
 import { suspended } from '../upload/run/errors.js'
@@ -32,7 +31,7 @@ export async function onRun<T>({
   opened,
   work,
 }: RunWork<T>): Promise<T | UploadResult> {
-  const { key, size, environment, signal } = settings
+  const { key, signal } = settings
   const place = await openableCheckpoint(checkpoint, settings)
   const logs: UploadLog[] = []
   const run = new UploadRun({
@@ -40,7 +39,6 @@ export async function onRun<T>({
     checkpoint: async () => place,
     emit: () => undefined,
     scope: undefined,
-    progress: new ProgressCounter(size, () => undefined, environment),
     opened: async (log) => {
       logs.push(log)
       await opened(log)

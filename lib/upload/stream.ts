@@ -26,7 +26,6 @@ import {
 } from './options/environment.js'
 import type { Emit, StreamEvents } from './options/events.js'
 import type { SkipOptions, UploadStreamOptions } from './options/options.js'
-import { ProgressCounter } from './options/progress.js'
 import type { UploadResult } from '../upload-result.js'
 import {
   needsDigests,
@@ -80,7 +79,6 @@ export class ResumableUploadStream extends Writable {
   readonly result: Promise<UploadResult>
   readonly #settings: UploadSettings
   readonly #where: UploadStreamOptions['checkpoint']
-  readonly #progress: ProgressCounter
   readonly #settled = new Deferred<UploadResult>()
   /** The plan is fixed, or will never be. */
   readonly #opened = new Deferred<OpenRun>()
@@ -115,11 +113,6 @@ export class ResumableUploadStream extends Writable {
     })
     this.#settings = settings
     this.#where = options.checkpoint
-    this.#progress = new ProgressCounter(
-      settings.size,
-      (progress) => this.#run.emit('progress', progress),
-      environment,
-    )
     this.result = this.#settled.promise
     traceUpload(settings, 'stream', (scope) => {
       this.#scope = scope
@@ -131,7 +124,6 @@ export class ResumableUploadStream extends Writable {
       checkpoint: () => openableCheckpoint(options.checkpoint, settings),
       emit: this.#scope?.hear(emit) ?? emit,
       scope: this.#scope,
-      progress: this.#progress,
     })
     this.on('pipe', (source: unknown) => this.#largeReads.begin(source))
     this.on('unpipe', (source: unknown) => this.#largeReads.end(source))
@@ -197,7 +189,7 @@ export class ResumableUploadStream extends Writable {
       )
       throw this.#run.told(error)
     }
-    this.#progress.read(offset)
+    this.#run.progress.read(offset)
     return offset
   }
 
@@ -307,7 +299,7 @@ export class ResumableUploadStream extends Writable {
     this.#isTaking = true
     this.#largeReads.look()
     this.#cutter ??= this.#makeCutter?.()
-    this.#progress.read(chunk.byteLength)
+    this.#run.progress.read(chunk.byteLength)
     this.#cutter?.write(chunk, callback)
   }
 

@@ -20,7 +20,8 @@ export interface UploadRunOptions {
   /** Finds the log's place, which may take a look at the disk. */
   checkpoint: () => Promise<Checkpoint>
   emit: Emit
-  progress: ProgressCounter
+  /** Of the run before, which this one goes on from. */
+  progress?: ProgressCounter | undefined
   /** While somebody watches the upload. */
   scope: UploadScope | undefined
   /** The source is a file: how it was when it was opened. */

@@ -25,6 +25,7 @@ import { followSignal } from '../calls/follow-signal.js'
 import { Requests } from '../calls/requests.js'
 import { PartSender } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
+import { type Progress, ProgressCounter } from '../options/progress.js'
 import type { UploadResult } from '../../upload-result.js'
 import { BeforeComplete } from './before-complete.js'
 import {
@@ -46,6 +47,7 @@ export class UploadRun {
   readonly #stop = new AbortController()
   readonly #stopComplete = new AbortController()
   readonly #ended = new Deferred<Ending>()
+  readonly progress: ProgressCounter
   readonly #letGoOfSignal: () => void
   #opening: Promise<OpenRun> | undefined
   #open: OpenRun | undefined
@@ -65,7 +67,11 @@ export class UploadRun {
 
   constructor(options: UploadRunOptions) {
     this.#options = options
-    const { key, signal, isResumable: isLogged } = options.settings
+    const { settings, progress } = options
+    const { key, size, signal, isResumable: isLogged, environment } = settings
+    const tell = (counts: Progress): void => this.emit('progress', counts)
+    progress?.tell(tell)
+    this.progress = progress ?? new ProgressCounter(size, tell, environment)
     this.#letGoOfSignal = followSignal(signal, (cause) => {
       const { uploadId } = this
       const fields = { key, uploadId, cause: cause ?? undefined, isLogged }
@@ -133,7 +139,8 @@ export class UploadRun {
   }
 
   async #openAll(): Promise<OpenRun> {
-    const { settings, progress, file, scope } = this.#options
+    const { progress } = this
+    const { settings, file, scope } = this.#options
     const { signal } = this.#stop
     const checkpoint = await this.#options.checkpoint()
     this.#checkpoint = checkpoint
@@ -212,7 +219,7 @@ export class UploadRun {
     if (this.#hasEnded) return
     this.#result = result
     try {
-      this.#options.progress.end()
+      this.progress.end()
     } catch (error) {
       // The object is complete: a listener's error is not the upload's.
       this.#throwSoon(error)
@@ -249,7 +256,7 @@ export class UploadRun {
 
   #settle(reason?: Error): void {
     this.#letGoOfSignal()
-    this.#options.progress.rest()
+    this.progress.rest()
     this.#sender?.leave()
     this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
