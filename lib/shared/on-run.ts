@@ -8,6 +8,7 @@ import {
 } from '../upload/options/checkpoint-place.js'
 import type { UploadResult } from '../upload-result.js'
 import type { UploadSettings } from '../upload/options/settings.js'
+import { unquoted } from '../upload/rules/proof.js'
 import { suspended } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
@@ -94,7 +95,7 @@ export function refuseLateParts({
 /** Of an object that was found to be there: nothing of it was sent by this call. */
 export function claimedResult(
   head: ObjectHead,
-  { store, key }: Pick<UploadSettings, 'store' | 'key'>,
+  { store, key, object }: Pick<UploadSettings, 'store' | 'key' | 'object'>,
   {
     crc64,
     ...known
@@ -106,12 +107,13 @@ export function claimedResult(
   return {
     bucket: store.bucket,
     key,
-    etag: head.etag,
+    etag: unquoted(head.etag),
     crc64: head.crc64 ?? crc64,
     versionId: head.versionId,
     partsReused: known.parts,
     bytesReused: known.size,
     resumed: true,
     ...known,
+    ...(object.callback === undefined ? {} : { callback: 'unknown' }),
   }
 }

@@ -43,6 +43,8 @@ export class Run {
   /** How often each event came. */
   readonly progress: Progress[] = []
   readonly parts: UploadEvents['part'][] = []
+  /** Uploads of which it was told that they are left. */
+  readonly left: string[] = []
   /** Number of progress events before which counters may have begun anew. */
   readonly restarts: number[] = []
   readonly ended: Promise<void>
@@ -181,6 +183,7 @@ export class Run {
         on: {
           part: (part) => void this.parts.push(part),
           restarted: () => void this.restarts.push(this.progress.length),
+          left: ({ uploadId }) => void this.left.push(uploadId),
         },
       },
       this.#environment,
@@ -207,6 +210,7 @@ export class Run {
     upload.on('progress', (progress) => this.#hear(progress))
     upload.on('part', (part) => void this.parts.push(part))
     upload.on('restarted', () => void this.restarts.push(this.progress.length))
+    upload.on('left', ({ uploadId }) => void this.left.push(uploadId))
     upload.once('finish', () => (this.hasFinished = true))
     upload.result.then(
       (result) => this.#settle({ kind: 'success', result }),

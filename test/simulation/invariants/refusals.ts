@@ -273,15 +273,44 @@ function isAnotherCalls(
   )
 }
 
+/**
+ * A run was killed when its log said that the result is handed out, and nobody had
+ * heard of it. The rule: `told` comes first, and after it nothing is claimed.
+ */
+function wasToldToNobody(
+  { runs }: Scene,
+  { number, startLog, process }: Run,
+  maker: Run,
+  { upload, mark }: Pick<StoredObject, 'upload' | 'mark'>,
+): boolean {
+  const isToldIn = (log: LogState | undefined): boolean =>
+    upload === undefined
+      ? log?.put?.isTold === true && log.put.completing?.mark === mark
+      : log?.upload?.isTold === true && log.upload.uploadId === upload.id
+  return (
+    isToldIn(startLog) &&
+    runs.some(
+      (run) =>
+        run.number >= maker.number &&
+        run.number < number &&
+        run.process.machine === process.machine &&
+        run.outcome?.kind === 'killed' &&
+        isToldIn(run.leftLog),
+    )
+  )
+}
+
 /** The log that this run began with knows nothing of the object, and need not. */
 function hasForgotten(
-  { runs, world }: Scene,
+  scene: Scene,
   run: Run,
   maker: Run,
   { upload, mark }: StoredObject,
 ): boolean {
   if (maker === run) return false
+  const { runs, world } = scene
   const { startLog } = run
+  if (wasToldToNobody(scene, run, maker, { upload, mark })) return true
   const isNamed =
     upload === undefined
       ? startLog?.put?.completing !== undefined &&

@@ -20,6 +20,7 @@ export class Heard {
   readonly #leftOpen = new Set<string>()
   /** Uploads whose Abort was sent, and has failed for all that its client knows. */
   readonly abortsFailed = new Set<string>()
+  readonly #abortsDenied = new Map<string, number>()
   /** Uploads of which a request was answered that there is none. */
   readonly saidGone = new Set<string>()
   /** Runs that have put an object without a mark. */
@@ -95,6 +96,15 @@ export class Heard {
 
   wasLeftOpen(run: number | undefined, uploadId: string): boolean {
     return this.#leftOpen.has(`${run} ${uploadId}`)
+  }
+
+  deniesAbort(uploadId: string): void {
+    this.#abortsDenied.set(uploadId, this.abortsDenied(uploadId) + 1)
+  }
+
+  /** How often an Abort of an upload was refused as denied. */
+  abortsDenied(uploadId: string): number {
+    return this.#abortsDenied.get(uploadId) ?? 0
   }
 
   denies(run: number | undefined, call: string): void {

@@ -222,6 +222,7 @@ export class StoreModel implements Model {
       )
     } catch (error) {
       heard.abortsFailed.add(uploadId)
+      if (isOf(error, 'denied')) heard.deniesAbort(uploadId)
       throw error
     }
   }
