@@ -128,7 +128,12 @@ export class Run {
   }
 
   get #environment(): UploadEnvironment {
-    return { ...this.process.environment, usualSizes: usualSizesOf(this.plan) }
+    return {
+      ...this.process.environment,
+      usualSizes: usualSizesOf(this.plan),
+      // Long enough for what any run has told.
+      ...(this.plan.empties === true ? { longestTold: 100 } : {}),
+    }
   }
 
   /** Its process is dead; nothing of it is heard any more. */

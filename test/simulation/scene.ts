@@ -546,7 +546,8 @@ function textOf({ outcome }: Run): string {
 function keen(name: string): number {
   if (/^(completeUpload|putObject)/.test(name)) return 5
   if (name === 'ended') return 4
-  if (/^(createUpload|abortUpload|headObject|unlink)/.test(name)) return 2
+  if (/^(createUpload|abortUpload|headObject|unlink|truncate)/.test(name))
+    return 2
   return 1
 }
 

@@ -30,9 +30,6 @@ import {
   isSettled,
 } from '../source/file-identity.js'
 
-/** Bytes; one that is longer begins anew when everything in it is over. */
-const largestTold = 8 * 2 ** 20
-
 /** Why an upload is void whose Complete was sent and never known to take effect. */
 export const completeUnknown = 'complete-unknown'
 
@@ -125,7 +122,8 @@ export class UploadLog {
       const found = reading.kind === 'log' ? reading.state : undefined
       // Before anything can be added: even `void` would end another's upload.
       if (found !== undefined) checkTarget(found, settings)
-      const isOver = found !== undefined && bytes.length > largestTold
+      const { longestTold } = settings.environment
+      const isOver = found !== undefined && bytes.length > longestTold
       const kept =
         isOver && checkpoint.empty !== undefined ? leftIn(found) : undefined
       const state = kept === undefined ? found : undefined
