@@ -3,10 +3,10 @@
  * became of them. Pure. All of it is input to whoever reads it: anybody who may
  * write to the bucket may have put it there.
  */
-import { createHash } from 'node:crypto'
 import * as is from '../checkpoint/checks.js'
 import type { Check } from '../checkpoint/checks.js'
 import { invalidOption, UploadError } from '../errors.js'
+import { sha256 } from '../hash/sha256.js'
 
 /** A file of a plan, and the object that it becomes. */
 export interface SliceFile {
@@ -126,7 +126,7 @@ export function markOf(
   file: SliceFile,
 ): string {
   const text = JSON.stringify([nonce, slice, lineOf(file)])
-  return createHash('sha256').update(text).digest('hex').slice(0, 32)
+  return sha256(text).slice(0, 32)
 }
 
 export function encodeSlice({ files, ...head }: Slice): string {
