@@ -53,7 +53,8 @@ const rows = {
   'security policy led to': ({ text }) =>
     /SECURITY|security information/i.test(text),
   licence: ({ text, has }) => /licen[cs]e/i.test(text) && has(/^licen[cs]e/i),
-  'an address of the repository': ({ manifest }) => manifest.repository !== undefined,
+  'an address of the repository': ({ manifest }) =>
+    manifest.repository !== undefined,
   'documents in the tarball': ({ files }) =>
     files.filter((name) => /\.md$/i.test(name)).length,
   'examples in the tarball': ({ files }) =>
