@@ -84,7 +84,7 @@ export function checkFleet(fleet: unknown): asserts fleet is string {
 /** Of all that fleets keep in the bucket; no object of a fleet goes there. */
 export const fleetPrefix = '.pawl/'
 
-/** Where what is in the bucket. */
+/** The key of one of a fleet's objects in the bucket. */
 export function keyIn(
   fleet: string,
   what: 'plan' | 'end' | 'manifest' | 'done' | 'failed',

@@ -106,7 +106,8 @@ export class SliceWork {
     this.#slice = slice
     const { length } = slice.files
     this.#before = new SliceProgress(length, hint)
-    // What is told replaces what was: a second kill may come soon.
+    // The hint that is written replaces the earlier one, so it begins with what
+    // that one knew.
     this.progress = new SliceProgress(length, hint)
   }
 
