@@ -101,7 +101,7 @@ export function refuseLateParts({
 /** Of an object that was found to be there: nothing of it was sent by this call. */
 export function claimedResult(
   head: ObjectHead,
-  { store, key }: Pick<UploadSettings, 'store' | 'key'>,
+  { store, key, object }: Pick<UploadSettings, 'store' | 'key' | 'object'>,
   {
     crc64,
     ...known
@@ -119,6 +119,8 @@ export function claimedResult(
     partsReused: known.parts,
     bytesReused: known.size,
     resumed: true,
+    // A look at the object does not say whether it was made.
+    ...(object.callback === undefined ? {} : { callback: 'unknown' }),
     ...known,
   }
 }
