@@ -59,6 +59,7 @@ export interface UploadPartsOptions extends Pick<
   UploadOptions,
   | 'store'
   | 'concurrency'
+  | 'maxRate'
   | 'memory'
   | 'object'
   | 'proof'
@@ -88,6 +89,7 @@ export interface UploadPartsOptions extends Pick<
 
 const names: NamesOf<UploadPartsOptions> = {
   concurrency: true,
+  maxRate: true,
   memory: true,
   object: true,
   onPart: true,
