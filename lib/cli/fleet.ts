@@ -223,10 +223,10 @@ function table(status: FleetStatus): string {
     ['rate', `${formatSize(Math.round(rate))}/s`],
     ['left', `${status.left}${status.isPlanned ? '' : ', and still planned'}`],
     ['failed', String(status.failed)],
-    ['workers', String(status.workers)],
+    ['workers', `${status.workers} of ${status.workersOfQueue} at the queue`],
     [
       'slices',
-      `${status.slicesDone} of ${status.slices} done, ${status.active} under way, ${status.givenUp} given up`,
+      `${status.slicesDone} of ${status.slices} done, ${status.active} under way, ${status.abandoned} of dead workers, ${status.givenUp} given up`,
     ],
     ['oldest', oldest === undefined ? '-' : formatDuration(oldest)],
   ]
