@@ -104,8 +104,12 @@ function numbered(slice: number): string {
 }
 
 /** What a job says; anything else is refused. */
-export function readJob(data: unknown): { fleet: string; slice: number } {
-  const { fleet, slice } = fieldsOf(data)
+export function readJob(data: unknown): {
+  fleet: string
+  slice: number
+  again: boolean
+} {
+  const { fleet, slice, again } = fieldsOf(data)
   checkFleet(fleet)
   const isSlice =
     typeof slice === 'number' &&
@@ -113,7 +117,7 @@ export function readJob(data: unknown): { fleet: string; slice: number } {
     slice >= 1 &&
     slice <= mostSlices
   return isSlice
-    ? { fleet, slice }
+    ? { fleet, slice, again: again === true }
     : invalidOption('a job without a slice that there can be')
 }
 
