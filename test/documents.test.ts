@@ -34,6 +34,16 @@ await t.test('the code in the cookbook is that of its files', async (t) => {
   t.equal(blocks.length, all, 'every block says where it is from')
 })
 
+await t.test('what the cookbook shows can be copied whole', (t) => {
+  // Of a store only the calls that are not obvious; its heading leads to the rest.
+  const excerpts = new Set(['directory-store.ts'])
+  for (const { file, code } of blocks) {
+    const whole = readFileSync(join(folder, file), 'utf8')
+    t.equal(code !== whole, excerpts.has(file), file)
+  }
+  t.end()
+})
+
 await t.test('every example is in a document', async (t) => {
   const documents = readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))

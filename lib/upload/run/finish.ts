@@ -32,11 +32,14 @@ import {
 } from './clean-up.js'
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
-import { type CurrentUpload, weakest } from './current-upload.js'
+import {
+  type CurrentUpload,
+  receiptsInOrder,
+  weakest,
+} from './current-upload.js'
 import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { putWholeObject } from './put-object.js'
-import type { Reuse } from './reuse.js'
 import { MemoryContent } from '../source/part-content.js'
 
 /** xxh64 of no bytes. */
@@ -48,10 +51,9 @@ export async function finishUpload(
   uploadId: string,
   upload: CurrentUpload,
   source: { parts: number; size: number },
-  reuse: Reuse,
 ): Promise<UploadResult> {
   const { settings, log } = context
-  const parts = upload.receipts.inOrder(source.parts, source.size)
+  const parts = receiptsInOrder(upload.receipts, source.parts, source.size)
   const { size } = source
   const crc64 = settings.crc.isWanted
     ? combinedCrc64(settings.crc.variant, parts)
@@ -91,7 +93,6 @@ export async function finishUpload(
     size,
     crc64,
     parts: parts.length,
-    reuse,
     verified: weakest([check, ...parts.map((part) => part.check)]),
     current,
   })
@@ -101,7 +102,6 @@ export async function finishUpload(
 export async function finishClaim(
   context: RunContext,
   { upload, completing, head, checks }: Claim,
-  reuse: Reuse,
 ): Promise<UploadResult> {
   const { size, crc64 } = completing
   await context.beforeComplete.ask({ size, crc64 })
@@ -112,7 +112,6 @@ export async function finishClaim(
     size,
     crc64,
     parts: completing.parts,
-    reuse,
     verified: isKnown ? weakest([check, ...checks]) : 'none',
   })
 }
@@ -121,7 +120,6 @@ interface Finished extends Pick<
   UploadResult,
   'uploadId' | 'size' | 'crc64' | 'parts' | 'verified' | 'current'
 > {
-  reuse: Reuse
   /** What the log says of an upload whose place the object has taken. */
   replaced?: LogRecord[]
 }
@@ -138,9 +136,9 @@ async function conclude(
 }
 
 function resultOf(
-  { settings, log }: RunContext,
+  { settings, log, reuse }: RunContext,
   receipt: ObjectReceipt,
-  { reuse, current, uploadId, size, crc64, parts, verified }: Finished,
+  { current, uploadId, size, crc64, parts, verified }: Finished,
   isRemoved: boolean,
 ): UploadResult {
   const uploadsLeft = [...log.state.unclosed]
@@ -246,7 +244,6 @@ export async function putInstead(
   context: RunContext,
   { whole }: EndedSource,
   upload: CurrentUpload,
-  reuse: Reuse,
   claimed?: UploadState,
 ): Promise<UploadResult> {
   const { settings } = context
@@ -260,7 +257,7 @@ export async function putInstead(
     const candidate = { size: content.size, hash }
     mustBeAsStored(settings, stored, candidate, uploadId)
   }
-  reuse.resumed = false
+  context.reuse.resumed = false
   if (hasMd5()) content.expect('md5')
   const { size } = content
   const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined
@@ -278,7 +275,6 @@ export async function putInstead(
     size,
     crc64,
     parts: 0,
-    reuse,
     verified: check,
     replaced:
       uploadId === undefined ? [] : givenUp(uploadId, 'source-changed', closed),
