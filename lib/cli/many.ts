@@ -11,7 +11,7 @@ import { headOf } from '../job/head.js'
 import { PromptFiles } from '../job/prompt-files.js'
 import { runJob } from '../job/run-job.js'
 import { selectionOf } from '../job/selection.js'
-import { lookAt, walk } from '../job/walk.js'
+import { lookAt, unreadable, walk } from '../job/walk.js'
 import { exitCodeOf, exitCodes, ToldFailure } from './exit-code.js'
 import { filesOf } from './file-sends.js'
 import type { JobReporter } from './job-reporter.js'
@@ -281,9 +281,7 @@ async function placeOf(
   prefix: string,
 ): Promise<{ path: string; key: string | undefined }> {
   const stats = await stat(path).catch((cause: unknown) => {
-    throw new UploadError('PAWL_SOURCE_IO', `${path}: there is no such file`, {
-      cause,
-    })
+    throw unreadable(path, cause)
   })
   if (stats.isDirectory()) return { path, key: undefined }
   const [file] = await filesOf({ sources: [path], target: { key: prefix } })
