@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { messageOf } from '../realm.js'
-import { UploadError } from '../index.js'
+import { UploadError, type UploadFileOptions } from '../index.js'
 import { sha256 } from '../hash/sha256.js'
 import { hasBytesOf } from '../job/equal.js'
 import type { Found, JobFile, Unneeded } from '../job/job-file.js'
@@ -99,7 +99,8 @@ class Many {
   readonly #job: PutJob
   readonly #reporter: JobReporter
   readonly #log: JobLog | undefined
-  readonly #options: ReturnType<typeof uploadOptionsOf>
+  /** Of every file. */
+  readonly #options: Omit<UploadFileOptions, 'store' | 'key'>
   readonly #places = new LogPlaces()
   readonly #files = new PromptFiles()
   failures = 0
@@ -107,7 +108,11 @@ class Many {
 
   constructor(job: PutJob, reporter: JobReporter, log: JobLog | undefined) {
     this.#job = job
-    this.#options = uploadOptionsOf(job.flags)
+    const { checkpointDir, multipartThreshold, prove } = job.flags
+    this.#options = {
+      ...uploadOptionsOf(job.flags),
+      ...given({ checkpointDir, multipartThreshold, prove }),
+    }
     this.#reporter = reporter
     this.#log = log
   }
@@ -180,20 +185,15 @@ class Many {
 
   async #upload(file: JobFile): Promise<void> {
     const { flags, target, interrupts } = this.#job
-    const { checkpointDir, multipartThreshold, prove } = flags
+    const { store } = target
     const { path, key } = file
     const upload = this.#reporter.begin(file, this.#urlOf(file))
+    const place = { store, places: this.#places, file }
+    const checkpoint = await checkpointOf(flags, place)
     const result = await this.#files.upload(path, {
       ...this.#options,
-      ...given({ checkpointDir, multipartThreshold, prove }),
-      ...given({
-        checkpoint: await checkpointOf(flags, {
-          store: target.store,
-          places: this.#places,
-          file,
-        }),
-      }),
-      store: target.store,
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+      store,
       key,
       signal: interrupts.signal,
       ...listenersOf(upload),
