@@ -15,8 +15,13 @@ import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { storedRun, vouchedRun } from '../rules/judge.js'
 import { partSizesOf, type Plan } from '../rules/plan.js'
-import type { HashedPart } from '../source/file-source.js'
-import { letGo, type Piece, type TakenPart } from '../source/part-content.js'
+import {
+  type HashedPart,
+  letGo,
+  type Piece,
+  type TakenPart,
+} from '../source/part-content.js'
+import { abortUnlogged } from './clean-up.js'
 import type { RunContext, Stage } from './context.js'
 import { CurrentUpload } from './current-upload.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
@@ -224,6 +229,12 @@ export class OpenRun {
   /** Lets go of what was taken and is not being put. */
   letGo(): void {
     if (this.#finishing === undefined) this.#whole?.release()
+  }
+
+  /** Without a log nothing can go on, so nothing is left. */
+  async abandon(): Promise<void> {
+    const { settings } = this.#context
+    if (!settings.isResumable) await abortUnlogged(settings, this.upload)
   }
 
   async #finish(): Promise<UploadResult> {

@@ -48,6 +48,13 @@ export interface TakenPart {
 /** Where a part is in the object. */
 export type Piece = Pick<TakenPart, 'partNumber' | 'offset' | 'size'>
 
+/** What was read of a source, with its hash by the upload's proof. */
+export interface HashedPart {
+  offset: number
+  size: number
+  hash: string
+}
+
 /** Releases a part when nothing reads its bytes any more. */
 export async function letGo(part: TakenPart | undefined): Promise<void> {
   await part?.content.settled()
