@@ -78,14 +78,14 @@ export class OpenRun {
     return this.#parts
   }
 
-  /** The upload in the log is gone on with, or its object claimed. */
-  get isContinued(): boolean {
-    return this.#plan.mode !== 'create'
-  }
-
-  /** An earlier run has put as many bytes, which may not be overwritten. */
-  mayHavePut(size: number): boolean {
-    return this.#plan.mode === 'create' && this.#plan.unheard?.size === size
+  /** Whether a source of `size` bytes goes in one request, as those below `most` do. */
+  isPutWhole(size: number, most: number): boolean {
+    const plan = this.#plan
+    // An earlier run has put as many bytes, which may not be overwritten.
+    if (plan.mode === 'create' && plan.unheard?.size === size) return true
+    // What has been begun in parts goes on in parts, while there is a whole one.
+    if (plan.mode !== 'create' && size >= this.sizes.partSize) return false
+    return size === 0 || (size < most && !this.isProving)
   }
 
   /** An object that is there already is held against the source, part by part. */

@@ -100,7 +100,6 @@ export class PartCutter {
   beginAt(partNumber: number): void {
     this.#partNumber = partNumber
     this.#partSize = partSizeAt(this.#options.sizes, partNumber)
-    this.#chopper.size = this.#partSize
   }
 
   /** Takes a chunk; `done` is called when its last byte has been copied. */
