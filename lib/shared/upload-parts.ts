@@ -34,7 +34,7 @@ import {
   wholeNumber,
 } from '../upload/options/settings.js'
 import type { Listed } from '../upload/rules/judge.js'
-import { asListed, expectComparison } from '../upload/run/current-upload.js'
+import { asListed, expectComparison } from '../upload/run/receipts.js'
 import { suspended, tellKept } from '../upload/run/errors.js'
 import { FileParts } from '../upload/source/file-parts.js'
 import { letGo, type TakenPart } from '../upload/source/part-content.js'
