@@ -89,7 +89,7 @@ export async function planFleetOf(
   })
 }
 
-/** Until a signal: what is under way is left to another worker then. */
+/** Works until a signal, which leaves the slice under way to another worker. */
 export async function workOnFleets(
   task: FleetTask,
   {

@@ -267,7 +267,7 @@ async function workOn(
     return await tellingProgress(job, work)
   } catch (error) {
     if (!signal.aborted) throw error
-    // Another worker takes it at once, and nothing counts as a failure.
+    // Another worker takes the job at once, and its attempts are not counted.
     await job.moveToWait(token)
     throw new WaitingError()
   }

@@ -3,10 +3,10 @@
  * became of them. Pure. All of it is input to whoever reads it: anybody who may
  * write to the bucket may have put it there.
  */
-import { createHash } from 'node:crypto'
 import * as is from '../checkpoint/checks.js'
 import type { Check } from '../checkpoint/checks.js'
 import { invalidOption, UploadError } from '../errors.js'
+import { sha256 } from '../hash/sha256.js'
 
 /** A file of a plan, and the object that it becomes. */
 export interface SliceFile {
@@ -84,7 +84,7 @@ export function checkFleet(fleet: unknown): asserts fleet is string {
 /** Of all that fleets keep in the bucket; no object of a fleet goes there. */
 export const fleetPrefix = '.pawl/'
 
-/** Where what is in the bucket. */
+/** The key of one of a fleet's objects in the bucket. */
 export function keyIn(
   fleet: string,
   what: 'plan' | 'end' | 'manifest' | 'done' | 'failed',
@@ -130,7 +130,7 @@ export function markOf(
   file: SliceFile,
 ): string {
   const text = JSON.stringify([nonce, slice, lineOf(file)])
-  return createHash('sha256').update(text).digest('hex').slice(0, 32)
+  return sha256(text).slice(0, 32)
 }
 
 export function encodeSlice({ files, ...head }: Slice): string {

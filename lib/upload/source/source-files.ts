@@ -34,7 +34,7 @@ export interface SourceFiles {
 }
 
 // Without O_NONBLOCK opening a FIFO would wait for a writer.
-const reading = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+export const reading = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
 export const nodeSourceFiles: SourceFiles = {
   open: async (path) => new OpenFile(await openFile(path, reading)),
@@ -42,7 +42,7 @@ export const nodeSourceFiles: SourceFiles = {
 }
 
 /** By its descriptor: a `FileHandle` takes half as much again of a small file. */
-class OpenFile implements SourceHandle {
+export class OpenFile implements SourceHandle {
   readonly #descriptor: number
 
   constructor(descriptor: number) {
