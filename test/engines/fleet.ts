@@ -23,12 +23,12 @@ import { startRedis } from './support/redis-server.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
-const size = sized<FleetSize>({
+const killed = { lease: 10_000, killEvery: 10_000, queueKills: 2 }
+const small = sized<FleetSize>({
   fast: {
     files: [
       [300, 16 * KiB],
       [4, 8 * MiB],
-      [1, 80 * MiB],
     ],
     lease: 5000,
     killEvery: 3000,
@@ -38,20 +38,35 @@ const size = sized<FleetSize>({
     files: [
       [10_000, 16 * KiB],
       [100, 8 * MiB],
-      [3, 200 * MiB],
     ],
-    lease: 30_000,
-    killEvery: 10_000,
-    queueKills: 2,
+    ...killed,
   },
   long: {
     files: [
       [100_000, 16 * KiB],
       [1000, 8 * MiB],
-      [3, 1200 * MiB],
     ],
-    lease: 30_000,
-    killEvery: 10_000,
+    ...killed,
+  },
+})
+const large = sized<FleetSize>({
+  fast: { files: [[2, 80 * MiB]], lease: 5000, killEvery: 3000, queueKills: 0 },
+  more: {
+    files: [
+      [20, 8 * MiB],
+      [4, 200 * MiB],
+    ],
+    lease: 5000,
+    killEvery: 4000,
+    queueKills: 1,
+  },
+  long: {
+    files: [
+      [100, 8 * MiB],
+      [4, 1200 * MiB],
+    ],
+    lease: 5000,
+    killEvery: 4000,
     queueKills: 2,
   },
 })
@@ -95,13 +110,19 @@ async function onRedisOf(t: Test, size: FleetSize): Promise<void> {
   })
 }
 
-await t.test('files on a queue in Redis, with kills', (t) => onRedisOf(t, size))
+await t.test('files on a queue in Redis, with kills', (t) =>
+  onRedisOf(t, small),
+)
+
+await t.test('large files are gone on with after kills', (t) =>
+  onRedisOf(t, large),
+)
 
 if (tier === 'long') {
   await t.test('a million files of 1 KiB, with kills', (t) =>
     onRedisOf(t, {
       files: [[1_000_000, KiB]],
-      lease: 30_000,
+      lease: 10_000,
       killEvery: 10_000,
       queueKills: 2,
     }),
