@@ -44,6 +44,7 @@ const allowed: Record<string, readonly string[]> = {
   ],
   fleet: [
     'shared',
+    'lease',
     'job',
     'upload',
     'checkpoint',

@@ -28,7 +28,8 @@ export async function defaultCheckpointPath(
   names: UploadNames,
   fs: Pick<FileSystem, 'isDirectory'>,
 ): Promise<string> {
-  // What is wrong with the path is said when it is opened.
+  // A path that cannot be looked at fails when the log is opened, with the
+  // reason.
   const isDirectory = await fs.isDirectory(path).catch(() => false)
   return isDirectory ? join(path, defaultCheckpointName(names)) : path
 }

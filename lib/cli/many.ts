@@ -53,7 +53,8 @@ export async function putMany(
     await many.check()
     if (reporter.isWatched) {
       counted = tellTotal(files(), reporter, over.signal)
-      // What cannot be looked at is told where it is to be sent.
+      // A file that cannot be looked at fails where it is to be sent, and is
+      // told there.
       counted.catch(() => undefined)
     }
     const { isWhole, stopped } = await runJob(

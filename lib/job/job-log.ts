@@ -117,7 +117,10 @@ export class JobLog {
     this.#append('sent', record)
   }
 
-  /** Lets go of it; `isDone`: nothing is left to be sent, so it goes. */
+  /**
+   * Lets go of the log; `isDone`: nothing is left to be sent, so its file is
+   * removed.
+   */
   async close(isDone: boolean): Promise<void> {
     if (isDone) unlinkSync(this.#path)
     await this.#lock.release()

@@ -13,8 +13,8 @@ import { uploadFileOn } from '../upload/file.js'
 import { realUploadEnvironment } from '../upload/options/environment.js'
 import type { UploadFileOptions } from '../upload/options/options.js'
 import {
+  handleOf,
   nodeSourceFiles,
-  OpenFile,
   reading,
   type SourceFiles,
   type SourceHandle,
@@ -92,7 +92,7 @@ class PromptFile implements SourceHandle {
   constructor(files: PromptFiles, descriptor: number) {
     this.#files = files
     this.#descriptor = descriptor
-    this.#pooled = new OpenFile(descriptor)
+    this.#pooled = handleOf(descriptor)
   }
 
   async read(

@@ -44,7 +44,7 @@ export async function lookAt(path: string, key: string): Promise<JobFile> {
 
 interface Place {
   path: string
-  /** The same below the root, with `/`; empty for it. */
+  /** The path below the root, with `/`; empty for the root. */
   below: string
   /** Directories that lead to it: a link back to one would never end. */
   above: ReadonlySet<string>

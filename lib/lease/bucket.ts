@@ -53,9 +53,9 @@ export interface BucketCheckpointOptions {
    */
   lease?: number
   /**
-   * Whether the store makes an object only where there is none is tried, with 18
-   * requests, once in a process. Default false; true: it is not, for a store that
-   * is known to.
+   * Default false: once in a process it is tried, with 18 requests, whether the
+   * store makes an object only where there is none. True leaves that out, for a
+   * store that is known to do so.
    */
   unproven?: boolean
 }
@@ -252,7 +252,7 @@ class BucketSteps implements LeaseSteps {
       if (!(await this.#make(token, 'removed'))) return 'taken'
       at.end = at.next - 1
     }
-    // It is over: what is left of it is in nobody's way.
+    // The log is over: segments of it that are left disturb no later log.
     const { first, end } = at
     const moved = { number: first, token, kind: 'moved' as const, end }
     await this.#objects.write(this.#key(first), encodeSegment(moved))
@@ -301,7 +301,7 @@ class BucketSteps implements LeaseSteps {
       const found = await this.#objects.read(this.#key(number))
       if (found === undefined || !segment.equals(found.bytes)) return false
     }
-    // A late attempt at an earlier one does not take it back.
+    // A late answer for an earlier segment must not lower the number.
     at.next = Math.max(at.next, number + 1)
     at.seenAt = Math.max(at.seenAt, sentAt)
     return true

@@ -15,6 +15,7 @@ import {
   identityOf,
   isSameFile,
 } from './file-identity.js'
+import type { HashedPart } from './part-content.js'
 import type { SourceFiles, SourceHandle } from './source-files.js'
 
 /** Bytes of a file that is read whole at once. */
@@ -197,7 +198,7 @@ export class FileSource {
    * times have moved. Nobody may have touched it while that went on.
    */
   async prove(
-    parts: readonly { offset: number; size: number; hash: string }[],
+    parts: readonly HashedPart[],
     createHash: (kind: 'xxh64' | 'sha256') => Promise<RunningDigest>,
   ): Promise<void> {
     const before = this.#last
