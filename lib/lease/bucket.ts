@@ -15,10 +15,10 @@
  * and says where the last log ended, so that those before it need not be followed.
  * Neither is what the hold rests on.
  */
-import { createHash } from 'node:crypto'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { realEnvironment, type Environment } from '../environment.js'
 import { invalidOption, UploadError } from '../errors.js'
+import { sha256 } from '../hash/sha256.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { BucketObjects, type FoundObject } from './bucket-objects.js'
@@ -107,7 +107,7 @@ export function bucketCheckpoint(
   }
   const lease = checkLease(options.lease ?? 30_000)
   const place = JSON.stringify([store.identity, key, sourceId])
-  const digest = createHash('sha256').update(place).digest('hex').slice(0, 32)
+  const digest = sha256(place).slice(0, 32)
   const steps = new BucketSteps(store, {
     name: `the log ${prefix}${digest} in ${store.identity}`,
     prefix,

@@ -34,7 +34,7 @@ import {
   wholeNumber,
 } from '../upload/options/settings.js'
 import type { Listed } from '../upload/rules/judge.js'
-import { asListed, expectComparison } from '../upload/run/current-upload.js'
+import { asListed, expectComparison } from '../upload/run/receipts.js'
 import { suspended, tellKept } from '../upload/run/errors.js'
 import { FileParts } from '../upload/source/file-parts.js'
 import { letGo, type TakenPart } from '../upload/source/part-content.js'
@@ -59,6 +59,7 @@ export interface UploadPartsOptions extends Pick<
   UploadOptions,
   | 'store'
   | 'concurrency'
+  | 'maxRate'
   | 'memory'
   | 'object'
   | 'proof'
@@ -88,6 +89,7 @@ export interface UploadPartsOptions extends Pick<
 
 const names: NamesOf<UploadPartsOptions> = {
   concurrency: true,
+  maxRate: true,
   memory: true,
   object: true,
   onPart: true,
