@@ -4,8 +4,7 @@
  * engine: `test/shared/crashes.test.ts`.
  */
 import t, { type Test } from 'tap'
-import type { Checkpoint } from '../../lib/index.js'
-import { UploadError } from '../../lib/index.js'
+import { UploadError, type Checkpoint } from '../../lib/index.js'
 import { postgresTables } from '../../lib/lease/postgres.js'
 import type { Ticket } from '../../lib/shared/index.js'
 import { besideEachOther } from '../support/beside.js'
@@ -29,9 +28,9 @@ const test = besideEachOther(t, 4)
 interface Walk {
   s: SharedUpload
   /** A machine that makes a call, and stops behind these records. */
-  machine(stopAfter: string[], more?: Partial<SharedJob>): LeasedChild
+  machine: (stopAfter: string[], more?: Partial<SharedJob>) => LeasedChild
   /** A call of another machine, which comes again while the log is held. */
-  call<T>(work: (checkpoint: Checkpoint) => Promise<T>): Promise<T>
+  call: <T>(work: (checkpoint: Checkpoint) => Promise<T>) => Promise<T>
 }
 
 async function walkOn(t: Test, engine: SharedJob['engine']): Promise<Walk> {

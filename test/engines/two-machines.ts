@@ -55,7 +55,7 @@ await t.test('they have no network in common with this one', async (t) => {
   const { port } = redis
   const asking = `require('net').connect(${port}, '127.0.0.1').on('error', () => process.exit(7)).on('connect', () => process.exit(0))`
   for (const { words } of machines.all) {
-    const [command = '', ...more] = [...words, process.execPath, '-e', asking]
+    const [command, ...more] = [...words, process.execPath, '-e', asking]
     t.equal(spawnSync(command, more).status, 7, 'loopback leads nowhere')
   }
 })
