@@ -1,6 +1,6 @@
 /**
- * Client-side encryption that repeats itself: HMAC-SHA-256 over the plaintext is
- * the synthetic IV of AES-256-CTR, as in SIV mode (RFC 5297). An object is
+ * Client-side encryption that gives the same bytes in each run: HMAC-SHA-256 over
+ * the plaintext is the synthetic IV of AES-256-CTR, as in SIV mode (RFC 5297). An object is
  * 32 bytes of synthetic IV and the ciphertext.
  */
 import {
@@ -55,7 +55,6 @@ export async function uploadEncrypted(
   masterKey: Buffer,
   options: UploadStreamOptions,
 ): Promise<UploadResult> {
-  // #region shown
   const first = plaintextMac(masterKey, options.key)
   for await (const chunk of createReadStream(path)) first.update(chunk)
   const syntheticIv = first.digest()
@@ -77,7 +76,6 @@ export async function uploadEncrypted(
     prefixed(syntheticIv),
     upload,
   )
-  // #endregion
   return upload.result
 }
 

@@ -33,7 +33,6 @@ const store = ossStore({
 })
 const checkpoint = bucketCheckpoint({ store, key, lease: Number(lease) })
 
-// #region shown
 if (step === 'begin') {
   const { size, mtimeMs } = await stat(source)
   const sourceId = String(mtimeMs)
@@ -92,6 +91,5 @@ async function read(name: string) {
 function placeOf(name: string): string {
   return `.pawl/jobs/${key}/${name}.json`
 }
-// #endregion
 
 await store.close()

@@ -12,11 +12,9 @@
  */
 import { Writable } from 'node:stream'
 import { isError } from '../realm.js'
-import type { PartRecord } from '../checkpoint/record.js'
 import { asError, CallbackError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64 } from '../hash/xxh64.js'
-import { followSignal } from './calls/follow-signal.js'
 import { discardUpload } from './discard.js'
 import {
   checkCheckpoint,
@@ -27,8 +25,7 @@ import {
   type UploadEnvironment,
 } from './options/environment.js'
 import type { Emit, StreamEvents } from './options/events.js'
-import type { UploadStreamOptions } from './options/options.js'
-import { ProgressCounter } from './options/progress.js'
+import type { SkipOptions, UploadStreamOptions } from './options/options.js'
 import type { UploadResult } from '../upload-result.js'
 import {
   needsDigests,
@@ -36,23 +33,17 @@ import {
   type UploadSettings,
 } from './options/settings.js'
 import {
-  type SkipOptions,
-  type StoredParts,
-  vouchedParts,
-} from './rules/skip.js'
-import { Deferred } from './run/deferred.js'
-import {
   alreadyComplete,
   beQuiet,
   discarded,
   logStuck,
   suspended,
 } from './run/errors.js'
-import type { Ending } from './run/context.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
-import { cutterOf, type StreamCutter } from './run/stream-cutter.js'
+import { cutterOf } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
+import { Deferred } from './run/waits.js'
 import { LargeReads } from './source/large-reads.js'
 
 /**
@@ -86,15 +77,13 @@ export class ResumableUploadStream extends Writable {
    */
   readonly result: Promise<UploadResult>
   readonly #settings: UploadSettings
-  readonly #where: UploadStreamOptions['checkpoint']
-  readonly #progress: ProgressCounter
   readonly #settled = new Deferred<UploadResult>()
   /** The plan is fixed, or will never be. */
   readonly #opened = new Deferred<OpenRun>()
   readonly #run: UploadRun
   readonly #largeReads = new LargeReads()
-  #openRun: OpenRun | undefined
-  #cutter: StreamCutter | undefined
+  /** From then on. */
+  #cutter: ReturnType<typeof cutterOf> | undefined
   #isSkipped = false
   #isTaking = false
   #finished: UploadResult | undefined
@@ -102,7 +91,6 @@ export class ResumableUploadStream extends Writable {
   #callbackFailed: CallbackError | undefined
   #isDiscarding = false
   #discarding: Promise<void> | undefined
-  #letGoOfSignal = (): void => undefined
   #scope: UploadScope | undefined
 
   /** See {@link createResumableUploadStream}. */
@@ -122,12 +110,6 @@ export class ResumableUploadStream extends Writable {
       emitClose: true,
     })
     this.#settings = settings
-    this.#where = options.checkpoint
-    this.#progress = new ProgressCounter(
-      settings.size,
-      (progress) => this.#run.emit('progress', progress),
-      environment,
-    )
     this.result = this.#settled.promise
     traceUpload(settings, 'stream', (scope) => {
       this.#scope = scope
@@ -139,7 +121,6 @@ export class ResumableUploadStream extends Writable {
       checkpoint: () => openableCheckpoint(options.checkpoint, settings),
       emit: this.#scope?.hear(emit) ?? emit,
       scope: this.#scope,
-      progress: this.#progress,
     })
     this.on('pipe', (source: unknown) => this.#largeReads.begin(source))
     this.on('unpipe', (source: unknown) => this.#largeReads.end(source))
@@ -148,9 +129,6 @@ export class ResumableUploadStream extends Writable {
     const { signal: stopped } = this.#run
     stopped.addEventListener('abort', () =>
       this.destroy(asError(stopped.reason)),
-    )
-    this.#letGoOfSignal = followSignal(settings.signal, (reason) =>
-      this.destroy(this.#reasonFor(reason)),
     )
   }
 
@@ -163,9 +141,9 @@ export class ResumableUploadStream extends Writable {
    * Passes over what is stored: resolves to the offset of the first byte that
    * has to be written, in bytes. To be called once, before the first write.
    *
-   * The parts before it are taken on the log's word, so somebody has to vouch
-   * for the source: `sourceId` must be the log's, or `trustSource` be true; else
-   * `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`. So
+   * The parts before it are not compared with the source, so something has to say
+   * that the source is the same: `sourceId` must be the log's, or `trustSource` be
+   * true; else `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`. So
    * too, and the upload suspends, when anything is written before it resolves.
    */
   async skipUploaded(options: SkipOptions = {}): Promise<number> {
@@ -175,22 +153,41 @@ export class ResumableUploadStream extends Writable {
       elsewhere: { sourceId: 'sourceId, an option of the stream' },
     })
     const { trustSource = false } = options
-    if (this.#isSkipped || this.#isBegun()) throw skipTooLate(this.#settings)
+    if (this.#isSkipped || this.#isBegun()) {
+      throw new UploadError(
+        'PAWL_INVALID_STATE',
+        'skipUploaded() is for once, before the first write',
+        { key: this.#settings.key },
+      )
+    }
     this.#isSkipped = true
     const run = await this.#opened.promise
+    const { key, sourceDigest } = this.#settings
     const { uploadId } = run.upload
     if (this.#isBegun()) {
-      // Cut already for a source from its first byte, or about to be.
-      const error = writtenTooEarly(this.#settings, uploadId)
+      // What was written is not known to begin where the stored parts end.
+      const error = new UploadError(
+        'PAWL_INVALID_STATE',
+        'the stream was written to before skipUploaded() had resolved: await the offset, then write from there; nothing of it was sent',
+        { key, uploadId },
+      )
       this.destroy(error)
       throw error
     }
-    const offset = skipStored(run, this.#settings, trustSource)
+    const offset = run.skipStored(trustSource)
     if (offset === 'nobody') {
       this.#isSkipped = false
-      throw this.#run.told(sourceIdRequired(this.#settings, uploadId))
+      const error = new UploadError(
+        'PAWL_SOURCE_ID_REQUIRED',
+        sourceDigest === undefined
+          ? 'skipping without reading needs a sourceId, in this call and in the one that stored the parts, or { trustSource: true }'
+          : 'the sourceId is not the one of the run that stored the parts: write the source from its first byte, or pass { trustSource: true }',
+        { key, uploadId },
+      )
+      throw this.#run.told(error)
     }
-    this.#progress.read(offset)
+    this.#cutter?.beginAt(run.partsTaken + 1)
+    this.#run.progress.read(offset)
     return offset
   }
 
@@ -299,23 +296,22 @@ export class ResumableUploadStream extends Writable {
   ): void {
     this.#isTaking = true
     this.#largeReads.look()
-    this.#cutter ??= this.#makeCutter?.()
-    this.#progress.read(chunk.byteLength)
+    this.#run.progress.read(chunk.byteLength)
     this.#cutter?.write(chunk, callback)
   }
 
   /** @internal */
   override _final(callback: (error?: Error | null) => void): void {
-    const finish = (): void => {
-      this.#openRun?.finish()
-      void this.#run.ending.then((ending) => {
-        if (ending.how !== 'done') return callback(errorOf(ending))
-        this.#finished = ending.result
-        callback()
-      })
-    }
-    if (this.#cutter === undefined) finish()
-    else this.#cutter.end(finish)
+    this.#finish().then(() => callback(), callback)
+  }
+
+  async #finish(): Promise<void> {
+    const run = await this.#opened.promise
+    await new Promise<void>((resolve) => this.#cutter?.end(resolve))
+    run.finish()
+    const ending = await this.#run.ending
+    if (ending.how !== 'done') throw ending.error
+    this.#finished = ending.result
   }
 
   /** @internal */
@@ -324,22 +320,21 @@ export class ResumableUploadStream extends Writable {
     callback: (error?: Error | null) => void,
   ): void {
     const error = this.#finished === undefined ? this.#reasonFor(given) : null
-    this.#letGoOfSignal()
     this.#cutter?.destroy()
     void this.#run.suspend(error ?? this.#reasonFor(null)).then((ending) => {
       callback(error)
-      this.#end(ending, error)
+      this.#settle(ending, error)
     })
   }
 
   /** Settles `result`: the last thing that an upload does. */
-  #end(ending: Ending, error: Error | null): void {
+  #settle(ending: Awaited<UploadRun['ending']>, error: Error | null): void {
     if (ending.how === 'done') {
       this.#finished = ending.result
       this.#settled.resolve(ending.result)
       return
     }
-    const failure = errorOf(ending)
+    const failure = ending.error
     if (failure instanceof CallbackError) this.#callbackFailed = failure
     this.#settled.reject(this.#callbackFailed ?? error ?? failure)
   }
@@ -348,14 +343,10 @@ export class ResumableUploadStream extends Writable {
     const { digests } = this.#settings.environment
     if (needsDigests(this.#settings)) digests.warmUp()
     const [xxh64, run] = await Promise.all([loadXxh64(), this.#run.open()])
-    this.#openRun = run
-    this.#makeCutter = () =>
-      cutterOf(run, xxh64, this.#settings, (error) => this.destroy(error))
+    const onError = (error: Error): unknown => this.destroy(error)
+    this.#cutter = cutterOf(run, xxh64, this.#settings, onError)
     this.#opened.resolve(run)
   }
-
-  /** Set when the run is open; nothing is written before that. */
-  #makeCutter: (() => StreamCutter) | undefined
 
   #isBegun(): boolean {
     return this.#isTaking || this.writableLength > 0 || this.writableEnded
@@ -395,68 +386,12 @@ export class ResumableUploadStream extends Writable {
     this.destroy()
     await this.result.catch(() => undefined)
     this.#mustNotBeComplete()
-    const { isLogStuck, checkpoint } = this.#run
-    if (isLogStuck) throw logStuck(this.#settings.key)
-    await discardUpload(
-      this.#settings,
-      checkpoint ?? (await openableCheckpoint(this.#where, this.#settings)),
-    )
+    if (this.#run.isLogStuck) throw logStuck(this.#settings.key)
+    await discardUpload(this.#settings, await this.#run.place())
   }
 
   #mustNotBeComplete(): void {
     const isComplete = this.#finished ?? this.#callbackFailed
     if (isComplete !== undefined) throw alreadyComplete(this.#settings.key)
   }
-}
-
-/** Passes over them; the offset, in bytes, of what follows the last of them. */
-export function skipStored(
-  run: StoredParts & { skip(records: readonly PartRecord[]): void },
-  settings: Pick<UploadSettings, 'sourceDigest'>,
-  trustSource: boolean,
-): number | 'nobody' {
-  const records = vouchedParts(run, settings, trustSource)
-  if (records === 'nobody') return 'nobody'
-  run.skip(records)
-  const last = records.at(-1)
-  return last === undefined ? 0 : last.offset + last.size
-}
-
-export function sourceIdRequired(
-  { sourceDigest, key }: UploadSettings,
-  uploadId: string | undefined,
-): UploadError {
-  return new UploadError(
-    'PAWL_SOURCE_ID_REQUIRED',
-    sourceDigest === undefined
-      ? 'skipping without reading needs a sourceId, in this call and in the one that stored the parts, or { trustSource: true }'
-      : 'the sourceId is not the one of the run that stored the parts: write the source from its first byte, or pass { trustSource: true }',
-    { key, uploadId },
-  )
-}
-
-/** For a second call, or one after the first write. */
-export function skipTooLate({ key }: UploadSettings): UploadError {
-  return new UploadError(
-    'PAWL_INVALID_STATE',
-    'skipUploaded() is for once, before the first write',
-    { key },
-  )
-}
-
-/** What was written is not known to begin where the stored parts end. */
-export function writtenTooEarly(
-  { key }: UploadSettings,
-  uploadId: string | undefined,
-): UploadError {
-  return new UploadError(
-    'PAWL_INVALID_STATE',
-    'the stream was written to before skipUploaded() had resolved: await the offset, then write from there; nothing of it was sent',
-    { key, uploadId },
-  )
-}
-
-/** What a run that has no object ended with. */
-function errorOf(ending: Exclude<Ending, { how: 'done' }>): Error {
-  return ending.how === 'suspended' ? ending.reason : ending.error
 }

@@ -43,6 +43,8 @@ export class Run {
   /** How often each event came. */
   readonly progress: Progress[] = []
   readonly parts: UploadEvents['part'][] = []
+  /** Uploads of which it was told that they are left. */
+  readonly left: string[] = []
   /** Number of progress events before which counters may have begun anew. */
   readonly restarts: number[] = []
   readonly ended: Promise<void>
@@ -59,6 +61,8 @@ export class Run {
   startLog: LogState | undefined
   /** When its source had said everything. */
   sourceEndedAt: number | undefined
+  /** What its log said when it settled. */
+  endLog: LogState | undefined
   /** What its log said when its process was killed. */
   leftLog: LogState | undefined
   #end: () => void = () => undefined
@@ -126,7 +130,12 @@ export class Run {
   }
 
   get #environment(): UploadEnvironment {
-    return { ...this.process.environment, usualSizes: usualSizesOf(this.plan) }
+    return {
+      ...this.process.environment,
+      usualSizes: usualSizesOf(this.plan),
+      // Long enough for what any run has told.
+      ...(this.plan.empties === true ? { longestTold: 100 } : {}),
+    }
   }
 
   /** Its process is dead; nothing of it is heard any more. */
@@ -181,6 +190,7 @@ export class Run {
         on: {
           part: (part) => void this.parts.push(part),
           restarted: () => void this.restarts.push(this.progress.length),
+          left: ({ uploadId }) => void this.left.push(uploadId),
         },
       },
       this.#environment,
@@ -207,6 +217,7 @@ export class Run {
     upload.on('progress', (progress) => this.#hear(progress))
     upload.on('part', (part) => void this.parts.push(part))
     upload.on('restarted', () => void this.restarts.push(this.progress.length))
+    upload.on('left', ({ uploadId }) => void this.left.push(uploadId))
     upload.once('finish', () => (this.hasFinished = true))
     upload.result.then(
       (result) => this.#settle({ kind: 'success', result }),
@@ -261,6 +272,7 @@ export class Run {
   #settle(outcome: Outcome): void {
     if (this.outcome !== undefined) return
     this.outcome = outcome
+    this.endLog = logOn(this.process.machine.disk)
     this.endedAt = this.#world.now
     this.#world.tell(this.actor.name, describe(outcome))
     this.#end()

@@ -44,6 +44,8 @@ type Happening = [at: string, nth: number, does: string, detail?: number]
 interface Story {
   name: string
   profile: ProfileName
+  /** Calls that nobody of us may make. */
+  denied?: string[]
   runs: Partial<RunPlan>[]
   happens: Happening[]
   /** In the order in which the runs end. */
@@ -260,6 +262,120 @@ const stories: Story[] = [
     happens: [['run 1:putObject done|intervention', 1, 'store-away', 661]],
     ends: ['run 1 rejects with PAWL_SERVER', 'run 2 rejects with PAWL_SERVER'],
   },
+  {
+    name: 'a part that grew since its record is sent again where no bytes show',
+    profile: 'like-md5',
+    runs: [
+      {
+        proof: 'sha256',
+        vetoes: true,
+        source: { noise: 1, size: 17, flips: [] },
+      },
+      { proof: 'sha256', source: { noise: 1, size: 37, flips: [] } },
+    ],
+    happens: [['run 2:uploadPart done|intervention', 2, 'kill']],
+    ends: [
+      'run 1 rejects with PAWL_BEFORE_COMPLETE',
+      'run 2 is dead',
+      'run 3 resolves, 1 reused',
+    ],
+  },
+  {
+    name: 'what a killed run was about to tell is not claimed, nor put over',
+    profile: 'swift',
+    runs: [forbid],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'signal'],
+      ['run 1:datasync|intervention', 7, 'kill'],
+    ],
+    ends: ['run 1 is dead', 'run 2 rejects with PAWL_ALREADY_EXISTS'],
+  },
+  {
+    name: 'what was made with another callback is another call’s',
+    profile: 'oss',
+    runs: [
+      { object: { ...forbid.object, callback: true } },
+      { ...forbid, after: 3_600_000 },
+    ],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'kill', 463_518_291],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+      'run 3 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
+    name: 'a Complete that the network doubles is given up where nobody may look',
+    profile: 'oss',
+    denied: ['headObject'],
+    runs: [{ ...forbid, style: 'file' }],
+    happens: [['run 1:completeUpload|fault', 1, 'twice']],
+    ends: [
+      'run 1 rejects with PAWL_ALREADY_EXISTS',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
+    name: 'a log that is emptied names what is still to be ended',
+    profile: 'oss',
+    denied: ['abortUpload'],
+    runs: [
+      { source: { noise: 1, size: 32, flips: [] } },
+      { empties: true, object: { ...noObject, contentType: 1 } },
+      { empties: true },
+    ],
+    happens: [['run 1:uploadPart done|intervention', 1, 'kill']],
+    ends: [
+      'run 1 is dead',
+      'run 2 resolves, 0 reused',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'a log whose emptying the power loss undoes is told as it was',
+    profile: 'oss',
+    runs: [{}, { empties: true }],
+    happens: [
+      ['run 1:unlink|disk', 1, 'not-removable'],
+      ['run 2:datasync|intervention', 1, 'power-loss'],
+    ],
+    ends: [
+      'run 1 resolves, 0 reused',
+      'run 2 is dead',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'a log that a run has emptied and died is a new one',
+    profile: 'oss',
+    runs: [{}, { empties: true }],
+    happens: [
+      ['run 1:unlink|disk', 1, 'not-removable'],
+      ['run 2:write|intervention', 1, 'kill'],
+    ],
+    ends: [
+      'run 1 resolves, 0 reused',
+      'run 2 is dead',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'an upload that a fourth run may not abort is let go, and told of',
+    profile: 'oss',
+    denied: ['abortUpload'],
+    runs: [{ style: 'file', isSequential: true }, {}, {}],
+    happens: [
+      ['run 1:uploadPart sent|intervention', 1, 'others-send-part'],
+      ['run 1:abortUpload|fault', 1, 'bad-request'],
+    ],
+    ends: [
+      'run 1 resolves, 0 reused',
+      'run 2 resolves, 0 reused',
+      'run 3 resolves, 0 reused',
+    ],
+  },
 ]
 
 function endsOf({ trace }: Played): string[] {
@@ -271,12 +387,12 @@ function endsOf({ trace }: Played): string[] {
   })
 }
 
-for (const { name, profile, runs, happens, ends } of stories) {
+for (const { name, profile, denied = [], runs, happens, ends } of stories) {
   await t.test(name, async (t) => {
     const plan: Plan = {
       profile,
       knobs: [],
-      denied: [],
+      denied,
       runs: runs.map((run) => ({ ...plain, ...run })),
       faults: { most: 9, likely: 1 },
       disk: { most: 9, likely: 1 },

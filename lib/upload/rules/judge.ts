@@ -9,7 +9,7 @@
  * - Anything else is sent.
  */
 import { hasMd5 } from '../../hash/md5.js'
-import type { UploadState } from '../../checkpoint/fold.js'
+import type { LogState, UploadState } from '../../checkpoint/fold.js'
 import { partSizeAt } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { ListedPart } from '../../store/object-store.js'
@@ -90,14 +90,6 @@ export function isStrong(hash: string): boolean {
   return hash.length === 64
 }
 
-/** Whether a record speaks of other bytes than these. */
-export function isOtherBytes(
-  record: PartRecord,
-  candidate: Candidate,
-): boolean {
-  return isSameKind(record, candidate) && !provesEqual(record, candidate)
-}
-
 /** Whether both hashes are of the same kind, which their length says. */
 function isSameKind(record: PartRecord, candidate: Candidate): boolean {
   return record.hash.length === candidate.hash.length
@@ -141,11 +133,34 @@ export function storedRun(
   }
 }
 
+/**
+ * Which of them a source may be entered behind: those up to the first one of another
+ * source, or `nobody` vouches for any. Skipping unread is the one way to mix two
+ * revisions of a source, so the run that stored a part must have had the same
+ * `sourceId`, or the caller says that he trusts the source.
+ */
+export function vouchedRun(
+  stored: readonly PartRecord[],
+  { runs }: Pick<LogState, 'runs'>,
+  sourceDigest: string | undefined,
+  trustSource: boolean,
+): readonly PartRecord[] | 'nobody' {
+  if (trustSource) return stored
+  const other = stored.findIndex(
+    ({ run }) =>
+      sourceDigest === undefined ||
+      runs.get(run)?.sourceDigest !== sourceDigest,
+  )
+  if (other === 0) return 'nobody'
+  return other < 0 ? stored : stored.slice(0, other)
+}
+
 /** Whether the record of an earlier run says that the source has changed. */
 export function hasChanged(
   record: PartRecord | undefined,
   candidate: Candidate,
 ): record is PartRecord {
   if (record === undefined) return false
-  return record.size !== candidate.size || isOtherBytes(record, candidate)
+  if (record.size !== candidate.size) return true
+  return isSameKind(record, candidate) && !provesEqual(record, candidate)
 }

@@ -1,22 +1,20 @@
 import type { Xxh64 } from '../../hash/xxh64.js'
-import { type MemorySettings, roomFor } from '../options/memory.js'
+import { type MemorySettings, roomFor } from '../options/part-sizes.js'
 import type { UploadSettings } from '../options/settings.js'
 import { PartBuffers, type PartRoom, pooled } from '../source/part-buffers.js'
+import { MemoryContent } from '../source/part-content.js'
 import { PartCutter } from '../source/part-cutter.js'
 import type { OpenRun } from './open-run.js'
 
-/** What a stream writes into. */
-export type StreamCutter = Pick<PartCutter, 'write' | 'end' | 'destroy'>
-
-/** What cuts a stream's bytes into the parts of a run, behind those it skipped. */
+/** What cuts a stream's bytes into the parts of a run. */
 export function cutterOf(
   run: OpenRun,
   xxh64: Xxh64,
   settings: MemorySettings &
     Pick<UploadSettings, 'environment' | 'chunkCollections'>,
-  onError: (error: Error) => void,
-): StreamCutter {
-  const { pool, collections } = settings.environment
+  onError: (error: Error) => unknown,
+): PartCutter {
+  const { pool, collections, digests } = settings.environment
   const { sizes, atOnce } = run
   const room = (): PartRoom =>
     roomFor({ ...settings, concurrency: atOnce.allowed })
@@ -30,9 +28,12 @@ export function cutterOf(
     buffers,
     xxh64,
     collections: settings.chunkCollections ? collections : undefined,
-    firstPartNumber: run.partsTaken + 1,
-    onPart: (part, next) => {
-      run.take(part)
+    onPart: ({ pieces, xxh64: hash, ...part }, next) => {
+      const content = new MemoryContent(pieces, hash, digests)
+      // A short first part is all there is.
+      const isAll = part.partNumber === 1 && part.size < sizes.partSize
+      if (isAll) run.takeWhole({ ...part, content })
+      else run.takePart({ ...part, content })
       next()
     },
     onError,

@@ -5,7 +5,7 @@
 import type { DigestKind, Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import type { Body } from '../../store/object-store.js'
-import type { BodyPace } from './view-pace.js'
+import { type BodyPace, bodyOf } from './view-pace.js'
 
 /** CRC-64s are unsigned decimals, `md5` is base64, the others are hex. */
 export type ContentDigest = DigestKind | 'xxh64'
@@ -48,6 +48,13 @@ export interface TakenPart {
 /** Where a part is in the object. */
 export type Piece = Pick<TakenPart, 'partNumber' | 'offset' | 'size'>
 
+/** What was read of a source, with its hash by the upload's proof. */
+export interface HashedPart {
+  offset: number
+  size: number
+  hash: string
+}
+
 /** Releases a part when nothing reads its bytes any more. */
 export async function letGo(part: TakenPart | undefined): Promise<void> {
   await part?.content.settled()
@@ -59,9 +66,8 @@ export class MemoryContent implements PartContent {
   readonly size: number
   readonly bytes: Uint8Array | undefined
   readonly #pieces: readonly Uint8Array[]
-  #xxh64: Promise<string> | undefined
   readonly #digests: Pick<Digests, 'digest'>
-  readonly #known = new Map<DigestKind, Promise<string>>()
+  readonly #known = new Map<ContentDigest, Promise<string>>()
 
   /**
    * `pieces`: the bytes in order; `xxh64` in hex, if it is known. `isOwn`: their
@@ -76,19 +82,31 @@ export class MemoryContent implements PartContent {
     this.bytes = isOwn && pieces.length === 1 ? pieces[0] : undefined
     this.size = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
     this.#pieces = pieces
-    this.#xxh64 = xxh64 === undefined ? undefined : Promise.resolve(xxh64)
+    if (xxh64 !== undefined) this.#known.set('xxh64', Promise.resolve(xxh64))
     this.#digests = digests
   }
 
   body(pace: BodyPace, onSent: (bytes: number) => void): Body {
-    return bodyOf(this.#pieces, pace, onSent)
+    return bodyOf(() => this.#views(pace), pace, onSent)
+  }
+
+  *#views(pace: BodyPace): Generator<Uint8Array, void, undefined> {
+    for (const piece of this.#pieces) {
+      for (let start = 0; start < piece.byteLength;) {
+        const view = piece.subarray(start, start + pace.size)
+        yield view
+        start += view.byteLength
+      }
+    }
   }
 
   digest(kind: ContentDigest): Promise<string> {
-    if (kind === 'xxh64') return (this.#xxh64 ??= xxh64Of(this.#pieces))
     const known = this.#known.get(kind)
     if (known !== undefined) return known
-    const value = this.#digests.digest(kind, ...this.#pieces)
+    const value =
+      kind === 'xxh64'
+        ? xxh64Of(this.#pieces)
+        : this.#digests.digest(kind, ...this.#pieces)
     this.#known.set(kind, value)
     return value
   }
@@ -107,25 +125,4 @@ async function xxh64Of(pieces: readonly Uint8Array[]): Promise<string> {
   const xxh64 = (await loadXxh64()).create()
   for (const piece of pieces) xxh64.update(piece)
   return hex64(xxh64.digest())
-}
-
-/** `onSent` hears of each view when the next one is asked for. */
-export function bodyOf(
-  pieces: readonly Uint8Array[],
-  pace: BodyPace,
-  onSent: (bytes: number) => void,
-): Body {
-  return async function* views() {
-    for (const piece of pieces) {
-      for (let start = 0; start < piece.byteLength;) {
-        const view = piece.subarray(start, start + pace.size)
-        await pace.turn?.(view.byteLength)
-        const sent = pace.start(view.byteLength)
-        yield view
-        sent()
-        onSent(view.byteLength)
-        start += view.byteLength
-      }
-    }
-  }
 }

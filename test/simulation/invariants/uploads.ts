@@ -1,6 +1,7 @@
 /** What must be true of uploads that are open, and of what becomes of them. */
 import { partSizeAt } from '../../../lib/checkpoint/growth.js'
 import { UploadError } from '../../../lib/errors.js'
+import { sameEtag } from '../../../lib/upload/rules/proof.js'
 import { logPath } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
@@ -94,9 +95,13 @@ function leftBehind(scene: Scene): string | undefined {
     if (!isHeard || forgotten.has(id)) continue
     // By the store's own word it is gone, and it may not be aborted.
     if (heard.saidGone.has(id) && heard.abortsFailed.has(id)) continue
-    // What the disk did not take could not be written down.
-    if (world.hasHappened(diskTroubles, { to: by.name })) continue
+    if (isLetGo(scene, id)) continue
     const run = runOf(scene, by.run)
+    // What the disk did not take could not be written down.
+    const isUnwritten =
+      world.hasHappened(diskTroubles, { to: by.name }) &&
+      run?.endLog?.uploadIds.has(id) !== true
+    if (isUnwritten) continue
     if (run?.plan.log !== false) {
       return `${id} of ${by.name} is open, and no log names it`
     }
@@ -108,6 +113,17 @@ function leftBehind(scene: Scene): string | undefined {
     if (!isExcused) return `${id} of ${by.name} is open, and it had no log`
   }
   return undefined
+}
+
+/**
+ * The rule: what the fourth run since then may not abort either is let go, and told.
+ * A file that begins anew in the same call is another run.
+ */
+function isLetGo({ runs, heard }: Scene, uploadId: string): boolean {
+  return runs.some(
+    ({ left, number }) =>
+      left.includes(uploadId) && heard.wasAbortDenied(number, uploadId),
+  )
 }
 
 function hasCallersError({ outcome }: Run): boolean {
@@ -127,7 +143,7 @@ function sentAgain(scene: Scene, run: Run): string | undefined {
   const upload = openUploadIn(before.leftLog)
   const [source] = run.sources
   const isStrong = run.plan.proof === 'sha256'
-  for (const [number, { offset, size, hash }] of upload?.parts ?? []) {
+  for (const [number, { offset, size, hash, etag }] of upload?.parts ?? []) {
     // Proved otherwise by an earlier run, it says nothing to this one.
     if (isStrong !== (hash.length === 64)) continue
     const stored = truth.partsSent.findLast(
@@ -142,6 +158,8 @@ function sentAgain(scene: Scene, run: Run): string | undefined {
     if (stored === undefined || !isOneOf(stored.bytes, own ? [own] : [])) {
       continue
     }
+    // The one that is stored was sent after the one that the log speaks of.
+    if (!sameEtag(stored.etag, etag)) continue
     const again = truth.partsSent.some(
       ({ by, uploadId, partNumber }) =>
         by.run === run.number &&
