@@ -53,12 +53,10 @@ export interface PartCutterOptions {
   xxh64: Xxh64
   /** Hears of what chunks allocate; absent, V8 is left alone. */
   collections: Pick<ChunkCollections, 'took'> | undefined
-  /** The first part's number. Default 1. */
-  firstPartNumber?: number
   /** Takes each part; calls `next` (at once or later) when it wants another. */
   onPart(part: CutPart, next: () => void): void
   /** Called once, instead of any further part. */
-  onError(error: Error): void
+  onError(error: Error): unknown
 }
 
 export class PartCutter {
@@ -66,7 +64,7 @@ export class PartCutter {
   readonly #options: PartCutterOptions
   readonly #chopper: StreamChopper
   /** Of the part being filled, or the next one. */
-  #partNumber: number
+  #partNumber = 1
   /** Bytes of it, unless it is the last. */
   #partSize: number
   /** The buffer of the part being filled, or reserved for the next one. */
@@ -92,11 +90,16 @@ export class PartCutter {
   constructor(options: PartCutterOptions) {
     this.#options = options
     this.#buffers = options.buffers
-    this.#partNumber = options.firstPartNumber ?? 1
-    this.#partSize = partSizeAt(options.sizes, this.#partNumber)
+    this.#partSize = partSizeAt(options.sizes, 1)
     this.#chopper = new StreamChopper({ size: this.#partSize })
     this.#chopper.on('stream', (stream, next) => this.#begin(stream, next))
     this.#chopper.on('error', (error: Error) => this.#fail(error))
+  }
+
+  /** Before the first chunk: the first part has that number. */
+  beginAt(partNumber: number): void {
+    this.#partNumber = partNumber
+    this.#partSize = partSizeAt(this.#options.sizes, partNumber)
   }
 
   /** Takes a chunk; `done` is called when its last byte has been copied. */
