@@ -44,6 +44,7 @@ const allowed: Record<string, readonly string[]> = {
   ],
   fleet: [
     'shared',
+    'lease',
     'job',
     'upload',
     'checkpoint',
@@ -58,6 +59,7 @@ const allowed: Record<string, readonly string[]> = {
     'upload-result',
     'checkpoint',
     'store',
+    'hash',
     'errors',
     'known-options',
   ],
@@ -92,6 +94,7 @@ const allowed: Record<string, readonly string[]> = {
     'job',
     'fleet',
     'dev-server',
+    'hash',
     'errors',
     'own-require',
   ],

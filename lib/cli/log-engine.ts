@@ -78,7 +78,8 @@ async function openRedis(url: URL, name: string): Promise<LogEngine> {
     url: string,
   ) => RedisClient & RedisConnection
   const client = new Redis(url.href)
-  // What its calls reject with is told by the log.
+  // The log tells of each call that fails. Without a listener the event would
+  // end the process.
   client.on('error', () => undefined)
   return {
     checkpoint: redisCheckpoint({ client, name }),

@@ -358,6 +358,12 @@ function addFleetCommands(
     .requiredOption('--root <dir>', 'the directory that was planned, here')
     .option('--jobs <n>', 'files at once (16)', parseWholeNumber)
     .option('--if-changed', 'not what the server has, by CRC-64 or MD5')
+    .addOption(
+      new Option(
+        '--log <where>',
+        'of files sent in parts: in the Redis of the queue (queue)',
+      ).choices(['queue', 'bucket', 'none']),
+    )
     .option('--requests-per-second <n>', 'at most', parseWholeNumber)
     .option('--bytes-per-second <bytes>', 'at most', parseSize)
     .action((url: string, flags: Flags & FleetWorkFlags) =>

@@ -36,7 +36,7 @@ const ownName = /(?:^|[./\\])[0-9a-f]{32}(?:\.job)?\.pawl$/
 
 async function allLogs(): Promise<string[]> {
   const state = stateDirectory()
-  // What else ends so here may be anybody's.
+  // Other files here that end in `.pawl` may be anything.
   const here = (await logsIn('.')).filter((path) => ownName.test(path))
   return resolve('.') === resolve(state)
     ? here

@@ -19,6 +19,8 @@ export interface SliceOfFleet {
   fleet: string
   /** From 1. */
   slice: number
+  /** It may have been begun before: its files are asked for before they are sent. */
+  again?: true
 }
 
 /** How BullMQ keeps and repeats a job. */
@@ -47,14 +49,20 @@ export interface KeptJobs {
   count: number
 }
 
-/** A job that a worker has now. */
-export interface ActiveJob {
+/** A job as the queue has it. */
+export interface QueuedJob {
   /** What it says, which is input. */
   data: unknown
-  /** How far it is, which is a hint. */
-  progress: unknown
-  /** ms since 1970 */
+  /** When a worker took it, ms since 1970. */
   processedOn?: number | undefined
+  /** The name of that worker. */
+  processedBy?: string | undefined
+}
+
+/** A worker that is connected. */
+export interface QueueWorker {
+  /** What the database knows its connection by. */
+  rawname?: string
 }
 
 /** What a queue is connected by. */
@@ -71,16 +79,17 @@ export interface FleetQueue {
   readonly opts: QueueConnection
   /** Adds jobs; those whose ID is there are left. */
   addBulk(jobs: FleetJob[]): Promise<unknown>
-  /** How many jobs there are of these types. */
-  getJobCounts(...types: ('active' | 'failed')[]): Promise<{
-    [type: string]: number
-  }>
-  /** The jobs of these types. */
+  /** Undefined when there is none. */
+  getJob(id: string): Promise<unknown>
+  /** The jobs of these types, from the oldest one on. */
   getJobs(
-    types: 'active'[],
+    types: ('active' | 'failed')[],
     start?: number,
     end?: number,
-  ): Promise<(ActiveJob | undefined)[]>
-  /** How many workers there are. */
-  getWorkersCount(): Promise<number>
+    isAscending?: boolean,
+  ): Promise<(QueuedJob | undefined)[]>
+  /** Those that are connected. */
+  getWorkers(): Promise<QueueWorker[]>
+  /** What it talks to: a client of Redis is where logs are, by default. */
+  readonly backend?: object
 }

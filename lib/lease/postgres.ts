@@ -211,7 +211,7 @@ class PostgresSteps implements LeaseSteps {
     const taken = await this.#first(take, [this.#log, token, lease])
     if (taken === undefined) {
       const row = await this.#first(left, [this.#log])
-      // Let go of meanwhile.
+      // Whoever held the log has closed it meanwhile.
       if (row === undefined || row['left'] === null) {
         throw new Unheard('it has just been let go of')
       }
@@ -268,7 +268,8 @@ class PostgresSteps implements LeaseSteps {
 
   async remove({ token }: Hold): Promise<Outcome> {
     if (await this.#first(remove, [this.#log, token])) return 'done'
-    // Nobody's any more: it was removed by this step, whose answer was lost.
+    // No such row: an earlier attempt of this step, whose answer was lost,
+    // removed it.
     return (await this.#first(isThere, [this.#log])) ? 'taken' : 'done'
   }
 

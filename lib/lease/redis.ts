@@ -131,7 +131,9 @@ function checkDurability(
   )
 }
 
-/** A step that needs another connection each time is not waited for for ever. */
+/**
+ * On how many connections in a row a step is repeated before it is given up.
+ */
 const mostConnections = 5
 
 class RedisSteps implements LeaseSteps {

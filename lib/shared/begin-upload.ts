@@ -101,7 +101,7 @@ export function beginUpload(options: BeginUploadOptions): Promise<BegunUpload> {
   return beginUploadOn(options)
 }
 
-/** The same with another outside. */
+/** `beginUpload`, with the clock, the timers and the randomness given. */
 export async function beginUploadOn(
   options: BeginUploadOptions,
   environment: UploadEnvironment = realUploadEnvironment,

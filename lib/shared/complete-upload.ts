@@ -109,7 +109,7 @@ export function completeUpload(
   return completeUploadOn(ticket, options)
 }
 
-/** The same with another outside. */
+/** `completeUpload`, with the clock, the timers and the randomness given. */
 export async function completeUploadOn(
   ticket: Ticket,
   options: CompleteUploadOptions,

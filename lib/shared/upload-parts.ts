@@ -59,6 +59,7 @@ export interface UploadPartsOptions extends Pick<
   UploadOptions,
   | 'store'
   | 'concurrency'
+  | 'maxRate'
   | 'memory'
   | 'object'
   | 'proof'
@@ -88,6 +89,7 @@ export interface UploadPartsOptions extends Pick<
 
 const names: NamesOf<UploadPartsOptions> = {
   concurrency: true,
+  maxRate: true,
   memory: true,
   object: true,
   onPart: true,
@@ -133,7 +135,7 @@ export function uploadParts(
   return uploadPartsOn(ticket, options)
 }
 
-/** The same with another outside. */
+/** `uploadParts`, with the clock, the timers and the randomness given. */
 export async function uploadPartsOn(
   ticket: Ticket,
   options: UploadPartsOptions,
@@ -332,7 +334,7 @@ class RangeSending {
   }
 }
 
-/** Nothing of it will ever count again. */
+/** No part of this ticket's upload can become part of an object any more. */
 function isOver(error: Error): boolean {
   return error instanceof UploadError && error.code === 'PAWL_UPLOAD_GONE'
 }

@@ -120,6 +120,25 @@ export const leanings: readonly Leaning[] = [
       runs: plan.runs.map((run) => ({ ...run, log: true })),
     }),
   },
+  {
+    name: 'a log that is left, and emptied',
+    weight: 2,
+    likelier: { 'not-removable': 60, kill: 4, 'power-loss': 8, signal: 4 },
+    at: ['truncate', 'datasync', 'completeUpload', 'abortUpload'],
+    fit: (plan, random) => {
+      const [first] = plan.runs
+      const runs =
+        plan.runs.length > 1 || first === undefined
+          ? plan.runs
+          : [first, { ...first, after: random.spread(10, 60_000) }]
+      return {
+        ...atLeast(plan, random, { faults: 0, interventions: 1 }),
+        denied: random.chance(0.5) ? ['abortUpload'] : plan.denied,
+        disk: { most: 2, likely: 0.4 },
+        runs: runs.map((run) => ({ ...run, log: true, empties: true })),
+      }
+    },
+  },
 ]
 
 /** What is as likely as its row says, unless a schedule leans to it. */

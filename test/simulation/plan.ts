@@ -31,6 +31,8 @@ export interface RunPlan {
   /** Bytes of a chunk. */
   chunk: number
   log: boolean
+  /** Any log in which everything is over counts as long, and begins anew. */
+  empties?: boolean
   verify?: Verify
   /** The object carries a mark. */
   marks: boolean
@@ -157,6 +159,7 @@ function firstRun(random: Random, { dialect }: Traits): RunPlan {
     grows: random.chance(0.25),
     chunk: random.pick([7, 16, 40, 64, 300]),
     log: random.chance(0.92),
+    empties: random.chance(0.4),
     ...(random.chance(0.15)
       ? { verify: random.pick<Verify>([false, 'md5']) }
       : {}),

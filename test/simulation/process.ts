@@ -82,6 +82,7 @@ export class Process implements Owner {
       lines: new StoreLines(clock),
       pool,
       usualSizes,
+      longestTold: Number.POSITIVE_INFINITY,
       collections: { took: () => false },
     }
   }

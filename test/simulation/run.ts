@@ -61,6 +61,8 @@ export class Run {
   startLog: LogState | undefined
   /** When its source had said everything. */
   sourceEndedAt: number | undefined
+  /** What its log said when it settled. */
+  endLog: LogState | undefined
   /** What its log said when its process was killed. */
   leftLog: LogState | undefined
   #end: () => void = () => undefined
@@ -128,7 +130,12 @@ export class Run {
   }
 
   get #environment(): UploadEnvironment {
-    return { ...this.process.environment, usualSizes: usualSizesOf(this.plan) }
+    return {
+      ...this.process.environment,
+      usualSizes: usualSizesOf(this.plan),
+      // Long enough for what any run has told.
+      ...(this.plan.empties === true ? { longestTold: 100 } : {}),
+    }
   }
 
   /** Its process is dead; nothing of it is heard any more. */
@@ -265,6 +272,7 @@ export class Run {
   #settle(outcome: Outcome): void {
     if (this.outcome !== undefined) return
     this.outcome = outcome
+    this.endLog = logOn(this.process.machine.disk)
     this.endedAt = this.#world.now
     this.#world.tell(this.actor.name, describe(outcome))
     this.#end()

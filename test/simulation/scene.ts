@@ -4,7 +4,7 @@
  *
  * The first invariant that does not hold ends it.
  */
-import { runOf } from './invariants/check.js'
+import { logChanges, runOf } from './invariants/check.js'
 import { mayRepeat } from './invariants/failure.js'
 import { logOn, namesOpen } from './invariants/log.js'
 import { openUploads } from './invariants/uploads.js'
@@ -384,7 +384,7 @@ export class Scene implements Surroundings {
     if (!interlude.act(this, run, new Random(decision.detail))) return
     this.world.happens(interlude.name)
     this.world.tell('!', `${interlude.story} (between two runs)`)
-    this.#forget(() => true)
+    if (logChanges.includes(interlude.name)) this.#forget(() => true)
   }
 
   /** The same call again and again, without faults, until it has succeeded. */
@@ -546,7 +546,8 @@ function textOf({ outcome }: Run): string {
 function keen(name: string): number {
   if (/^(completeUpload|putObject)/.test(name)) return 5
   if (name === 'ended') return 4
-  if (/^(createUpload|abortUpload|headObject|unlink)/.test(name)) return 2
+  if (/^(createUpload|abortUpload|headObject|unlink|truncate)/.test(name))
+    return 2
   return 1
 }
 

@@ -124,6 +124,7 @@ function* plainerThan(run: RunPlan): Generator<RunPlan> {
     { tellsSize: false },
     { sameProcess: false },
     { discards: false },
+    { empties: false },
     { vetoes: false },
     { concurrency: 1 },
     { chunk: 300 },

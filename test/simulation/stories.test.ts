@@ -291,11 +291,85 @@ const stories: Story[] = [
     ends: ['run 1 is dead', 'run 2 rejects with PAWL_ALREADY_EXISTS'],
   },
   {
-    name: 'an upload that four runs may not abort is let go, and told of',
+    name: 'what was made with another callback is another call’s',
+    profile: 'oss',
+    runs: [
+      { object: { ...forbid.object, callback: true } },
+      { ...forbid, after: 3_600_000 },
+    ],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'kill', 463_518_291],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+      'run 3 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
+    name: 'a Complete that the network doubles is given up where nobody may look',
+    profile: 'oss',
+    denied: ['headObject'],
+    runs: [{ ...forbid, style: 'file' }],
+    happens: [['run 1:completeUpload|fault', 1, 'twice']],
+    ends: [
+      'run 1 rejects with PAWL_ALREADY_EXISTS',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
+    name: 'a log that is emptied names what is still to be ended',
+    profile: 'oss',
+    denied: ['abortUpload'],
+    runs: [
+      { source: { noise: 1, size: 32, flips: [] } },
+      { empties: true, object: { ...noObject, contentType: 1 } },
+      { empties: true },
+    ],
+    happens: [['run 1:uploadPart done|intervention', 1, 'kill']],
+    ends: [
+      'run 1 is dead',
+      'run 2 resolves, 0 reused',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'a log whose emptying the power loss undoes is told as it was',
+    profile: 'oss',
+    runs: [{}, { empties: true }],
+    happens: [
+      ['run 1:unlink|disk', 1, 'not-removable'],
+      ['run 2:datasync|intervention', 1, 'power-loss'],
+    ],
+    ends: [
+      'run 1 resolves, 0 reused',
+      'run 2 is dead',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'a log that a run has emptied and died is a new one',
+    profile: 'oss',
+    runs: [{}, { empties: true }],
+    happens: [
+      ['run 1:unlink|disk', 1, 'not-removable'],
+      ['run 2:write|intervention', 1, 'kill'],
+    ],
+    ends: [
+      'run 1 resolves, 0 reused',
+      'run 2 is dead',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'an upload that a fourth run may not abort is let go, and told of',
     profile: 'oss',
     denied: ['abortUpload'],
     runs: [{ style: 'file', isSequential: true }, {}, {}],
-    happens: [['run 1:uploadPart sent|intervention', 1, 'others-send-part']],
+    happens: [
+      ['run 1:uploadPart sent|intervention', 1, 'others-send-part'],
+      ['run 1:abortUpload|fault', 1, 'bad-request'],
+    ],
     ends: [
       'run 1 resolves, 0 reused',
       'run 2 resolves, 0 reused',

@@ -42,6 +42,7 @@ function callOf(run: RunPlan): string {
     ...(run.discards ? ['discarded at once'] : []),
     ...(run.vetoes ? ['beforeComplete throws'] : []),
     ...(run.log ? [] : ['checkpoint: false']),
+    ...(run.empties === true ? ['a told log counts as long'] : []),
     ...(run.verify === undefined ? [] : [`verify: ${run.verify}`]),
     ...(run.proof === 'sha256' ? ['proof: sha256'] : []),
     ...(run.skips ? ['skipUploaded()'] : []),

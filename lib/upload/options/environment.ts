@@ -58,6 +58,8 @@ export interface UploadEnvironment extends Environment {
   readonly pool: MemoryPool
   /** How large parts are where nobody says it. */
   readonly usualSizes: PartSizes
+  /** Bytes of a log; a longer one begins anew when everything in it is over. */
+  readonly longestTold: number
   /** Hears of the chunks that sources allocate. */
   readonly collections: Pick<ChunkCollections, 'took'>
 }
@@ -76,5 +78,6 @@ export const realUploadEnvironment: UploadEnvironment = {
     urgeCollection(bytes)
   }),
   usualSizes,
+  longestTold: 8 * 2 ** 20,
   collections: new ChunkCollections(),
 }

@@ -2,13 +2,13 @@
  * The caller's options, checked and with every default filled in. Whatever is
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
-import { createHash } from 'node:crypto'
 import type { GrowthStep } from '../../checkpoint/growth.js'
 import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
+import { sha256 } from '../../hash/sha256.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
@@ -227,11 +227,6 @@ function readConcurrency({
   const isLimited = sequential || trafficLimit !== undefined
   const most = sequential ? 1 : isLimited ? limitedAtOnce : mostAtOnce
   return { concurrency: most, isConcurrencyFixed: false, isAuto: !isLimited }
-}
-
-/** SHA-256 of a string, in hex. */
-export function sha256(text: string): string {
-  return createHash('sha256').update(text, 'utf8').digest('hex')
 }
 
 /** Throws unless it is something that has a store's calls. */

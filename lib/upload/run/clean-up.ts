@@ -222,13 +222,13 @@ async function findCandidates(
   return found
 }
 
-/** Runs in which every Abort of an upload is refused before it is let go. */
-const mostRefusals = 4
+/** The run, counted from the one that gave an upload up, that may let it go. */
+const lastRun = 4
 
 /**
  * Aborts uploads that the log has given up, once each. What cannot be aborted now
- * stays in the log for the next time; what was refused in four runs in a row is
- * let go, and told. A refused Abort is not asked for again in the same run.
+ * stays in the log for the next time; what the fourth run since then, or a later one,
+ * may not abort either is let go, and told. A refused Abort is not asked for again in the same run.
  * `seenGone`: the server has just said that it has no such upload. Where this
  * caller may not abort it, that stands unless it is listed. `isMade`: the object is
  * there. Until then those that may still become it are left to `endRivals`, which
@@ -277,7 +277,7 @@ export async function closeOldUploads(
         continue
       }
     }
-    if (!isRefused || log.run - since < mostRefusals - 1) continue
+    if (!isRefused || log.run - since < lastRun - 1) continue
     await log.append({ type: 'closed', uploadId, by: 'nobody' })
     emit('left', { uploadId, error: failure })
   }

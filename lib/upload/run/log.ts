@@ -31,9 +31,6 @@ import {
 } from '../source/file-identity.js'
 import { bounds, type Deadline, Deferred } from './waits.js'
 
-/** Bytes; one that is longer begins anew when everything in it is over. */
-const largestTold = 8 * 2 ** 20
-
 /** Why an upload is void whose Complete was sent and never known to take effect. */
 export const completeUnknown = 'complete-unknown'
 
@@ -122,8 +119,9 @@ export class UploadLog {
       const log = reading.kind === 'log' ? reading : undefined
       // Before anything can be added: even `void` would end another's upload.
       if (log !== undefined) checkTarget(log.state, settings)
+      const { longestTold } = settings.environment
       const canEmpty =
-        bytes.length > largestTold && checkpoint.empty !== undefined
+        bytes.length > longestTold && checkpoint.empty !== undefined
       const kept = canEmpty && log ? leftIn(log.state) : undefined
       return new UploadLog(checkpoint, settings, file, {
         xxh64,

@@ -35,19 +35,20 @@ export interface SourceFiles {
 }
 
 // Without O_NONBLOCK opening a FIFO would wait for a writer.
-const reading = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+export const reading = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
 export const nodeSourceFiles: SourceFiles = {
-  // By its descriptor: a `FileHandle` takes half as much again of a small file.
-  async open(path) {
-    const descriptor = await openFile(path, reading)
-    return {
-      read: (...where) => readOpen(descriptor, ...where),
-      stat: (options) => statOpen(descriptor, options),
-      close: () => closeFile(descriptor),
-    }
-  },
+  open: async (path) => fileOf(await openFile(path, reading)),
   stat: (path) => statFile(path, { bigint: true }),
+}
+
+/** By its descriptor: a `FileHandle` takes half as much again of a small file. */
+export function fileOf(descriptor: number): SourceHandle {
+  return {
+    read: (...where) => readOpen(descriptor, ...where),
+    stat: (options) => statOpen(descriptor, options),
+    close: () => closeFile(descriptor),
+  }
 }
 
 /** Whether it is a stream of Node's over a file. */

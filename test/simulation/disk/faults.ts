@@ -2,7 +2,13 @@
 import type { Random } from '../random.js'
 
 export type DiskCall =
-  'open' | 'write' | 'datasync' | 'link' | 'unlink' | 'syncDirectory'
+  | 'open'
+  | 'write'
+  | 'truncate'
+  | 'datasync'
+  | 'link'
+  | 'unlink'
+  | 'syncDirectory'
 
 export interface DiskFault {
   readonly name: string
@@ -39,7 +45,15 @@ export const diskFaults: readonly DiskFault[] = [
   {
     name: 'disk-error',
     weight: 2,
-    calls: ['open', 'write', 'datasync', 'link', 'unlink', 'syncDirectory'],
+    calls: [
+      'open',
+      'write',
+      'truncate',
+      'datasync',
+      'link',
+      'unlink',
+      'syncDirectory',
+    ],
     story: 'fails: an error of the disk',
     code: 'EIO',
   },
@@ -60,14 +74,14 @@ export const diskFaults: readonly DiskFault[] = [
   {
     name: 'slow-disk',
     weight: 2,
-    calls: ['open', 'write', 'datasync', 'unlink', 'syncDirectory'],
+    calls: ['open', 'write', 'truncate', 'datasync', 'unlink', 'syncDirectory'],
     story: 'hangs for a while',
     hangs: (random) => random.spread(1000, 300_000),
   },
   {
     name: 'hanging-disk',
     weight: 1,
-    calls: ['open', 'write', 'datasync', 'unlink', 'syncDirectory'],
+    calls: ['open', 'write', 'truncate', 'datasync', 'unlink', 'syncDirectory'],
     story: 'hangs for a day',
     hangs: () => 24 * hour,
   },
@@ -77,6 +91,7 @@ export const diskFaults: readonly DiskFault[] = [
 export const faultyDiskCalls: Readonly<Record<DiskCall, number>> = {
   open: 1,
   write: 1,
+  truncate: 4,
   datasync: 1,
   link: 2,
   unlink: 2,

@@ -124,6 +124,32 @@ await t.test('a removed log may come back', async (t) => {
   t.same(found, new Set([true, false]))
 })
 
+await t.test('what was emptied may be there again, or be new', async (t) => {
+  const ends = new Set<string>()
+  for (let seed = 0; seed < 40; seed++) {
+    const { world, disk, newProcess, open, until } = setUp([
+      { at: 'run 1:datasync|disk', nth: 2, does: 'hanging-disk', detail: 1 },
+    ])
+    const log = open(newProcess('run 1'))
+    await until(log.open())
+    await until(log.append(first))
+    await until(log.empty())
+    t.same(disk.read(path), Buffer.alloc(0))
+    void log.append(second)
+    await world.play(world.sleep(1000), () => false)
+    disk.losePower(new Random(seed))
+    const left = disk.read(path) ?? Buffer.alloc(0)
+    if (left.equals(first)) ends.add('old')
+    else if (left.equals(second)) ends.add('new')
+    else if (left.length === 0) ends.add('empty')
+    else if (left.every((byte) => byte === 0)) ends.add('zeroes')
+    else if (left.equals(second.subarray(0, left.length))) ends.add('torn')
+    else t.fail(`something else is there: ${left.toString()}`)
+  }
+  const all = ['empty', 'new', 'old', 'torn', 'zeroes']
+  t.same([...ends].toSorted(), all)
+})
+
 await t.test('a second process finds the log locked', async (t) => {
   const { newProcess, open, until } = setUp()
   const log = open(newProcess('run 1'))

@@ -23,6 +23,8 @@ interface Inode {
   bytes: Buffer
   /** As it would be after a power loss. */
   durable: Buffer
+  /** It was emptied, and that was not synced. */
+  isEmptied?: boolean
   links: number
   /** Who has begun a write that has not ended. */
   writer: Process | undefined
@@ -89,6 +91,7 @@ export class DiskModel {
     if (inode === undefined) return
     inode.bytes = Buffer.from(change(inode.bytes))
     inode.durable = inode.bytes
+    inode.isEmptied = false
   }
 
   /** Takes a name away by other means. */
@@ -124,6 +127,7 @@ export class DiskModel {
     for (const inode of this.#inodes.values()) {
       inode.bytes = afterPowerLoss(inode, random)
       inode.durable = inode.bytes
+      inode.isEmptied = false
       inode.writer = undefined
     }
     this.#names.clear()
@@ -207,9 +211,14 @@ export class DiskModel {
       datasync: () =>
         this.#do(process, 'datasync', path, () => {
           inode.durable = inode.bytes
+          inode.isEmptied = false
         }),
-      empty: async () => {
-        inode.bytes = Buffer.alloc(0)
+      empty: () => {
+        this.#mustHold(process, path, inode, fd)
+        return this.#do(process, 'truncate', path, () => {
+          inode.isEmptied = true
+          inode.bytes = Buffer.alloc(0)
+        })
       },
       close: async () => {
         const held = this.#locks.get(inode.number)
@@ -225,10 +234,7 @@ export class DiskModel {
     descriptor: number,
     bytes: Uint8Array,
   ): Promise<number> {
-    const held = this.#locks.get(inode.number)
-    if (held?.descriptor !== descriptor) {
-      this.breaches.push(`${process.name} writes to ${path} without its lock`)
-    }
+    this.#mustHold(process, path, inode, descriptor)
     if (inode.writer?.isAlive === true && inode.isHanging !== true) {
       this.breaches.push(`${process.name} writes to ${path} twice at once`)
     }
@@ -242,6 +248,16 @@ export class DiskModel {
     }).finally(() => {
       inode.writer = undefined
     })
+  }
+
+  #mustHold(
+    process: Process,
+    path: string,
+    { number }: Inode,
+    descriptor: number,
+  ): void {
+    if (this.#locks.get(number)?.descriptor === descriptor) return
+    this.breaches.push(`${process.name} writes to ${path} without its lock`)
   }
 
   #syncDirectory(path: string): void {
@@ -316,7 +332,11 @@ export class DiskModel {
   }
 }
 
-function afterPowerLoss({ bytes, durable }: Inode, random: Random): Buffer {
+function afterPowerLoss(inode: Inode, random: Random): Buffer {
+  const { bytes, isEmptied = false } = inode
+  // It is as long as it was, or begins anew; there is nothing in between.
+  if (isEmptied && random.chance(0.4)) return inode.durable
+  const durable = isEmptied ? Buffer.alloc(0) : inode.durable
   const unsynced = bytes.subarray(durable.length)
   if (unsynced.length === 0) return bytes.subarray(0, durable.length)
   const torn = unsynced.subarray(0, random.below(unsynced.length))

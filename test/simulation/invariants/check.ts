@@ -28,7 +28,6 @@ export const logChanges = [
   'log-cut',
   'log-lost',
   'log-restored',
-  'second-machine',
   'power-loss',
 ]
 
@@ -117,9 +116,12 @@ export function toldBefore(
       outcome.result.uploadId === uploadId,
   )
   if (before === undefined) return undefined
+  const { startLog } = run
+  const named = startLog?.upload
+  if (named?.uploadId === uploadId && named.isTold) return before
   // A log that lost its `told`, or could not be given one, says nothing of it.
   const isLost =
-    world.hasHappened(logChanges, { since: before.startedAt }) ||
+    world.hasHappened(logChanges, { since: before.endedAt }) ||
     world.hasHappened(diskTroubles, { to: before.actor.name })
   return isLost ? undefined : before
 }

@@ -7,10 +7,18 @@ import { logPath } from '../places.js'
 
 const xxh64 = await loadXxh64()
 
+/** What is read again and again, by the bytes: those of a disk never change. */
+const known = new WeakMap<Buffer, LogState | undefined>()
+
 /** Undefined when there is none that can be read. */
 export function logOn(disk: DiskModel, path = logPath): LogState | undefined {
   const bytes = disk.read(path)
   if (bytes === undefined) return undefined
+  if (!known.has(bytes)) known.set(bytes, stateIn(bytes, path))
+  return known.get(bytes)
+}
+
+function stateIn(bytes: Buffer, path: string): LogState | undefined {
   try {
     const reading = readLog(bytes, xxh64, path)
     return reading.kind === 'log' ? reading.state : undefined

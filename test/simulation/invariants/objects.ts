@@ -34,10 +34,10 @@ export const onMade: readonly Check<
     name: 'an object is one run’s whole source',
     says: 'Whatever a run makes is all the bytes of its own source.',
     of(scene, object) {
-      const { by, bytes, upload } = object
+      const { by, bytes } = object
       const run = runOf(scene, by.run)
       if (run === undefined || isOneOf(bytes, run.sources)) return undefined
-      if (isDamagedUnseen(scene, run, upload === undefined)) return undefined
+      if (isDamagedUnseen(scene, run, object)) return undefined
       if (isMixedUnseen(scene, object, run)) return undefined
       const other = scene.runs.find(({ sources }) => isOneOf(bytes, sources))
       return `${by.name} has made an object of ${bytes.length} bytes that is ${other === undefined ? 'no source of any run' : `the source of ${other.actor.name}`}`
@@ -64,7 +64,7 @@ export const onMade: readonly Check<
       // It was under way already: no later look can call it back.
       if (sentAt <= before.at) return undefined
       // Who may not look leaves it to the server.
-      if (scene.heard.wasDenied(by.run, 'headObject')) return undefined
+      if (scene.heard.mayNotLook(by.run, sentAt)) return undefined
       return before.at < mustHaveLookedAt(scene, run)
         ? `${by.name} has replaced what ${before.by.name} had put there`
         : undefined
@@ -111,7 +111,7 @@ export const ofObjectsAtTheEnd: readonly Check<[]>[] = [
             object.upload?.id === uploadId &&
             !isOneOf(object.bytes, run.sources) &&
             !isLateVersion(scene, object, run) &&
-            !isDamagedUnseen(scene, run, false) &&
+            !isDamagedUnseen(scene, run, object) &&
             !isMixedUnseen(scene, object, run) &&
             !isReplayed(scene, run, object) &&
             !isChangedUnseen(scene, object),

@@ -7,7 +7,6 @@ import type { Scene } from '../scene.js'
 import type { StoredObject } from '../store/truth.js'
 import {
   canCompare,
-  diskTroubles,
   failureOf,
   isCrc,
   isOneOf,
@@ -16,7 +15,7 @@ import {
   toldBefore,
   type Check,
 } from './check.js'
-import { namesComplete } from './log.js'
+import { logOn, namesComplete } from './log.js'
 
 export const ofFailure: readonly Check<[Run]>[] = [
   {
@@ -121,21 +120,26 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   if (!wasAmbiguous || !isOurs || !canKnow(scene, run)) return undefined
   // What went with its Complete was another call's.
   if (runOf(scene, top.by.run)?.sentDigest !== run.sentDigest) return undefined
-  // Two requests were under way for one upload: whose it is cannot be told.
-  if (world.hasHappened(['second-machine', 'others-copy-mark'])) {
-    return undefined
-  }
+  // Two machines had the upload in their logs: whose Complete it was cannot be told.
+  if (isInTwoHands(scene, upload.id)) return undefined
+  // What it saw with its mark was a tool's.
+  const seen = heard.lastLook(run.number)?.found
+  const isCopied = world.hasHappened(['others-copy-mark']) && seen !== top
+  if (isCopied) return undefined
   return `${code} is said of ${upload.id}, whose object ${top.by.name} has made, of these bytes and options`
+}
+
+/** Whether the logs of two machines name an upload. */
+function isInTwoHands({ machines }: Scene, uploadId: string): boolean {
+  const states = machines.map(({ disk }) => logOn(disk))
+  return states.every((state) => state?.uploadIds.has(uploadId) === true)
 }
 
 /** It may look, and what it sees shows whose that is. */
 function canKnow({ heard, truth }: Scene, { number, plan }: Run): boolean {
   const { marks, headLag } = truth.traits
   return (
-    !heard.wasDenied(number, 'headObject') &&
-    marks === 'kept' &&
-    plan.marks &&
-    headLag === 0
+    !heard.mayNotLook(number) && marks === 'kept' && plan.marks && headLag === 0
   )
 }
 
@@ -150,9 +154,8 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
     top?.options === run.options
   if (top === undefined || maker === undefined || !isOurs) return undefined
   if (!plan.log || !maker.plan.log || !canKnow(scene, run)) return undefined
-  // The condition goes with Complete and PutObject: with it, it is another call.
-  const { forbidOverwrite } = plan.object
-  if (maker.plan.object.forbidOverwrite !== forbidOverwrite) return undefined
+  // The condition and the callback go with it: with others it is another call.
+  if (maker.sentDigest !== run.sentDigest) return undefined
   // What was proved by less than this call's proof is not known for its bytes.
   const isStronger = plan.proof === 'sha256' && maker.plan.proof !== 'sha256'
   if (isStronger && top.upload !== undefined) return undefined
@@ -168,7 +171,7 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   if (isTold || isDamaged || isGivenUp(run, top)) return undefined
   if (isBare(scene, run, top)) return undefined
   if (isUnproved(scene, run, maker, top)) return undefined
-  if (isRefusedUnseen(scene, maker, top)) return undefined
+  if (isRefusedUnseen(scene, run, maker, top)) return undefined
   if (hasForgotten(scene, run, maker, top)) return undefined
   return `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
 }
@@ -206,9 +209,9 @@ function isUnproved(
   { upload }: StoredObject,
 ): boolean {
   if (upload === undefined) return false
-  const { heard, world } = scene
+  const { heard } = scene
   const isDoubled =
-    world.hasHappened(['twice'], { to: maker.actor.name }) &&
+    heard.wasDoubled(maker.number, 'completeUpload') &&
     !heard.wasLeftOpen(maker.number, upload.id)
   if (isDoubled && !canCompare(scene, run)) return true
   const logged = run.startLog?.upload
@@ -221,20 +224,27 @@ function isUnproved(
 }
 
 /**
- * Its PutObject, which the network had doubled, was refused at once for what it had
- * itself put, and its run might not look. The rule: a refusal of a request none of
- * whose attempts was ambiguous is one; nothing of it is left to be claimed.
+ * Its Complete or PutObject, which the network had doubled, was refused at once for
+ * what it had itself made, and its run might not look. The rule: a refusal of a
+ * request none of whose attempts was ambiguous is one; nothing of it is left to be
+ * claimed.
  */
 function isRefusedUnseen(
-  { heard, world }: Scene,
-  { actor, number, outcome }: Run,
+  { heard }: Scene,
+  { startLog }: Run,
+  { number, outcome }: Run,
   { upload }: StoredObject,
 ): boolean {
+  if (!heard.mayNotLook(number)) return false
+  if (upload === undefined) {
+    const { code } = failureOf(outcome)
+    const isRefused = code === 'PAWL_ALREADY_EXISTS'
+    return isRefused && heard.wasDoubled(number, 'putObject')
+  }
   return (
-    upload === undefined &&
-    failureOf(outcome).code === 'PAWL_ALREADY_EXISTS' &&
-    world.hasHappened(['twice'], { to: actor.name }) &&
-    heard.wasDenied(number, 'headObject')
+    heard.wasDoubled(number, 'completeUpload') &&
+    !heard.wasLeftOpen(number, upload.id) &&
+    startLog?.upload?.uploadId !== upload.id
   )
 }
 
@@ -324,22 +334,22 @@ function hasForgotten(
   )
   // Given up by its caller, with its log.
   const isDiscarded = between.some(
-    ({ plan: { discards }, ending }) => discards || ending?.how === 'discard',
+    ({ plan: { discards }, ending, discarded, outcome }) =>
+      (discards || ending?.how === 'discard') &&
+      (discarded === 'resolved' || outcome?.kind === 'killed'),
   )
   // Killed when its log was gone or said so already, it can only have succeeded.
   const hasSucceeded = between.some(
-    ({ outcome, leftLog, plan: { log }, process: { machine } }) =>
-      log &&
-      machine === run.process.machine &&
+    ({ outcome, leftLog, startLog: began, plan, process, number }) =>
+      plan.log &&
+      process.machine === run.process.machine &&
       outcome?.kind === 'killed' &&
+      (number === maker.number || began !== undefined) &&
       isOver(leftLog),
   )
   return (
     isDiscarded ||
     hasSucceeded ||
-    between.some(({ actor }) =>
-      world.hasHappened(diskTroubles, { to: actor.name }),
-    ) ||
     world.hasHappened(logChanges, { since: maker.startedAt })
   )
 }

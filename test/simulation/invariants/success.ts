@@ -47,7 +47,7 @@ export const ofSuccess: readonly Check<[Run]>[] = [
       )
       // Without a look, or an ETag to compare, it cannot say what has precedence.
       const mayNotLook =
-        heard.wasDenied(run.number, 'headObject') ||
+        heard.mayNotLook(run.number) ||
         (truth.traits.order === 'initiate' &&
           world.hasHappened(['empty-etag'], { to: run.actor.name }))
       return isShown ||
@@ -96,10 +96,10 @@ function hasNoMark(
   { plan, number, startLog }: Run,
   uploadId: string | undefined,
 ): boolean {
-  if (truth.traits.marks !== 'kept' || !plan.marks) return true
   if (uploadId !== undefined) {
     return truth.uploads.get(uploadId)?.mark === undefined
   }
+  if (truth.traits.marks !== 'kept' || !plan.marks) return true
   const earlier = startLog?.put?.completing
   const wasUnmarked = earlier !== undefined && earlier.mark === undefined
   return wasUnmarked || heard.putUnmarked.has(number)
@@ -111,10 +111,10 @@ function successIsTrue(
   result: UploadResult,
 ): string | undefined {
   if (ownObjects(scene, run, result).length > 0) return undefined
-  if (isDamagedUnseen(scene, run, result.uploadId === undefined)) {
+  const made = madeBy(scene, result)
+  if (made.some((object) => isDamagedUnseen(scene, run, object))) {
     return undefined
   }
-  const made = madeBy(scene, result)
   // Of a store that goes on taking parts for it, or compares no ETags.
   const isUnseen = made.some(
     (object) =>
@@ -168,8 +168,6 @@ function resultIsTrue(
     (object) => object.etag.toLowerCase() === etag.toLowerCase(),
   )
   if (right.length === 0 && isRewritten(scene, run, result)) return undefined
-  const isPut = result.uploadId === undefined
-  if (right.length === 0 && isDamagedUnseen(scene, run, isPut)) return undefined
   if (right.length === 0 && isEqualOfOthers(scene, run, result)) {
     return undefined
   }
@@ -189,7 +187,9 @@ function resultIsTrue(
   // looked at behind another's, with a part that was adopted without its own.
   const isReplaced = result.current === false && partsReused > 0
   const isUncompared = run.plan.verify !== undefined || isReplaced
-  const mayBeWrong = isUncompared && scene.world.hasHappened(['wrong-crc'])
+  const mayBeWrong =
+    isUncompared &&
+    scene.world.hasHappened(['wrong-crc'], { to: run.actor.name })
   if (crc64 !== undefined && hasCrc && !mayBeWrong) {
     const said = scene.truth.crcOf(object)
     if (said !== crc64) return `CRC-64 ${crc64}, the object's is ${said}`
@@ -241,6 +241,7 @@ function isEqualOfOthers(
   return truth.objects.some(
     (object) =>
       object.by.run !== run.number &&
+      heard.hasSeen(run.number, object) &&
       object.etag === etag &&
       object.lastModified >= since &&
       isOneOf(object.bytes, run.sources),
@@ -268,14 +269,14 @@ function lookedSince(
  * store drops marks.
  */
 function isTwin(
-  { truth }: Scene,
+  { truth, heard }: Scene,
   { number, sources }: Run,
   { etag }: UploadResult,
 ): boolean {
   return truth.objects.some(
     (object) =>
       object.by.run !== number &&
-      object.isShown &&
+      heard.hasSeen(number, object) &&
       object.mark === undefined &&
       object.etag === etag &&
       isOneOf(object.bytes, sources),
@@ -287,17 +288,18 @@ function isTwin(
  * size, where these are all that can be compared.
  */
 function isRewritten(
-  { truth, world }: Scene,
-  { plan }: Run,
+  { truth, heard }: Scene,
+  { plan, number }: Run,
   { etag, size }: UploadResult,
 ): boolean {
   const { digest, etags } = truth.traits
   const isMd5 = digest === 'md5' && etags === 'md5'
   const isCompared = plan.verify !== false && (isMd5 || isCrc(digest))
-  if (isCompared || !world.hasHappened(['others-copy-mark'])) return false
+  if (isCompared) return false
   return truth.objects.some(
     (object) =>
       object.by.run === undefined &&
+      heard.hasSeen(number, object) &&
       object.mark !== undefined &&
       object.bytes.length === size &&
       object.etag === etag,
@@ -311,12 +313,11 @@ function isUntold(
   objects: readonly StoredObject[],
 ): boolean {
   const { truth, world, heard } = scene
-  const { completeEtag, headLag, digest, etags } = truth.traits
+  const { completeEtag, digest, etags } = truth.traits
   const isEmpty =
     completeEtag === 'empty' ||
     world.hasHappened(['empty-etag', 'callback-failed'], { to: run.actor.name })
-  const mayNotLook = heard.wasDenied(run.number, 'headObject')
-  const seen = heard.looks.findLast((look) => look.run === run.number)?.found
+  const seen = heard.lastLook(run.number)?.found
   const isSeen = typeof seen === 'object' && objects.includes(seen)
   // Without a mark and without digests it cannot be known for ours.
   const isCompared =
@@ -327,5 +328,5 @@ function isUntold(
   const { marks, tellsNoMetadata } = truth.traits
   const isLost = run.plan.marks && marks === 'dropped' && !tellsNoMetadata
   const isHidden = isUnknown || isLost || !isSeen
-  return isEmpty && (mayNotLook || headLag > 0 || isHidden)
+  return isEmpty && isHidden
 }

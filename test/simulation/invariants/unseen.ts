@@ -8,15 +8,16 @@ import type { StoredObject } from '../store/truth.js'
 import { canCompare, isOneOf, runOf } from './check.js'
 import { namesComplete } from './log.js'
 
-/** Bytes were damaged on their way where nothing that was asked could show it. */
+/** Its bytes were damaged on their way where nothing that was asked could show it. */
 export function isDamagedUnseen(
-  { world, truth: { traits } }: Scene,
+  { truth: { traits, damaged } }: Scene,
   { plan }: Run,
-  isPut: boolean,
+  { bytes, parts, upload }: Pick<StoredObject, 'bytes' | 'parts' | 'upload'>,
 ): boolean {
-  if (!world.hasHappened(['damaged-body'])) return false
+  const isDamaged = [bytes, ...[...parts.values()].map((part) => part.bytes)]
+  if (!isDamaged.some((one) => damaged.has(one))) return false
   // The store could have refused it, had it been told its MD5.
-  if (isPut) return !traits.comparesMd5
+  if (upload === undefined) return !traits.comparesMd5
   if (plan.verify === false || traits.digest === 'none') return true
   const isByCrc = traits.digest !== 'md5' && plan.verify !== 'md5'
   return !isByCrc && !traits.comparesMd5 && traits.etags !== 'md5'
@@ -77,17 +78,18 @@ export function isChangedUnseen(
       arrived >= at &&
       parts.get(partNumber)?.bytes !== bytes,
   )
-  return later.some(({ sentAt, by }) => {
+  const isUnseen = ({ sentAt, by }: (typeof later)[number]): boolean => {
     const sender = runs.find(({ number }) => number === by.run)
     return (
       sentAt <= at ||
       sender === undefined ||
       !namesComplete(sender.startLog, upload.id) ||
-      heard.wasDenied(by.run, 'headObject') ||
+      heard.mayNotLook(by.run, sentAt) ||
       truth.traits.marks !== 'kept' ||
       truth.traits.headLag > 0
     )
-  })
+  }
+  return later.length > 0 && later.every(isUnseen)
 }
 
 /**

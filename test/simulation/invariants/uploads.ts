@@ -96,9 +96,12 @@ function leftBehind(scene: Scene): string | undefined {
     // By the store's own word it is gone, and it may not be aborted.
     if (heard.saidGone.has(id) && heard.abortsFailed.has(id)) continue
     if (isLetGo(scene, id)) continue
-    // What the disk did not take could not be written down.
-    if (world.hasHappened(diskTroubles, { to: by.name })) continue
     const run = runOf(scene, by.run)
+    // What the disk did not take could not be written down.
+    const isUnwritten =
+      world.hasHappened(diskTroubles, { to: by.name }) &&
+      run?.endLog?.uploadIds.has(id) !== true
+    if (isUnwritten) continue
     if (run?.plan.log !== false) {
       return `${id} of ${by.name} is open, and no log names it`
     }
@@ -113,12 +116,14 @@ function leftBehind(scene: Scene): string | undefined {
 }
 
 /**
- * The rule: what four runs in a row were not allowed to abort is let go, and told.
+ * The rule: what the fourth run since then may not abort either is let go, and told.
  * A file that begins anew in the same call is another run.
  */
 function isLetGo({ runs, heard }: Scene, uploadId: string): boolean {
-  const isTold = runs.some(({ left }) => left.includes(uploadId))
-  return isTold && heard.abortsDenied(uploadId) >= 4
+  return runs.some(
+    ({ left, number }) =>
+      left.includes(uploadId) && heard.wasAbortDenied(number, uploadId),
+  )
 }
 
 function hasCallersError({ outcome }: Run): boolean {

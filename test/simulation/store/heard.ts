@@ -20,7 +20,7 @@ export class Heard {
   readonly #leftOpen = new Set<string>()
   /** Uploads whose Abort was sent, and has failed for all that its client knows. */
   readonly abortsFailed = new Set<string>()
-  readonly #abortsDenied = new Map<string, number>()
+  readonly #abortsDenied = new Set<string>()
   /** Uploads of which a request was answered that there is none. */
   readonly saidGone = new Set<string>()
   /** Runs that have put an object without a mark. */
@@ -33,6 +33,7 @@ export class Heard {
   readonly completeAnswered = new Map<number | undefined, number>()
   /** Every HEAD that was answered or refused, in order. */
   readonly looks: Look[] = []
+  readonly #doubled = new Set<string>()
   readonly #asked = new Map<string, Set<number>>()
   /** Requests that were refused as denied, by the run's number. */
   readonly #denials = new Map<number | undefined, Set<string>>()
@@ -98,13 +99,40 @@ export class Heard {
     return this.#leftOpen.has(`${run} ${uploadId}`)
   }
 
-  deniesAbort(uploadId: string): void {
-    this.#abortsDenied.set(uploadId, this.abortsDenied(uploadId) + 1)
+  deniesAbort(run: number | undefined, uploadId: string): void {
+    this.#abortsDenied.add(`${run} ${uploadId}`)
   }
 
-  /** How often an Abort of an upload was refused as denied. */
-  abortsDenied(uploadId: string): number {
-    return this.#abortsDenied.get(uploadId) ?? 0
+  /** Whether a run's Abort of an upload was refused as denied. */
+  wasAbortDenied(run: number | undefined, uploadId: string): boolean {
+    return this.#abortsDenied.has(`${run} ${uploadId}`)
+  }
+
+  /** The network has doubled a request of a run. */
+  doubles(run: number | undefined, call: string): void {
+    this.#doubled.add(`${run} ${call}`)
+  }
+
+  wasDoubled(run: number | undefined, call: string): boolean {
+    return this.#doubled.has(`${run} ${call}`)
+  }
+
+  /** What a run saw when it last looked, until a moment. */
+  lastLook(
+    run: number | undefined,
+    until = Number.POSITIVE_INFINITY,
+  ): Look | undefined {
+    return this.looks.findLast((look) => look.run === run && look.at <= until)
+  }
+
+  /** Whether it might not look when it last wanted to. */
+  mayNotLook(run: number | undefined, until?: number): boolean {
+    return this.lastLook(run, until)?.found === 'refused'
+  }
+
+  /** Whether a run has ever seen an object. */
+  hasSeen(run: number | undefined, object: StoredObject): boolean {
+    return this.looks.some((look) => look.run === run && look.found === object)
   }
 
   denies(run: number | undefined, call: string): void {

@@ -222,7 +222,7 @@ export class StoreModel implements Model {
       )
     } catch (error) {
       heard.abortsFailed.add(uploadId)
-      if (isOf(error, 'denied')) heard.deniesAbort(uploadId)
+      if (isOf(error, 'denied')) heard.deniesAbort(this.#run, uploadId)
       throw error
     }
   }
@@ -295,6 +295,7 @@ export class StoreModel implements Model {
     if (fault?.body === 'damaged' && bytes.length > 0) {
       bytes = Uint8Array.from(bytes)
       bytes[0] = (bytes[0] ?? 0) ^ 1
+      this.#around.truth.damaged.add(bytes)
     }
     const { comparesMd5 } = this.#around.truth.traits
     return this.#answer(request, fault, (by) => {
@@ -423,7 +424,10 @@ export class StoreModel implements Model {
         return
       }
       const arrives = (): void => {
-        if (fault?.effect === 'twice') act()
+        if (fault?.effect === 'twice') {
+          heard.doubles(by.run, name)
+          act()
+        }
         hear(act())
       }
       process.sent(

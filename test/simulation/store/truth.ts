@@ -140,6 +140,8 @@ export class StoreTruth {
     uploadId: string
     partNumber: number
   })[] = []
+  /** Bodies that were damaged on their way. */
+  readonly damaged = new WeakSet<Uint8Array>()
   /** Hears of each object that is made, and of what was on top before. */
   onMade: (made: StoredObject, before: StoredObject | undefined) => void = () =>
     undefined
