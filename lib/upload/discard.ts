@@ -6,7 +6,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { LogState } from '../checkpoint/fold.js'
 import { asError, UploadError } from '../errors.js'
-import { listAllParts, lookAt } from './calls/look.js'
+import { listAllParts, lookFor } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import type { UploadSettings } from './options/settings.js'
 import {
@@ -15,7 +15,6 @@ import {
   expectedPut,
   type ExpectedObject,
   type KnownStore,
-  whose,
 } from './rules/proof.js'
 import { abortForGood, abortOrphans } from './run/clean-up.js'
 import { tellKept } from './run/errors.js'
@@ -68,13 +67,11 @@ async function mustNotBeComplete(
   requests: Requests,
 ): Promise<void> {
   const { environment, store, key } = settings
-  const facts = environment.facts.of(store)
-  const expected = expectedIn(state, facts)
+  const expected = expectedIn(state, environment.facts.of(store))
   if (expected === undefined) return
   const isPut = state.put !== undefined
   const uploadId = isPut ? undefined : state.upload?.uploadId
-  const found = await lookAt(requests, settings)
-  const is = whose(found, expected, facts)
+  const { is } = await lookFor(requests, settings, expected)
   if (is === 'other') return
   const listed =
     is === 'ours' || uploadId === undefined

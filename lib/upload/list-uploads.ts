@@ -7,7 +7,7 @@ import type {
   ObjectStore,
 } from '../store/object-store.js'
 import { ownSignal } from './calls/follow-signal.js'
-import { listAllParts } from './calls/look.js'
+import { abortUpload, listAllParts } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import { realUploadEnvironment } from './options/environment.js'
 import { checkRequestOptions } from './options/option-names.js'
@@ -259,9 +259,7 @@ export async function abortUploads(
     for await (const upload of listAll(store, options, requests)) {
       const { key, uploadId, idle } = upload
       if (idle === undefined || idle <= olderThan) continue
-      await requests.send({ what: 'Abort', uploadId }, (call) =>
-        store.abortUpload({ key, uploadId }, call),
-      )
+      await abortUpload(requests, { key, store }, uploadId)
       aborted.push(upload)
     }
   } catch (error) {

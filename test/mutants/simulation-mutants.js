@@ -41,9 +41,8 @@ export const simulationMutants = [
   },
   {
     name: 'Complete is repeated without a look',
-    find: 'const { found, is } = await this.#look()\n    const isFirst',
-    replace:
-      "const found = 'absent'\n    const is = 'other'\n    const isFirst",
+    find: 'const seen = await this.#look()\n    const isOurs',
+    replace: "const seen = { is: 'other', found: 'absent' }\n    const isOurs",
     profile: 'oss',
   },
   {
@@ -85,14 +84,14 @@ export const simulationMutants = [
   },
   {
     name: 'that an answer of this run was ambiguous is forgotten with the next',
-    find: 'this.#noSuchUpload++\n    if (mayHaveHappened(error)) this.#isOpen = true',
-    replace: 'this.#noSuchUpload++\n    this.#isOpen = mayHaveHappened(error)',
+    find: 'if (mayHaveHappened) this.#isOpen = true',
+    replace: 'this.#isOpen = mayHaveHappened',
     profile: 'oss',
   },
   {
     name: 'that an earlier run has sent a Complete is forgotten',
-    find: 'this.#isOpen = input.sentBefore !== undefined\n',
-    replace: 'this.#isOpen = false\n',
+    find: 'const isSent = input.sentBefore !== undefined\n',
+    replace: 'const isSent = false\n',
     profile: 'like-md5',
   },
   {

@@ -1,7 +1,15 @@
-/** What the store has: all pages of an upload's parts, and what is under the key. */
+/**
+ * What the store has, all pages of an upload's parts and what is under the key; and
+ * what its answers say beyond their kind.
+ */
 import { UploadError } from '../../errors.js'
 import type { ListedPart, ObjectStore } from '../../store/object-store.js'
-import type { Found } from '../rules/proof.js'
+import {
+  type ExpectedObject,
+  type Found,
+  type Seen,
+  seenAs,
+} from '../rules/proof.js'
 import { kindOf, type RequestContext, type Requests } from './requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Listed } from '../rules/judge.js'
@@ -97,6 +105,30 @@ export async function lookAt(
     if (isRefusedLook(error)) return 'refused'
     throw error
   }
+}
+
+/** The same, and whose the object is that it shows. */
+export async function lookFor(
+  requests: Requests,
+  settings: UploadSettings,
+  expected: ExpectedObject,
+  more: CallBounds & Sought = {},
+): Promise<Seen> {
+  const { environment, store } = settings
+  const found = await lookAt(requests, settings, more)
+  return seenAs(found, expected, environment.facts.of(store))
+}
+
+/** Abort, tried again as any other call. */
+export async function abortUpload(
+  requests: Requests,
+  { key, store }: Pick<UploadSettings, 'key' | 'store'>,
+  uploadId: string,
+  more: CallBounds & Pick<RequestContext, 'onFailure'> = {},
+): Promise<void> {
+  await requests.send({ what: 'Abort', uploadId, ...more }, (call) =>
+    store.abortUpload({ key, uploadId }, call),
+  )
 }
 
 /** Whether a HEAD failed since this caller may not look, or nobody can. */

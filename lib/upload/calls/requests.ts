@@ -7,7 +7,7 @@
  * share patience and gate. Uploads do not: an upload is given up by what itself
  * stores, and none waits for the probe of another, whose patience may be longer.
  */
-import { delay, type Environment } from '../../environment.js'
+import { delay } from '../../environment.js'
 import { isError } from '../../realm.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import { codeOf } from '../../store/cause.js'
@@ -127,13 +127,22 @@ export interface Effort {
   elapsed?: number
 }
 
+/** What the calls of one upload have in common. */
+interface Common {
+  readonly settings: RequestSettings & RequestOwner
+  /** Ends the calls that have no signal of their own. */
+  readonly signal: AbortSignal
+  readonly emit: Emit
+  readonly patience: Patience
+  readonly gate: ProbeGate
+  /** An answer was understood. */
+  readonly answered: () => void
+  /** The server asks for less. */
+  readonly throttled: () => void
+}
+
 export class Requests {
-  readonly #settings: RequestSettings & RequestOwner
-  readonly #signal: AbortSignal
-  readonly #emit: Emit
-  readonly #patience: Patience
-  readonly #gate = new ProbeGate()
-  readonly #facts: Pick<StoreFacts, 'hasAnswered'> | undefined
+  readonly #common: Common
   #hasAnswered = false
   /** Hears when the server asks for less. */
   onThrottled: () => void = () => undefined
@@ -145,16 +154,23 @@ export class Requests {
     emit: Emit,
     facts?: Pick<StoreFacts, 'hasAnswered'>,
   ) {
-    this.#facts = facts
-    this.#settings = settings
-    this.#signal = signal
-    this.#emit = emit
-    this.#patience = new Patience(settings.retry, settings.environment)
+    this.#common = {
+      settings,
+      signal,
+      emit,
+      patience: new Patience(settings.retry, settings.environment),
+      gate: new ProbeGate(),
+      answered: () => {
+        this.#hasAnswered = true
+        if (facts !== undefined) facts.hasAnswered = true
+      },
+      throttled: () => this.onThrottled(),
+    }
   }
 
   /** Ends the calls that have no signal of their own. */
   get signal(): AbortSignal {
-    return this.#signal
+    return this.#common.signal
   }
 
   /** An answer to one of these calls was understood. */
@@ -162,30 +178,17 @@ export class Requests {
     return this.#hasAnswered
   }
 
-  #answered(): void {
-    this.#hasAnswered = true
-    if (this.#facts !== undefined) this.#facts.hasAnswered = true
-  }
-
   /** Throws what has stopped the calls, if anything has: it is no answer to any. */
-  throwIfStopped(signal = this.#signal): void {
+  throwIfStopped(signal = this.signal): void {
     signal.throwIfAborted()
   }
 
-  /** One attempt, the `attempt`th; what it throws is the store's own error. */
+  /** One attempt; what it throws is the store's own error. */
   once<T>(
     context: RequestContext,
     send: (call: Call) => Promise<T>,
-    attempt = 1,
   ): Promise<T> {
-    const { requestPayer } = this.#settings
-    return send({
-      signal: context.signal ?? this.#signal,
-      timeouts: this.#timeoutsOf(context),
-      requestPayer,
-      attempt,
-      object: this.#settings.object,
-    })
+    return attempt(this.#common, context, send, 1)
   }
 
   /** Attempts until one succeeds; the answer and how many it took. */
@@ -193,7 +196,6 @@ export class Requests {
     context: RequestContext,
     send: (call: Call) => Promise<T>,
   ): Promise<{ answer: T; attempts: number }> {
-    const signal = context.signal ?? this.#signal
     const trial = this.begin(context)
     try {
       for (;;) {
@@ -201,7 +203,7 @@ export class Requests {
           const answer = await trial.attempt(send)
           return { answer, attempts: trial.effort.attempts }
         } catch (error) {
-          signal.throwIfAborted()
+          this.throwIfStopped(context.signal)
           if (!(error instanceof StoreError)) throw error
           await context.onFailure?.(error)
           if (await trial.again(error)) continue
@@ -215,32 +217,7 @@ export class Requests {
 
   /** For who looks around between the attempts at one call; others `send`. */
   begin(context: RequestContext): Trial {
-    const { environment } = this.#settings
-    const signal = context.signal ?? this.#signal
-    const { connect, stall, headers } = this.#timeoutsOf(context)
-    const patience = this.#patience
-    return new Trial(patience.begin(context), {
-      environment,
-      signal,
-      patience,
-      gate: this.#gate,
-      silence: connect + 2 * stall + headers,
-      send: (send, attempt) => this.once(context, send, attempt),
-      succeeded: () => {
-        if (context.isStoring === true) patience.succeed()
-        this.#answered()
-      },
-      failed: ({ kind, serverCode }) => {
-        if (serverCode !== undefined) this.#answered()
-        if (kind === 'throttled') this.onThrottled()
-      },
-      waits: (attempt, ms, error) => {
-        const { partNumber } = context
-        const { failingFor } = patience
-        const waiting = { partNumber, attempt, delay: ms, failingFor, error }
-        this.#emit('retry', waiting)
-      },
-    })
+    return new Trial(this.#common, context)
   }
 
   /** The error that callers see for a call that was given up; it keeps its kind. */
@@ -251,7 +228,7 @@ export class Requests {
   ): UploadError {
     const fields: UploadErrorFields = {
       ...answerOf(error),
-      key: this.#settings.key,
+      key: this.#common.settings.key,
       uploadId: context.uploadId,
       partNumber: context.partNumber,
       attempts,
@@ -266,53 +243,61 @@ export class Requests {
       fields,
     )
   }
-
-  #timeoutsOf({ bodySize = 0, headersTimeout }: RequestContext): CallTimeouts {
-    const { timeout, trafficLimit, leastRate = Infinity } = this.#settings
-    // A server that holds the body back may take the time that the limit gives.
-    const slow =
-      trafficLimit === undefined
-        ? 0
-        : Math.ceil(((bodySize * 8) / trafficLimit) * 1000)
-    const headers = bodySize === 0 ? timeout.question : timeout.headers
-    return {
-      connect: timeout.connect,
-      stall: timeout.stall + slow,
-      headers:
-        (headersTimeout ?? headers) +
-        slow +
-        Math.ceil((bodySize / leastRate) * 1000),
-    }
-  }
 }
 
-/** What a {@link Trial} has to do with. */
-interface TrialMeans {
-  environment: Pick<Environment, 'timer' | 'monotonic'>
-  signal: AbortSignal
-  patience: Patience
-  gate: ProbeGate
-  /** ms that an attempt may take without a byte moving. */
-  silence: number
-  send: <T>(send: (call: Call) => Promise<T>, attempt: number) => Promise<T>
-  succeeded: () => void
-  failed: (error: StoreError) => void
-  /** ms until the attempt after the `attempt`th. */
-  waits: (attempt: number, ms: number, error: StoreError) => void
+/** The `number`th attempt at a call. */
+function attempt<T>(
+  { settings, signal }: Common,
+  context: RequestContext,
+  send: (call: Call) => Promise<T>,
+  number: number,
+): Promise<T> {
+  const { requestPayer, object } = settings
+  return send({
+    signal: context.signal ?? signal,
+    timeouts: timeoutsOf(settings, context),
+    requestPayer,
+    attempt: number,
+    object,
+  })
+}
+
+function timeoutsOf(
+  { timeout, trafficLimit, leastRate = Infinity }: RequestSettings,
+  { bodySize = 0, headersTimeout }: RequestContext,
+): CallTimeouts {
+  // A server that holds the body back may take the time that the limit gives.
+  const slow =
+    trafficLimit === undefined
+      ? 0
+      : Math.ceil(((bodySize * 8) / trafficLimit) * 1000)
+  const headers = bodySize === 0 ? timeout.question : timeout.headers
+  return {
+    connect: timeout.connect,
+    stall: timeout.stall + slow,
+    headers:
+      (headersTimeout ?? headers) +
+      slow +
+      Math.ceil((bodySize / leastRate) * 1000),
+  }
 }
 
 /** The attempts at one call, each when it is its turn; to be ended. */
 export class Trial {
+  readonly #common: Common
+  readonly #context: RequestContext
+  readonly #signal: AbortSignal
   readonly #tries: Tries
-  readonly #means: TrialMeans
   #attempts = 0
   #began: number | undefined
   /** Of the last attempt, ms. */
   #took = 0
 
-  constructor(tries: Tries, means: TrialMeans) {
-    this.#tries = tries
-    this.#means = means
+  constructor(common: Common, context: RequestContext) {
+    this.#common = common
+    this.#context = context
+    this.#signal = context.signal ?? common.signal
+    this.#tries = common.patience.begin(context)
   }
 
   get effort(): Effort {
@@ -323,17 +308,19 @@ export class Trial {
 
   /** One attempt; rejects as the store does, or with the signal's reason. */
   async attempt<T>(send: (call: Call) => Promise<T>): Promise<T> {
-    const { gate, signal, succeeded } = this.#means
-    await gate.pass(this, signal)
-    signal.throwIfAborted()
+    const common = this.#common
+    const { gate, patience } = common
+    await gate.pass(this, this.#signal)
+    this.#signal.throwIfAborted()
     this.#attempts++
     const begun = this.#now()
     this.#began ??= begun
     try {
-      const answer = await this.#means.send(send, this.#attempts)
+      const answer = await attempt(common, this.#context, send, this.#attempts)
       this.#tries.succeed()
       gate.succeed()
-      succeeded()
+      if (this.#context.isStoring === true) patience.succeed()
+      common.answered()
       return answer
     } finally {
       this.#took = this.#now() - begun
@@ -342,22 +329,29 @@ export class Trial {
 
   /** Whether another attempt may follow; when so, it is time for it. */
   async again(error: StoreError): Promise<boolean> {
-    const { environment, gate, patience, signal, silence } = this.#means
-    this.#means.failed(error)
+    const { settings, emit, gate, patience, ...told } = this.#common
+    if (error.serverCode !== undefined) told.answered()
+    if (error.kind === 'throttled') told.throttled()
+    const { connect, stall, headers } = timeoutsOf(settings, this.#context)
+    // That an attempt may take without a byte moving.
+    const silence = connect + 2 * stall + headers
     patience.attempted(error, this.#took, silence)
     const { retry, delay: ms, countsAttempt } = this.#tries.fail(error)
     if (countsAttempt) gate.fail(error)
     if (!retry) return false
-    this.#means.waits(this.#attempts, ms, error)
+    const { partNumber } = this.#context
+    const { failingFor } = patience
+    const attempt = this.#attempts
+    emit('retry', { partNumber, attempt, delay: ms, failingFor, error })
     const begun = this.#now()
-    await delay(environment, ms, signal)
+    await delay(settings.environment, ms, this.#signal)
     patience.waited(ms, this.#now() - begun)
     return true
   }
 
   /** Other calls come before the next attempt: they need not wait for it. */
   stepAside(): void {
-    this.#means.gate.leave(this)
+    this.#common.gate.leave(this)
   }
 
   /** The store was asked otherwise: what the last failure was counts no more. */
@@ -368,10 +362,10 @@ export class Trial {
   /** Idempotent. */
   end(): void {
     this.#tries.end()
-    this.#means.gate.leave(this)
+    this.#common.gate.leave(this)
   }
 
   #now(): number {
-    return this.#means.environment.monotonic()
+    return this.#common.settings.environment.monotonic()
   }
 }

@@ -102,7 +102,13 @@ export type Found = ObjectHead | 'absent' | 'refused'
  *   last night's, or have other metadata.
  * - `unknown`: it may not be looked at.
  */
-export type Whose = 'ours' | 'equal' | 'other' | 'unknown'
+export type Whose = Seen['is']
+
+/** What a look at the key found, and whose it is. */
+export type Seen =
+  | { is: 'ours' | 'equal'; found: ObjectHead }
+  | { is: 'other'; found: ObjectHead | 'absent' }
+  | { is: 'unknown'; found: 'refused' }
 
 /** ms; servers give times in whole seconds, some cut off. */
 const tolerance = 2000
@@ -120,13 +126,30 @@ export function carriesMark(found: Found, mark: string | undefined): boolean {
   return typeof found === 'object' && mark !== undefined && found.mark === mark
 }
 
+export function seenAs(
+  found: Found,
+  expected: ExpectedObject,
+  store: Pick<KnownStore, 'dropsMarks'>,
+): Seen {
+  if (found === 'refused') return { is: 'unknown', found }
+  if (found === 'absent') return { is: 'other', found }
+  return { is: ownerOf(found, expected, store), found }
+}
+
 export function whose(
   found: Found,
   expected: ExpectedObject,
-  { dropsMarks }: Pick<KnownStore, 'dropsMarks'>,
+  store: Pick<KnownStore, 'dropsMarks'>,
 ): Whose {
-  if (found === 'refused') return 'unknown'
-  if (found === 'absent' || found.size !== expected.size) return 'other'
+  return seenAs(found, expected, store).is
+}
+
+function ownerOf(
+  found: ObjectHead,
+  expected: ExpectedObject,
+  { dropsMarks }: Pick<KnownStore, 'dropsMarks'>,
+): Exclude<Whose, 'unknown'> {
+  if (found.size !== expected.size) return 'other'
   const verdict = checkObject(found, expected)
   if (verdict === 'wrong' || isOtherMaking(found, expected)) return 'other'
   const { mark } = expected

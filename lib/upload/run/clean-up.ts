@@ -8,7 +8,12 @@ import type { ObjectSight } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
 import { UploadError } from '../../errors.js'
 import type { StoreError } from '../../store/store-error.js'
-import { isRefusedLook, listAllParts, lookAt } from '../calls/look.js'
+import {
+  abortUpload,
+  isRefusedLook,
+  listAllParts,
+  lookAt,
+} from '../calls/look.js'
 import { Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { canBeOrphan, mayHaveOrphans } from '../rules/orphan.js'
@@ -36,11 +41,9 @@ export async function abortForGood(
   requests: Requests,
   uploadId: string,
 ): Promise<void> {
-  const { key, store } = settings
+  const { key } = settings
   for (let round = 1; ; round++) {
-    await requests.send({ what: 'Abort', uploadId }, (call) =>
-      store.abortUpload({ key, uploadId }, call),
-    )
+    await abortUpload(requests, settings, uploadId)
     const left = await listAllParts(requests, settings, uploadId)
     if (left === 'gone' || left === 'refused' || left.size === 0) return
     if (round === mostRounds) {
@@ -94,44 +97,48 @@ async function endRival(
   { log, settings, requests }: Means,
   { uploadId, mark, mayComplete }: Rival,
 ): Promise<'abort' | 'gone' | 'object' | 'lease'> {
-  const { key, store, fence, timeout } = settings
-  const seenAsObject = async (): Promise<'object' | undefined> => {
-    const found = await lookAt(requests, settings)
-    return carriesMark(found, mark) ? 'object' : undefined
-  }
-  const abort = () =>
-    requests.send({ what: 'Abort', uploadId }, (call) =>
-      store.abortUpload({ key, uploadId }, call),
-    )
-  return abort().then(
-    async () => {
-      const left = await listAllParts(requests, settings, uploadId)
-      if (left === 'gone' || left === 'refused') return 'abort'
-      // Some servers list completed uploads.
-      const by = await seenAsObject()
-      if (by !== undefined) return by
-      // What it lists may be old, or parts that came late: done twice, it is dead.
-      await abort()
-      return 'abort'
-    },
-    async (error: unknown) => {
-      requests.throwIfStopped()
-      if (!(error instanceof UploadError)) throw error
-      const by = await seenAsObject()
-      if (by !== undefined) return by
-      // NoSuchUpload: a Complete of it that is late finds nothing either.
-      const left = await listAllParts(requests, settings, uploadId)
-      if (left === 'gone') return 'gone'
-      const isRefused = isRefusedLook(error)
-      const { freeFor } = log
-      const wait = isRefused
-        ? untilFenced({ fence, freeFor, longest: timeout.complete })
-        : undefined
-      if (wait === 0) return 'lease'
-      const rest = { isRefused, mayComplete, retryAfter: wait }
-      throw contended(uploadId, error, { key, ...rest })
-    },
+  const isObject = async (): Promise<boolean> =>
+    carriesMark(await lookAt(requests, settings), mark)
+  const failure = await failureOf(requests, () =>
+    abortUpload(requests, settings, uploadId),
   )
+  if (failure === undefined) {
+    const left = await listAllParts(requests, settings, uploadId)
+    if (left === 'gone' || left === 'refused') return 'abort'
+    // Some servers list completed uploads.
+    if (await isObject()) return 'object'
+    // What it lists may be old, or parts that came late: done twice, it is dead.
+    await abortUpload(requests, settings, uploadId)
+    return 'abort'
+  }
+  if (await isObject()) return 'object'
+  // NoSuchUpload: a Complete of it that is late finds nothing either.
+  const left = await listAllParts(requests, settings, uploadId)
+  if (left === 'gone') return 'gone'
+  const isRefused = isRefusedLook(failure)
+  const { key, fence, timeout } = settings
+  const { freeFor } = log
+  const retryAfter = isRefused
+    ? untilFenced({ fence, freeFor, longest: timeout.complete })
+    : undefined
+  if (retryAfter === 0) return 'lease'
+  const rest = { isRefused, mayComplete, retryAfter }
+  throw contended(uploadId, failure, { key, ...rest })
+}
+
+/** What a call was given up with, if it was; what stops the run is no answer to it. */
+async function failureOf(
+  requests: Requests,
+  call: () => Promise<void>,
+): Promise<UploadError | undefined> {
+  try {
+    await call()
+    return undefined
+  } catch (error) {
+    requests.throwIfStopped()
+    if (error instanceof UploadError) return error
+    throw error
+  }
 }
 
 /**
@@ -146,16 +153,11 @@ export async function abortUnlogged(
   }: { uploadId: string | undefined; isCompleting: boolean },
 ): Promise<void> {
   if (uploadId === undefined || isCompleting) return
-  const { key, store } = settings
   const { signal } = new AbortController()
   const requests = new Requests(settings, signal, () => undefined)
-  await requests
-    .send({ what: 'Abort', uploadId, ...brief }, (call) =>
-      store.abortUpload({ key, uploadId }, call),
-    )
-    .catch((error: unknown) => {
-      if (!(error instanceof UploadError)) throw error
-    })
+  await failureOf(requests, () =>
+    abortUpload(requests, settings, uploadId, brief),
+  )
 }
 
 /** Of one key: more than that is not this log's doing. */
@@ -172,18 +174,12 @@ export async function abortOrphans({
   requests: Requests
 }): Promise<void> {
   if (!mayHaveOrphans(log.state)) return
-  const { store, key } = settings
   try {
-    for (const uploadId of await findCandidates(
-      settings,
-      log.state,
-      requests,
-    )) {
+    const found = await findCandidates(settings, log.state, requests)
+    for (const uploadId of found) {
       const listed = await listAllParts(requests, settings, uploadId, brief)
-      if (listed === 'gone' || listed === 'refused' || listed.size > 0) continue
-      await requests.send({ what: 'Abort', uploadId, ...brief }, (call) =>
-        store.abortUpload({ key, uploadId }, call),
-      )
+      if (typeof listed === 'string' || listed.size > 0) continue
+      await abortUpload(requests, settings, uploadId, brief)
     }
   } catch (error) {
     if (!(error instanceof UploadError)) throw error
@@ -238,32 +234,19 @@ export async function closeOldUploads(
   { settings, log, requests, emit }: Means & Pick<RunContext, 'emit'>,
   { seenGone, isMade = false }: { seenGone?: string; isMade?: boolean } = {},
 ): Promise<void> {
-  const { store, key } = settings
   const { isLeased = false } = log.checkpoint
-  const spared = new Set(
-    isLeased && !isMade
-      ? rivalsOf(log.state, log.checkpoint).map(({ uploadId }) => uploadId)
-      : [],
-  )
+  const spared = isLeased && !isMade ? rivalsOf(log.state, log.checkpoint) : []
   for (const uploadId of log.state.unclosed) {
-    if (log.mayNotAbort.has(uploadId) || spared.has(uploadId)) continue
+    if (log.mayNotAbort.has(uploadId)) continue
+    if (spared.some((rival) => rival.uploadId === uploadId)) continue
     let isRefused = false
     // Of this Abort: what ends a run, and its requests with it, may be a refusal.
     const onFailure = ({ kind }: StoreError): void => {
       isRefused = kind === 'denied'
     }
-    const failure = await requests
-      .send({ what: 'Abort', uploadId, onFailure, ...brief }, (call) =>
-        store.abortUpload({ key, uploadId }, call),
-      )
-      .then(
-        () => undefined,
-        (error: unknown) => {
-          requests.throwIfStopped()
-          if (error instanceof UploadError) return error
-          throw error
-        },
-      )
+    const failure = await failureOf(requests, () =>
+      abortUpload(requests, settings, uploadId, { onFailure, ...brief }),
+    )
     if (failure === undefined) {
       await log.append({ type: 'closed', uploadId, by: 'abort' })
       continue

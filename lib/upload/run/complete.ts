@@ -1,8 +1,7 @@
 /**
- * Complete, and finding out what became of it.
+ * Complete, what became of it, and what it has made.
  *
- * A lost answer, a time-out, a 5xx, `NoSuchUpload` or a conflict says nothing of
- * whether the object is there. After the first such answer, of this run or of an
+ * After the first answer that leaves that open (`rules/doubt`), of this run or of an
  * earlier one, every later failure is looked at before it is believed: whose the
  * object under the key is, and whether the upload is still listed.
  *
@@ -11,10 +10,12 @@
  * - Neither: looked for again, for as long as a Complete that nobody answered may
  *   take; where this caller may not look, the repeated Complete is the question.
  *   Then `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
+ *
+ * What is there at last is held against what was sent (`rules/made`).
  */
-import { areUnequal, equalParts } from '../../checkpoint/growth.js'
+import type { PartCheck } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
-import { UploadError } from '../../errors.js'
+import type { UploadError, UploadErrorFields } from '../../errors.js'
 import type {
   CompletedPart,
   ObjectHead,
@@ -25,29 +26,36 @@ import {
   isRetained,
   listAllParts,
   lookAt,
+  lookFor,
   saysStored,
   wantsNewUpload,
 } from '../calls/look.js'
 import {
-  type Effort,
   isAmbiguous,
   mayHaveHappened,
   type RequestContext,
   type Trial,
 } from '../calls/requests.js'
+import { afterComplete, Doubt, faultOf } from '../rules/doubt.js'
 import type { Listed } from '../rules/judge.js'
+import { madeObject, needsLook } from '../rules/made.js'
 import {
   checkObject,
   type ExpectedObject,
-  type Found,
   notAsSent,
-  sameEtag,
-  type Whose,
-  whose,
+  type Seen,
 } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
-import { refusedUnequal, whatNext } from './errors.js'
+import {
+  completedByOther,
+  completeRefused,
+  inTheWay,
+  notKnown,
+  objectDamaged,
+  partsReplaced,
+} from './errors.js'
+import { givenUp } from './log.js'
 
 /** ms between looks for an object that is not there, at first and at most. */
 const firstPause = 3400
@@ -63,9 +71,6 @@ export interface CompleteInput {
   upload: CurrentUpload
   uploadId: string
   parts: readonly (CompletedPart & { size: number })[]
-  size: number
-  /** Of the whole object, when this run knows it. */
-  crc64: string | undefined
   /** By which the object is known to be this upload's. */
   expected: ExpectedObject
   /**
@@ -75,12 +80,20 @@ export interface CompleteInput {
   sentBefore: 'alike' | 'otherwise' | undefined
 }
 
+export interface MadeObject {
+  receipt: ObjectReceipt
+  check: PartCheck
+  /** Whether it is under the key; undefined where that is no question. */
+  current: boolean | undefined
+}
+
 /** Rejects with an `UploadError`; what it means for the next run is in the log. */
 export async function completeUpload(
   context: RunContext,
   input: CompleteInput,
-): Promise<ObjectReceipt> {
-  return new Completing(context, input).run()
+): Promise<MadeObject> {
+  const answer = await new Completing(context, input).run()
+  return mustBeAsSent(context, input, answer)
 }
 
 class Completing {
@@ -89,10 +102,7 @@ class Completing {
   readonly #request: RequestContext
   readonly #trial: Trial
   readonly #began: number
-  /** The object may be there, whatever the next answer says. */
-  #isOpen: boolean
-  /** A Complete may take effect still, or has: its answer was lost, or says nothing. */
-  #isUnsure: boolean
+  readonly #doubt: Doubt
   /** Some Complete of this run was answered by the store. */
   #wasHeard = false
   /** Some Complete of this run may have happened, for all that was answered. */
@@ -103,8 +113,8 @@ class Completing {
   constructor(context: RunContext, input: CompleteInput) {
     this.#context = context
     this.#input = input
-    this.#isOpen = input.sentBefore !== undefined
-    this.#isUnsure = this.#isOpen
+    const isSent = input.sentBefore !== undefined
+    this.#doubt = new Doubt({ isOpen: isSent, isUnsure: isSent })
     const { settings, requests, completeSignal: signal } = context
     this.#request = {
       what: 'Complete',
@@ -118,46 +128,55 @@ class Completing {
   }
 
   async run(): Promise<ObjectReceipt> {
+    const { settings, completeSignal } = this.#context
     try {
-      return await this.#complete()
+      if (settings.object.forbidOverwrite === true) {
+        const made = await this.#mustNotExist()
+        if (made !== undefined) return made
+      }
+      for (;;) {
+        try {
+          return await this.#send()
+        } catch (error) {
+          completeSignal.throwIfAborted()
+          if (!(error instanceof StoreError)) throw error
+          const found = await this.#afterFailure(error)
+          if (found !== 'again') return found
+        }
+      }
     } finally {
       this.#trial.end()
     }
   }
 
-  async #complete(): Promise<ObjectReceipt> {
-    const { settings, completeSignal } = this.#context
-    if (settings.object.forbidOverwrite === true) {
-      const made = await this.#mustNotExist()
-      if (made !== undefined) return made
-    }
-    for (;;) {
-      try {
-        return await this.#send()
-      } catch (error) {
-        completeSignal.throwIfAborted()
-        if (!(error instanceof StoreError)) throw error
-        const found = await this.#afterFailure(error)
-        if (found !== 'again') return found
-      }
-    }
+  /**
+   * Some servers ignore the condition on Complete (Ceph, OSS with versions) and
+   * would replace the object. Between this look and Complete only the server can
+   * keep it. What an earlier run's Complete has made by now is this upload's own.
+   */
+  async #mustNotExist(): Promise<ObjectReceipt | undefined> {
+    const { is, found } = await this.#look()
+    if (typeof found !== 'object') return undefined
+    if (this.#input.sentBefore === 'alike' && is === 'ours') return found
+    throw this.#inTheWay()
   }
 
   async #send(): Promise<ObjectReceipt> {
-    const { uploadId, parts, size, crc64 } = this.#input
+    const { upload, uploadId, parts, expected } = this.#input
     const { store, key, object } = this.#context.settings
-    const request = { key, uploadId, parts, object, size, crc64 }
     const made = await this.#mustHoldLog()
     if (made !== undefined) return made
-    this.#input.upload.isCompleting = true
+    upload.isCompleting = true
+    const { size, crc64 } = expected
+    const request = { key, uploadId, parts, object, size, crc64 }
     const receipt = await this.#trial.attempt((call) =>
       store.completeUpload(request, call),
     )
     const { callbackFailed } = receipt
     if (callbackFailed === undefined || receipt.etag !== '') return receipt
     // An error that does not say what was stored: the object does.
-    const { found, is } = await this.#look()
-    if (isObject(found) && is === 'ours') return { ...found, callbackFailed }
+    const { is, found } = await this.#look()
+    if (is === 'ours') return { ...found, callbackFailed }
     if (saysStored(callbackFailed)) return receipt
     throw this.#unknown(callbackFailed, await this.#list())
   }
@@ -172,7 +191,7 @@ class Completing {
       return undefined
     } catch (error) {
       const seen = await this.#look().catch(() => undefined)
-      if (seen?.is === 'ours' && isObject(seen.found)) return seen.found
+      if (seen?.is === 'ours') return seen.found
       throw error
     }
   }
@@ -180,49 +199,59 @@ class Completing {
   /** What became of a Complete that failed: the object, `again`, or an error. */
   async #afterFailure(error: StoreError): Promise<ObjectReceipt | 'again'> {
     const { kind } = error
+    const { upload } = this.#input
     this.#trial.stepAside()
-    if (wasAnswered(error)) this.#wasHeard = true
-    const wasLeftOpen = this.#wasLeftOpen
-    if (kind === 'no-upload') this.#noSuchUpload++
-    if (mayHaveHappened(error)) this.#isOpen = true
-    if (mayHaveHappened(error)) this.#wasLeftOpen = true
-    if (this.#isOpen && kind !== 'exists') this.#isUnsure = true
-    if (!this.#isOpen) {
+    const isFirstGone = kind === 'no-upload' && !this.#wasLeftOpen
+    this.#hear(error)
+    if (!this.#doubt.isOpen) {
       // Nothing of it is under way: an upload without a log can be ended.
-      this.#input.upload.isCompleting = false
+      upload.isCompleting = false
       return this.#believe(error)
     }
-    const { found, is } = await this.#look()
-    const isFirst = kind === 'no-upload' && !wasLeftOpen
-    if (isObject(found) && is === 'ours') {
-      if (!isFirst || this.#mayHaveMade(found)) return found
+    const seen = await this.#look()
+    const isOurs = seen.is === 'ours'
+    if (isOurs && !(isFirstGone && !this.#mayHaveMade(seen.found))) {
+      return seen.found
     }
     // Some servers list completed uploads: the first answer says that it is gone.
-    if (isFirst) {
-      if (isObject(found) && is === 'equal') return found
-      throw await this.#refused(error)
-    }
-    const listed = await this.#list()
-    if (listed === 'gone') {
-      if (isObject(found) && is === 'equal') return found
-      return this.#findGone(error, found, is)
-    }
-    const isOthers = kind === 'exists' && is === 'other' && isObject(found)
+    const listed = isFirstGone ? 'gone' : await this.#list()
+    if (seen.is === 'equal' && listed === 'gone') return seen.found
+    if (isFirstGone) throw await this.#refused(error)
+    const { isUnsure } = this.#doubt
     // No earlier answer leaves it open: it was refused, whatever may be looked at.
-    const isRefused = kind === 'exists' && !this.#isUnsure
-    if (isRefused) this.#input.upload.isCompleting = false
-    if (isOthers) throw this.#described(error)
-    // The object is not seen to be another's, nor our Complete known to have failed.
-    const isOpen =
-      kind === 'exists' && this.#isUnsure && typeof listed !== 'object'
-    if (isFinal(error) && !isOpen) return this.#believe(error)
-    // Where the server ignores the condition the next one would replace it.
-    const { forbidOverwrite } = this.#context.settings.object
-    if (forbidOverwrite === true && is === 'other' && isObject(found)) {
-      throw this.#alreadyThere(error)
+    const isRefused = kind === 'exists' && !isUnsure && listed !== 'gone'
+    if (isRefused) upload.isCompleting = false
+    const { forbidOverwrite: forbidsOverwrite = false } =
+      this.#context.settings.object
+    const failure = {
+      kind,
+      isFinal: isFinal(error),
+      isUnsure,
+      forbidsOverwrite,
     }
-    if (await this.#repeats(error)) return 'again'
-    throw this.#unknown(error, listed)
+    switch (afterComplete(failure, seen, listed)) {
+      case 'theirs':
+        throw this.#described(error)
+      case 'seek':
+        return this.#seek(error, seen)
+      case 'believe':
+        return this.#believe(error)
+      case 'exists':
+        throw this.#inTheWay(error)
+      case 'again':
+        if (await this.#repeats(error)) return 'again'
+        throw this.#unknown(error, listed)
+    }
+  }
+
+  #hear(error: StoreError): void {
+    const { kind, status } = error
+    // By the store, that is, and not by a balancer.
+    const isHeard = status !== undefined && status !== 502 && status !== 504
+    if (isHeard) this.#wasHeard = true
+    if (kind === 'no-upload') this.#noSuchUpload++
+    if (mayHaveHappened(error)) this.#wasLeftOpen = true
+    this.#doubt.hear(kind, mayHaveHappened(error))
   }
 
   /**
@@ -245,20 +274,16 @@ class Completing {
   }
 
   /** The upload is not listed, and the object is not known to be ours. */
-  async #findGone(
+  async #seek(
     error: StoreError,
-    found: Found,
-    is: Whose,
+    { is }: Seen,
   ): Promise<ObjectReceipt | 'again'> {
-    const { kind } = error
-    if (kind === 'exists' && is === 'other' && isObject(found)) {
-      throw this.#described(error)
-    }
     const { settings, completeSignal } = this.#context
     const { environment, timeout } = settings
-    const limit = this.#wasHeard
-      ? Math.min(heardLimit, timeout.complete)
-      : timeout.complete
+    const limit = Math.min(
+      this.#wasHeard ? heardLimit : Infinity,
+      timeout.complete,
+    )
     const first = Math.min(firstPause, timeout.complete / 3)
     for (let looks = 1; ; looks++) {
       const passed = environment.monotonic() - this.#began
@@ -266,18 +291,14 @@ class Completing {
       const pause = Math.min(first * 1.5 ** (looks - 1), longestPause)
       await delay(environment, pause, completeSignal)
       // Some servers answer a repeated Complete while the object is there.
-      if (is === 'unknown' && this.#canRepeat()) {
+      const canRepeat = this.#repeated < mostRepeats && this.#noSuchUpload < 2
+      if (is === 'unknown' && canRepeat) {
         this.#repeated++
         return 'again'
       }
       const next = await this.#look()
-      if (!isObject(next.found)) continue
       if (next.is === 'ours' || next.is === 'equal') return next.found
     }
-  }
-
-  #canRepeat(): boolean {
-    return this.#repeated < mostRepeats && this.#noSuchUpload < 2
   }
 
   /** Whether the same Complete is sent again; after a pause, then. */
@@ -287,15 +308,12 @@ class Completing {
     return this.#trial.again(error)
   }
 
-  async #look(): Promise<{ found: Found; is: Whose }> {
+  #look(): Promise<Seen> {
     const { requests, settings, completeSignal: signal } = this.#context
-    const { uploadId } = this.#input
+    const { uploadId, expected } = this.#input
     // Where there is no log the error is all that names the upload.
-    const more = this.#isOpen ? { what: lookAfterComplete, uploadId } : {}
-    const found = await lookAt(requests, settings, { signal, ...more })
-    const { environment, store } = settings
-    const facts = environment.facts.of(store)
-    return { found, is: whose(found, this.#input.expected, facts) }
+    const more = this.#doubt.isOpen ? { what: lookAfterComplete, uploadId } : {}
+    return lookFor(requests, settings, expected, { signal, ...more })
   }
 
   #list(): Promise<Listed | 'gone'> {
@@ -304,26 +322,36 @@ class Completing {
   }
 
   /**
-   * Some servers ignore the condition on Complete (Ceph, OSS with versions) and
-   * would replace the object. Between this look and Complete only the server can
-   * keep it. What an earlier run's Complete has made by now is this upload's own.
+   * The error of a Complete that was refused for certain. Its cure goes into the log
+   * before that is told, so that no log fails for ever.
    */
-  async #mustNotExist(): Promise<ObjectReceipt | undefined> {
-    const { found, is } = await this.#look()
-    if (!isObject(found)) return undefined
-    const { sentBefore } = this.#input
-    if (sentBefore === 'alike' && is === 'ours') return found
-    throw this.#alreadyThere()
-  }
-
-  #alreadyThere(cause?: StoreError): UploadError {
-    const { key } = this.#context.settings
-    const { uploadId } = this.#input
-    return new UploadError(
-      'PAWL_ALREADY_EXISTS',
-      `there is an object ${JSON.stringify(key)} already, and forbidOverwrite is set, so the upload was not completed; its parts are kept`,
-      { ...(cause === undefined ? {} : answerOf(cause)), key, uploadId },
+  async #refused(cause: StoreError): Promise<UploadError> {
+    const { kind } = cause
+    const { upload, uploadId, parts } = this.#input
+    const { log, settings } = this.#context
+    const isGone = kind === 'no-upload' || wantsNewUpload(cause)
+    if (isGone) return upload.lose(uploadId, cause)
+    const isForParts = kind === 'invalid-part' || kind === 'too-small'
+    if (!isForParts) return this.#described(cause)
+    const listed = kind === 'too-small' ? 'refused' : await this.#list()
+    const fault = faultOf(kind, parts, listed)
+    const fields = this.#fieldsOf(cause)
+    if (typeof fault === 'string') {
+      await log.append({ type: 'void', uploadId, reason: fault })
+      return completeRefused(fault, cause, fields, settings.isResumable)
+    }
+    const before = log.state.upload
+    const isAgain =
+      before?.uploadId === uploadId &&
+      fault.some((number) => before.drops.get(number) === notAsSent)
+    await log.append(
+      ...fault.map((number) => ({
+        type: 'drop' as const,
+        number,
+        reason: notAsSent,
+      })),
     )
+    return partsReplaced(fault, fields, { isAgain })
   }
 
   #described(error: StoreError): UploadError {
@@ -331,46 +359,23 @@ class Completing {
     return requests.describe(error, this.#request, this.#trial.effort)
   }
 
-  #refused(error: StoreError): Promise<UploadError> {
-    return refused(this.#context, this.#input, error, this.#trial.effort)
+  #inTheWay(cause?: StoreError): UploadError {
+    const { uploadId } = this.#input
+    const { key } = this.#context.settings
+    return inTheWay(key, uploadId, cause)
   }
 
   /** `listed`: its parts, at the last look. */
   #unknown(cause: StoreError, listed: Listed | 'gone'): UploadError {
-    const { key, isResumable } = this.#context.settings
-    return new UploadError(
-      'PAWL_COMPLETE_UNKNOWN',
-      `it is not known whether the object was completed: the last answer was "${cause.message}", ${whereabouts(listed)}, and what is under the key is not provably this upload's; ${whatNext(isResumable)}`,
-      {
-        ...answerOf(cause),
-        key,
-        uploadId: this.#input.uploadId,
-        ...this.#trial.effort,
-        resumable: typeof listed === 'object',
-        transient: true,
-      },
-    )
+    const { isResumable } = this.#context.settings
+    return notKnown(cause, listed, this.#fieldsOf(cause), isResumable)
   }
-}
 
-function isObject(found: Found): found is ObjectHead {
-  return typeof found === 'object'
-}
-
-function whereabouts(listed: Listed | 'gone'): string {
-  switch (listed) {
-    case 'gone':
-      return 'the upload is no longer listed'
-    case 'refused':
-      return 'this caller may not list its parts'
-    default:
-      return 'the upload is still there and does not complete'
+  #fieldsOf(cause: StoreError): UploadErrorFields {
+    const { key } = this.#context.settings
+    const { uploadId } = this.#input
+    return { ...answerOf(cause), ...this.#trial.effort, key, uploadId }
   }
-}
-
-/** Whether it was the store that answered, and not nobody or a balancer. */
-function wasAnswered({ status }: StoreError): boolean {
-  return status !== undefined && status !== 502 && status !== 504
 }
 
 /** No later Complete of the same upload could be answered otherwise. */
@@ -382,80 +387,32 @@ function isFinal(error: StoreError): boolean {
 }
 
 /**
- * The error of a Complete that was refused for certain. Its cure goes into the log
- * before that is told, so that no log fails for ever.
+ * Holds what is there against what was sent. Rejects when it is something else, or
+ * another run's of the same upload; the log says then that the upload has become an
+ * object, and the next run begins anew.
  */
-async function refused(
-  context: RunContext,
-  { upload, uploadId, parts }: CompleteInput,
-  cause: StoreError,
-  effort: Effort,
-): Promise<UploadError> {
-  const { log, settings, requests, completeSignal } = context
-  const { key, isResumable } = settings
-  const fields = { ...answerOf(cause), ...effort, key, uploadId }
-  const isGone = cause.kind === 'no-upload' || wantsNewUpload(cause)
-  if (isGone) return upload.lose(uploadId, cause)
-  if (cause.kind !== 'invalid-part' && cause.kind !== 'too-small') {
-    return requests.describe(cause, { what: 'Complete', uploadId }, effort)
+async function mustBeAsSent(
+  { settings, requests, log, completeSignal: signal }: RunContext,
+  { uploadId, expected }: CompleteInput,
+  answer: ObjectReceipt,
+): Promise<MadeObject> {
+  const { key, environment, store: objects } = settings
+  const facts = environment.facts.of(objects)
+  const store = {
+    ordersByInitiate: objects.precedence === 'initiate',
+    dropsMarks: facts.dropsMarks,
   }
-  if (cause.kind === 'too-small') {
-    await log.append({ type: 'void', uploadId, reason: 'part-size' })
-    return new UploadError(
-      'PAWL_COMPLETE_REFUSED',
-      `the server refused to complete the upload, since a part is too small for it: ${cause.message}; run the same call again with larger parts`,
-      fields,
-    )
+  const found = needsLook(answer, expected, store)
+    ? await lookAt(requests, settings, { signal })
+    : undefined
+  const made = madeObject(answer, found, expected, store)
+  const { receipt, check, current } = made
+  if (made.dropsMarks) facts.dropsMarks = true
+  if (check === 'others') {
+    await log.append(...givenUp(uploadId, 'contended', 'object'))
+    throw completedByOther(key, uploadId)
   }
-  const listed = await listAllParts(requests, settings, uploadId, {
-    signal: completeSignal,
-  })
-  const wrong =
-    listed === 'gone' || listed === 'refused'
-      ? []
-      : parts.filter(({ partNumber, etag, size }) => {
-          const there = listed.get(partNumber)
-          return (
-            there === undefined ||
-            there.size !== size ||
-            !sameEtag(there.etag, etag)
-          )
-        })
-  // Some servers refuse a Complete that leaves parts out, which others have sent.
-  const hasMore = typeof listed === 'object' && listed.size > parts.length
-  if (wrong.length === 0 && !hasMore && areUnequal(parts)) {
-    await log.append({ type: 'void', uploadId, reason: equalParts })
-    return refusedUnequal(cause, fields, isResumable)
-  }
-  if (wrong.length === 0) {
-    await log.append({ type: 'void', uploadId, reason: 'complete-refused' })
-    return new UploadError(
-      'PAWL_COMPLETE_REFUSED',
-      `the server refused to complete the upload: ${cause.message}; what is stored cannot be told apart from what was sent, so the next run starts over`,
-      fields,
-    )
-  }
-  const before = log.state.upload
-  const isContended =
-    before?.uploadId === uploadId &&
-    wrong.some(({ partNumber }) => before.drops.get(partNumber) === notAsSent)
-  await log.append(
-    ...wrong.map(({ partNumber: number }) => ({
-      type: 'drop' as const,
-      number,
-      reason: notAsSent,
-    })),
-  )
-  const numbers = wrong.map(({ partNumber }) => partNumber).join(', ')
-  return isContended
-    ? new UploadError(
-        'PAWL_UPLOAD_CONTENDED',
-        `parts ${numbers} were replaced on the server again: somebody else sends parts to the same upload, perhaps from a copy of the same checkpoint; let one of them finish, or discard()`,
-        fields,
-      )
-    : new UploadError(
-        'PAWL_COMPLETE_REFUSED',
-        `parts ${numbers} on the server are not the ones that were sent; run the same call again to send them once more`,
-        fields,
-      )
+  if (check !== 'wrong') return { receipt, check, current }
+  await log.append(...givenUp(uploadId, 'object-damaged', 'object'))
+  throw objectDamaged(receipt, expected, { key, uploadId })
 }

@@ -128,7 +128,9 @@ export class CurrentUpload {
         return sent
       } catch (error) {
         if (isOutOfSequence(error)) {
-          const failure = outOfSequence(part, error)
+          const { key } = this.#context.settings
+          const where = { key, uploadId, cause: error }
+          const failure = outOfSequence(part, where)
           await this.giveUpFor(failure, 'source-changed')
           throw failure
         }

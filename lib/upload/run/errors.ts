@@ -1,32 +1,82 @@
-/** Parts that an upload cannot take, in words. */
+/** What ends a run, in words, and what is told with it. */
 import type { EventEmitter } from 'node:events'
 import {
   CallbackError,
+  type ErrorCode,
   UploadError,
   type UploadErrorFields,
 } from '../../errors.js'
+import type { ObjectReceipt } from '../../store/object-store.js'
 import { answerOf, type StoreError } from '../../store/store-error.js'
-import { type PartSizes, roomIn } from '../../checkpoint/growth.js'
+import { equalParts, type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
 import { codeOf } from '../../store/cause.js'
 import { kindOf } from '../calls/requests.js'
-import { type Candidate, hasChanged } from '../rules/judge.js'
+import type { VoidReason } from '../rules/doubt.js'
+import { type Candidate, hasChanged, type Listed } from '../rules/judge.js'
 import { keptAfter } from '../rules/kept.js'
+import type { ExpectedObject, Found } from '../rules/proof.js'
 import type { UploadLog } from './log.js'
 import type { Piece } from '../source/part-content.js'
 
-function partChanged(
-  { partNumber, offset, size }: Piece,
-  fields: { key: string; uploadId: string | undefined },
-): UploadError {
-  return new UploadError(
-    'PAWL_SOURCE_CHANGED',
-    `part ${partNumber} (bytes ${offset} to ${offset + size - 1}) is not what an earlier run stored, and onSourceChange is 'fail'`,
-    { ...fields, partNumber, offset },
-  )
+/** A failure at a part, in words of it: of its number, and with its bytes. */
+function atPart(
+  code: ErrorCode,
+  text: (part: string, withBytes: string) => string,
+  { transient = false } = {},
+) {
+  return (
+    { partNumber, offset, size }: Piece,
+    { cause, key, uploadId }: UploadErrorFields,
+  ): UploadError => {
+    const part = `part ${partNumber}`
+    const bytes = `bytes ${offset} to ${offset + size - 1}`
+    const fields = { cause, key, uploadId, partNumber, offset, transient }
+    return new UploadError(code, text(part, `${part} (${bytes})`), fields)
+  }
 }
+
+/** A failure of an upload as a whole. */
+function ofUpload(
+  code: ErrorCode,
+  text: (uploadId: string) => string,
+  fields: UploadErrorFields = {},
+) {
+  return (key: string, uploadId?: string): UploadError =>
+    new UploadError(code, text(uploadId ?? ''), { ...fields, key, uploadId })
+}
+
+const partChanged = atPart(
+  'PAWL_SOURCE_CHANGED',
+  (_, part) =>
+    `${part} is not what an earlier run stored, and onSourceChange is 'fail'`,
+)
+
+/** For a sequential upload. */
+export const partTaken = atPart(
+  'PAWL_SOURCE_CHANGED',
+  (_, part) =>
+    `${part} is not what is stored of it, and a sequential upload takes no part twice; run the same call again to upload everything anew`,
+  { transient: true },
+)
+
+/** For a sequential upload with a hole that no run of ours has made. */
+export const outOfSequence = atPart(
+  'PAWL_UPLOAD_CONTENDED',
+  (part) =>
+    `${part} does not follow what is stored: somebody else sends parts to the same upload, and a sequential one cannot be put right; run the same call again to upload everything anew`,
+  { transient: true },
+)
+
+/** A part of an object that may be complete already would be replaced. */
+export const mayBeNamed = atPart(
+  'PAWL_SOURCE_CHANGED',
+  (part) =>
+    `${part} differs from what an earlier run has stored and completed with, which cannot be told from this run's by its digests here; run the same call again to upload everything anew`,
+  { transient: true },
+)
 
 /** Throws `PAWL_SOURCE_CHANGED` for a part that must not differ, and does. */
 export function mustBeAsStored(
@@ -49,43 +99,6 @@ export function sourceGrew(
     'PAWL_SOURCE_CHANGED',
     `the source goes on behind byte ${fields.offset}, where an earlier run's ended within part ${last}; that part counts no more: run the same call again, and it is sent anew`,
     { ...fields, partNumber: last, transient: true },
-  )
-}
-
-/** For a sequential upload. */
-export function partTaken(
-  { partNumber, offset, size }: Piece,
-  fields: { key: string; uploadId: string; cause: UploadError },
-): UploadError {
-  return new UploadError(
-    'PAWL_SOURCE_CHANGED',
-    `part ${partNumber} (bytes ${offset} to ${offset + size - 1}) is not what is stored of it, and a sequential upload takes no part twice; run the same call again to upload everything anew`,
-    { ...fields, partNumber, offset, transient: true },
-  )
-}
-
-/** For a sequential upload with a hole that no run of ours has made. */
-export function outOfSequence(
-  { partNumber, offset }: Piece,
-  cause: UploadError,
-): UploadError {
-  const { key, uploadId } = cause
-  return new UploadError(
-    'PAWL_UPLOAD_CONTENDED',
-    `part ${partNumber} does not follow what is stored: somebody else sends parts to the same upload, and a sequential one cannot be put right; run the same call again to upload everything anew`,
-    { cause, key, uploadId, partNumber, offset, transient: true },
-  )
-}
-
-/** A part of an object that may be complete already would be replaced. */
-export function mayBeNamed(
-  { partNumber, offset }: Piece,
-  fields: { key: string; uploadId: string | undefined },
-): UploadError {
-  return new UploadError(
-    'PAWL_SOURCE_CHANGED',
-    `part ${partNumber} differs from what an earlier run has stored and completed with, which cannot be told from this run's by its digests here; run the same call again to upload everything anew`,
-    { ...fields, partNumber, offset, transient: true },
   )
 }
 
@@ -117,44 +130,165 @@ export function sizesText({ partSize, growth = [] }: PartSizes): string {
   return `${partSize} bytes${steps.join('')}`
 }
 
-/**
- * Complete was refused although all parts are as they were sent, and they grow: the
- * log says so, and the next run's do not. Without a log nobody would know.
- */
-export function refusedUnequal(
+/** Complete was refused for certain, and the upload is void for that; without a log nobody would know. */
+export function completeRefused(
+  why: VoidReason,
   cause: StoreError,
   fields: UploadErrorFields,
   isLogged: boolean,
 ): UploadError {
+  const refused = 'the server refused to complete the upload'
   const next = isLogged
     ? 'run the same call again: it uploads everything anew, in parts of one size'
     : 'give partSize, which all parts then have'
+  const texts = {
+    'part-size': `${refused}, since a part is too small for it: ${cause.message}; run the same call again with larger parts`,
+    'complete-refused': `${refused}: ${cause.message}; what is stored cannot be told apart from what was sent, so the next run starts over`,
+    [equalParts]: `${refused}: ${cause.message}; its parts are as they were sent, but not of one size, which some servers want: ${next}; equalParts, an option of s3Store, says it from the start`,
+  }
+  const transient = why === equalParts && isLogged
+  return new UploadError('PAWL_COMPLETE_REFUSED', texts[why], {
+    ...fields,
+    transient,
+  })
+}
+
+/** The log says that they are to be sent again. `isAgain`: it has said so before. */
+export function partsReplaced(
+  partNumbers: readonly number[],
+  fields: UploadErrorFields,
+  { isAgain }: { isAgain: boolean },
+): UploadError {
+  const parts = `parts ${partNumbers.join(', ')}`
+  return isAgain
+    ? new UploadError(
+        'PAWL_UPLOAD_CONTENDED',
+        `${parts} were replaced on the server again: somebody else sends parts to the same upload, perhaps from a copy of the same checkpoint; let one of them finish, or discard()`,
+        fields,
+      )
+    : new UploadError(
+        'PAWL_COMPLETE_REFUSED',
+        `${parts} on the server are not the ones that were sent; run the same call again to send them once more`,
+        fields,
+      )
+}
+
+/** Nothing shows whether Complete was carried out. `listed`: its parts, at the last look. */
+export function notKnown(
+  { message }: StoreError,
+  listed: Listed | 'gone',
+  fields: UploadErrorFields,
+  isLogged: boolean,
+): UploadError {
+  const where =
+    listed === 'gone'
+      ? 'the upload is no longer listed'
+      : listed === 'refused'
+        ? 'this caller may not list its parts'
+        : 'the upload is still there and does not complete'
   return new UploadError(
-    'PAWL_COMPLETE_REFUSED',
-    `the server refused to complete the upload: ${cause.message}; its parts are as they were sent, but not of one size, which some servers want: ${next}; equalParts, an option of s3Store, says it from the start`,
-    { ...fields, transient: isLogged },
+    'PAWL_COMPLETE_UNKNOWN',
+    `it is not known whether the object was completed: the last answer was "${message}", ${where}, and what is under the key is not provably this upload's; ${whatNext(isLogged)}`,
+    { ...fields, resumable: typeof listed === 'object', transient: true },
   )
 }
 
-export function claimBroken(key: string): UploadError {
+/** PutObject was refused for an object that may be the one of an attempt before. */
+export function putNotKnown(
+  cause: UploadError,
+  { key, isResumable }: Pick<UploadSettings, 'key' | 'isResumable'>,
+): UploadError {
+  const { status, serverCode, requestId, attempts, elapsed } = cause
+  const answer = { status, serverCode, requestId, attempts, elapsed }
   return new UploadError(
-    'PAWL_SOURCE_CHANGED',
-    'an earlier run completed the object, and the source is no longer its bytes; run the same call again to upload the source as it is now',
-    { key, transient: true },
+    'PAWL_COMPLETE_UNKNOWN',
+    `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; ${whatNext(isResumable)}`,
+    { ...answer, key, cause, transient: true },
   )
 }
 
-/** The object of a ticket's upload is there, and is of other parts than these. */
-export function claimOfOthers(
+/** Looking again would show the same. */
+export function putUndecided(
   key: string,
-  { uploadId }: { uploadId: string },
+  found: Found,
+  cause?: UploadError,
+): UploadError {
+  const etag = typeof found === 'object' ? found.etag : ''
+  const { attempts, elapsed } = cause ?? {}
+  return new UploadError(
+    'PAWL_COMPLETE_UNKNOWN',
+    `it is not known whether the object under the key is the one that was put: it has this upload's mark and size, but its ETag ${etag} is not the MD5 of these bytes, and nothing shows whether this store's ETags are MD5s; where they are none, verify: false takes it by its mark, otherwise it was rewritten since`,
+    { key, attempts, elapsed, cause },
+  )
+}
+
+export function inTheWay(
+  key: string,
+  uploadId: string,
+  cause: StoreError | undefined,
 ): UploadError {
   return new UploadError(
-    'PAWL_SOURCE_CHANGED',
-    'the upload was completed with other parts than these receipts are of; nothing was sent, and the object is as it was',
-    { key, uploadId },
+    'PAWL_ALREADY_EXISTS',
+    `there is an object ${JSON.stringify(key)} already, and forbidOverwrite is set, so the upload was not completed; its parts are kept`,
+    { ...(cause === undefined ? {} : answerOf(cause)), key, uploadId },
   )
 }
+
+export function objectDamaged(
+  { crc64 = 'nothing', etag }: ObjectReceipt,
+  expected: ExpectedObject,
+  fields: { key: string; uploadId: string },
+): UploadError {
+  const { crc64: ownCrc64 = 'unknown', etag: own } = expected
+  return new UploadError(
+    'PAWL_VERIFY_FAILED',
+    `the object was completed, but is not what was sent: the server says CRC-64 ${crc64} and ETag ${etag}, expected CRC-64 ${ownCrc64} and ETag ${own?.value ?? 'unknown'}; run the same call again to upload everything anew`,
+    { ...fields, completed: true },
+  )
+}
+
+export const claimBroken = ofUpload(
+  'PAWL_SOURCE_CHANGED',
+  () =>
+    'an earlier run completed the object, and the source is no longer its bytes; run the same call again to upload the source as it is now',
+  { transient: true },
+)
+
+/** The object of a ticket's upload is there, and is of other parts than these. */
+export const claimOfOthers = ofUpload(
+  'PAWL_SOURCE_CHANGED',
+  () =>
+    'the upload was completed with other parts than these receipts are of; nothing was sent, and the object is as it was',
+)
+
+/** Another run has completed this very upload, with other parts. */
+export const completedByOther = ofUpload(
+  'PAWL_UPLOAD_CONTENDED',
+  () =>
+    'another run has completed this upload with other parts, perhaps from a copy of the same log; let one of them finish, then run the same call again: it uploads everything anew',
+  { transient: true },
+)
+
+/** Nothing shows whether an earlier run's object is there, and it may not be made twice. */
+export const mayNotLook = ofUpload(
+  'PAWL_COMPLETE_UNKNOWN',
+  (uploadId) =>
+    `an earlier run has sent a Complete of upload ${uploadId}, which is no longer listed; this caller may not look whether the object is there (HEAD, which needs GetObject), and forbidOverwrite is set; nothing was sent, and the log is kept: grant the permission, and the same call looks again`,
+)
+
+/** For a `discard()` whose log cannot be opened: its disk does not answer. */
+export const logStuck = ofUpload(
+  'PAWL_CHECKPOINT_IO',
+  () =>
+    'the log does not answer, so nothing was discarded; discard again when its disk is back',
+)
+
+/** For a `discard()` that came too late. */
+export const alreadyComplete = ofUpload(
+  'PAWL_INVALID_STATE',
+  () => 'the object is complete: there is no upload left to discard',
+  { completed: true },
+)
 
 /** The object is complete all the same: what the run would have resolved to is told. */
 export function callbackFailed(
@@ -243,19 +377,10 @@ function isTransient(cause: unknown): boolean {
 }
 
 /** What to do when nothing shows whether the object was made. */
-export function whatNext(isLogged: boolean): string {
+function whatNext(isLogged: boolean): string {
   return isLogged
     ? 'the log is kept, and the same call looks again'
     : 'without a log the same call starts over, so look at the object first'
-}
-
-/** Nothing shows whether an earlier run's object is there, and it may not be made twice. */
-export function mayNotLook(key: string, uploadId: string): UploadError {
-  return new UploadError(
-    'PAWL_COMPLETE_UNKNOWN',
-    `an earlier run has sent a Complete of upload ${uploadId}, which is no longer listed; this caller may not look whether the object is there (HEAD, which needs GetObject), and forbidOverwrite is set; nothing was sent, and the log is kept: grant the permission, and the same call looks again`,
-    { key, uploadId },
-  )
 }
 
 /**
@@ -314,33 +439,6 @@ export function contended(
       transient: !isRefused || retryAfter !== undefined,
       retryAfter,
     },
-  )
-}
-
-/** Another run has completed this very upload, with other parts. */
-export function completedByOther(key: string, uploadId: string): UploadError {
-  return new UploadError(
-    'PAWL_UPLOAD_CONTENDED',
-    'another run has completed this upload with other parts, perhaps from a copy of the same log; let one of them finish, then run the same call again: it uploads everything anew',
-    { key, uploadId, transient: true },
-  )
-}
-
-/** For a `discard()` whose log cannot be opened: its disk does not answer. */
-export function logStuck(key: string): UploadError {
-  return new UploadError(
-    'PAWL_CHECKPOINT_IO',
-    'the log does not answer, so nothing was discarded; discard again when its disk is back',
-    { key },
-  )
-}
-
-/** For a `discard()` that came too late. */
-export function alreadyComplete(key: string): UploadError {
-  return new UploadError(
-    'PAWL_INVALID_STATE',
-    'the object is complete: there is no upload left to discard',
-    { key, completed: true },
   )
 }
 

@@ -21,6 +21,7 @@ import {
   etagsDigest,
   expectedEtag,
   expectedOf,
+  md5Hex,
   unquoted,
 } from '../rules/proof.js'
 import {
@@ -34,20 +35,12 @@ import type { EndedSource, RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
 import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
-import { mustBeAsSent } from './made.js'
 import { putWholeObject } from './put-object.js'
 import { receiptsInOrder, weakest } from './receipts.js'
-import { MemoryContent, type PartContent } from '../source/part-content.js'
+import { MemoryContent } from '../source/part-content.js'
 
 /** xxh64 of no bytes. */
 const hashOfNothing = 'ef46db3751d8e999'
-
-/** The log's upload, when the source turns out to be all one body. */
-interface ReplacedUpload {
-  uploadId: string
-  /** It has become an object. */
-  isCompleted: boolean
-}
 
 /** Completes an upload whose parts are all stored. */
 export async function finishUpload(
@@ -85,21 +78,13 @@ export async function finishUpload(
     ...expectedOf(state, completing),
     etag: expectedEtag(parts),
   }
-  const answer = await completeUpload(context, {
+  const { receipt, check, current } = await completeUpload(context, {
     upload,
     uploadId,
     parts,
-    size,
-    crc64,
     expected,
     sentBefore: earlier && (isAlike ? 'alike' : 'otherwise'),
   })
-  const { receipt, check, current } = await mustBeAsSent(
-    context,
-    answer,
-    expected,
-    uploadId,
-  )
   return conclude(context, receipt, {
     uploadId,
     size,
@@ -107,37 +92,6 @@ export async function finishUpload(
     parts: parts.length,
     verified: weakest([check, ...parts.map((part) => part.check)]),
     current,
-  })
-}
-
-/**
- * Puts a source that is all one body. An upload that it takes the place of is
- * given up only when the object is there: until then its parts may be wanted.
- */
-async function finishWithPut(
-  context: RunContext,
-  content: PartContent,
-  replaced?: ReplacedUpload,
-): Promise<UploadResult> {
-  const { settings } = context
-  if (hasMd5()) content.expect('md5')
-  const crc64 = settings.crc.isWanted
-    ? await content.digest(settings.crc.variant)
-    : undefined
-  const { size } = content
-  await context.beforeComplete.ask({ size, crc64 })
-  if (replaced !== undefined) {
-    context.emit('restarted', { reason: 'source-changed' })
-  }
-  await endRivals(context, { isLast: true })
-  const { receipt, check } = await putWholeObject(context, content)
-  return conclude(context, receipt, {
-    uploadId: undefined,
-    size,
-    crc64,
-    parts: 0,
-    verified: check,
-    replaced,
   })
 }
 
@@ -159,14 +113,12 @@ export async function finishClaim(
   })
 }
 
-interface Finished {
-  uploadId: string | undefined
-  size: number
-  crc64: string | undefined
-  parts: number
-  verified: UploadResult['verified']
-  replaced?: ReplacedUpload | undefined
-  current?: boolean | undefined
+interface Finished extends Pick<
+  UploadResult,
+  'uploadId' | 'size' | 'crc64' | 'parts' | 'verified' | 'current'
+> {
+  /** What the log says of an upload whose place the object has taken. */
+  replaced?: LogRecord[]
 }
 
 async function conclude(
@@ -183,7 +135,7 @@ async function conclude(
 function resultOf(
   { settings, log, reuse }: RunContext,
   receipt: ObjectReceipt,
-  finished: Finished,
+  { current, uploadId, size, crc64, parts, verified }: Finished,
   isRemoved: boolean,
 ): UploadResult {
   const uploadsLeft = [...log.state.unclosed]
@@ -191,18 +143,18 @@ function resultOf(
     bucket: settings.store.bucket,
     key: settings.key,
     etag: unquoted(receipt.etag),
-    crc64: receipt.crc64 ?? finished.crc64,
+    crc64: receipt.crc64 ?? crc64,
     versionId: receipt.versionId,
-    size: finished.size,
-    parts: finished.parts,
+    size,
+    parts,
     partsReused: reuse.parts,
     bytesReused: reuse.bytes,
-    uploadId: finished.uploadId,
+    uploadId,
     resumed: reuse.resumed,
-    verified: finished.verified,
+    verified,
     checkpointLeft: !isRemoved,
     ...(uploadsLeft.length === 0 ? {} : { uploadsLeft }),
-    ...(finished.current === undefined ? {} : { current: finished.current }),
+    ...(current === undefined ? {} : { current }),
     ...calledBack(settings.object, receipt),
   }
 }
@@ -232,19 +184,14 @@ async function removeLog(
 ): Promise<boolean> {
   const { log } = context
   if (!log.isKept) return true
-  const { size, crc64, parts, replaced } = finished
-  const done: DoneRecord = {
-    type: 'done',
-    put: parts === 0 ? true : undefined,
-    etag: unquoted(receipt.etag),
-    size,
-    crc64,
-    versionId: receipt.versionId,
+  const { size, crc64, parts, replaced = [] } = finished
+  const put = parts === 0 ? true : undefined
+  const { versionId } = receipt
+  const etag = unquoted(receipt.etag)
+  const done: DoneRecord = { type: 'done', put, etag, size, crc64, versionId }
+  if (!(await quietly(context, () => log.append(done, ...replaced)))) {
+    return false
   }
-  const isDone = await quietly(context, async () => {
-    await log.append(done, ...leftBehind(replaced))
-  })
-  if (!isDone) return false
   if (!context.isSuspending()) {
     await quietly(context, async () => {
       await closeOldUploads(context, { isMade: true })
@@ -285,18 +232,10 @@ async function quietly(
   }
 }
 
-function leftBehind(replaced: ReplacedUpload | undefined): LogRecord[] {
-  if (replaced === undefined) return []
-  return givenUp(
-    replaced.uploadId,
-    'source-changed',
-    replaced.isCompleted ? 'object' : undefined,
-  )
-}
-
 /**
  * Puts a source that is less than a part in one request, whatever was begun for
- * it. With `onSourceChange: 'fail'` its part 1 has to be what was stored of it.
+ * it. That upload is given up only when the object is there: until then its parts
+ * may be wanted. With `onSourceChange: 'fail'` its part 1 has to be what was stored.
  */
 export async function putInstead(
   context: RunContext,
@@ -305,7 +244,8 @@ export async function putInstead(
   claimed?: UploadState,
 ): Promise<UploadResult> {
   const { settings } = context
-  const { digests } = settings.environment
+  const { crc, environment } = settings
+  const { digests } = environment
   const content = whole ?? new MemoryContent([], hashOfNothing, digests)
   const { uploadId } = upload
   if (settings.onSourceChange === 'fail') {
@@ -315,11 +255,27 @@ export async function putInstead(
     mustBeAsStored(settings, stored, candidate, uploadId)
   }
   context.reuse.resumed = false
-  const replaced =
-    uploadId === undefined
-      ? undefined
-      : { uploadId, isCompleted: claimed !== undefined }
-  const result = await finishWithPut(context, content, replaced)
+  if (hasMd5()) content.expect('md5')
+  const { size } = content
+  const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined
+  await context.beforeComplete.ask({ size, crc64 })
+  if (uploadId !== undefined) {
+    context.emit('restarted', { reason: 'source-changed' })
+  }
+  await endRivals(context, { isLast: true })
+  const md5 = hasMd5() ? md5Hex(await content.digest('md5')) : undefined
+  const bytes = { size, crc64, md5 }
+  const { receipt, check } = await putWholeObject(context, content, bytes)
+  const closed = claimed && 'object'
+  const result = await conclude(context, receipt, {
+    uploadId: undefined,
+    size,
+    crc64,
+    parts: 0,
+    verified: check,
+    replaced:
+      uploadId === undefined ? [] : givenUp(uploadId, 'source-changed', closed),
+  })
   upload.forget()
   return result
 }

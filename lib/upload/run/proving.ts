@@ -48,10 +48,10 @@ export class Proving implements Stage {
 
   async join(records: readonly PartRecord[]): Promise<void> {
     const { crc, key } = this.#context.settings
-    const { upload } = this.#claim
+    const { uploadId } = this.#claim.upload
     // Tried apart: the claim itself takes only what is the object's.
     const claim = new Claim(this.#claim, crc)
-    if (!claim.isOf(records)) throw claimOfOthers(key, upload)
+    if (!claim.isOf(records)) throw claimOfOthers(key, uploadId)
     this.skip(records)
   }
 

@@ -7,13 +7,17 @@
  * there is success, and a repeated PUT would replace what somebody else has put
  * since, make a second version, or a second callback.
  */
-import { hasMd5 } from '../../hash/md5.js'
 import type { CompletingPutRecord, PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import type { Call, ObjectReceipt } from '../../store/object-store.js'
+import type {
+  Call,
+  ObjectHead,
+  ObjectReceipt,
+} from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, lookAt, saysStored } from '../calls/look.js'
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
+import { Doubt } from '../rules/doubt.js'
 import {
   bareEtag,
   checkObject,
@@ -21,19 +25,21 @@ import {
   expectedPut,
   type Found,
   isDoubtful,
-  md5Hex,
   whose,
 } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
 import { sightBefore } from './clean-up.js'
 import type { RunContext } from './context.js'
-import { whatNext } from './errors.js'
+import { putNotKnown, putUndecided } from './errors.js'
 import { tracePut } from './trace.js'
 
 const isThere = new StoreError('there is an object already.', {
   kind: 'exists',
 })
 const noEtag = new StoreError('the answer has no ETag.', { kind: 'response' })
+
+/** What tells the bytes from others. */
+type PutBytes = Pick<CompletingPutRecord, 'size' | 'crc64' | 'md5'>
 
 interface Put {
   receipt: ObjectReceipt
@@ -42,11 +48,10 @@ interface Put {
   attempts: number
 }
 
-/** What is under the key, and what that says of the put when it is ours. */
+/** What is under the key, and whether that is the object of the put. */
 interface Looked {
   found: Found
-  put:
-    (Pick<Put, 'receipt' | 'check'> & { mark?: string | undefined }) | undefined
+  made: ObjectHead | undefined
   /** It may be ours, and nothing shows whether it is. */
   isDoubtful: boolean
 }
@@ -54,7 +59,7 @@ interface Looked {
 /** Whoever could not look knows as much as who may not. */
 const nothingSeen: Looked = {
   found: 'refused',
-  put: undefined,
+  made: undefined,
   isDoubtful: false,
 }
 
@@ -62,124 +67,107 @@ const nothingSeen: Looked = {
 export async function putWholeObject(
   context: RunContext,
   content: PartContent,
+  bytes: PutBytes,
 ): Promise<Put> {
   const { size } = content
-  const put = (): Promise<Put> => new Putting(context, content).run()
+  const put = (): Promise<Put> =>
+    new Putting(context, content, bytes).run(bytes)
   return size === 0 ? put() : tracePut(context.settings.key, size, put)
 }
 
 class Putting {
   readonly #context: RunContext
   readonly #content: PartContent
-  /** The object may be there, whatever the next answer says. */
-  #isOpen = false
-  /** An answer was lost: the object may be ours, and not only because one is there. */
-  #isUnsure = false
+  readonly #earlier: CompletingPutRecord | undefined
+  readonly #doubt: Doubt
   /** What the PUTs of this run were answered with. */
   readonly #etags = new Set<string>()
 
-  constructor(context: RunContext, content: PartContent) {
+  constructor(context: RunContext, content: PartContent, bytes: PutBytes) {
     this.#context = context
     this.#content = content
+    this.#earlier = unheard(context, bytes)
+    const isUnsure = this.#earlier !== undefined
+    this.#doubt = new Doubt({ isOpen: false, isUnsure })
   }
 
-  async run(): Promise<Put> {
-    const { settings, progress, emit, signal } = this.#context
-    const { size } = this.#content
-    const { crc, environment } = settings
-    const md5 = hasMd5() ? md5Hex(await this.#content.digest('md5')) : undefined
-    const crc64 = crc.isWanted
-      ? await this.#content.digest(crc.variant)
-      : undefined
-    const earlier = this.#earlier({ size, crc64, md5 })
-    // The same put by its mark too: the one before may have happened unseen.
-    const mark = settings.mark ? (earlier?.mark ?? environment.id()) : undefined
-    this.#isUnsure = earlier !== undefined
-    const claimed = earlier && (await this.#claim(earlier))
-    if (claimed === undefined) {
-      if (settings.hasNoRoomForMark) emit('unmarked', { reason: 'no-room' })
-      await this.#announce({ size, crc64, md5 }, mark)
+  async run(bytes: PutBytes): Promise<Put> {
+    const { settings, progress, emit } = this.#context
+    const made = this.#earlier && (await this.#madeBy(this.#earlier))
+    if (made === undefined && settings.hasNoRoomForMark) {
+      emit('unmarked', { reason: 'no-room' })
     }
-    signal.throwIfAborted()
-    const put = claimed ?? (await this.#put(this.#announced()))
-    const confirmed = await this.#confirm(
-      this.#expected(this.#announced()),
-      put,
-    )
+    // The same mark as before: that put may have happened unseen.
+    const mark = this.#earlier?.mark ?? settings.environment.id()
+    const put =
+      made ?? (await this.#put(bytes, settings.mark ? mark : undefined))
+    const { size } = bytes
     progress.stored(size)
-    const { receipt, attempts } = confirmed
     if (size > 0) {
-      const { etag } = receipt
+      const { attempts, receipt } = put
       const where = { partNumber: 1, offset: 0, size }
+      const { etag } = receipt
       emit('part', { ...where, etag, reused: false, attempts })
     }
-    return confirmed
+    return put
+  }
+
+  /** The object of an earlier run's put, if it is there. */
+  async #madeBy(earlier: CompletingPutRecord): Promise<Put | undefined> {
+    const expected = this.#expected(earlier)
+    const { found, made, isDoubtful } = await this.#look(expected)
+    // Put again it could be found out; where it may not be, nothing is sent.
+    if (isDoubtful && this.#mayPutOnce) throw putUndecided(this.#key, found)
+    if (made === undefined) return undefined
+    const check = checkOf(made, expected)
+    return this.#confirmed({ receipt: made, check, attempts: 0 }, expected)
+  }
+
+  async #put(bytes: PutBytes, mark: string | undefined): Promise<Put> {
+    const { signal, emit, settings } = this.#context
+    const expected = this.#expected(await this.#announce(bytes, mark))
+    signal.throwIfAborted()
+    try {
+      const put = await this.#send(expected, mark)
+      return await this.#confirmed(put, expected)
+    } catch (error) {
+      const isForMark = mark !== undefined && !this.#doubt.isOpen
+      if (!isForMark || !refusesMetadata(error, settings.object)) throw error
+    }
+    // A server that takes no metadata: once more without.
+    const put = await this.#put(bytes, undefined)
+    emit('unmarked', { reason: 'refused' })
+    return put
   }
 
   /** A PutObject is about to be sent. */
-  async #announce(bytes: PutBytes, mark: string | undefined): Promise<void> {
+  async #announce(
+    bytes: PutBytes,
+    mark: string | undefined,
+  ): Promise<CompletingPutRecord> {
     const { log, settings } = this.#context
     const before = await sightBefore(this.#context, mark)
     // Another run is to know it again, if there can be one.
     const sentDigest = log.isKept ? settings.digests.put : undefined
     const fields = { ...bytes, mark, before, sentDigest }
-    await log.append({ type: 'completing', put: true, ...fields })
+    const record = { type: 'completing', put: true, ...fields } as const
+    await log.append(record)
+    return record
   }
 
-  #announced(): CompletingPutRecord {
-    const { completing } = this.#context.log.state.put ?? {}
-    if (completing === undefined) throw new Error('a put without its record')
-    return completing
-  }
-
-  /** What an earlier run has put or not, unheard: these bytes with these options. */
-  #earlier(bytes: PutBytes): CompletingPutRecord | undefined {
-    const { log, settings } = this.#context
-    const { put } = log.state
-    const earlier = put?.completing
-    if (earlier === undefined || put?.isTold === true) return undefined
-    if (!areSame(earlier, bytes)) return undefined
-    return earlier.sentDigest === settings.digests.put ? earlier : undefined
-  }
-
-  /** Its object, if it is there. */
-  async #claim(earlier: CompletingPutRecord): Promise<Put | undefined> {
-    const { found, put, isDoubtful } = await this.#lookAgain(
-      this.#expected(earlier),
-    )
-    // Put again it could be found out; where it may not be, nothing is sent.
-    if (isDoubtful && this.#mayPutOnce) throw this.#undecided(found)
-    return put === undefined ? undefined : { ...put, attempts: 0 }
-  }
-
-  #expected(completing: CompletingPutRecord): ExpectedObject {
-    const isBinding = this.#context.settings.verify !== false
-    return expectedPut(completing, { isBinding })
-  }
-
-  get #mayPutOnce(): boolean {
-    return this.#context.settings.object.forbidOverwrite === true
-  }
-
-  async #put(announced: CompletingPutRecord): Promise<Put> {
-    const { completeSignal, log, settings, emit } = this.#context
-    const { size, crc64, md5, mark } = announced
-    const expected = this.#expected(announced)
+  /** PUT, tried again; what it failed with is looked at, when it may have happened. */
+  async #send(
+    expected: ExpectedObject,
+    mark: string | undefined,
+  ): Promise<Put> {
+    const { completeSignal, log } = this.#context
     try {
-      const { receipt, check, attempts } = await this.#send(expected, mark)
-      return { receipt, check, attempts }
+      return await this.#sendAll(expected, mark)
     } catch (error) {
-      const isForMark = mark !== undefined && !this.#isOpen
-      // A server that takes no metadata: once more without.
-      if (isForMark && refusesMetadata(error, settings.object)) {
-        await this.#announce({ size, crc64, md5 }, undefined)
-        const put = await this.#put(this.#announced())
-        emit('unmarked', { reason: 'refused' })
-        return put
-      }
-      if (!(error instanceof UploadError) || !this.#isOpen) throw error
+      const { isOpen, isUnsure } = this.#doubt
+      if (!(error instanceof UploadError) || !isOpen) throw error
       completeSignal.throwIfAborted()
-      const { found, put, isDoubtful } = await this.#lookAgain(expected).catch(
+      const { found, made, isDoubtful } = await this.#look(expected).catch(
         (second: unknown) => {
           if (second instanceof UploadError) return nothingSeen
           throw second
@@ -188,57 +176,23 @@ class Putting {
       // Refused since an object is there: no further PUT can tell whose.
       const isExists = kindOf(error) === 'exists'
       // Refused at once, equal bytes are another's; our mark alone is ours.
-      const isEqual = isExists && !this.#isUnsure && put?.mark === undefined
-      if (put !== undefined && !isEqual) {
-        const { receipt, check } = put
-        return { receipt, check, attempts: error.attempts ?? 1 }
+      const isEqual = isExists && !isUnsure && made?.mark === undefined
+      if (made !== undefined && !isEqual) {
+        const check = checkOf(made, expected)
+        return { receipt: made, check, attempts: error.attempts ?? 1 }
       }
-      const isCertain = !this.#isUnsure || typeof found === 'object'
+      const isCertain = !isUnsure || typeof found === 'object'
       if (isExists && isCertain && !isDoubtful) throw error
       log.hasUnheard()
-      if (isExists && isDoubtful) throw this.#undecided(found, error)
-      throw isExists ? this.#unknown(error) : error
+      if (!isExists) throw error
+      throw isDoubtful
+        ? putUndecided(this.#key, found, error)
+        : putNotKnown(error, this.#context.settings)
     }
   }
 
-  /** Refused for an object that may be the one of an attempt before. */
-  #unknown(cause: UploadError): UploadError {
-    const { key, isResumable } = this.#context.settings
-    const { status, serverCode, requestId, attempts, elapsed } = cause
-    return new UploadError(
-      'PAWL_COMPLETE_UNKNOWN',
-      `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; ${whatNext(isResumable)}`,
-      {
-        status,
-        serverCode,
-        requestId,
-        attempts,
-        elapsed,
-        key,
-        cause,
-        transient: true,
-      },
-    )
-  }
-
-  /** Looking again would show the same. */
-  #undecided(found: Found, cause?: UploadError): UploadError {
-    const { key } = this.#context.settings
-    const etag = typeof found === 'object' ? found.etag : ''
-    return new UploadError(
-      'PAWL_COMPLETE_UNKNOWN',
-      `it is not known whether the object under the key is the one that was put: it has this upload's mark and size, but its ETag ${etag} is not the MD5 of these bytes, and nothing shows whether this store's ETags are MD5s; where they are none, verify: false takes it by its mark, otherwise it was rewritten since`,
-      {
-        key,
-        attempts: cause?.attempts,
-        elapsed: cause?.elapsed,
-        cause,
-      },
-    )
-  }
-
   /** PUT, tried again; once it may have happened the object is looked for first. */
-  #send(expected: ExpectedObject, mark: string | undefined) {
+  #sendAll(expected: ExpectedObject, mark: string | undefined): Promise<Put> {
     const { settings, sender, completeSignal, log } = this.#context
     const { store, key, object } = settings
     let mustLook = false
@@ -248,11 +202,11 @@ class Putting {
       async (request, call): Promise<ObjectReceipt> => {
         if (mustLook) {
           const found = await this.#lookOnce(call)
-          if (typeof found === 'object' && this.#isOurs(found, expected)) {
-            return found
+          if (typeof found === 'object') {
+            if (this.#isOurs(found, expected)) return found
+            // Some servers ignore the condition, and would replace it.
+            if (this.#mayPutOnce) throw isThere
           }
-          // Some servers ignore the condition, and would replace it.
-          if (typeof found === 'object' && this.#mayPutOnce) throw isThere
         }
         mustLook = false
         // A PutObject has no upload that could be ended: the log alone is held.
@@ -261,14 +215,12 @@ class Putting {
           const put = { ...request, key, object, mark }
           const receipt = await store.putObject(put, call)
           // The answer tells of other bytes than were sent: it is there, and is put again.
-          this.#isOpen = true
-          this.#isUnsure = true
+          this.#doubt.hear(undefined, true)
           this.#etags.add(bareEtag(receipt.etag))
           return receipt
         } catch (error) {
-          if (mayHaveHappened(error)) this.#isOpen = true
-          if (this.#isOpen && kindOf(error) !== 'exists') this.#isUnsure = true
-          mustLook = this.#isOpen
+          this.#doubt.hear(kindOf(error), mayHaveHappened(error))
+          mustLook = this.#doubt.isOpen
           throw error
         }
       },
@@ -278,8 +230,7 @@ class Putting {
 
   #isOurs(found: Found, expected: ExpectedObject): boolean {
     const { environment, store } = this.#context.settings
-    const facts = environment.facts.of(store)
-    const is = whose(found, expected, facts)
+    const is = whose(found, expected, environment.facts.of(store))
     return is === 'ours' || is === 'equal'
   }
 
@@ -296,23 +247,20 @@ class Putting {
     }
   }
 
-  /** HEAD, tried again as any other call; no `put` when the object is not ours. */
-  async #lookAgain(expected: ExpectedObject): Promise<Looked> {
+  /** HEAD, tried again as any other call. */
+  async #look(expected: ExpectedObject): Promise<Looked> {
     const { requests, settings, completeSignal: signal } = this.#context
+    const { environment, store } = settings
     const found = await lookAt(requests, settings, { signal })
-    const facts = settings.environment.facts.of(settings.store)
-    const isInDoubt = isDoubtful(found, expected, facts)
-    // What the answer to a PUT has named is what that has made.
-    const isAnswered =
-      typeof found === 'object' && this.#etags.has(bareEtag(found.etag))
-    const isOurs = this.#isOurs(found, expected) || (isInDoubt && isAnswered)
-    if (typeof found !== 'object' || !isOurs) {
-      return { found, put: undefined, isDoubtful: isInDoubt }
+    if (typeof found !== 'object') {
+      return { found, made: undefined, isDoubtful: false }
     }
-    const verdict = checkObject(found, expected)
-    const check = verdict === 'wrong' ? 'none' : verdict
-    const put = { receipt: found, check, mark: found.mark }
-    return { found, put, isDoubtful: false }
+    const isInDoubt = isDoubtful(found, expected, environment.facts.of(store))
+    // What the answer to a PUT has named is what that has made.
+    const isAnswered = isInDoubt && this.#etags.has(bareEtag(found.etag))
+    const isOurs = isAnswered || this.#isOurs(found, expected)
+    const made = isOurs ? found : undefined
+    return { found, made, isDoubtful: isInDoubt && !isAnswered }
   }
 
   /**
@@ -320,27 +268,48 @@ class Putting {
    * object does. Under 203 the server has said that it is there; any other success
    * without an ETag is not a store's.
    */
-  async #confirm(expected: ExpectedObject, put: Put): Promise<Put> {
+  async #confirmed(put: Put, expected: ExpectedObject): Promise<Put> {
     const { callbackFailed, callbackBody, etag } = put.receipt
     if (etag !== '') return put
-    const looked = await this.#lookAgain(expected)
-    if (looked.put !== undefined) {
-      const { receipt, check } = looked.put
-      return { ...put, receipt: { ...put.receipt, ...receipt }, check }
+    const { made } = await this.#look(expected)
+    if (made !== undefined) {
+      const receipt = { ...put.receipt, ...made }
+      return { ...put, receipt, check: checkOf(made, expected) }
     }
     const isStored = callbackFailed !== undefined && saysStored(callbackFailed)
     if (isStored || callbackBody !== undefined) return put
-    const { requests } = this.#context
-    this.#context.log.hasUnheard()
-    throw requests.describe(
-      callbackFailed ?? noEtag,
-      { what: 'PutObject' },
-      { attempts: put.attempts },
-    )
+    const { requests, log } = this.#context
+    log.hasUnheard()
+    const { attempts } = put
+    const failure = callbackFailed ?? noEtag
+    throw requests.describe(failure, { what: 'PutObject' }, { attempts })
+  }
+
+  /** Without `verify` no ETag is compared. */
+  #expected(completing: CompletingPutRecord): ExpectedObject {
+    const isBinding = this.#context.settings.verify !== false
+    return expectedPut(completing, { isBinding })
+  }
+
+  get #key(): string {
+    return this.#context.settings.key
+  }
+
+  get #mayPutOnce(): boolean {
+    return this.#context.settings.object.forbidOverwrite === true
   }
 }
 
-type PutBytes = Pick<CompletingPutRecord, 'size' | 'crc64' | 'md5'>
+/** What an earlier run has put or not, unheard: these bytes with these options. */
+function unheard(
+  { log, settings }: RunContext,
+  bytes: PutBytes,
+): CompletingPutRecord | undefined {
+  const { completing, isTold } = log.state.put ?? {}
+  if (completing === undefined || isTold === true) return undefined
+  const isAlike = completing.sentDigest === settings.digests.put
+  return isAlike && areSame(completing, bytes) ? completing : undefined
+}
 
 /** By their MD5, or by their CRC-64 where one of the runs had no MD5. */
 function areSame(one: PutBytes, other: PutBytes): boolean {
@@ -349,4 +318,9 @@ function areSame(one: PutBytes, other: PutBytes): boolean {
     return one.md5 === other.md5
   }
   return one.crc64 !== undefined && one.crc64 === other.crc64
+}
+
+function checkOf(made: ObjectHead, expected: ExpectedObject): PartCheck {
+  const check = checkObject(made, expected)
+  return check === 'wrong' ? 'none' : check
 }

@@ -1,0 +1,132 @@
+/** What is believed of a Complete or PutObject that failed. */
+import t from 'tap'
+import type { ObjectHead } from '../../../lib/store/object-store.js'
+import type { StoreErrorKind } from '../../../lib/store/store-error.js'
+import {
+  afterComplete,
+  Doubt,
+  type FailedComplete,
+  faultOf,
+} from '../../../lib/upload/rules/doubt.js'
+import type { Listed } from '../../../lib/upload/rules/judge.js'
+import type { Seen } from '../../../lib/upload/rules/proof.js'
+
+await t.test('ambiguity sticks', (t) => {
+  const heard = (
+    ...answers: [StoreErrorKind | undefined, boolean][]
+  ): { isOpen: boolean; isUnsure: boolean } => {
+    const doubt = new Doubt({ isOpen: false, isUnsure: false })
+    for (const answer of answers) doubt.hear(...answer)
+    const { isOpen, isUnsure } = doubt
+    return { isOpen, isUnsure }
+  }
+  const none = { isOpen: false, isUnsure: false }
+  const open = { isOpen: true, isUnsure: false }
+  const unsure = { isOpen: true, isUnsure: true }
+  t.same(heard(), none)
+  t.same(heard(['denied', false], ['network', false]), none)
+  t.same(heard(['exists', true]), open, 'an object is there, and whose?')
+  t.same(heard(['network', true]), unsure)
+  t.same(heard(['server', true], ['denied', false]), unsure)
+  t.same(heard(['network', true], ['exists', true]), unsure)
+  t.same(heard(['exists', true], ['denied', false]), unsure)
+  const before = new Doubt({ isOpen: true, isUnsure: true })
+  before.hear('request', false)
+  t.ok(before.isOpen && before.isUnsure, "an earlier run's sticks as well")
+  t.end()
+})
+
+const head: ObjectHead = { etag: 'E', size: 10 }
+const theirs: Seen = { is: 'other', found: head }
+const absent: Seen = { is: 'other', found: 'absent' }
+const equal: Seen = { is: 'equal', found: head }
+const unknown: Seen = { is: 'unknown', found: 'refused' }
+const listed: Listed = new Map()
+
+const lost: FailedComplete = {
+  kind: 'network',
+  isFinal: false,
+  isUnsure: true,
+  forbidsOverwrite: false,
+}
+const exists: FailedComplete = { ...lost, kind: 'exists', isFinal: true }
+const refused: FailedComplete = { ...lost, kind: 'denied', isFinal: true }
+const forbidding = { ...lost, forbidsOverwrite: true }
+
+const cases: [
+  string,
+  FailedComplete,
+  Seen,
+  Listed | 'gone',
+  ReturnType<typeof afterComplete>,
+][] = [
+  ['lost, and still there', lost, absent, listed, 'again'],
+  ['lost, and nobody may look', lost, unknown, 'refused', 'again'],
+  ['lost, beside an equal object', lost, equal, listed, 'again'],
+  ['lost, and gone', lost, absent, 'gone', 'seek'],
+  ["lost, and gone, another's there", lost, theirs, 'gone', 'seek'],
+  ["lost, and another's in the way", forbidding, theirs, listed, 'exists'],
+  ['lost, and nothing in the way', forbidding, absent, listed, 'again'],
+  ["it exists, and is another's", exists, theirs, listed, 'theirs'],
+  ["it exists, another's, and gone", exists, theirs, 'gone', 'theirs'],
+  ['it exists, and is gone again', exists, absent, listed, 'believe'],
+  ['it exists, and nobody may look', exists, unknown, 'refused', 'again'],
+  ['it exists, unseen, still there', exists, unknown, listed, 'believe'],
+  [
+    'it exists, said at once',
+    { ...exists, isUnsure: false },
+    unknown,
+    'refused',
+    'believe',
+  ],
+  ['refused, and still there', refused, absent, listed, 'believe'],
+  ['refused, and gone', refused, absent, 'gone', 'seek'],
+]
+
+await t.test('what comes of a Complete that failed', (t) => {
+  for (const [name, failure, seen, parts, next] of cases) {
+    t.equal(afterComplete(failure, seen, parts), next, name)
+  }
+  t.end()
+})
+
+await t.test('what is wrong where Complete was refused for good', (t) => {
+  const parts = [
+    { partNumber: 1, etag: '"A"', size: 5 },
+    { partNumber: 2, etag: '"B"', size: 5 },
+    { partNumber: 3, etag: '"C"', size: 4 },
+  ]
+  const there = (etags: string[], size = 5): Listed =>
+    new Map(
+      etags.map((etag, index) => [
+        index + 1,
+        { partNumber: index + 1, etag, size: index === 2 ? 4 : size },
+      ]),
+    )
+  const all = there(['a', 'b', 'c'])
+  const rows: [string, StoreErrorKind, Listed | 'gone', unknown][] = [
+    ['too small, whatever is there', 'too-small', 'refused', 'part-size'],
+    ['one is missing', 'invalid-part', there(['a', 'b']), [3]],
+    ['one is another', 'invalid-part', there(['a', 'x', 'c']), [2]],
+    ['of other sizes', 'invalid-part', there(['a', 'b', 'c'], 6), [1, 2]],
+    ['as they were sent', 'invalid-part', all, 'complete-refused'],
+    ['nobody may list them', 'invalid-part', 'refused', 'complete-refused'],
+  ]
+  for (const [name, kind, parts2, fault] of rows) {
+    t.same(faultOf(kind, parts, parts2), fault, name)
+  }
+  const growing = [
+    { partNumber: 1, etag: 'A', size: 5 },
+    { partNumber: 2, etag: 'B', size: 6 },
+    { partNumber: 3, etag: 'C', size: 4 },
+  ]
+  const grown: Listed = new Map(growing.map((part) => [part.partNumber, part]))
+  t.equal(faultOf('invalid-part', growing, grown), 'equal-parts')
+  const more: Listed = new Map([...grown, [4, { ...head, partNumber: 4 }]])
+  t.equal(
+    faultOf('invalid-part', growing, more),
+    'complete-refused',
+    'what others have sent is left out',
+  )
+  t.end()
+})
