@@ -34,7 +34,7 @@ const size = sized<FleetSize>({
       [100, 8 * MiB],
       [1, 1200 * MiB],
     ],
-    lease: 30_000,
+    lease: 10_000,
     killEvery: 10_000,
     queueKills: 2,
   },

@@ -37,18 +37,18 @@ export interface SourceFiles {
 // Without O_NONBLOCK opening a FIFO would wait for a writer.
 export const reading = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
-export const nodeSourceFiles: SourceFiles = {
-  open: async (path) => fileOf(await openFile(path, reading)),
-  stat: (path) => statFile(path, { bigint: true }),
-}
-
 /** By its descriptor: a `FileHandle` takes half as much again of a small file. */
-export function fileOf(descriptor: number): SourceHandle {
+export function handleOf(descriptor: number): SourceHandle {
   return {
     read: (...where) => readOpen(descriptor, ...where),
     stat: (options) => statOpen(descriptor, options),
     close: () => closeFile(descriptor),
   }
+}
+
+export const nodeSourceFiles: SourceFiles = {
+  open: async (path) => handleOf(await openFile(path, reading)),
+  stat: (path) => statFile(path, { bigint: true }),
 }
 
 /** Whether it is a stream of Node's over a file. */
