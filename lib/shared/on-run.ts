@@ -116,6 +116,5 @@ export function claimedResult(
     // A look at the object does not say whether it was made.
     ...(object.callback === undefined ? {} : { callback: 'unknown' }),
     ...known,
-    ...(object.callback === undefined ? {} : { callback: 'unknown' }),
   }
 }

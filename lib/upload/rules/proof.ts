@@ -256,12 +256,15 @@ export function checkObject(
   return ours.isBinding && isOfSameForm ? 'wrong' : 'none'
 }
 
+/** What tells a part that a Complete names. */
+type Named = Pick<PartRecord, 'etag' | 'md5'>
+
 /**
  * The ETag that parts give their object; undefined when theirs are no MD5s, and
  * where it cannot be worked out.
  */
 export function expectedEtag(
-  parts: readonly { etag: string; md5?: string | undefined }[],
+  parts: readonly Named[],
 ): ExpectedEtag | undefined {
   const etags = parts.map(({ etag }) => etag)
   if (etags.length === 0 || !etags.every(isMd5Etag)) return undefined
@@ -272,17 +275,18 @@ export function expectedEtag(
   }
 }
 
-/** What an earlier run's Complete was to make, as far as the log knows it. */
+/**
+ * What a Complete was to make, as far as the log knows it; `named`: the parts in it,
+ * where they are at hand.
+ */
 export function expectedOf(
   upload: UploadState,
   completing: CompletingUploadRecord,
+  named = partsNamed(upload, completing),
 ): ExpectedObject {
-  const { parts, mark, etagsDigests, drops, serverDate } = upload
+  const { mark, etagsDigests, drops, serverDate } = upload
   const { size, crc64, before } = completing
   const ofSize = [...etagsDigests.values()].filter((one) => one === size)
-  // Records of parts that were sent again since say nothing of that object.
-  const isSame = partsNow(upload, completing) === 'same'
-  const named = isSame ? recordsOf(parts, completing.parts) : undefined
   return {
     size,
     crc64,
@@ -292,6 +296,15 @@ export function expectedOf(
     begun: serverDate,
     before,
   }
+}
+
+/** Records of parts that were sent again since say nothing of that object. */
+function partsNamed(
+  upload: UploadState,
+  completing: CompletingUploadRecord,
+): readonly Named[] | undefined {
+  const isSame = partsNow(upload, completing) === 'same'
+  return isSame ? recordsOf(upload.parts, completing.parts) : undefined
 }
 
 /**
@@ -352,7 +365,7 @@ export function expectedDone(
 export const notAsSent = 'not-as-sent'
 
 /** Whether somebody else was seen to send parts to the same upload. */
-export function isContended(drops: ReadonlyMap<number, string>): boolean {
+function isContended(drops: ReadonlyMap<number, string>): boolean {
   return [...drops.values()].includes(notAsSent)
 }
 

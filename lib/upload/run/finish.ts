@@ -19,7 +19,6 @@ import {
   checkObject,
   combinedCrc64,
   etagsDigest,
-  expectedEtag,
   expectedOf,
   md5Hex,
   unquoted,
@@ -74,15 +73,11 @@ export async function finishUpload(
   context.signal.throwIfAborted()
   const state = log.state.upload
   if (state === undefined) throw new Error('a Complete without an upload')
-  const expected = {
-    ...expectedOf(state, completing),
-    etag: expectedEtag(parts),
-  }
   const { receipt, check, current } = await completeUpload(context, {
     upload,
     uploadId,
     parts,
-    expected,
+    expected: expectedOf(state, completing, parts),
     sentBefore: earlier && (isAlike ? 'alike' : 'otherwise'),
   })
   return conclude(context, receipt, {
@@ -123,9 +118,10 @@ interface Finished extends Pick<
 
 async function conclude(
   context: RunContext,
-  receipt: ObjectReceipt,
+  answer: ObjectReceipt,
   finished: Finished,
 ): Promise<UploadResult> {
+  const receipt = { ...answer, etag: unquoted(answer.etag) }
   const isRemoved = await removeLog(context, receipt, finished)
   const result = resultOf(context, receipt, finished, isRemoved)
   if (receipt.callbackFailed === undefined) return result
@@ -142,7 +138,7 @@ function resultOf(
   return {
     bucket: settings.store.bucket,
     key: settings.key,
-    etag: unquoted(receipt.etag),
+    etag: receipt.etag,
     crc64: receipt.crc64 ?? crc64,
     versionId: receipt.versionId,
     size,
@@ -186,8 +182,7 @@ async function removeLog(
   if (!log.isKept) return true
   const { size, crc64, parts, replaced = [] } = finished
   const put = parts === 0 ? true : undefined
-  const { versionId } = receipt
-  const etag = unquoted(receipt.etag)
+  const { etag, versionId } = receipt
   const done: DoneRecord = { type: 'done', put, etag, size, crc64, versionId }
   if (!(await quietly(context, () => log.append(done, ...replaced)))) {
     return false
