@@ -4,10 +4,12 @@
  *
  * The sources are run as they are, but that each function says when it is entered,
  * and each call, `new` and `await` when the control is back from it. A *stay* is an
- * unbroken time in one file, a *return* a stay in a file that was left before. Two
+ * unbroken time in one file, a *return* a stay in a file that was left before. Three
  * journeys are made, of a stream of three parts on a store in memory, on a clock
  * that is turned by hand:
  *
+ * - a part: from the write of its bytes, the upload being begun, to its record, in
+ *   `lib/upload`;
  * - the object: from the end of the source, all parts being stored, to the result,
  *   in `lib/upload`;
  * - a failure: from a PUT that is refused to the stream's error, in all of `lib`.
@@ -60,8 +62,37 @@ const { environmentOn, storeInMemory, turning } = await of(
   'test/support/hand-upload.js',
 )
 
+print('a part', await partJourney(), 'lib/upload/')
 print('the object', await objectJourney(), 'lib/upload/')
 print('a failure', await failureJourney(), 'lib/')
+
+async function partJourney() {
+  const { clock, upload } = begin(storeInMemory())
+  const stored = () => new Promise((resolve) => upload.once('part', resolve))
+  upload.write(Buffer.alloc(10, 1))
+  await turning(clock, stored())
+  bounds = {
+    from: 'lib/upload/stream.ts _write',
+    to: 'lib/upload/run/sending.ts #record',
+  }
+  const { path } = await wholeOf(clock, stored(), () =>
+    upload.write(Buffer.alloc(10, 1)),
+  )
+  upload.on('error', () => undefined).destroy()
+  await turning(
+    clock,
+    upload.result.catch(() => undefined),
+  )
+  return path
+}
+
+/** The bounds, once what was begun has come to its end. */
+async function wholeOf(clock, end, begun) {
+  begun()
+  await turning(clock, end)
+  if (bounds.path === undefined) throw new Error('the end is elsewhere now')
+  return bounds
+}
 
 async function objectJourney() {
   const { clock, upload } = begin(storeInMemory())
@@ -75,10 +106,8 @@ async function objectJourney() {
     from: 'lib/upload/run/open-run.ts finish',
     to: 'lib/upload/run/run.ts #done',
   }
-  upload.end()
-  await turning(clock, upload.result)
-  if (bounds.path === undefined) throw new Error('the end is elsewhere now')
-  return bounds.path
+  const { path } = await wholeOf(clock, upload.result, () => upload.end())
+  return path
 }
 
 async function failureJourney() {

@@ -43,7 +43,7 @@ export interface CutPart extends Piece {
   /** xxHash64 of the bytes, 16 lower-case hex digits. */
   readonly xxh64: string
   /** Gives the memory back. Idempotent. */
-  release(): void
+  readonly release: () => void
 }
 
 export interface PartCutterOptions {
