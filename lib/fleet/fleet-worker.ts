@@ -214,12 +214,17 @@ function askOf({
 function onRedis({
   opts,
 }: FleetQueue): NonNullable<FleetWorkerOptions['worker']> {
-  const { connection } = opts
+  const { connection, prefix, telemetry } = opts
   if (typeof connection !== 'object' || connection === null) {
     invalidOption('queue: a BullMQ Queue with a connection is required')
   }
   return (name, work, settings) =>
-    new Worker(name, work, { connection, ...settings })
+    new Worker(name, work, {
+      connection,
+      ...(prefix === undefined ? {} : { prefix }),
+      ...(telemetry === undefined ? {} : { telemetry }),
+      ...settings,
+    })
 }
 
 /** Where logs are. Its client is asked for when there is a slice to work on. */

@@ -2,6 +2,7 @@
  * What of a BullMQ queue a fleet uses, on whichever of its databases. No safety
  * rests on it: a job may run twice or be lost, and what it says is input.
  */
+import type { Telemetry } from 'bullmq'
 
 /** A job of a queue, as it is added. */
 export interface FleetJob {
@@ -65,10 +66,14 @@ export interface QueueWorker {
   rawname?: string
 }
 
-/** What a queue is connected by. */
+/** What a queue was made with, and its workers are made with. */
 export interface QueueConnection {
   /** Of its database. */
   connection?: unknown
+  /** What its keys in Redis begin with. */
+  prefix?: string
+  /** Hears of its spans, and of those of its workers. */
+  telemetry?: Telemetry
 }
 
 /** A BullMQ 6 `Queue`, of Redis, Valkey or PostgreSQL. */

@@ -141,9 +141,9 @@ export class ResumableUploadStream extends Writable {
    * Passes over what is stored: resolves to the offset of the first byte that
    * has to be written, in bytes. To be called once, before the first write.
    *
-   * The parts before it are taken on the log's word, so somebody has to vouch
-   * for the source: `sourceId` must be the log's, or `trustSource` be true; else
-   * `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`. So
+   * The parts before it are not compared with the source, so something has to say
+   * that the source is the same: `sourceId` must be the log's, or `trustSource` be
+   * true; else `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`. So
    * too, and the upload suspends, when anything is written before it resolves.
    */
   async skipUploaded(options: SkipOptions = {}): Promise<number> {

@@ -7,11 +7,13 @@ import { once } from 'node:events'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { Queue } from 'bullmq'
+import { Queue, type Telemetry, Worker } from 'bullmq'
 import t, { type Test } from 'tap'
+import { fleetWorker, planFleet, walkFiles } from '../../lib/fleet/index.js'
 import { bareNode } from '../support/bare-node.js'
 import { compiledSources } from '../support/compiled.js'
 import { devStore, noise } from '../support/dev-store.js'
+import { fleetBench } from '../support/fleet-bench.js'
 import { sized, tier } from '../support/tier.js'
 import {
   runFleet,
@@ -128,6 +130,56 @@ if (tier === 'long') {
     }),
   )
 }
+
+await t.test(
+  'a worker has the prefix and the telemetry of its queue',
+  async (t) => {
+    const b = await fleetBench(t, { count: 3 })
+    const { port } = await startRedis(t)
+    const spans: string[] = []
+    const span = {
+      addEvent: () => undefined,
+      end: () => undefined,
+      recordException: () => undefined,
+      setAttribute: () => undefined,
+      setAttributes: () => undefined,
+      setSpanOnContext: () => ({}),
+    }
+    const telemetry: Telemetry = {
+      tracer: {
+        startSpan(name) {
+          spans.push(name)
+          return span
+        },
+      },
+      contextManager: {
+        active: () => ({}),
+        fromMetadata: () => ({}),
+        getMetadata: () => '',
+        with: (_context, run) => run() as ReturnType<typeof run>,
+      },
+    }
+    const connection = { host: '127.0.0.1', port }
+    const queue = new Queue('fleet', { connection, prefix: 'own', telemetry })
+    const { small: store, root } = b
+    await planFleet({ queue, fleet: 'own', store, files: walkFiles(root) })
+    const worker = fleetWorker({ queue, store, root })
+    const { runner } = worker
+    t.ok(runner instanceof Worker)
+    if (!(runner instanceof Worker)) return
+    // Of BullMQ's own events, such as a program listens to.
+    const result = await new Promise((resolve) => {
+      runner.once('completed', (_job, made: unknown) => resolve(made))
+    })
+    t.match(result, { files: 3, failed: 0 })
+    t.ok(
+      spans.some((name) => name.startsWith('process')),
+      spans.join(),
+    )
+    await worker.close()
+    await queue.close()
+  },
+)
 
 await t.test('the command plans, works, tells and tries again', async (t) => {
   const dev = await devStore(t)
