@@ -1,4 +1,5 @@
 /** What OSS and S3 do differently; everything else is `rest-store.ts`. */
+import { invalidOption } from '../errors.js'
 import type { Credentials } from './credentials.js'
 import type {
   BodyRequest,
@@ -112,4 +113,25 @@ export function remembered(
     if (Object.isFrozen(object)) known.set(object, headers)
     return headers
   }
+}
+
+/** Which bucket a store is, and what its server takes. */
+export interface StorePlace {
+  identity: string
+  bucket: string
+  maxRate?: number | undefined
+  maxParts?: number | undefined
+}
+
+/** Of a server that takes fewer than the service does. */
+export function withMostParts(
+  limits: StoreLimits,
+  most: number = limits.maxParts,
+): StoreLimits {
+  if (Number.isSafeInteger(most) && most >= 1 && most <= limits.maxParts) {
+    return { ...limits, maxParts: most }
+  }
+  return invalidOption(
+    `maxParts: expected a whole number from 1 to ${limits.maxParts}, not ${JSON.stringify(most)}.`,
+  )
 }

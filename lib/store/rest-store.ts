@@ -2,8 +2,12 @@
 import type { HttpAnswer } from './answer.js'
 import { parseDate } from './clock.js'
 import { completeBody } from './complete-body.js'
-import { type Dialect, remembered } from './dialect.js'
-import { invalidOption } from '../errors.js'
+import {
+  type Dialect,
+  remembered,
+  type StorePlace,
+  withMostParts,
+} from './dialect.js'
 import {
   hasOpaqueEtag,
   readEtag,
@@ -74,16 +78,7 @@ export class RestStore implements ObjectStore {
   /** By an answer of it. */
   #isSwift = false
 
-  constructor(
-    dialect: Dialect,
-    session: Session,
-    place: {
-      identity: string
-      bucket: string
-      maxRate?: number | undefined
-      maxParts?: number | undefined
-    },
-  ) {
+  constructor(dialect: Dialect, session: Session, place: StorePlace) {
     this.#dialect = dialect
     this.#headersOf = remembered(dialect)
     this.#session = session
@@ -488,19 +483,6 @@ export class RestStore implements ObjectStore {
         }
       : { ...receipt, callbackBody: body.toString('utf8') }
   }
-}
-
-/** Of a server that takes fewer than the service does. */
-function withMostParts(
-  limits: StoreLimits,
-  most: number = limits.maxParts,
-): StoreLimits {
-  if (Number.isSafeInteger(most) && most >= 1 && most <= limits.maxParts) {
-    return { ...limits, maxParts: most }
-  }
-  return invalidOption(
-    `maxParts: expected a whole number from 1 to ${limits.maxParts}, not ${JSON.stringify(most)}.`,
-  )
 }
 
 /** Undefined where the server says that there is no such object. */
