@@ -44,6 +44,17 @@ await t.test('what the cookbook shows can be copied whole', (t) => {
   t.end()
 })
 
+await t.test('every recipe is in the contents of the cookbook', (t) => {
+  const [contents = ''] = cookbook.split(/^## /m)
+  const headings = [...cookbook.matchAll(/^## (?:\[([^\]]+)\].*|(.+))$/gm)]
+  t.ok(headings.length > 10)
+  for (const [, linked, plain] of headings) {
+    const heading = linked ?? plain ?? ''
+    t.ok(contents.includes(`[${heading}](#`), heading)
+  }
+  t.end()
+})
+
 await t.test('every example is in a document', async (t) => {
   const documents = readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))

@@ -68,7 +68,10 @@ await t.test('the examples of the README do what they say', async (t) => {
     t.equal(found.length, 1, `${name} is one of those expected`)
     const [[, key, decoded] = []] = found
     if (key === undefined) {
-      t.match(stdout, /^PAWL_SUSPENDED\n[1-3] of 3 parts were stored already\n$/)
+      t.match(
+        stdout,
+        /^PAWL_SUSPENDED\n[1-3] of 3 parts were stored already\n$/,
+      )
     } else t.ok(decoded?.(await dev.object(key)).equals(bytes), key)
   }
 })
