@@ -94,6 +94,7 @@ const allowed: Record<string, readonly string[]> = {
     'job',
     'fleet',
     'dev-server',
+    'checkpoint',
     'hash',
     'errors',
     'own-require',

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { open, readdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { sha256 } from '../hash/sha256.js'
+import { systemCode } from '../realm.js'
 import { makeStateDirectory, stateDirectory } from './state-directory.js'
 
 export interface LogPlaceOptions {
@@ -20,7 +21,7 @@ export interface LogPlaceOptions {
 
 export class LogPlaces {
   readonly #writable = new Map<string, Promise<boolean>>()
-  readonly #logged = new Map<string, Promise<ReadonlySet<string>>>()
+  readonly #logged = new Map<string, Promise<ReadonlySet<string> | undefined>>()
   /** Worked out once: ten thousand files are looked for in one reading of it. */
   readonly #state = stateDirectory()
   /** Names in the state directory. */
@@ -58,6 +59,8 @@ export class LogPlaces {
     const asked = this.#logged.get(directory) ?? filesWithLogs(directory)
     this.#logged.set(directory, asked)
     const logged = await asked
+    // What is wrong with it is told by who opens the log.
+    if (logged === undefined) return true
     if (logged.size === 0) return false
     return logged.has(basename(full)) || logged.has('')
   }
@@ -74,11 +77,19 @@ export class LogPlaces {
 /** What a log beside its file has after the file's name; long names go without. */
 export const logEnding = /(?:^|\.)[0-9a-f]{32}\.pawl$/
 
-/** Names of the files that have a log beside them; empty for a long one. */
-async function filesWithLogs(directory: string): Promise<ReadonlySet<string>> {
-  const names = await namesIn(directory)
+/**
+ * Names of the files that have a log beside them; empty for a long one. Undefined
+ * where they cannot be listed.
+ */
+async function filesWithLogs(
+  directory: string,
+): Promise<ReadonlySet<string> | undefined> {
+  const names = await readdir(directory).catch((error: unknown) =>
+    systemCode(error) === 'ENOENT' ? [] : undefined,
+  )
+  if (names === undefined) return undefined
   return new Set(
-    [...names]
+    names
       .filter((name) => logEnding.test(name))
       .map((name) => name.replace(logEnding, '')),
   )

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { messageOf } from '../realm.js'
-import { UploadError } from '../index.js'
+import { UploadError, type UploadFileOptions } from '../index.js'
 import { sha256 } from '../hash/sha256.js'
 import { hasBytesOf } from '../job/equal.js'
 import type { Found, JobFile, Unneeded } from '../job/job-file.js'
@@ -11,7 +11,7 @@ import { headOf } from '../job/head.js'
 import { PromptFiles } from '../job/prompt-files.js'
 import { runJob } from '../job/run-job.js'
 import { selectionOf } from '../job/selection.js'
-import { lookAt, walk } from '../job/walk.js'
+import { lookAt, unreadable, walk } from '../job/walk.js'
 import { exitCodeOf, exitCodes, ToldFailure } from './exit-code.js'
 import { filesOf } from './file-sends.js'
 import type { JobReporter } from './job-reporter.js'
@@ -100,7 +100,8 @@ class Many {
   readonly #job: PutJob
   readonly #reporter: JobReporter
   readonly #log: JobLog | undefined
-  readonly #options: ReturnType<typeof uploadOptionsOf>
+  /** Of every file. */
+  readonly #options: Omit<UploadFileOptions, 'store' | 'key'>
   readonly #places = new LogPlaces()
   readonly #files = new PromptFiles()
   failures = 0
@@ -108,7 +109,11 @@ class Many {
 
   constructor(job: PutJob, reporter: JobReporter, log: JobLog | undefined) {
     this.#job = job
-    this.#options = uploadOptionsOf(job.flags)
+    const { checkpointDir, multipartThreshold, prove } = job.flags
+    this.#options = {
+      ...uploadOptionsOf(job.flags),
+      ...given({ checkpointDir, multipartThreshold, prove }),
+    }
     this.#reporter = reporter
     this.#log = log
   }
@@ -181,20 +186,15 @@ class Many {
 
   async #upload(file: JobFile): Promise<void> {
     const { flags, target, interrupts } = this.#job
-    const { checkpointDir, multipartThreshold, prove } = flags
+    const { store } = target
     const { path, key } = file
     const upload = this.#reporter.begin(file, this.#urlOf(file))
+    const place = { store, places: this.#places, file }
+    const checkpoint = await checkpointOf(flags, place)
     const result = await this.#files.upload(path, {
       ...this.#options,
-      ...given({ checkpointDir, multipartThreshold, prove }),
-      ...given({
-        checkpoint: await checkpointOf(flags, {
-          store: target.store,
-          places: this.#places,
-          file,
-        }),
-      }),
-      store: target.store,
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+      store,
       key,
       signal: interrupts.signal,
       ...listenersOf(upload),
@@ -282,9 +282,7 @@ async function placeOf(
   prefix: string,
 ): Promise<{ path: string; key: string | undefined }> {
   const stats = await stat(path).catch((cause: unknown) => {
-    throw new UploadError('PAWL_SOURCE_IO', `${path}: there is no such file`, {
-      cause,
-    })
+    throw unreadable(path, cause)
   })
   if (stats.isDirectory()) return { path, key: undefined }
   const [file] = await filesOf({ sources: [path], target: { key: prefix } })

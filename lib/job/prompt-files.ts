@@ -4,7 +4,8 @@
  * have the thread pool make it, and a job of small files is little else.
  *
  * Calls of a disk that seeks, or of a file system elsewhere, would keep everything
- * else waiting: once they have taken too long, the thread pool makes the rest.
+ * else waiting. So what they are late by is kept account of, and the thread pool
+ * makes them while it is more than a share of the time.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
@@ -12,8 +13,8 @@ import { uploadFileOn } from '../upload/file.js'
 import { realUploadEnvironment } from '../upload/options/environment.js'
 import type { UploadFileOptions } from '../upload/options/options.js'
 import {
+  handleOf,
   nodeSourceFiles,
-  OpenFile,
   reading,
   type SourceFiles,
   type SourceHandle,
@@ -23,8 +24,11 @@ import type { UploadResult } from '../upload-result.js'
 /** ms that a call takes of what is in memory, at most. */
 const usual = 0.1
 
-/** ms beyond that; a busy machine may make one call late, and the next ones not. */
+/** ms that calls may be late by; a busy machine makes one late, and not the next. */
 const patience = 100
+
+/** Of the time that passes: what is made good of it. */
+const share = 0.1
 
 /** Bytes of a read that is one of many. */
 const mostRead = 512 * 1024
@@ -32,12 +36,15 @@ const mostRead = 512 * 1024
 export class PromptFiles implements SourceFiles {
   readonly #monotonic: () => number
   readonly #environment = { ...realUploadEnvironment, sourceFiles: this }
-  /** ms by which the last calls were late. */
+  /** ms by which calls were late, less what was made good since. */
   #late = 0
+  /** When that was last worked out. */
+  #seenAt: number
 
   /** `monotonic`: ms from a start of its own. */
   constructor(monotonic = () => performance.now()) {
     this.#monotonic = monotonic
+    this.#seenAt = monotonic()
   }
 
   /** As `uploadFile` does. */
@@ -47,6 +54,9 @@ export class PromptFiles implements SourceFiles {
 
   /** Whether calls are made on this thread. */
   get arePrompt(): boolean {
+    const now = this.#monotonic()
+    this.#late = Math.max(0, this.#late - share * (now - this.#seenAt))
+    this.#seenAt = now
     return this.#late < patience
   }
 
@@ -57,7 +67,7 @@ export class PromptFiles implements SourceFiles {
       return call()
     } finally {
       const took = this.#monotonic() - begun
-      this.#late = Math.max(0, this.#late + took - usual)
+      this.#late += Math.max(0, took - usual)
     }
   }
 
@@ -82,7 +92,7 @@ class PromptFile implements SourceHandle {
   constructor(files: PromptFiles, descriptor: number) {
     this.#files = files
     this.#descriptor = descriptor
-    this.#pooled = new OpenFile(descriptor)
+    this.#pooled = handleOf(descriptor)
   }
 
   async read(

@@ -6,8 +6,8 @@
 import { constants, lstat, stat, type BigIntStats } from 'node:fs'
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { reasonOf } from '../realm.js'
+import { getSystemErrorMap, promisify } from 'node:util'
+import { isError, reasonOf } from '../realm.js'
 import { UploadError } from '../errors.js'
 import { identityOf } from '../upload/source/file-identity.js'
 import type { Found, JobFile } from './job-file.js'
@@ -167,9 +167,17 @@ function isLog(name: string, all: ReadonlySet<string>): boolean {
 
 /** Of a file to be sent that cannot be looked at. */
 export function unreadable(path: string, cause: unknown): UploadError {
+  const text = `${path}: ${whyUnreadable(cause)}`
+  return new UploadError('PAWL_SOURCE_IO', text, { cause })
+}
+
+/** In words, and as the system has it. */
+export function whyUnreadable(cause: unknown): string {
   const code = reasonOf(cause)
-  const why = code === 'ENOENT' ? 'there is no such file' : code
-  return new UploadError('PAWL_SOURCE_IO', `${path}: ${why}`, { cause })
+  if (code === 'ENOENT') return 'there is no such file'
+  const number: unknown = isError(cause) ? Reflect.get(cause, 'errno') : 0
+  const [, words] = getSystemErrorMap().get(Number(number)) ?? []
+  return words === undefined ? code : `${words} (${code})`
 }
 
 function notText(path: string): UploadError {

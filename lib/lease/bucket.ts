@@ -180,9 +180,7 @@ class BucketSteps implements LeaseSteps {
       })
     }
     const seenAt = this.#environment.monotonic()
-    const beat = await this.#objects.read(this.#heartbeat)
-    const heartbeat = beat && decodeHeartbeat(beat.bytes)
-    const { log, age } = await this.#readFrom(heartbeat?.end ?? 0)
+    const { beat, heartbeat, log, age } = await this.#read()
     // An earlier attempt at this very step, whose answer was lost.
     const isTaken = log.token === token
     const wait = untilFree({
@@ -209,6 +207,18 @@ class BucketSteps implements LeaseSteps {
       // What a store has acknowledged stays; what was removed by hand does not.
       canLose: true,
     }
+  }
+
+  async peek(): Promise<Uint8Array> {
+    const { log } = await this.#read()
+    return log.bytes
+  }
+
+  async #read() {
+    const beat = await this.#objects.read(this.#heartbeat)
+    const heartbeat = beat && decodeHeartbeat(beat.bytes)
+    const { log, age } = await this.#readFrom(heartbeat?.end ?? 0)
+    return { beat, heartbeat, log, age }
   }
 
   async append(

@@ -108,6 +108,11 @@ export class LeasedCheckpoint implements Checkpoint {
     }
   }
 
+  /** What it says, for who only looks: nothing is held, or waited for. */
+  peek(): Promise<Uint8Array> {
+    return this.#repeat('read', () => this.#steps.peek())
+  }
+
   async append(bytes: Uint8Array): Promise<void> {
     const held = this.#opened()
     const { size } = held

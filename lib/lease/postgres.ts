@@ -217,8 +217,7 @@ class PostgresSteps implements LeaseSteps {
       }
       throw logLocked(this.name, Math.max(0, Math.ceil(Number(row['left']))))
     }
-    const rows = await this.#ask(blocks, [this.#log])
-    const bytes = Buffer.concat(rows.map((row) => bytesOf(row['bytes'])))
+    const bytes = await this.peek()
     if (bytes.length !== Number(taken['size'])) {
       throw new UploadError(
         'PAWL_CHECKPOINT_IO',
@@ -231,6 +230,11 @@ class PostgresSteps implements LeaseSteps {
       canLose,
       freeFor: typeof free === 'number' ? Math.max(0, free) : undefined,
     }
+  }
+
+  async peek(): Promise<Uint8Array> {
+    const rows = await this.#ask(blocks, [this.#log])
+    return Buffer.concat(rows.map((row) => bytesOf(row['bytes'])))
   }
 
   async append(

@@ -194,6 +194,16 @@ class RedisSteps implements LeaseSteps {
     return { bytes: log, canLose, freeFor: free < 0 ? undefined : free }
   }
 
+  async peek(): Promise<Uint8Array> {
+    const [key] = this.#keys
+    try {
+      const found = await this.#send('GET', key)
+      return found === null ? new Uint8Array() : bytesOf(found)
+    } catch (error) {
+      throw asLogFailure(this.name, error)
+    }
+  }
+
   async append(
     { token, lease }: Hold,
     size: number,

@@ -52,8 +52,8 @@ export interface BeginUploadOptions extends Pick<
    */
   checkpoint: string | Checkpoint
   /**
-   * A string that changes when the source changes, for every machine to vouch for
-   * its own. Default: the size alone.
+   * A string that changes when the source changes, by which every machine says
+   * that its source is this one. Default: the size alone.
    */
   sourceId?: string
 }

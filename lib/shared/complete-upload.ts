@@ -31,7 +31,7 @@ import {
   sameEtag,
   whose,
 } from '../upload/rules/proof.js'
-import { weakest } from '../upload/run/current-upload.js'
+import { weakest } from '../upload/run/receipts.js'
 import { tellKept } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'

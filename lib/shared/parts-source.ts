@@ -11,7 +11,8 @@ import {
   type ByteSource,
   mustBeAsTaken,
 } from '../upload/source/file-part-content.js'
-import { FileSource, type HashedPart } from '../upload/source/file-source.js'
+import { FileSource } from '../upload/source/file-source.js'
+import type { HashedPart } from '../upload/source/part-content.js'
 import type { Ticket } from './ticket.js'
 
 /** A file as the source of parts; made by `file()`. */

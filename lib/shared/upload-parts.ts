@@ -34,7 +34,7 @@ import {
   wholeNumber,
 } from '../upload/options/settings.js'
 import type { Listed } from '../upload/rules/judge.js'
-import { asListed, expectComparison } from '../upload/run/current-upload.js'
+import { asListed, expectComparison } from '../upload/run/receipts.js'
 import { suspended, tellKept } from '../upload/run/errors.js'
 import { FileParts } from '../upload/source/file-parts.js'
 import { letGo, type TakenPart } from '../upload/source/part-content.js'
@@ -75,8 +75,8 @@ export interface UploadPartsOptions extends Pick<
   /** The first and the last part, from 1. Default: all of them. */
   parts?: readonly [first: number, last: number]
   /**
-   * As `beginUpload` was given it; whoever gives it vouches that this machine's
-   * source is the same. Another one is `PAWL_SOURCE_CHANGED`.
+   * As `beginUpload` was given it: it says that this machine's source is the
+   * same. Another one is `PAWL_SOURCE_CHANGED`.
    */
   sourceId?: string
   /** Of the keys that tickets may name here. Default: any. */

@@ -98,5 +98,6 @@ function sign(
 }
 
 function collapsed(value: string): string {
-  return value.trim().replace(/ +/g, ' ')
+  const text = value.trim()
+  return text.includes('  ') ? text.replace(/ +/g, ' ') : text
 }

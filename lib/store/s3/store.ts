@@ -79,6 +79,11 @@ export interface S3StoreOptions {
    * many as the line carries.
    */
   maxRate?: number
+  /**
+   * Of one object, for servers that take fewer than the 10,000 of the service:
+   * parts are cut larger for it. From 1.
+   */
+  maxParts?: number
   /** An undici 7 dispatcher, such as a ProxyAgent; used as is, never closed. */
   dispatcher?: Dispatcher
 }
@@ -92,6 +97,7 @@ const names: Record<keyof S3StoreOptions, true> = {
   endpoint: true,
   equalParts: true,
   identity: true,
+  maxParts: true,
   maxRate: true,
   region: true,
 }
@@ -173,6 +179,7 @@ export function s3Store(
     identity: checkIdentity(options.identity) ?? endpoint.identity,
     bucket,
     maxRate: options.maxRate,
+    maxParts: options.maxParts,
   })
 }
 

@@ -332,11 +332,11 @@ export function readListeners({ onProgress, on = {} }: ListenerOptions): Emit {
   for (const [name, listener] of Object.entries(on)) {
     if (listener !== undefined) aFunction(`on.${name}`, listener)
   }
+  const listeners: Partial<Record<string, (event: never) => void>> = {
+    ...on,
+    progress: onProgress,
+  }
   return (name, event) => {
-    const listeners: Partial<Record<string, (event: never) => void>> = {
-      ...on,
-      progress: onProgress,
-    }
     // Name and event belong together; the type of the table forgets it.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     listeners[name]?.(event as never)

@@ -15,6 +15,7 @@ import {
   identityOf,
   isSameFile,
 } from './file-identity.js'
+import type { HashedPart } from './part-content.js'
 import type { SourceFiles, SourceHandle } from './source-files.js'
 
 /** Bytes of a file that is read whole at once. */
@@ -22,13 +23,6 @@ const mostAtHand = 256 * 1024
 
 /** Bytes read at once when a file is read again. */
 const blockSize = 1024 * 1024
-
-/** What was read of a source, with its hash by the upload's proof. */
-export interface HashedPart {
-  offset: number
-  size: number
-  hash: string
-}
 
 export interface FileSourceOptions {
   files: SourceFiles

@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis'
 import type { Pool } from 'pg'
 import type { Test } from 'tap'
 import type { Checkpoint } from '../../../lib/index.js'
+import { LeasedCheckpoint } from '../../../lib/lease/leased-checkpoint.js'
 import { postgresCheckpoint } from '../../../lib/lease/postgres.js'
 import { redisCheckpoint } from '../../../lib/lease/redis.js'
 import {
@@ -169,4 +170,19 @@ export async function playContract(
   const cases = checkpointContract(subject)
   t.ok(cases.length > 10)
   for (const { name, run } of cases) await t.test(name, run)
+  await t.test('it is looked into while another holds it', async (t) => {
+    const log = freshName()
+    const one = await subject.checkpoint(log)
+    const other = await subject.checkpoint(log)
+    if (!(other instanceof LeasedCheckpoint)) throw new Error(other.name)
+    t.equal((await other.peek()).length, 0, 'there is none')
+    await one.open()
+    await one.append(Buffer.from([0, 255]))
+    await one.append(Buffer.from('end'))
+    t.equal(Buffer.from(await other.peek()).toString('latin1'), '\0\xffend')
+    await one.append(Buffer.from('.'))
+    t.equal((await other.peek()).length, 6, 'and is held as before')
+    await one.remove()
+    t.equal((await other.peek()).length, 0, 'it is gone')
+  })
 }
