@@ -39,7 +39,10 @@ export interface PlannedFile {
   path: string
   /** Bytes. */
   size: number
-  /** ns since 1970, in decimal. */
+  /**
+   * ns since 1970, in decimal. Without it a slice that is run again knows a file that
+   * has changed by its size alone.
+   */
   mtime?: string | undefined
   /** Of the object, where it does not follow from the path. */
   key?: string | undefined

@@ -260,5 +260,6 @@ export class SliceWork {
 }
 
 function isAsPlanned({ size, identity }: JobFile, line: SliceFile): boolean {
-  return line.size === size && line.mtime === identity.mtime
+  const { mtime = identity.mtime } = line
+  return line.size === size && mtime === identity.mtime
 }

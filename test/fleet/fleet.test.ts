@@ -272,6 +272,23 @@ await t.test('a slice that is run again proves its own objects', async (t) => {
   await mustBeThere(t, b)
 })
 
+await t.test(
+  'files that were planned without their time are proved',
+  async (t) => {
+    const b = await fleetBench(t, { count: 2 })
+    const { queue, small: store } = b
+    const files = [...b.files].map(([path, { length: size }]) => ({
+      path,
+      size,
+    }))
+    await planFleet({ queue, fleet, store, files })
+    const job = { fleet, slice: 1 }
+    await (await b.work(job))?.run()
+    await store.deleteObject?.(keyIn(fleet, 'done', 1), storeCall())
+    t.match(await (await b.work(job, {}, true))?.run(), { files: 2, proved: 2 })
+  },
+)
+
 await t.test('a first run asks for no object', async (t) => {
   const b = await fleetBench(t, { count: 3 })
   await plan(b)
