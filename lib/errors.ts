@@ -160,7 +160,7 @@ export class UploadError extends Error {
     this: abstract new (...args: never[]) => Class,
     value: Value,
   ): value is InstanceOf<Class, Value> {
-    return Object.is(this, UploadError)
+    return isUploadErrorItself(this)
       ? hasBrand(value, brand)
       : Function.prototype[Symbol.hasInstance].call(this, value)
   }
@@ -237,6 +237,14 @@ export class UploadError extends Error {
       }
     }
   }
+}
+
+/**
+ * Not in the class: one that names itself is called `_UploadError` by the bundler,
+ * and whoever prints an error would read that name in its stack.
+ */
+function isUploadErrorItself(found: unknown): boolean {
+  return Object.is(found, UploadError)
 }
 
 /**

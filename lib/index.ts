@@ -10,14 +10,11 @@ export {
   ResumableUploadStream,
 } from './upload/stream.js'
 
-export type { SkipOptions } from './upload/rules/skip.js'
-
 export {
   createPartStream,
+  type Part,
   type PartStreamOptions,
 } from './upload/source/part-stream.js'
-
-export type { Part } from './upload/source/part.js'
 
 export { discardFileUpload, uploadFile } from './upload/file.js'
 
@@ -43,6 +40,7 @@ export type {
   ListenerOptions,
   Proof,
   RetryOptions,
+  SkipOptions,
   TimeoutOptions,
   UploadBytesOptions,
   UploadFileOptions,

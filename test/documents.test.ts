@@ -34,6 +34,16 @@ await t.test('the code in the cookbook is that of its files', async (t) => {
   t.equal(blocks.length, all, 'every block says where it is from')
 })
 
+await t.test('what the cookbook shows can be copied whole', (t) => {
+  // Of a store only the calls that are not obvious; its heading leads to the rest.
+  const excerpts = new Set(['directory-store.ts'])
+  for (const { file, code } of blocks) {
+    const whole = readFileSync(join(folder, file), 'utf8')
+    t.equal(code !== whole, excerpts.has(file), file)
+  }
+  t.end()
+})
+
 await t.test('every example is in a document', async (t) => {
   const documents = readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
@@ -117,5 +127,23 @@ await t.test('every link leads to a file, and to a heading of it', (t) => {
     }
   }
   t.ok(pages.length > 10 && count > 50, `${count} links`)
+  t.end()
+})
+
+await t.test('the words of the spell checker are sorted, and needed', (t) => {
+  const read = (path: string) => readFileSync(join(root, path), 'utf8')
+  const words = read('.cspell-words.txt').trimEnd().split('\n')
+  t.strictSame(words, [...new Set(words)].toSorted())
+  const pages = ['', 'docs', 'docs/examples', 'bench', 'test/simulation']
+  const names = [
+    ...pages.flatMap((folder) =>
+      readdirSync(join(root, folder)).map((name) => join(folder, name)),
+    ),
+    ...readdirSync(join(root, 'lib'), { recursive: true }).map((name) =>
+      join('lib', String(name)),
+    ),
+  ].filter((name) => /\.(md|ts)$/.test(name))
+  const text = names.map(read).join('\n').toLowerCase()
+  for (const word of words) t.ok(text.includes(word.toLowerCase()), word)
   t.end()
 })

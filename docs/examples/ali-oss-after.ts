@@ -6,7 +6,6 @@ export async function uploadWithPawl(
   path: string,
   { key, checkpoint }: { key: string; checkpoint: string },
 ): Promise<void> {
-  // #region shown
   await uploadFile(path, {
     store,
     key,
@@ -16,5 +15,4 @@ export async function uploadWithPawl(
     onProgress: ({ bytesDone, bytesTotal = 0 }) =>
       console.log(`${Math.round((100 * bytesDone) / bytesTotal)} %`),
   })
-  // #endregion
 }

@@ -7,7 +7,6 @@ export async function uploadWithAliOss(
   path: string,
   { key, checkpoint: log }: { key: string; checkpoint: string },
 ): Promise<void> {
-  // #region shown
   const saved: unknown = existsSync(log)
     ? JSON.parse(readFileSync(log, 'utf8'))
     : undefined
@@ -21,5 +20,4 @@ export async function uploadWithAliOss(
     },
   })
   rmSync(log, { force: true })
-  // #endregion
 }

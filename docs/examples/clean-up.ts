@@ -29,7 +29,6 @@ export async function keepClean(
   options: CleanUpOptions,
 ): Promise<void> {
   const { prefix, olderThan, every = hour, signal } = options
-  // #region shown
   while (!signal.aborted) {
     try {
       const removed = await abortUploads(store, { prefix, olderThan, signal })
@@ -44,5 +43,4 @@ export async function keepClean(
     }
     await delay(every, undefined, { signal }).catch(() => undefined)
   }
-  // #endregion
 }

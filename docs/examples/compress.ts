@@ -14,7 +14,6 @@ export async function uploadCompressed(
   format: 'br' | 'zstd',
   options: UploadStreamOptions,
 ): Promise<UploadResult> {
-  // #region shown
   const compressor =
     format === 'br'
       ? zlib.createBrotliCompress({
@@ -23,7 +22,6 @@ export async function uploadCompressed(
       : zstdCompressor()
   const upload = createResumableUploadStream(options)
   await pipeline(source, createFixedChunkStream(64 * 1024), compressor, upload)
-  // #endregion
   return upload.result
 }
 

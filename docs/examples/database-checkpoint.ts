@@ -61,7 +61,6 @@ class DatabaseCheckpoint implements Checkpoint {
    * A number is given once, so a run that has lost its lock without noticing
    * fails here at the latest, and never writes between another run's records.
    */
-  // #region shown
   async append(bytes: Uint8Array): Promise<void> {
     this.#mustBeOpen()
     try {
@@ -71,7 +70,6 @@ class DatabaseCheckpoint implements Checkpoint {
       throw this.#failed('written', cause)
     }
   }
-  // #endregion
   async setAside(): Promise<string> {
     this.#mustBeOpen()
     const aside = `${this.name}.damaged-${Date.now()}`

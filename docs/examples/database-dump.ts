@@ -12,7 +12,6 @@ export async function uploadDump(
   [command, ...args]: [string, ...string[]],
   options: UploadStreamOptions,
 ): Promise<UploadResult> {
-  // #region shown
   const dump = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = failureOf(dump, command)
   const upload = createResumableUploadStream({
@@ -29,7 +28,6 @@ export async function uploadDump(
     // Nobody reads what it still prints when the upload has failed.
     dump.kill()
   }
-  // #endregion
 }
 
 /** Undefined when it ends well. Never rejects: it may end before it is asked. */

@@ -55,7 +55,6 @@ export async function uploadEncrypted(
   masterKey: Buffer,
   options: UploadStreamOptions,
 ): Promise<UploadResult> {
-  // #region shown
   const first = plaintextMac(masterKey, options.key)
   for await (const chunk of createReadStream(path)) first.update(chunk)
   const syntheticIv = first.digest()
@@ -77,7 +76,6 @@ export async function uploadEncrypted(
     prefixed(syntheticIv),
     upload,
   )
-  // #endregion
   return upload.result
 }
 

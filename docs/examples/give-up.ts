@@ -6,7 +6,6 @@ import {
 
 /** Removes what runs of the same call have stored; false when it is an object already. */
 export async function giveUp(options: UploadStreamOptions): Promise<boolean> {
-  // #region shown
   try {
     await createResumableUploadStream(options).discard()
     return true
@@ -14,5 +13,4 @@ export async function giveUp(options: UploadStreamOptions): Promise<boolean> {
     if (error instanceof UploadError && error.completed === true) return false
     throw error
   }
-  // #endregion
 }

@@ -16,7 +16,6 @@ export async function copyFromUrl(
   const stop = new AbortController()
   let upload: ResumableUploadStream | undefined
   try {
-    // #region shown
     const whole = await get(url, stop.signal)
     const { etag, ...known } = revisionOf(url, whole)
     upload = createResumableUploadStream({ ...options, ...known })
@@ -32,7 +31,6 @@ export async function copyFromUrl(
     }
     await pipeline(from.body, dropping(from.drop), upload)
     return await upload.result
-    // #endregion
   } finally {
     stop.abort()
     // Frees the log when no pipeline was reached; nothing after a result.

@@ -33,7 +33,6 @@ const store = ossStore({
 })
 const checkpoint = join(volume, 'upload.pawl')
 
-// #region shown
 if (step === 'begin') {
   const { size, mtimeMs } = await stat(source)
   const sourceId = String(mtimeMs)
@@ -81,6 +80,5 @@ async function write(name: string, value: unknown): Promise<void> {
 async function read(name: string) {
   return JSON.parse(await readFile(join(volume, `${name}.json`), 'utf8'))
 }
-// #endregion
 
 await store.close()

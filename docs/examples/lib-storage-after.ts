@@ -12,7 +12,6 @@ export async function uploadWithPawl(
     signal,
   }: { key: string; checkpoint: string; signal: AbortSignal },
 ): Promise<void> {
-  // #region shown
   const upload = createResumableUploadStream({
     store,
     key,
@@ -24,5 +23,4 @@ export async function uploadWithPawl(
   })
   upload.on('progress', ({ bytesDone }) => console.log(bytesDone))
   await pipeline(source, upload)
-  // #endregion
 }

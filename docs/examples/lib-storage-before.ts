@@ -8,7 +8,6 @@ export async function uploadWithLibStorage(
   source: Readable,
   { bucket, key, signal }: { bucket: string; key: string; signal: AbortSignal },
 ): Promise<void> {
-  // #region shown
   const upload = new Upload({
     client,
     params: {
@@ -25,5 +24,4 @@ export async function uploadWithLibStorage(
   signal.addEventListener('abort', onAbort, { once: true })
   upload.on('httpUploadProgress', ({ loaded }) => console.log(loaded))
   await upload.done()
-  // #endregion
 }

@@ -14,7 +14,6 @@ export async function uploadFiles(
   atOnce: number,
   options: Omit<UploadFileOptions, 'key' | 'checkpoint'>,
 ): Promise<Outcome[]> {
-  // #region shown
   const outcomes: Outcome[] = []
   // One iterator for all workers: each takes the next file when it is free.
   const entries = files.entries()
@@ -31,5 +30,4 @@ export async function uploadFiles(
   }
   await Promise.all(Array.from({ length: atOnce }, work))
   return outcomes
-  // #endregion
 }

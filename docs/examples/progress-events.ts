@@ -19,7 +19,6 @@ export function progressEvents(
     // What went wrong is for the log of the server, not for its visitors.
     () => event('failed', {}),
   )
-  // #region shown
   return (_request, response) => {
     response.writeHead(200, {
       'content-type': 'text/event-stream',
@@ -32,7 +31,6 @@ export function progressEvents(
     clients.add(response)
     void ended.then((last) => response.end(last))
   }
-  // #endregion
 }
 
 function event(name: string, data: object): string {

@@ -9,12 +9,10 @@ import {
 export async function uploadStandardInput(
   options: UploadStreamOptions,
 ): Promise<UploadResult> {
-  // #region shown
   const upload = createResumableUploadStream(options)
   upload.on('resumed', ({ parts }) => {
     process.stderr.write(`${parts} parts are stored already\n`)
   })
   await pipeline(process.stdin, upload)
-  // #endregion
   return upload.result
 }

@@ -12,7 +12,6 @@ export async function uploadUntilStopped(
   path: string,
   options: UploadStreamOptions,
 ): Promise<UploadResult | undefined> {
-  // #region shown
   const stop = new AbortController()
   const onSignal = (name: string) => stop.abort(new Error(`stopped by ${name}`))
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
@@ -31,5 +30,4 @@ export async function uploadUntilStopped(
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   }
-  // #endregion
 }

@@ -101,7 +101,7 @@ export function stoppedText(
 ): string {
   if (kind === 'other') return `pawl: stopped by ${signal}.`
   if (!resumable)
-    return `pawl: stopped by ${signal}; without a log there is nothing to go on from.`
+    return `pawl: stopped by ${signal}; nothing is kept that the same command would go on from.`
   const source =
     kind === 'stream' ? ', with the same input from its first byte,' : ''
   return `pawl: suspended by ${signal}. Run the same command again${source} to go on from what is stored.`

@@ -2,14 +2,13 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { invalidOption, UploadError } from '../errors.js'
 import type { ObjectHead } from '../store/object-store.js'
-import { followSignal } from '../upload/calls/follow-signal.js'
 import {
   checkCheckpoint,
   openableCheckpoint,
 } from '../upload/options/checkpoint-place.js'
-import { ProgressCounter } from '../upload/options/progress.js'
 import type { UploadResult } from '../upload-result.js'
 import type { UploadSettings } from '../upload/options/settings.js'
+import { unquoted } from '../upload/rules/proof.js'
 import { suspended } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
@@ -33,7 +32,7 @@ export async function onRun<T>({
   opened,
   work,
 }: RunWork<T>): Promise<T | UploadResult> {
-  const { key, size, environment, signal } = settings
+  const { key, signal } = settings
   const place = await openableCheckpoint(checkpoint, settings)
   const logs: UploadLog[] = []
   const run = new UploadRun({
@@ -41,15 +40,11 @@ export async function onRun<T>({
     checkpoint: async () => place,
     emit: () => undefined,
     scope: undefined,
-    progress: new ProgressCounter(size, () => undefined, environment),
     opened: async (log) => {
       logs.push(log)
       await opened(log)
     },
   })
-  const stop = (cause?: unknown): UploadError =>
-    suspended({ key, uploadId: run.uploadId, cause, isLogged: true })
-  const letGo = followSignal(signal, (cause) => void run.suspend(stop(cause)))
   let left: { value: T } | undefined
   try {
     const open = await run.open()
@@ -59,18 +54,17 @@ export async function onRun<T>({
     if ('complete' in outcome) open.finish()
     else {
       left = { value: outcome.leave }
-      void run.suspend(stop())
+      const { uploadId } = run
+      void run.suspend(suspended({ key, uploadId, isLogged: true }))
     }
   } catch (error) {
     run.fail(error)
   }
   const ending = await run.ending
-  letGo()
   if (ending.how === 'done') return ending.result
-  const reason = ending.how === 'suspended' ? ending.reason : ending.error
   // The signal came first, or the log could not be written.
-  if (left === undefined || ending.how !== 'suspended') throw reason
-  if (signal?.aborted === true) throw reason
+  if (left === undefined || ending.how !== 'suspended') throw ending.error
+  if (signal?.aborted === true) throw ending.error
   return left.value
 }
 
@@ -101,7 +95,7 @@ export function refuseLateParts({
 /** Of an object that was found to be there: nothing of it was sent by this call. */
 export function claimedResult(
   head: ObjectHead,
-  { store, key }: Pick<UploadSettings, 'store' | 'key'>,
+  { store, key, object }: Pick<UploadSettings, 'store' | 'key' | 'object'>,
   {
     crc64,
     ...known
@@ -113,12 +107,13 @@ export function claimedResult(
   return {
     bucket: store.bucket,
     key,
-    etag: head.etag,
+    etag: unquoted(head.etag),
     crc64: head.crc64 ?? crc64,
     versionId: head.versionId,
     partsReused: known.parts,
     bytesReused: known.size,
     resumed: true,
     ...known,
+    ...(object.callback === undefined ? {} : { callback: 'unknown' }),
   }
 }

@@ -11,7 +11,7 @@ import {
   type ByteSource,
   mustBeAsTaken,
 } from '../upload/source/file-part-content.js'
-import { FileSource } from '../upload/source/file-source.js'
+import { FileSource, type HashedPart } from '../upload/source/file-source.js'
 import type { Ticket } from './ticket.js'
 
 /** A file as the source of parts; made by `file()`. */
@@ -46,9 +46,7 @@ export function file(path: string): PartsFile {
 export interface OpenSource {
   bytes: ByteSource
   /** Rejects unless the source is what was read of it. */
-  check: (
-    taken: readonly { offset: number; size: number; hash: string }[],
-  ) => Promise<void>
+  check: (taken: readonly HashedPart[]) => Promise<void>
   close: () => Promise<void>
 }
 

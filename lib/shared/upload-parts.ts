@@ -9,7 +9,11 @@ import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { followSignal } from '../upload/calls/follow-signal.js'
 import { listParts } from '../upload/calls/look.js'
 import { kindOf, Requests } from '../upload/calls/requests.js'
-import { type PartSender, senderOf } from '../upload/calls/send.js'
+import {
+  PartSender,
+  type Receipt,
+  type StoredPart,
+} from '../upload/calls/send.js'
 import {
   realUploadEnvironment,
   type UploadEnvironment,
@@ -30,11 +34,7 @@ import {
   wholeNumber,
 } from '../upload/options/settings.js'
 import type { Listed } from '../upload/rules/judge.js'
-import {
-  asListed,
-  expectComparison,
-  type Receipt,
-} from '../upload/run/current-upload.js'
+import { asListed, expectComparison } from '../upload/run/current-upload.js'
 import { suspended, tellKept } from '../upload/run/errors.js'
 import { FileParts } from '../upload/source/file-parts.js'
 import { letGo, type TakenPart } from '../upload/source/part-content.js'
@@ -204,7 +204,7 @@ class RangeSending {
     const progress = new ProgressCounter(size, () => undefined, environment)
     this.#requests = requests
     this.#progress = progress
-    this.#sender = senderOf({ settings, requests, progress, stopped })
+    this.#sender = new PartSender(settings, requests, progress)
   }
 
   async run(range: Range): Promise<PartReceipt[]> {
@@ -257,8 +257,7 @@ class RangeSending {
     const parts = new FileParts(
       this.#source.bytes,
       {
-        ...filePartsOf(settings),
-        largest: this.#ticket.partSize,
+        ...filePartsOf(settings, this.#ticket.partSize),
         atOnce: this.#sender.atOnce,
       },
       settings.environment,
@@ -286,15 +285,16 @@ class RangeSending {
     const { partNumber, offset, size, content } = part
     const settings = this.#settings
     const there = listed === 'refused' ? undefined : listed.get(partNumber)
-    let stored: Receipt | undefined
+    let known: Receipt | undefined
     if (there !== undefined) {
       expectComparison(content, there, settings)
       const hash = await content.digest(settings.proof)
-      stored = await asListed(part, hash, there, settings)
+      known = await asListed(part, hash, there, settings)
     } else content.expect(settings.proof)
-    const sent = stored === undefined ? await this.#send(part) : undefined
-    const receipt = stored ?? sent?.receipt
-    if (receipt === undefined) throw new Error('a part without a receipt')
+    const { receipt, attempts } =
+      known === undefined
+        ? await this.#send(part)
+        : { receipt: known, attempts: 0 }
     refuseLateParts(settings)
     const { etag, crc64, md5, check } = receipt
     this.#receipts.set(partNumber, {
@@ -308,22 +308,14 @@ class RangeSending {
       ...(md5 === undefined ? {} : { md5 }),
       check,
     })
-    const { attempts = 0 } = sent ?? {}
-    const reused = sent === undefined
+    const reused = known !== undefined
     this.#onPart?.({ partNumber, offset, size, etag, reused, attempts })
   }
 
-  async #send({
-    content,
-    partNumber,
-    size,
-  }: TakenPart): Promise<{ receipt: Receipt; attempts: number }> {
+  async #send({ content, partNumber }: TakenPart): Promise<StoredPart> {
     const { uploadId } = this.#ticket
     try {
-      const sent = await this.#sender.sendPart(content, partNumber, uploadId)
-      const { crc64, md5, check, attempts } = sent
-      const { etag } = sent.receipt
-      return { receipt: { size, etag, crc64, md5, check }, attempts }
+      return await this.#sender.sendPart(content, partNumber, uploadId)
     } catch (error) {
       if (kindOf(error) !== 'no-upload') throw error
       throw this.#gone(error)

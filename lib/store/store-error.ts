@@ -108,7 +108,7 @@ export class StoreError extends UploadError {
     this: abstract new (...args: never[]) => Class,
     value: Value,
   ): value is InstanceOf<Class, Value> {
-    return Object.is(this, StoreError)
+    return isStoreErrorItself(this)
       ? hasBrand(value, brand)
       : Function.prototype[Symbol.hasInstance].call(this, value)
   }
@@ -142,4 +142,9 @@ export class StoreError extends UploadError {
     this.staleConnection = staleConnection
     this.isStranger = isStranger
   }
+}
+
+/** Not in the class, as in `UploadError`'s: its name would be another when bundled. */
+function isStoreErrorItself(found: unknown): boolean {
+  return Object.is(found, StoreError)
 }

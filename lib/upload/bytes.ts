@@ -6,9 +6,9 @@ import { invalidOption, UploadError } from '../errors.js'
 import { messageOf } from '../realm.js'
 import type { UploadResult } from '../upload-result.js'
 import { typeByName, withContentType } from './options/content-type.js'
-import { eventNames, readListeners } from './options/listeners.js'
-import { checkBytesOptions } from './options/option-names.js'
+import { checkBytesOptions, eventNames } from './options/option-names.js'
 import type { UploadBytesOptions } from './options/options.js'
+import { readListeners } from './options/settings.js'
 import {
   createResumableUploadStream,
   type ResumableUploadStream,

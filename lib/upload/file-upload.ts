@@ -9,17 +9,15 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'
 import type { AtOnce } from '../store/slots.js'
-import { followSignal } from './calls/follow-signal.js'
 import type { Emit } from './options/events.js'
-import { ProgressCounter } from './options/progress.js'
+import type { ProgressCounter } from './options/progress.js'
+import { heldAtOnce } from './options/part-sizes.js'
 import type { UploadResult } from '../upload-result.js'
 import {
   filePartsOf,
   needsDigests,
   type UploadSettings,
 } from './options/settings.js'
-import type { Ending } from './run/context.js'
-import { suspended } from './run/errors.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
@@ -49,151 +47,103 @@ const oneAtOnce: AtOnce = { allowed: 1, watch: () => undefined }
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRuns = 3
 
-export class FileUpload {
-  readonly #options: FileUploadOptions
-  readonly #progress: ProgressCounter
-  #run: UploadRun | undefined
-
-  constructor(options: FileUploadOptions) {
-    this.#options = options
-    const { size, environment } = options.settings
-    this.#progress = new ProgressCounter(
-      size,
-      (progress) => this.#run?.emit('progress', progress),
-      environment,
-    )
-  }
-
-  /** Once. When it settles, nothing of it is left but the log. */
-  async run(): Promise<UploadResult> {
-    const { settings, emit, source } = this.#options
-    if (needsDigests(settings) && !source.isSmall) {
-      settings.environment.digests.warmUp()
-    }
-    for (let runs = 1; ; runs++) {
-      const ending = await this.#runOnce()
-      switch (ending.how) {
-        case 'done':
-          return ending.result
-        case 'suspended':
-          throw ending.reason
-        case 'failed':
-          throw ending.error
-        case 'begins-anew': {
-          const { error, reason } = ending
-          if (runs === mostRuns) throw error
-          if (reason === 'upload-gone') emit('restarted', { reason })
-          this.#progress.startOver()
-        }
-      }
-    }
-  }
-
-  async #runOnce(): Promise<Ending> {
-    const { source, settings, checkpoint, scope, emit } = this.#options
-    const run: UploadRun = new UploadRun({
+/** When it settles, nothing of it is left but the log. */
+export async function uploadOpenFile(
+  options: FileUploadOptions,
+): Promise<UploadResult> {
+  const { source, settings, checkpoint, scope, emit } = options
+  const { digests } = settings.environment
+  if (needsDigests(settings) && !source.isSmall) digests.warmUp()
+  let progress: ProgressCounter | undefined
+  for (let runs = 1; ; runs++) {
+    const run = new UploadRun({
       settings,
       checkpoint: async () => checkpoint,
       file: source.sight,
-      checkSource: () => this.#checkSource(run),
+      // The file must be what was uploaded of it, whatever its times say.
+      checkSource: (taken) => mustBeAsTaken(source, taken, digests),
       emit,
       scope,
-      progress: this.#progress,
+      progress,
     })
-    this.#run = run
-    const { key, signal, isResumable: isLogged } = settings
-    const letGo = followSignal(signal, (cause) => {
-      const { uploadId } = run
-      void run.suspend(suspended({ key, uploadId, cause, isLogged }))
-    })
+    progress = run.progress
     try {
-      await this.#upload(run)
+      const open = await run.open()
+      await feed(run, open, options)
+      open.finish()
     } catch (error) {
       // The run's own failure, or the source's, which ends the run.
       run.fail(error)
     }
     const ending = await run.ending
-    letGo()
-    return ending
-  }
-
-  /** The file must be what was uploaded of it, whatever its times say. */
-  async #checkSource(run: UploadRun): Promise<void> {
-    const { source, settings } = this.#options
-    const { digests } = settings.environment
-    await mustBeAsTaken(source, () => run.takenParts(), digests)
-  }
-
-  async #upload(run: UploadRun): Promise<void> {
-    const open = await run.open()
-    await this.#feed(open, run.signal)
-    open.finish()
-  }
-
-  async #feed(run: OpenRun, signal: AbortSignal): Promise<void> {
-    const { source, settings } = this.#options
-    const { size } = source
-    const progress = this.#progress
-    const isWhole = this.#isPutWhole(run)
-    if (isWhole && source.isSmall) {
-      const content = new MemoryContent(
-        [await source.readWhole()],
-        undefined,
-        settings.environment.digests,
-        { isOwn: true },
-      )
-      progress.read(size)
-      const release = (): void => undefined
-      run.takeWhole({ partNumber: 1, offset: 0, size, content, release })
-      return
-    }
-    const parts = new FileParts(
-      source,
-      {
-        ...filePartsOf(settings),
-        atOnce: isWhole ? oneAtOnce : run.atOnce,
-        largest: isWhole ? size : largestPiece(size, run.sizes),
-        // PutObject has the MD5 of what it carries.
-        ...(isWhole ? { concurrency: 1, isDigestFirst: true } : {}),
-      },
-      settings.environment,
-      (bytes) => progress.read(bytes),
-    )
-    if (isWhole) {
-      const whole = { partNumber: 1, offset: 0, size }
-      run.takeWhole(await parts.take(whole, signal))
-    } else await this.#feedParts(run, parts, signal)
-  }
-
-  async #feedParts(
-    run: OpenRun,
-    parts: FileParts,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { source, prove } = this.#options
-    for (const piece of piecesOf(source.size, run.sizes)) {
-      signal.throwIfAborted()
-      // Parts are proved in order, the unread among those that are read.
-      if (run.isProving) await run.idle()
-      if (prove === 'identity' && run.takeUnread(piece)) {
-        this.#progress.read(piece.size)
-        continue
-      }
-      run.takePart(await parts.take(piece, signal))
-    }
-  }
-
-  #isPutWhole(run: OpenRun): boolean {
-    const { source, multipartThreshold } = this.#options
-    const { size } = source
-    if (run.mayHavePut(size)) return true
-    // What has been begun in parts goes on in parts, while there is a whole one.
-    if (run.isContinued && size >= run.sizes.partSize) return false
-    return size === 0 || (size < multipartThreshold && !run.isProving)
+    if (ending.how === 'done') return ending.result
+    if (ending.how !== 'begins-anew' || runs === mostRuns) throw ending.error
+    const { reason } = ending
+    if (reason === 'upload-gone') emit('restarted', { reason })
+    progress.startOver()
   }
 }
 
+async function feed(
+  { progress, signal }: UploadRun,
+  open: OpenRun,
+  options: FileUploadOptions,
+): Promise<void> {
+  const { source, settings, prove } = options
+  const { digests } = settings.environment
+  const { size } = source
+  const isWhole = isPutWhole(open, options)
+  if (isWhole && source.isSmall) {
+    const bytes = [await source.readWhole()]
+    const content = new MemoryContent(bytes, undefined, digests, {
+      isOwn: true,
+    })
+    progress.read(size)
+    const release = (): void => undefined
+    open.takeWhole({ partNumber: 1, offset: 0, size, content, release })
+    return
+  }
+  const parts = new FileParts(
+    source,
+    {
+      ...filePartsOf(settings, isWhole ? size : largestIn(size, open.sizes)),
+      atOnce: isWhole ? oneAtOnce : open.atOnce,
+      // PutObject has the MD5 of what it carries.
+      ...(isWhole && {
+        held: heldAtOnce(size, { ...settings, concurrency: 1 }),
+      }),
+    },
+    settings.environment,
+    (bytes) => progress.read(bytes),
+  )
+  if (isWhole) {
+    const whole = { partNumber: 1, offset: 0, size }
+    open.takeWhole(await parts.take(whole, signal))
+    return
+  }
+  for (const piece of piecesOf(size, open.sizes)) {
+    signal.throwIfAborted()
+    // Parts are proved in order, the unread among those that are read.
+    if (open.isProving) await open.idle()
+    if (prove === 'identity' && open.takeUnread(piece)) {
+      progress.read(piece.size)
+    } else {
+      open.takePart(await parts.take(piece, signal))
+    }
+  }
+}
+
+function isPutWhole(
+  open: OpenRun,
+  { source: { size }, multipartThreshold }: FileUploadOptions,
+): boolean {
+  if (open.mayHavePut(size)) return true
+  // What has been begun in parts goes on in parts, while there is a whole one.
+  if (open.isContinued && size >= open.sizes.partSize) return false
+  return size === 0 || (size < multipartThreshold && !open.isProving)
+}
+
 /** Bytes; parts are as large only where so many bytes come to them. */
-function largestPiece(size: number, sizes: PartSizes): number {
+function largestIn(size: number, sizes: PartSizes): number {
   return Math.min(size, partSizeAt(sizes, partsOf(sizes, size)))
 }

@@ -4,7 +4,7 @@ import { noLog } from '../checkpoint/no-log.js'
 import { asError } from '../errors.js'
 import { filePath, type FilePath } from '../file-path.js'
 import { discardUpload } from './discard.js'
-import { FileUpload, type FileUploadOptions } from './file-upload.js'
+import { type FileUploadOptions, uploadOpenFile } from './file-upload.js'
 import {
   checkFileCheckpoint,
   placeFileCheckpoint,
@@ -15,12 +15,12 @@ import {
   realUploadEnvironment,
   type UploadEnvironment,
 } from './options/environment.js'
-import { readListeners } from './options/listeners.js'
 import { checkFileOptions } from './options/option-names.js'
 import type { UploadFileOptions } from './options/options.js'
 import type { UploadResult } from '../upload-result.js'
 import {
   oneOf,
+  readListeners,
   readSettings,
   type UploadSettings,
   wholeNumber,
@@ -110,13 +110,13 @@ async function upload(
       ? await placeIfNeeded(path, options, settings)
       : await placeFileCheckpoint(path, options, settings)
     const isResumable = checkpoint !== noLog && before.isResumable
-    return await new FileUpload({
+    return await uploadOpenFile({
       source,
       settings: { ...settings, isResumable },
       checkpoint,
       multipartThreshold,
       ...means,
-    }).run()
+    })
   } finally {
     await source.close()
   }

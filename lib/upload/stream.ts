@@ -12,11 +12,9 @@
  */
 import { Writable } from 'node:stream'
 import { isError } from '../realm.js'
-import type { PartRecord } from '../checkpoint/record.js'
 import { asError, CallbackError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64 } from '../hash/xxh64.js'
-import { followSignal } from './calls/follow-signal.js'
 import { discardUpload } from './discard.js'
 import {
   checkCheckpoint,
@@ -27,20 +25,13 @@ import {
   type UploadEnvironment,
 } from './options/environment.js'
 import type { Emit, StreamEvents } from './options/events.js'
-import type { UploadStreamOptions } from './options/options.js'
-import { ProgressCounter } from './options/progress.js'
+import type { SkipOptions, UploadStreamOptions } from './options/options.js'
 import type { UploadResult } from '../upload-result.js'
 import {
   needsDigests,
   readStreamSettings,
   type UploadSettings,
 } from './options/settings.js'
-import {
-  type SkipOptions,
-  type StoredParts,
-  vouchedParts,
-} from './rules/skip.js'
-import { Deferred } from './run/deferred.js'
 import {
   alreadyComplete,
   beQuiet,
@@ -53,6 +44,7 @@ import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import { cutterOf, type StreamCutter } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
+import { Deferred } from './run/waits.js'
 import { LargeReads } from './source/large-reads.js'
 
 /**
@@ -87,7 +79,6 @@ export class ResumableUploadStream extends Writable {
   readonly result: Promise<UploadResult>
   readonly #settings: UploadSettings
   readonly #where: UploadStreamOptions['checkpoint']
-  readonly #progress: ProgressCounter
   readonly #settled = new Deferred<UploadResult>()
   /** The plan is fixed, or will never be. */
   readonly #opened = new Deferred<OpenRun>()
@@ -102,7 +93,6 @@ export class ResumableUploadStream extends Writable {
   #callbackFailed: CallbackError | undefined
   #isDiscarding = false
   #discarding: Promise<void> | undefined
-  #letGoOfSignal = (): void => undefined
   #scope: UploadScope | undefined
 
   /** See {@link createResumableUploadStream}. */
@@ -123,11 +113,6 @@ export class ResumableUploadStream extends Writable {
     })
     this.#settings = settings
     this.#where = options.checkpoint
-    this.#progress = new ProgressCounter(
-      settings.size,
-      (progress) => this.#run.emit('progress', progress),
-      environment,
-    )
     this.result = this.#settled.promise
     traceUpload(settings, 'stream', (scope) => {
       this.#scope = scope
@@ -139,7 +124,6 @@ export class ResumableUploadStream extends Writable {
       checkpoint: () => openableCheckpoint(options.checkpoint, settings),
       emit: this.#scope?.hear(emit) ?? emit,
       scope: this.#scope,
-      progress: this.#progress,
     })
     this.on('pipe', (source: unknown) => this.#largeReads.begin(source))
     this.on('unpipe', (source: unknown) => this.#largeReads.end(source))
@@ -148,9 +132,6 @@ export class ResumableUploadStream extends Writable {
     const { signal: stopped } = this.#run
     stopped.addEventListener('abort', () =>
       this.destroy(asError(stopped.reason)),
-    )
-    this.#letGoOfSignal = followSignal(settings.signal, (reason) =>
-      this.destroy(this.#reasonFor(reason)),
     )
   }
 
@@ -175,22 +156,40 @@ export class ResumableUploadStream extends Writable {
       elsewhere: { sourceId: 'sourceId, an option of the stream' },
     })
     const { trustSource = false } = options
-    if (this.#isSkipped || this.#isBegun()) throw skipTooLate(this.#settings)
+    if (this.#isSkipped || this.#isBegun()) {
+      throw new UploadError(
+        'PAWL_INVALID_STATE',
+        'skipUploaded() is for once, before the first write',
+        { key: this.#settings.key },
+      )
+    }
     this.#isSkipped = true
     const run = await this.#opened.promise
+    const { key, sourceDigest } = this.#settings
     const { uploadId } = run.upload
     if (this.#isBegun()) {
-      // Cut already for a source from its first byte, or about to be.
-      const error = writtenTooEarly(this.#settings, uploadId)
+      // What was written is not known to begin where the stored parts end.
+      const error = new UploadError(
+        'PAWL_INVALID_STATE',
+        'the stream was written to before skipUploaded() had resolved: await the offset, then write from there; nothing of it was sent',
+        { key, uploadId },
+      )
       this.destroy(error)
       throw error
     }
-    const offset = skipStored(run, this.#settings, trustSource)
+    const offset = run.skipStored(trustSource)
     if (offset === 'nobody') {
       this.#isSkipped = false
-      throw this.#run.told(sourceIdRequired(this.#settings, uploadId))
+      const error = new UploadError(
+        'PAWL_SOURCE_ID_REQUIRED',
+        sourceDigest === undefined
+          ? 'skipping without reading needs a sourceId, in this call and in the one that stored the parts, or { trustSource: true }'
+          : 'the sourceId is not the one of the run that stored the parts: write the source from its first byte, or pass { trustSource: true }',
+        { key, uploadId },
+      )
+      throw this.#run.told(error)
     }
-    this.#progress.read(offset)
+    this.#run.progress.read(offset)
     return offset
   }
 
@@ -300,7 +299,7 @@ export class ResumableUploadStream extends Writable {
     this.#isTaking = true
     this.#largeReads.look()
     this.#cutter ??= this.#makeCutter?.()
-    this.#progress.read(chunk.byteLength)
+    this.#run.progress.read(chunk.byteLength)
     this.#cutter?.write(chunk, callback)
   }
 
@@ -309,7 +308,7 @@ export class ResumableUploadStream extends Writable {
     const finish = (): void => {
       this.#openRun?.finish()
       void this.#run.ending.then((ending) => {
-        if (ending.how !== 'done') return callback(errorOf(ending))
+        if (ending.how !== 'done') return callback(ending.error)
         this.#finished = ending.result
         callback()
       })
@@ -324,7 +323,6 @@ export class ResumableUploadStream extends Writable {
     callback: (error?: Error | null) => void,
   ): void {
     const error = this.#finished === undefined ? this.#reasonFor(given) : null
-    this.#letGoOfSignal()
     this.#cutter?.destroy()
     void this.#run.suspend(error ?? this.#reasonFor(null)).then((ending) => {
       callback(error)
@@ -339,7 +337,7 @@ export class ResumableUploadStream extends Writable {
       this.#settled.resolve(ending.result)
       return
     }
-    const failure = errorOf(ending)
+    const failure = ending.error
     if (failure instanceof CallbackError) this.#callbackFailed = failure
     this.#settled.reject(this.#callbackFailed ?? error ?? failure)
   }
@@ -407,56 +405,4 @@ export class ResumableUploadStream extends Writable {
     const isComplete = this.#finished ?? this.#callbackFailed
     if (isComplete !== undefined) throw alreadyComplete(this.#settings.key)
   }
-}
-
-/** Passes over them; the offset, in bytes, of what follows the last of them. */
-export function skipStored(
-  run: StoredParts & { skip(records: readonly PartRecord[]): void },
-  settings: Pick<UploadSettings, 'sourceDigest'>,
-  trustSource: boolean,
-): number | 'nobody' {
-  const records = vouchedParts(run, settings, trustSource)
-  if (records === 'nobody') return 'nobody'
-  run.skip(records)
-  const last = records.at(-1)
-  return last === undefined ? 0 : last.offset + last.size
-}
-
-export function sourceIdRequired(
-  { sourceDigest, key }: UploadSettings,
-  uploadId: string | undefined,
-): UploadError {
-  return new UploadError(
-    'PAWL_SOURCE_ID_REQUIRED',
-    sourceDigest === undefined
-      ? 'skipping without reading needs a sourceId, in this call and in the one that stored the parts, or { trustSource: true }'
-      : 'the sourceId is not the one of the run that stored the parts: write the source from its first byte, or pass { trustSource: true }',
-    { key, uploadId },
-  )
-}
-
-/** For a second call, or one after the first write. */
-export function skipTooLate({ key }: UploadSettings): UploadError {
-  return new UploadError(
-    'PAWL_INVALID_STATE',
-    'skipUploaded() is for once, before the first write',
-    { key },
-  )
-}
-
-/** What was written is not known to begin where the stored parts end. */
-export function writtenTooEarly(
-  { key }: UploadSettings,
-  uploadId: string | undefined,
-): UploadError {
-  return new UploadError(
-    'PAWL_INVALID_STATE',
-    'the stream was written to before skipUploaded() had resolved: await the offset, then write from there; nothing of it was sent',
-    { key, uploadId },
-  )
-}
-
-/** What a run that has no object ended with. */
-function errorOf(ending: Exclude<Ending, { how: 'done' }>): Error {
-  return ending.how === 'suspended' ? ending.reason : ending.error
 }

@@ -129,7 +129,7 @@ await t.test('what a signal stopped', async (t) => {
   const rows: [TaskKind, boolean, RegExp][] = [
     ['stream', true, /suspended by SIGINT.*the same input from its first byte/],
     ['file', true, /suspended by SIGINT\. Run the same command again to go on/],
-    ['file', false, /stopped by SIGINT; without a log/],
+    ['file', false, /stopped by SIGINT; nothing is kept that/],
     ['other', false, /stopped by SIGINT\.$/],
   ]
   for (const [kind, resumable, text] of rows) {

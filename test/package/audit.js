@@ -1,14 +1,21 @@
 /**
- * Known vulnerabilities of what is installed with pawl. Fails when there are
- * any; when nobody can be asked, says so and does not fail: an outage of the
- * registry is no fault of the package.
+ * What is installed with pawl: for each direct dependency the packages and bytes that
+ * it brings, how many of them have known vulnerabilities, and why it is there. Fails
+ * when a package has one; when the registry does not answer, says so and does not
+ * fail: an outage of the registry is no fault of the package.
  */
 import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { costLines, dependencyCosts } from './dependency-cost.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const costs = dependencyCosts(root)
 
 const { stdout, error } = spawnSync(
   'npm',
   ['audit', '--omit=dev', '--json', '--fetch-retries=1'],
   {
+    cwd: root,
     encoding: 'utf8',
     shell: process.platform === 'win32',
     timeout: 120_000,
@@ -22,6 +29,7 @@ if (report.vulnerabilities === undefined) {
   if (report.message === undefined || report.error?.code !== undefined) {
     throw new Error(`npm audit said ${stdout}`)
   }
+  for (const line of costLines(costs)) console.log(line)
   console.error('*'.repeat(72))
   console.error(
     'NOT CHECKED for known vulnerabilities: no answer of the registry',
@@ -30,6 +38,8 @@ if (report.vulnerabilities === undefined) {
   console.error('*'.repeat(72))
 } else {
   const found = Object.values(report.vulnerabilities)
+  const advisories = new Set(found.map(({ name }) => name))
+  for (const line of costLines(costs, advisories)) console.log(line)
   for (const { name, severity, range } of found) {
     console.error(`${severity}: ${name} ${range}`)
   }

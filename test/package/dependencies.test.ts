@@ -7,6 +7,7 @@ import {
   readManifest,
   type InstalledPackage,
 } from '../support/production-tree.js'
+import { costLines, dependencyCosts } from './dependency-cost.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const pawl = readManifest(root)
@@ -86,6 +87,31 @@ await t.test(
     ])
   },
 )
+
+await t.test('what each dependency costs is told, with its reason', (t) => {
+  const costs = dependencyCosts(root)
+  t.equal(costs.together.packages, tree.length, 'each of the tree, once')
+  t.strictSame(
+    costs.each.map(({ name }) => name).toSorted(),
+    Object.keys(pawl.dependencies ?? {}).toSorted(),
+  )
+  for (const { name, packages, bytes, reason } of costs.each) {
+    t.ok(packages >= 1 && bytes > 1000, name)
+    t.ok(reason, `${name} has its reason in CHANGELOG.md`)
+  }
+  const sum = costs.each.reduce((total, { bytes }) => total + bytes, 0)
+  t.ok(costs.together.bytes <= sum)
+
+  const [heading, ...lines] = costLines(costs, new Set(['undici']))
+  t.match(heading, /packages +KiB +advisories$/)
+  for (const line of lines) {
+    const [name = '', , , advisories = ''] = line.split(/ {2,}/)
+    const isNamed = name === 'undici' || name === 'together'
+    t.equal(advisories, isNamed ? '1' : '0', line)
+  }
+  t.match(costLines(costs).at(-1), /together +\d+ +\d+ +not checked$/)
+  t.end()
+})
 
 await t.test('no dependency wants a newer Node than pawl', async (t) => {
   const least = oldestNode(pawl.engines?.['node'])

@@ -121,6 +121,33 @@ await t.test('every export and command is made from a source', async (t) => {
   }
 })
 
+/** Values, and not types, of that name inside of a node. */
+function usesOf(node: ts.Node, name: string): string[] {
+  if (ts.isTypeNode(node)) return []
+  const inside: string[] = []
+  ts.forEachChild(node, (child) => {
+    inside.push(...usesOf(child, name))
+  })
+  const isUse = ts.isIdentifier(node) && node.text === name
+  return isUse ? [node.parent.getText(), ...inside] : inside
+}
+
+await t.test('an error keeps the name of its class when bundled', async (t) => {
+  let count = 0
+  for (const name of sources) {
+    for (const statement of parse(name).statements) {
+      if (!ts.isClassDeclaration(statement)) continue
+      const own = statement.name?.text
+      if (own === undefined || !own.endsWith('Error')) continue
+      count += 1
+      for (const member of statement.members) {
+        t.same(usesOf(member, own), [], `${name}: ${own} names itself`)
+      }
+    }
+  }
+  t.ok(count >= 3, `${count} errors were found`)
+})
+
 await t.test('no module brings a package of an engine with it', (t) => {
   const engines = new Set(['bullmq', 'ioredis', 'iovalkey', 'pg', 'redis'])
   // What `pawl/bullmq` is for. No other module names it, but for the command,

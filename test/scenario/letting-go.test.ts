@@ -11,7 +11,7 @@ import {
   uploadFile,
   type Checkpoint,
 } from '../../lib/index.js'
-import { Deferred } from '../../lib/upload/run/deferred.js'
+import { Deferred } from '../../lib/upload/run/waits.js'
 import { appendingBy } from '../support/appending-by.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'

@@ -184,6 +184,29 @@ await t.test('damage is seen by the MD5 that a server tells', async (t) => {
   }
 })
 
+await t.test(
+  'an object that was replaced before it was seen is not verified',
+  async (t) => {
+    const dev = await smallUploads(t)
+    const real = s3?.store(dev) ?? dev.small
+    t.teardown(() => real.close())
+    const theirs = noise(part, 7)
+    const store = wrapStore(real)
+    store.completeUpload = async (request, call) => {
+      await real.completeUpload(request, call)
+      const body = async function* () {
+        yield theirs
+      }
+      const { length: size } = theirs
+      await real.putObject({ key, object: {}, size, body }, call)
+      return { etag: '' }
+    }
+    const result = await dev.run(noise(3 * part), { store })
+    t.match(result, { verified: 'none', etag: /^[0-9a-f]{32}-3$/ })
+    await mustBe(t, dev, theirs)
+  },
+)
+
 await t.test('an encrypted part’s ETag is no sign of damage', async (t) => {
   const dev = await smallUploads(t)
   const real = s3?.store(dev) ?? dev.small

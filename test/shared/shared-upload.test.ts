@@ -52,6 +52,12 @@ for (const dialect of dialects) {
     const { etag, crc64, verified } = result
     t.match(again, { etag, crc64, verified }, 'claimed with the log gone')
     t.same(operationsSince(s, before), ['HeadObject'])
+    t.notOk('callback' in again)
+    const callback = { url: 'http://127.0.0.1:9/none', body: 'size=${size}' }
+    const asked = dialect.name === 'OSS' ? { object: { callback } } : undefined
+    const looked = await s.complete(ticket, receipts, { store, ...asked })
+    const unknown = asked && 'unknown'
+    t.equal(looked.callback, unknown, 'nobody knows of the callback')
   })
 
   await t.test(

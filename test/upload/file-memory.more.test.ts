@@ -8,7 +8,8 @@ import type {
   LargeFileReport,
 } from '../fixtures/large-file-child.js'
 import { uploadFile } from '../../lib/index.js'
-import { heldAtOnce, viewsOf } from '../../lib/upload/source/file-parts.js'
+import { heldAtOnce } from '../../lib/upload/options/part-sizes.js'
+import { viewsOf } from '../../lib/upload/source/file-parts.js'
 import { bareNode } from '../support/bare-node.js'
 import { compiledFixture } from '../support/compiled.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'

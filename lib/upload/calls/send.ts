@@ -17,8 +17,7 @@ import type { ProgressCounter } from '../options/progress.js'
 import type { UploadSettings } from '../options/settings.js'
 import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
-import { ViewPace } from '../source/view-pace.js'
-import { RatedPace } from './rated-pace.js'
+import { RatedPace, ViewPace } from '../source/view-pace.js'
 import { Wire, type WirePart } from './wire.js'
 
 /** What the store has confirmed of some bytes that were sent. */
@@ -32,6 +31,22 @@ export interface Sent<Receipt> {
   attempts: number
 }
 
+/** What is known of one stored part. */
+export interface Receipt {
+  size: number
+  /** As the server spelled it. */
+  etag: string
+  crc64?: string | undefined
+  md5?: string | undefined
+  check: PartCheck
+}
+
+export interface StoredPart {
+  receipt: Receipt
+  /** Requests made for it. */
+  attempts: number
+}
+
 /** What a store says of bytes that it was sent. */
 interface Answer {
   etag: string
@@ -39,53 +54,36 @@ interface Answer {
   isOpaque?: true | undefined
 }
 
-export interface SenderMeans {
-  settings: UploadSettings
-  requests: Requests
-  progress: ProgressCounter
-  /** Aborted when the run is stopped. */
-  stopped: AbortSignal
-}
-
 /** On the line to the store, with others. */
-export function senderOf(means: SenderMeans): PartSender {
-  const { settings, requests } = means
-  const line = settings.environment.lines.of(settings.store)
-  requests.onThrottled = () => line.throttle()
-  return new PartSender({ ...means, line })
-}
-
 export class PartSender {
   readonly #settings: UploadSettings
   readonly #requests: Requests
+  readonly #progress: ProgressCounter
   readonly #line: StoreLine
   readonly #slots: Slots
-  readonly #progress: ProgressCounter
-  readonly #wire: Wire
+  /** The parts on the wire, for a run that is stopped. */
+  readonly wire: Wire
   readonly #pace: ViewPace
   /** That what is sent has to keep to. */
   readonly #rates: readonly Rate[]
-  readonly #stopped: AbortSignal
 
-  constructor({
-    settings,
-    requests,
-    line,
-    progress,
-    stopped,
-  }: SenderMeans & { line: StoreLine }) {
+  constructor(
+    settings: UploadSettings,
+    requests: Requests,
+    progress: ProgressCounter,
+  ) {
+    const { environment, store, maxRate } = settings
     this.#settings = settings
     this.#requests = requests
+    this.#progress = progress
+    const line = environment.lines.of(store)
+    requests.onThrottled = () => line.throttle()
     this.#line = line
     this.#slots = line.join(settings)
-    this.#progress = progress
-    this.#wire = new Wire(settings.environment, stopped)
-    this.#stopped = stopped
-    const { environment, maxRate } = settings
+    this.wire = new Wire(environment, requests.signal)
     this.#pace = new ViewPace(environment.monotonic)
-    const own =
-      maxRate === undefined ? undefined : new Rate(maxRate, environment)
-    this.#rates = [own, line.rate].filter((one) => one !== undefined)
+    const own = maxRate && new Rate(maxRate, environment)
+    this.#rates = [own, line.rate].filter((one) => typeof one === 'object')
   }
 
   /** How many parts may be in hand. */
@@ -98,19 +96,14 @@ export class PartSender {
     this.#line.leave(this.#slots)
   }
 
-  /** The parts on the wire, for a run that is stopped. */
-  get wire(): Wire {
-    return this.#wire
-  }
-
   /** Rejects as `Requests.send` does, or with the store's error for `no-upload`. */
   async sendPart(
     content: PartContent,
     partNumber: number,
     uploadId: string,
-  ): Promise<Sent<{ etag: string }>> {
+  ): Promise<StoredPart> {
     const slot = await this.#slots.acquire()
-    const wired = this.#wire.enter(content.size)
+    const wired = this.wire.enter(content.size)
     let stored: Stored | undefined
     try {
       wired.signal.throwIfAborted()
@@ -130,8 +123,11 @@ export class PartSender {
           ),
         { wired },
       )
-      stored = { size: content.size, attempts: sent.attempts }
-      return sent
+      const { crc64, md5, check, attempts } = sent
+      const { size } = content
+      const { etag } = sent.receipt
+      stored = { size, attempts }
+      return { receipt: { size, etag, crc64, md5, check }, attempts }
     } finally {
       wired.leave()
       slot.end(stored)
@@ -160,7 +156,7 @@ export class PartSender {
     const pace = new RatedPace(
       this.#pace,
       this.#rates,
-      context.signal ?? this.#stopped,
+      context.signal ?? this.#requests.signal,
     )
     const onSent = (bytes: number): void => {
       wired?.sent(bytes)

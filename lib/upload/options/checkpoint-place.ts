@@ -56,10 +56,9 @@ export async function placeIfNeeded(
   if (isNeeded || checkpoint !== undefined) {
     return placeFileCheckpoint(path, options, settings)
   }
-  const { environment, store, key } = settings
-  const place = defaultPlace(path, options, { store, key })
+  const place = defaultPlace(path, options, settings)
   // What keeps it from being looked at is told when it is opened.
-  return (await isAbsent(place, options, environment.logFiles))
+  return (await isAbsent(place, options, settings.environment.logFiles))
     ? noLog
     : placeFileCheckpoint(path, options, settings)
 }
@@ -85,37 +84,30 @@ async function isAbsent(
  */
 export function placeFileCheckpoint(
   path: string,
-  { checkpoint, checkpointDir }: UploadFileOptions,
-  { store, key, environment, isLogTrusted }: UploadSettings,
+  options: UploadFileOptions,
+  settings: UploadSettings,
 ): Promise<Checkpoint> {
-  const place =
-    checkpoint ?? defaultPlace(path, { checkpointDir }, { store, key })
-  return openableCheckpoint(place, {
-    store,
-    key,
-    sourceDigest: sha256(resolve(path)),
-    environment,
-    isLogTrusted,
-  })
+  const place = options.checkpoint ?? defaultPlace(path, options, settings)
+  const sourceDigest = sha256(resolve(path))
+  return openableCheckpoint(place, { ...settings, sourceDigest })
 }
 
+/** Beside the file and named after it, unless that would be too long. */
 function defaultPlace(
   path: string,
-  { checkpointDir }: { checkpointDir?: FilePath | undefined },
-  { store: { identity }, key }: Pick<UploadSettings, 'store' | 'key'>,
+  { checkpointDir }: UploadFileOptions,
+  { store: { identity }, key }: UploadSettings,
 ): string {
-  if (checkpointDir === undefined) return besideFile(path, identity, key)
-  const source = sha256(resolve(path))
-  const name = defaultCheckpointName({ identity, key, source })
-  return join(filePath(checkpointDir, noDirectory), name)
-}
-
-function besideFile(path: string, identity: string, key: string): string {
+  if (checkpointDir !== undefined) {
+    const source = sha256(resolve(path))
+    const name = defaultCheckpointName({ identity, key, source })
+    return join(filePath(checkpointDir, noDirectory), name)
+  }
   const name = basename(path)
-  const source = Buffer.byteLength(name) > longestName ? name : ''
+  const isLong = Buffer.byteLength(name) > longestName
+  const source = isLong ? name : ''
   const log = defaultCheckpointName({ identity, key, source })
-  const isShort = source === ''
-  return join(dirname(path), isShort ? `${name}.${log}` : log)
+  return join(dirname(path), isLong ? log : `${name}.${log}`)
 }
 
 /** The sink that `checkpoint` names. */

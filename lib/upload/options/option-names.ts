@@ -11,6 +11,7 @@ import type {
 } from '../../store/object-store.js'
 import type { UploadEvents } from './events.js'
 import type {
+  ListenerOptions,
   RetryOptions,
   TimeoutOptions,
   UploadBytesOptions,
@@ -114,15 +115,23 @@ const ofTimeout: NamesOf<TimeoutOptions> = {
   stall: true,
 }
 
-const events: NamesOf<Omit<UploadEvents, 'progress'>> = {
+/** Every event that a listener can hear of: one that is missing does not compile. */
+const events: Record<keyof UploadEvents, true> = {
   initiated: true,
   left: true,
   limit: true,
   part: true,
+  progress: true,
   restarted: true,
   resumed: true,
   retry: true,
   unmarked: true,
+}
+
+export const eventNames = Object.keys(events).filter(isEvent)
+
+function isEvent(name: string): name is keyof UploadEvents {
+  return Object.hasOwn(events, name)
 }
 
 const ofTheObject = Object.fromEntries(
@@ -193,14 +202,19 @@ export function checkStreamOptions(options: UploadStreamOptions): void {
 export function checkFileOptions(options: UploadFileOptions): void {
   checkKnownOptions(options, file)
   checkInner(options)
-  check('on', options.on, events, { progress: 'onProgress' })
+  checkListenerNames(options)
 }
 
 /** The same for bytes in memory. */
 export function checkBytesOptions(options: UploadBytesOptions): void {
   checkKnownOptions(options, bytes)
   checkInner(options)
-  check('on', options.on, events, { progress: 'onProgress' })
+  checkListenerNames(options)
+}
+
+function checkListenerNames({ on }: ListenerOptions): void {
+  const { progress: _, ...named } = events
+  check('on', on, named, { progress: 'onProgress' })
 }
 
 /** The options that go into every request. */

@@ -160,6 +160,12 @@ export interface UploadOptions {
   signal?: AbortSignal
 }
 
+/** What `skipUploaded` may be told. */
+export interface SkipOptions {
+  /** The caller vouches for the source: it is what earlier runs read. */
+  trustSource?: boolean
+}
+
 /** Listeners, where no stream is there to listen to. */
 export interface ListenerOptions {
   /** Hears of the counters, at most every 100 ms and once at the end. */

@@ -33,7 +33,7 @@ export interface Progress {
 const interval = 100
 
 export class ProgressCounter {
-  readonly #emit: (progress: Progress) => void
+  #emit: (progress: Progress) => void
   readonly #environment: Pick<Environment, 'monotonic' | 'timer'>
   readonly #counts: Progress
   #last = Number.NEGATIVE_INFINITY
@@ -57,6 +57,11 @@ export class ProgressCounter {
       bytesDone: 0,
       bytesTotal: total,
     }
+  }
+
+  /** From now on somebody else is spoken to. */
+  tell(emit: (progress: Progress) => void): void {
+    this.#emit = emit
   }
 
   get counts(): Readonly<Progress> {

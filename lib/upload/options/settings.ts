@@ -17,11 +17,17 @@ import { checkRate, rateOfPart } from '../../store/rate.js'
 import { lowest, mostAtOnce } from '../../store/store-line.js'
 import type { FilePartsOptions } from '../source/file-parts.js'
 import type { UploadEnvironment } from './environment.js'
-import { heldMemory, type MemorySettings, mustHaveRoom } from './memory.js'
 import { checkStreamOptions } from './option-names.js'
-import { growthOf, partSizeToFit } from './part-sizes.js'
+import {
+  growthOf,
+  heldAtOnce,
+  type MemorySettings,
+  mustHaveRoom,
+  partSizeToFit,
+} from './part-sizes.js'
+import type { Emit } from './events.js'
 import type {
-  Proof,
+  ListenerOptions,
   RetryOptions,
   TimeoutOptions,
   UploadOptions,
@@ -30,51 +36,14 @@ import type {
 } from './options.js'
 
 /** Options with every default filled in. */
-export interface UploadSettings extends RequestSettings, MemorySettings {
-  readonly environment: UploadEnvironment
-  readonly store: ObjectStore
-  /** There is a log that outlives the run. */
-  readonly isResumable: boolean
-  readonly key: string
-  readonly partSize: number
-  /** Where the parts of a new upload become larger. */
-  readonly growth: readonly GrowthStep[] | undefined
-  /** What the caller asked for. */
-  readonly wantedPartSize: number | undefined
-  readonly size: number | undefined
-  readonly proof: Proof
-  readonly onSourceChange: 'reupload' | 'fail'
-  readonly beforeComplete: UploadOptions['beforeComplete']
-  readonly object: ObjectOptions
-  /** The object carries a mark, by which the upload knows it again. */
-  readonly mark: boolean
-  /** It was to carry one, and has no room for it. */
-  readonly hasNoRoomForMark: boolean
-  /** Of what the object is to be. */
-  readonly digests: OptionDigests
+export type UploadSettings = Readonly<ReturnType<typeof readSettings>> & {
+  /** Where the parts of a new stream become larger. */
+  readonly growth?: readonly GrowthStep[] | undefined
   /**
    * Options that another call says, so that they are not compared: those fixed
    * when the upload begins, or those that go with its Complete.
    */
   readonly unsaid?: 'fixed' | 'sent' | undefined
-  readonly verify: Verify
-  /** `verify` is the caller's own word. */
-  readonly isVerifyAsked: boolean
-  readonly crc: CrcSettings
-  readonly sequential: boolean
-  /** Chunks of a stream are collected before V8 collects everything. */
-  readonly chunkCollections: boolean
-  /** What stands in for the Abort of an earlier upload that is refused. */
-  readonly fence: 'lease' | undefined
-  /** Owner and mode of the log's file are not looked at. */
-  readonly isLogTrusted: boolean
-  readonly signal: AbortSignal | undefined
-  /** SHA-256 of `sourceId`. */
-  readonly sourceDigest: string | undefined
-  /** The line decides how many parts are in flight. */
-  readonly isAuto: boolean
-  /** Bytes a second of this upload alone. */
-  readonly maxRate: number | undefined
 }
 
 /**
@@ -148,31 +117,31 @@ export function readSettings(
     sourceId?: string
   },
   environment: UploadEnvironment,
-): UploadSettings {
-  const { store, key } = options
+) {
+  const { store, key, partSize: wantedPartSize } = options
   checkStore(store)
   checkKey(key, store.limits)
   const size = optional(options.size, (n) => wholeNumber('size', n, 0))
   const verify = readVerify(options.verify, store)
   // The caller's may be another before the next call; this one stays what it is.
-  const object = Object.freeze({ ...options.object })
-  const mark = options.mark ?? true
-  oneOf('mark', mark, [true, false])
+  const object: ObjectOptions = Object.freeze({ ...options.object })
+  const mark = oneOf('mark', options.mark ?? true, [true, false])
   const isFull = store.canMark?.(object) === false
   const maxRate = checkRate(options.maxRate)
   const rate = lowest(maxRate, checkRate(store.maxRate))
+  const sequential = options.sequential === true
   return {
-    store,
-    isResumable: options.checkpoint !== false,
-    key,
-    partSize: readPartSize(options.partSize, size, { store, environment }),
-    // Only a stream does not know its size.
-    growth: undefined,
-    wantedPartSize: options.partSize,
-    size,
+    ...readRequestSettings(options, environment),
     ...readConcurrency(options),
-    maxRate,
+    store,
+    key,
+    object,
+    size,
+    wantedPartSize,
+    partSize: readPartSize(wantedPartSize, size, { store, environment }),
     memory: optional(options.memory, (n) => wholeNumber('memory', n, 1)),
+    /** There is a log that outlives the run. */
+    isResumable: options.checkpoint !== false,
     proof: oneOf('proof', options.proof ?? 'xxh64', ['xxh64', 'sha256']),
     onSourceChange: oneOf(
       'onSourceChange',
@@ -182,37 +151,45 @@ export function readSettings(
     beforeComplete: optional(options.beforeComplete, (value) =>
       aFunction('beforeComplete', value),
     ),
-    object,
+    /** The object carries a mark, by which the upload knows it again. */
     mark: mark && !isFull,
+    /** It was to carry one, and has no room for it. */
     hasNoRoomForMark: mark && isFull,
-    digests: new OptionDigests(store, object, {
-      sequential: options.sequential === true,
-      mark,
-    }),
+    /** Of what the object is to be. */
+    digests: new OptionDigests(store, object, { sequential, mark }),
     verify,
+    /** `verify` is the caller's own word. */
     isVerifyAsked: options.verify !== undefined,
-    crc: {
-      variant: store.digest === 'crc64nvme' ? 'crc64nvme' : 'crc64ecma',
-      isWanted: verify === 'crc64',
-      isBefore: store.digest === 'crc64nvme',
-    },
-    sequential: options.sequential === true,
+    crc: crcOf(store, verify),
+    sequential,
+    /** Chunks of a stream are collected before V8 collects everything. */
     chunkCollections: oneOf(
       'chunkCollections',
       options.chunkCollections ?? collectsByDefault,
       [true, false],
     ),
+    /** What stands in for the Abort of an earlier upload that is refused. */
     fence: optional(options.fence, (value) => oneOf('fence', value, ['lease'])),
+    /** Owner and mode of the log's file are not looked at. */
     isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
-    ...readRequestSettings(options, environment),
-    leastRate: rate === undefined ? undefined : rateOfPart(rate),
+    /** Bytes a second of this upload alone. */
+    maxRate,
+    /** Those of each body, at least, when a rate holds it back. */
+    leastRate: optional(rate, rateOfPart),
     signal: optional(options.signal, aSignal),
+    /** SHA-256 of `sourceId`. */
     sourceDigest: optional(options.sourceId, (id) =>
       typeof id === 'string' && id !== ''
         ? sha256(id)
         : invalidOption('sourceId must be a string that is not empty'),
     ),
   }
+}
+
+function crcOf({ digest }: ObjectStore, verify: Verify): CrcSettings {
+  const isBefore = digest === 'crc64nvme'
+  const variant = isBefore ? digest : 'crc64ecma'
+  return { variant, isWanted: verify === 'crc64', isBefore }
 }
 
 /** The settings of a file, once its size is known. */
@@ -231,10 +208,10 @@ function readConcurrency({
   concurrency = 'auto',
   sequential = false,
   trafficLimit,
-}: UploadOptions): Pick<
-  UploadSettings,
-  'concurrency' | 'isConcurrencyFixed' | 'isAuto'
-> {
+}: UploadOptions): Omit<MemorySettings, 'memory'> & {
+  /** The line decides how many parts are in flight. */
+  readonly isAuto: boolean
+} {
   if (concurrency !== 'auto') {
     if (typeof concurrency !== 'number') {
       const given: unknown = concurrency
@@ -328,23 +305,16 @@ export function needsDigests({ verify, proof }: UploadSettings): boolean {
   return verify !== false || proof !== 'xxh64'
 }
 
-/** Whether a digest goes into a header of a part, and so before its bytes. */
-export function isDigestFirst({ verify, crc }: UploadSettings): boolean {
-  return verify === 'md5' || (crc.isWanted && crc.isBefore)
-}
-
-/** What the parts of a file need to know of its upload. */
+/** How the parts of a file are read, the largest of them of `largest` bytes. */
 export function filePartsOf(
   settings: UploadSettings,
-): Omit<FilePartsOptions, 'largest' | 'atOnce'> {
-  const { concurrency, isConcurrencyFixed } = settings
-  return {
-    concurrency,
-    isConcurrencyFixed,
-    memory: heldMemory(settings),
-    needsDigests: needsDigests(settings),
-    isDigestFirst: isDigestFirst(settings),
-  }
+  largest: number,
+): Omit<FilePartsOptions, 'atOnce'> {
+  const { verify, crc } = settings
+  // A digest that goes into a header has to be there before the bytes.
+  const isFirst = verify === 'md5' || (crc.isWanted && crc.isBefore)
+  const held = isFirst ? heldAtOnce(largest, settings) : 0
+  return { largest, held, needsDigests: needsDigests(settings) }
 }
 
 export function optional<T, R>(
@@ -359,6 +329,23 @@ export function aSignal(value: unknown): AbortSignal {
   return isAbortSignal(value)
     ? value
     : invalidOption('signal must be an AbortSignal')
+}
+
+/** Listeners that are given as functions, where there is no stream to listen to. */
+export function readListeners({ onProgress, on = {} }: ListenerOptions): Emit {
+  optional(onProgress, (value) => aFunction('onProgress', value))
+  for (const [name, listener] of Object.entries(on)) {
+    if (listener !== undefined) aFunction(`on.${name}`, listener)
+  }
+  return (name, event) => {
+    const listeners: Partial<Record<string, (event: never) => void>> = {
+      ...on,
+      progress: onProgress,
+    }
+    // Name and event belong together; the type of the table forgets it.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    listeners[name]?.(event as never)
+  }
 }
 
 /** A function, whatever its signature: types hold that for typed callers. */

@@ -24,7 +24,7 @@ import {
   combinedCrc64,
   isMd5Etag,
   multipartEtag,
-  namesParts,
+  partsIn,
   partsNow,
 } from './proof.js'
 
@@ -133,7 +133,7 @@ export class Claim {
   get #hasPartsEtag(): boolean {
     const { etag, isOpaque } = this.head
     const { parts } = this.completing
-    return isOpaque !== true && namesParts(etag, parts) && hasMd5()
+    return isOpaque !== true && partsIn(etag) === parts && hasMd5()
   }
 
   #isOfTheseParts(): boolean {

@@ -9,7 +9,7 @@
  * - Anything else is sent.
  */
 import { hasMd5 } from '../../hash/md5.js'
-import type { UploadState } from '../../checkpoint/fold.js'
+import type { LogState, UploadState } from '../../checkpoint/fold.js'
 import { partSizeAt } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { ListedPart } from '../../store/object-store.js'
@@ -139,6 +139,28 @@ export function storedRun(
     run.push(record)
     if (record.size < partSizeAt(upload, number)) return run
   }
+}
+
+/**
+ * Which of them a source may be entered behind: those up to the first one of another
+ * source, or `nobody` vouches for any. Skipping unread is the one way to mix two
+ * revisions of a source, so the run that stored a part must have had the same
+ * `sourceId`, or the caller says that he trusts the source.
+ */
+export function vouchedRun(
+  stored: readonly PartRecord[],
+  { runs }: Pick<LogState, 'runs'>,
+  sourceDigest: string | undefined,
+  trustSource: boolean,
+): readonly PartRecord[] | 'nobody' {
+  if (trustSource) return stored
+  const other = stored.findIndex(
+    ({ run }) =>
+      sourceDigest === undefined ||
+      runs.get(run)?.sourceDigest !== sourceDigest,
+  )
+  if (other === 0) return 'nobody'
+  return other < 0 ? stored : stored.slice(0, other)
 }
 
 /** Whether the record of an earlier run says that the source has changed. */

@@ -43,98 +43,83 @@ export interface Made {
 
 /** Whether HEAD has to be asked, since the answer alone does not say it. */
 export function needsLook(
-  receipt: ObjectReceipt,
+  { etag }: ObjectReceipt,
   expected: ExpectedObject,
   { ordersByInitiate }: AnsweringStore,
 ): boolean {
-  const isReplay = hasOtherParts(receipt.etag, expected.etag)
-  return receipt.etag === '' || ordersByInitiate || isReplay
+  return etag === '' || ordersByInitiate || hasOtherParts(etag, expected.etag)
 }
 
 /** `found`: what HEAD has shown; undefined when it was not needed. */
 export function madeObject(
-  receipt: ObjectReceipt,
+  answer: ObjectReceipt,
   found: Found | undefined,
   expected: ExpectedObject,
   store: AnsweringStore,
 ): Made {
-  const isReplay = hasOtherParts(receipt.etag, expected.etag)
-  const seen = sight(receipt, found, expected, store)
-  const { there } = seen
+  const { there, dropsMarks } = sight(answer, found, expected, store)
+  const isSeen = there === 'ours' && typeof found === 'object'
+  // What was looked at says more than an answer that may have been changed.
+  const word = isSeen ? { ...answer, ...saidBy(found, answer) } : answer
   const isOthers =
     there === 'other-parts' ||
-    (isReplay && there === 'replaced') ||
-    (there !== 'damaged' && isOfOtherParts(seen.receipt, expected.etag))
-  const ownCheck =
-    there === 'damaged' ? 'wrong' : checkObject(seen.receipt, expected)
+    (there === 'replaced' && hasOtherParts(answer.etag, expected.etag)) ||
+    (there !== 'damaged' && isOfOtherParts(word, expected.etag))
+  const ownCheck = there === 'damaged' ? 'wrong' : checkObject(word, expected)
   const isKnown = store.ordersByInitiate && there !== 'unknown'
+  const isUnseen = found === undefined || found === 'refused'
   return {
-    receipt: seen.receipt,
+    receipt: isSeen || isUnseen ? word : ofOurs(word, expected),
     check: isOthers ? 'others' : ownCheck,
     current: isKnown ? there === 'ours' : undefined,
-    dropsMarks: seen.dropsMarks,
+    dropsMarks,
   }
 }
 
-/**
- * What is under the key: our object; the same of other bytes; another's in its
- * place; the object of this very upload, which another run completed with other
- * parts; or nobody knows, since this caller may not look.
- */
-type There = 'ours' | 'damaged' | 'replaced' | 'other-parts' | 'unknown'
-
 interface Sight {
-  readonly receipt: ObjectReceipt
-  readonly there: There
+  /**
+   * What is under the key: our object; the same of other bytes; another's in its
+   * place; the object of this very upload, which another run completed with other
+   * parts; or nobody knows, as where this caller may not look.
+   */
+  readonly there: 'ours' | 'damaged' | 'replaced' | 'other-parts' | 'unknown'
   readonly dropsMarks: boolean
 }
 
 function sight(
-  receipt: ObjectReceipt,
+  answer: ObjectReceipt,
   found: Found | undefined,
   expected: ExpectedObject,
   store: AnsweringStore,
 ): Sight {
-  if (found === undefined) return { receipt, there: 'ours', dropsMarks: false }
-  if (found === 'refused') {
-    return { receipt, there: 'unknown', dropsMarks: false }
-  }
-  if (found === 'absent') {
-    const told = ofOurs(receipt, expected)
-    return { receipt: told, there: 'replaced', dropsMarks: false }
-  }
+  const { mark, etag } = expected
+  if (found === undefined) return { there: 'ours', dropsMarks: false }
+  if (found === 'refused') return { there: 'unknown', dropsMarks: false }
+  if (found === 'absent') return { there: 'replaced', dropsMarks: false }
+  const isTold = answer.etag !== '' && found.etag !== ''
   // Equal bytes without a mark may be another's, which the answer's ETag shows.
   const isAnother =
-    !hasOtherParts(receipt.etag, expected.etag) && isAnotherThan(receipt, found)
-  const { mark } = expected
+    isTold &&
+    !sameEtag(answer.etag, found.etag) &&
+    !hasOtherParts(answer.etag, etag)
   const hasLost = mark !== undefined && found.mark === undefined
-  const isTold = receipt.etag !== '' && found.etag !== ''
   const dropsMarks =
     hasLost && isTold && !isAnother && checkObject(found, expected) !== 'wrong'
   const known = { dropsMarks: dropsMarks || store.dropsMarks }
   const is = isAnother ? 'other' : whose(found, expected, known)
-  if (is === 'ours' || is === 'equal') {
-    // What was looked at says more than an answer that may have been changed.
-    const told = { ...receipt, ...definedOf(found) }
-    return { receipt: told, there: 'ours', dropsMarks }
-  }
-  const told = ofOurs(receipt, expected)
+  if (is === 'ours' || is === 'equal') return { there: 'ours', dropsMarks }
   // Neither mark nor ETag tells it from an equal one that was put there since.
   const isEither =
     hasLost &&
     !isTold &&
     whose(found, expected, { dropsMarks: true }) === 'equal'
-  if (isEither) return { receipt: told, there: 'unknown', dropsMarks }
-  if (isPerhapsReplayed(receipt, found, expected, store)) {
-    return { receipt: told, there: 'other-parts', dropsMarks }
+  if (isEither) return { there: 'unknown', dropsMarks }
+  if (isPerhapsReplayed(answer, found, expected, store)) {
+    return { there: 'other-parts', dropsMarks }
   }
-  if (!carriesMark(found, mark)) {
-    return { receipt: told, there: 'replaced', dropsMarks }
-  }
-  const isSame =
-    expected.etag !== undefined && sameEtag(found.etag, expected.etag.value)
-  const there = isSame ? 'damaged' : 'other-parts'
-  return { receipt: told, there, dropsMarks }
+  if (!carriesMark(found, mark)) return { there: 'replaced', dropsMarks }
+  const isSame = etag !== undefined && sameEtag(found.etag, etag.value)
+  return { there: isSame ? 'damaged' : 'other-parts', dropsMarks }
 }
 
 /**
@@ -143,40 +128,36 @@ function sight(
  * parts under the key are taken for that: success would be of bytes nobody has.
  */
 function isPerhapsReplayed(
-  receipt: ObjectReceipt,
+  answer: ObjectReceipt,
   found: ObjectHead,
   { etag, mark }: ExpectedObject,
   { dropsMarks }: AnsweringStore,
 ): boolean {
   const isUnmarked = mark === undefined || dropsMarks
-  const hasMark = found.mark !== undefined
-  if (receipt.etag !== '' || !isUnmarked || hasMark) return false
-  return isOfOtherParts(found, etag)
+  if (answer.etag !== '' || !isUnmarked) return false
+  return found.mark === undefined && isOfOtherParts(found, etag)
 }
 
-/** What ours was, before another took its place: known where ETags are MD5s. */
+/**
+ * What ours was, before another took its place: known where ETags are MD5s. That is
+ * told, and verifies nothing, since nobody has seen the object.
+ */
 function ofOurs(
-  receipt: ObjectReceipt,
+  answer: ObjectReceipt,
   { etag }: ExpectedObject,
 ): ObjectReceipt {
-  if (receipt.etag !== '') return receipt
-  return { ...receipt, etag: etag?.isBinding === true ? etag.value : '' }
-}
-
-/** Whether an object is not the one that an answer to Complete speaks of. */
-function isAnotherThan(receipt: ObjectReceipt, found: ObjectHead): boolean {
-  const isEmpty = receipt.etag === '' || found.etag === ''
-  return !isEmpty && !sameEtag(receipt.etag, found.etag)
+  if (answer.etag !== '' || etag?.isBinding !== true) return answer
+  return { ...answer, etag: etag.value }
 }
 
 /** What HEAD has said; an empty ETag is none. */
-function definedOf({
-  etag,
-  crc64,
-  versionId,
-}: ObjectHead): Partial<ObjectReceipt> {
-  const said = Object.entries({ etag, crc64, versionId }).filter(
-    ([, value]) => value !== undefined && value !== '',
-  )
-  return Object.fromEntries(said)
+function saidBy(
+  { etag, crc64, versionId }: ObjectHead,
+  answer: ObjectReceipt,
+): Partial<ObjectReceipt> {
+  return {
+    etag: etag === '' ? answer.etag : etag,
+    crc64: crc64 ?? answer.crc64,
+    versionId: versionId ?? answer.versionId,
+  }
 }

@@ -160,8 +160,8 @@ export function hasOtherParts(
   etag: string,
   ours: ExpectedEtag | undefined,
 ): boolean {
-  if (ours?.isBinding !== true || formOf(etag) !== 'parts') return false
-  return bareEtag(etag).split('-')[1] !== ours.value.split('-')[1]
+  const parts = partsIn(etag) ?? 0
+  return ours?.isBinding === true && parts > 0 && parts !== partsIn(ours.value)
 }
 
 /** Whether an object is of parts whose MD5s are known not to be ours. */
@@ -170,7 +170,7 @@ export function isOfOtherParts(
   ours: ExpectedEtag | undefined,
 ): boolean {
   if (ours?.isBinding !== true || isOpaque === true) return false
-  return formOf(etag) === 'parts' && !sameEtag(etag, ours.value)
+  return (partsIn(etag) ?? 0) > 0 && !sameEtag(etag, ours.value)
 }
 
 /** An object of parts has another form of ETag than one that was put whole. */
@@ -179,13 +179,19 @@ function isOtherMaking(
   { etag: ours }: ExpectedObject,
 ): boolean {
   if (ours?.isBinding !== true || isOpaque === true) return false
-  const form = formOf(etag)
-  return form !== undefined && form !== formOf(ours.value)
+  const [theirs, own] = [partsIn(etag), partsIn(ours.value)]
+  if (theirs === undefined) return false
+  return own === undefined || (theirs === 0) !== (own === 0)
 }
 
-function formOf(etag: string): 'whole' | 'parts' | undefined {
-  if (isMd5Etag(etag)) return 'whole'
-  return /^[0-9a-f]{32}-[1-9]\d*$/.test(bareEtag(etag)) ? 'parts' : undefined
+/**
+ * Of how many parts an object is, by its ETag: 0, it was put whole; undefined for an
+ * ETag that is not made of MD5s.
+ */
+export function partsIn(etag: string): number | undefined {
+  if (isMd5Etag(etag)) return 0
+  const parts = /^[0-9a-f]{32}-([1-9]\d*)$/.exec(bareEtag(etag))?.[1]
+  return parts === undefined ? undefined : Number(parts)
 }
 
 function wasThereBefore(
@@ -221,18 +227,9 @@ export function checkObject(
   if (ours === undefined || isOpaque === true) return 'none'
   const theirs = bareEtag(etag)
   if (theirs === ours.value) return 'md5'
-  return ours.isBinding && hasFormOf(theirs, ours.value) ? 'wrong' : 'none'
-}
-
-/** Whether an ETag can be made of the MD5s of so many parts. */
-export function namesParts(etag: string, parts: number): boolean {
-  return formOf(etag) === 'parts' && bareEtag(etag).endsWith(`-${parts}`)
-}
-
-/** An MD5, or one of as many parts. */
-function hasFormOf(etag: string, other: string): boolean {
-  const [digest = '', parts] = etag.split('-')
-  return isMd5Etag(digest) && parts === other.split('-')[1]
+  const parts = partsIn(etag)
+  const isOfSameForm = parts !== undefined && parts === partsIn(ours.value)
+  return ours.isBinding && isOfSameForm ? 'wrong' : 'none'
 }
 
 /**

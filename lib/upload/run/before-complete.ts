@@ -4,9 +4,10 @@
  * run, the source each time.
  */
 import { messageOf } from '../../realm.js'
-import { asError, UploadError } from '../../errors.js'
+import { UploadError } from '../../errors.js'
 import type { CompleteCandidate } from '../options/options.js'
 import type { UploadSettings } from '../options/settings.js'
+import { unlessAborted } from './waits.js'
 
 export class BeforeComplete {
   readonly #settings: UploadSettings
@@ -36,17 +37,10 @@ export class BeforeComplete {
     const { beforeComplete, key } = this.#settings
     const signal = this.#signal
     if (beforeComplete === undefined) return
-    let onAbort = (): void => undefined
-    const aborted = new Promise<never>((_resolve, reject) => {
-      onAbort = () => reject(asError(signal.reason))
-      signal.addEventListener('abort', onAbort, { once: true })
-    })
     try {
       signal.throwIfAborted()
-      await Promise.race([
-        Promise.resolve().then(() => beforeComplete(candidate)),
-        aborted,
-      ])
+      const asked = Promise.resolve().then(() => beforeComplete(candidate))
+      await unlessAborted(signal, asked)
     } catch (cause) {
       signal.throwIfAborted()
       throw new UploadError(
@@ -54,8 +48,6 @@ export class BeforeComplete {
         `beforeComplete did not agree, so nothing was completed: ${messageOf(cause)}`,
         { cause, key },
       )
-    } finally {
-      signal.removeEventListener('abort', onAbort)
     }
   }
 }

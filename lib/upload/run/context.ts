@@ -1,4 +1,4 @@
-/** What the stages of one run share, and what they say to each other. */
+/** What a run is made with, what its stages share, and what they say to each other. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { Requests } from '../calls/requests.js'
@@ -8,6 +8,7 @@ import type { ProgressCounter } from '../options/progress.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { FileSight } from '../source/file-identity.js'
+import type { HashedPart } from '../source/file-source.js'
 import type { PartContent, Piece, TakenPart } from '../source/part-content.js'
 import type { BeforeComplete } from './before-complete.js'
 import type { UploadLog } from './log.js'
@@ -19,13 +20,17 @@ export interface UploadRunOptions {
   /** Finds the log's place, which may take a look at the disk. */
   checkpoint: () => Promise<Checkpoint>
   emit: Emit
-  progress: ProgressCounter
+  /** Of the run before, which this one goes on from. */
+  progress?: ProgressCounter | undefined
   /** While somebody watches the upload. */
   scope: UploadScope | undefined
   /** The source is a file: how it was when it was opened. */
   file?: FileSight | undefined
-  /** Rejects when the source is not what was read. Asked before the object is made. */
-  checkSource?: () => Promise<void>
+  /**
+   * Rejects when the source is not what was read: the parts that `taken` has. Asked
+   * before the object is made.
+   */
+  checkSource?: (taken: () => Promise<readonly HashedPart[]>) => Promise<void>
   /**
    * Looks at the log before anything of it is acted on; what it throws ends the
    * run, which has written and asked nothing then.
@@ -49,15 +54,53 @@ export interface RunContext {
   /** The run is to end without taking the log away. */
   readonly isSuspending: () => boolean
   readonly beforeComplete: BeforeComplete
+  /** What needed no request. */
+  readonly reuse: Reuse
   /** The log is about to say that this result was handed out: so it must be. */
   readonly tells: (result: UploadResult) => void
+  /** The object is complete. */
+  readonly done: (result: UploadResult) => void
+  /** Ends the run; the first failure counts. */
+  readonly fail: (error: unknown) => void
+}
+
+/** What of a run needed no request, counted and told. */
+export class Reuse {
+  readonly #emit: Emit
+  readonly #progress: ProgressCounter
+  parts = 0
+  bytes = 0
+  /** An earlier run's upload is gone on with, or its object claimed. */
+  resumed: boolean
+
+  constructor(emit: Emit, progress: ProgressCounter, resumed: boolean) {
+    this.#emit = emit
+    this.#progress = progress
+    this.resumed = resumed
+  }
+
+  /** A part is passed over unread. */
+  count(size: number): void {
+    this.parts++
+    this.bytes += size
+    this.#progress.reused(size)
+  }
+
+  /** A part was stored before. */
+  tell({ partNumber, offset, size }: Piece, etag: string): PartEvent {
+    this.count(size)
+    const where = { partNumber, offset, size }
+    const event = { ...where, etag, reused: true, attempts: 0 }
+    this.#emit('part', event)
+    return event
+  }
 }
 
 /** How a run ended. When it is told, nothing of the run is left but its log. */
 export type Ending =
   | { how: 'done'; result: UploadResult }
   /** Stopped from outside; the same call goes on. */
-  | { how: 'suspended'; reason: Error }
+  | { how: 'suspended'; error: Error }
   | { how: 'failed'; error: Error }
   /** Failed, and its upload is void: the same source can be uploaded anew at once. */
   | { how: 'begins-anew'; error: Error; reason: RestartReason }

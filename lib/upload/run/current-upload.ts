@@ -25,7 +25,7 @@ import {
   listAllParts,
 } from '../calls/look.js'
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
-import type { Sent } from '../calls/send.js'
+import type { Receipt, StoredPart } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
 import type { UploadSettings } from '../options/settings.js'
 import { judgePart, type Listed, type Verdict } from '../rules/judge.js'
@@ -45,7 +45,7 @@ export class CurrentUpload {
   readonly #context: RunContext
   /** Of its parts. */
   readonly sizes: PartSizes
-  receipts = new Receipts()
+  receipts = new Map<number, Receipt>()
   /** A Complete of this run was sent, and was not refused for certain. */
   isCompleting = false
   #id: Promise<string> | undefined
@@ -115,11 +115,9 @@ export class CurrentUpload {
    * then. When the server has lost the upload and there is no receipt yet, a new
    * one is begun; else `PAWL_UPLOAD_GONE`.
    */
-  async store(
-    part: TakenPart,
-  ): Promise<{ receipt: Receipt; attempts: number }> {
+  async store(part: TakenPart): Promise<StoredPart> {
     const { sender } = this.#context
-    const { content, partNumber, size } = part
+    const { content, partNumber } = part
     for (;;) {
       const uploadId = await this.id()
       try {
@@ -131,10 +129,8 @@ export class CurrentUpload {
           })
         // Confirmed for an upload that was found gone meanwhile: sent again.
         if (uploadId !== this.#known) continue
-        const { crc64, md5, check, attempts } = sent
-        const receipt = { size, etag: sent.receipt.etag, crc64, md5, check }
-        this.receipts.set(partNumber, receipt)
-        return { receipt, attempts }
+        this.receipts.set(partNumber, sent.receipt)
+        return sent
       } catch (error) {
         if (isOutOfSequence(error)) {
           const failure = outOfSequence(part, error)
@@ -149,16 +145,25 @@ export class CurrentUpload {
     }
   }
 
-  /** The stored part is of other bytes: no run could ever replace it, so the upload is given up. */
+  /**
+   * A part that a sequential upload has already, as if it had been sent now: OSS
+   * takes none a second time. It is ours when the answer to it was lost. Of other
+   * bytes, since the source has changed, no run could ever replace it, so the
+   * upload is given up.
+   */
   async #findStored(
     part: TakenPart,
     uploadId: string,
-    error: UploadError,
-  ): Promise<Sent<{ etag: string }>> {
-    const sent = await findStored(this.#context, part, uploadId, error)
-    if (sent !== undefined) return sent
-    const { key } = this.#context.settings
-    const failure = partTaken(part, { key, uploadId, cause: error })
+    cause: UploadError,
+  ): Promise<StoredPart> {
+    const { requests, settings } = this.#context
+    const listed = await listAllParts(requests, settings, uploadId)
+    const there =
+      typeof listed === 'string' ? undefined : listed.get(part.partNumber)
+    const receipt = there && (await asListed(part, '', there, settings))
+    const { attempts = 1 } = cause
+    if (receipt !== undefined) return { receipt, attempts }
+    const failure = partTaken(part, { key: settings.key, uploadId, cause })
     await this.giveUpFor(failure, 'source-changed')
     throw failure
   }
@@ -277,91 +282,65 @@ export class CurrentUpload {
   #startOver(): void {
     this.#known = undefined
     this.#earlier = undefined
-    this.receipts = new Receipts()
+    this.receipts = new Map()
     this.#epoch++
   }
 
   async #createAgain(uploadId: string): Promise<string> {
-    await this.#voidGone(uploadId)
-    this.#context.emit('restarted', { reason: 'upload-gone' })
+    const reason = 'upload-gone'
+    await this.#context.log.append(...givenUp(uploadId, reason))
+    // The server's word that it is gone is not the last: it is aborted as well.
+    await closeOldUploads(this.#context, { seenGone: uploadId })
+    this.#context.emit('restarted', { reason })
     return this.#create()
   }
 
   /** The server has no such upload, and no other can be begun: the run's failure. */
   async lose(uploadId: string, cause: unknown): Promise<UploadError> {
+    const { log, settings } = this.#context
+    await log.append(...givenUp(uploadId, 'upload-gone'))
+    this.#over = 'upload-gone'
     // After a conflict it may well be there.
-    await this.#voidGone(uploadId, {
-      isGone: kindOf(cause) === 'no-upload',
-      isOver: true,
-    })
-    const { key } = this.#context.settings
-    const answer = cause instanceof StoreError ? answerOf(cause) : { cause }
-    return uploadGone({ ...answer, key, uploadId })
-  }
-
-  /** The server's word that it is gone is not the last: it is aborted as well. */
-  async #voidGone(
-    uploadId: string,
-    { isGone = true, isOver = false } = {},
-  ): Promise<void> {
-    const reason = 'upload-gone'
-    await this.#context.log.append(...givenUp(uploadId, reason))
-    // As above.
-    if (isOver) this.#over = reason
-    const seenGone = isGone ? { seenGone: uploadId } : {}
+    const isSeen = kindOf(cause) === 'no-upload'
+    const seenGone = isSeen ? { seenGone: uploadId } : {}
     await closeOldUploads(this.#context, seenGone)
+    const answer = cause instanceof StoreError ? answerOf(cause) : { cause }
+    return uploadGone({ ...answer, key: settings.key, uploadId })
   }
-}
-
-/** What is known of one stored part. */
-export interface Receipt {
-  size: number
-  /** As the server spelled it. */
-  etag: string
-  crc64?: string | undefined
-  md5?: string | undefined
-  check: PartCheck
 }
 
 /** Receipts of one upload's parts, by part number. */
-export class Receipts {
-  readonly #byNumber = new Map<number, Receipt>()
+export type Receipts = ReadonlyMap<number, Receipt>
 
-  get size(): number {
-    return this.#byNumber.size
-  }
-
-  set(partNumber: number, receipt: Receipt): void {
-    this.#byNumber.set(partNumber, receipt)
-  }
-
-  /**
-   * Parts 1 to `count`, which must all be there and together be of `size`:
-   * nothing is completed without a receipt for every part.
-   */
-  inOrder(count: number, size: number): (Receipt & { partNumber: number })[] {
-    const parts: (Receipt & { partNumber: number })[] = []
-    let sum = 0
-    for (let partNumber = 1; partNumber <= count; partNumber++) {
-      const receipt = this.#byNumber.get(partNumber)
-      if (receipt === undefined) {
-        throw new UploadError(
-          'PAWL_INVALID_STATE',
-          `part ${partNumber} of ${count} has no receipt; nothing was completed`,
-          { partNumber },
-        )
-      }
-      sum += receipt.size
-      parts.push({ partNumber, ...receipt })
-    }
-    if (sum !== size || this.#byNumber.size !== count) {
+/**
+ * Those of parts 1 to `count`, which must all be there and together be of `size`:
+ * nothing is completed without a receipt for every part.
+ */
+export function receiptsInOrder(
+  receipts: Receipts,
+  count: number,
+  size: number,
+): (Receipt & { partNumber: number })[] {
+  const parts: (Receipt & { partNumber: number })[] = []
+  for (let partNumber = 1; partNumber <= count; partNumber++) {
+    const receipt = receipts.get(partNumber)
+    if (receipt === undefined) {
       throw new UploadError(
         'PAWL_INVALID_STATE',
-        `${this.#byNumber.size} parts of ${sum} bytes are stored, expected ${count} of ${size}; nothing was completed`,
+        `part ${partNumber} of ${count} has no receipt; nothing was completed`,
+        { partNumber },
       )
     }
-    return parts
+    parts.push({ partNumber, ...receipt })
   }
+  const sum = parts.reduce((total, part) => total + part.size, 0)
+  if (sum !== size || receipts.size !== count) {
+    throw new UploadError(
+      'PAWL_INVALID_STATE',
+      `${receipts.size} parts of ${sum} bytes are stored, expected ${count} of ${size}; nothing was completed`,
+    )
+  }
+  return parts
 }
 
 const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
@@ -373,26 +352,6 @@ export function weakest(checks: Iterable<PartCheck>): PartCheck {
     if (strength[check] < strength[least]) least = check
   }
   return least
-}
-
-/**
- * A part that a sequential upload has already, as if it had been sent now: OSS
- * takes none a second time. It is ours when the answer to it was lost, and
- * another when the source has changed since it was stored: undefined then.
- */
-async function findStored(
-  { requests, settings }: Pick<RunContext, 'requests' | 'settings'>,
-  part: TakenPart,
-  uploadId: string,
-  { attempts = 1 }: UploadError,
-): Promise<Sent<{ etag: string }> | undefined> {
-  const listed = await listAllParts(requests, settings, uploadId)
-  if (listed === 'gone' || listed === 'refused') return undefined
-  const there = listed.get(part.partNumber)
-  const receipt = there && (await asListed(part, '', there, settings))
-  if (receipt === undefined) return undefined
-  const { etag, crc64, md5, check } = receipt
-  return { receipt: { etag }, crc64, md5, check, attempts }
 }
 
 /**

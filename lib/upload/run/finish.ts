@@ -31,12 +31,15 @@ import {
 } from './clean-up.js'
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
-import { type CurrentUpload, weakest } from './current-upload.js'
+import {
+  type CurrentUpload,
+  receiptsInOrder,
+  weakest,
+} from './current-upload.js'
 import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { mustBeAsSent } from './made.js'
 import { putWholeObject } from './put-object.js'
-import type { Reuse } from './reuse.js'
 import { MemoryContent, type PartContent } from '../source/part-content.js'
 
 /** xxh64 of no bytes. */
@@ -55,10 +58,9 @@ export async function finishUpload(
   uploadId: string,
   upload: CurrentUpload,
   source: { parts: number; size: number },
-  reuse: Reuse,
 ): Promise<UploadResult> {
   const { settings, log } = context
-  const parts = upload.receipts.inOrder(source.parts, source.size)
+  const parts = receiptsInOrder(upload.receipts, source.parts, source.size)
   const { size } = source
   const crc64 = settings.crc.isWanted
     ? combinedCrc64(settings.crc.variant, parts)
@@ -106,7 +108,6 @@ export async function finishUpload(
     size,
     crc64,
     parts: parts.length,
-    reuse,
     verified: weakest([check, ...parts.map((part) => part.check)]),
     current,
   })
@@ -119,7 +120,6 @@ export async function finishUpload(
 async function finishWithPut(
   context: RunContext,
   content: PartContent,
-  reuse: Reuse,
   replaced?: ReplacedUpload,
 ): Promise<UploadResult> {
   const { settings } = context
@@ -139,7 +139,6 @@ async function finishWithPut(
     size,
     crc64,
     parts: 0,
-    reuse,
     verified: check,
     replaced,
   })
@@ -149,7 +148,6 @@ async function finishWithPut(
 export async function finishClaim(
   context: RunContext,
   { upload, completing, head, checks }: Claim,
-  reuse: Reuse,
 ): Promise<UploadResult> {
   const { size, crc64 } = completing
   await context.beforeComplete.ask({ size, crc64 })
@@ -160,7 +158,6 @@ export async function finishClaim(
     size,
     crc64,
     parts: completing.parts,
-    reuse,
     verified: isKnown ? weakest([check, ...checks]) : 'none',
   })
 }
@@ -170,7 +167,6 @@ interface Finished {
   size: number
   crc64: string | undefined
   parts: number
-  reuse: Reuse
   verified: UploadResult['verified']
   replaced?: ReplacedUpload | undefined
   current?: boolean | undefined
@@ -188,7 +184,7 @@ async function conclude(
 }
 
 function resultOf(
-  { settings, log }: RunContext,
+  { settings, log, reuse }: RunContext,
   receipt: ObjectReceipt,
   finished: Finished,
   isRemoved: boolean,
@@ -202,10 +198,10 @@ function resultOf(
     versionId: receipt.versionId,
     size: finished.size,
     parts: finished.parts,
-    partsReused: finished.reuse.parts,
-    bytesReused: finished.reuse.bytes,
+    partsReused: reuse.parts,
+    bytesReused: reuse.bytes,
     uploadId: finished.uploadId,
-    resumed: finished.reuse.resumed,
+    resumed: reuse.resumed,
     verified: finished.verified,
     checkpointLeft: !isRemoved,
     ...(uploadsLeft.length === 0 ? {} : { uploadsLeft }),
@@ -309,7 +305,6 @@ export async function putInstead(
   context: RunContext,
   { whole }: EndedSource,
   upload: CurrentUpload,
-  reuse: Reuse,
   claimed?: UploadState,
 ): Promise<UploadResult> {
   const { settings } = context
@@ -322,12 +317,12 @@ export async function putInstead(
     const candidate = { size: content.size, hash }
     mustBeAsStored(settings, stored, candidate, uploadId)
   }
-  reuse.resumed = false
+  context.reuse.resumed = false
   const replaced =
     uploadId === undefined
       ? undefined
       : { uploadId, isCompleted: claimed !== undefined }
-  const result = await finishWithPut(context, content, reuse, replaced)
+  const result = await finishWithPut(context, content, replaced)
   upload.forget()
   return result
 }

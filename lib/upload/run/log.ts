@@ -15,12 +15,12 @@ import {
 } from '../../checkpoint/fold.js'
 import { equalParts } from '../../checkpoint/growth.js'
 import { noLog } from '../../checkpoint/no-log.js'
-import { readLog } from '../../checkpoint/reader.js'
+import { type ReadLog, readLog } from '../../checkpoint/reader.js'
 import type { HeaderRecord, LogRecord } from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
 import { type ErrorCode, UploadError } from '../../errors.js'
 import type { Environment, Timer } from '../../environment.js'
-import { loadXxh64 } from '../../hash/xxh64.js'
+import { loadXxh64, type Xxh64 } from '../../hash/xxh64.js'
 import { kindOf, mayHaveHappened } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { checkTarget } from '../rules/plan.js'
@@ -29,6 +29,7 @@ import {
   isSameFile,
   isSettled,
 } from '../source/file-identity.js'
+import { bounds, type Deadline, Deferred } from './waits.js'
 
 /** Why an upload is void whose Complete was sent and never known to take effect. */
 export const completeUnknown = 'complete-unknown'
@@ -50,8 +51,9 @@ export class UploadLog {
   readonly goneAt = new Map<string, number>()
   readonly #environment: Pick<Environment, 'timer' | 'monotonic'>
   readonly #openedAt: number
-  /** Part records that wait for each other. */
-  #lingering: Lingering | undefined
+  /** Part records that wait for a time, or for the record that cannot wait. */
+  #lingering:
+    { records: LogRecord[]; written: Deferred<void>; timer: Timer } | undefined
   /** Undefined where nothing is kept. */
   readonly #writer: LogWriter | undefined
   readonly #file: FileSight | undefined
@@ -62,32 +64,39 @@ export class UploadLog {
   #hasEnded = false
   #hasUnheard = false
 
-  private constructor(fields: {
-    checkpoint: Checkpoint
-    state: LogState | undefined
-    setAside: string | undefined
-    header: HeaderRecord
-    writer: LogWriter | undefined
-    file: FileSight | undefined
-    kept: readonly LogRecord[] | undefined
-    environment: Pick<Environment, 'timer' | 'monotonic'>
-  }) {
-    this.#environment = fields.environment
-    this.#openedAt = fields.environment.monotonic()
-    this.checkpoint = fields.checkpoint
-    this.state = fields.state ?? emptyState(fields.header)
-    this.isNew = fields.state === undefined
-    this.#durable = new Set(fields.state?.uploadIds)
+  private constructor(
+    checkpoint: Checkpoint,
+    settings: UploadSettings,
+    file: FileSight | undefined,
+    found: {
+      xxh64?: Xxh64
+      /** What was read, and where it ends, unless it begins anew. */
+      log?: ReadLog | undefined
+      setAside?: string | undefined
+      kept?: readonly LogRecord[] | undefined
+    } = {},
+  ) {
+    const { environment } = settings
+    const { xxh64, log } = found
+    this.#environment = environment
+    this.#openedAt = environment.monotonic()
+    this.checkpoint = checkpoint
+    this.#file = file
+    this.header = headerOf(log?.state, settings, file)
+    this.state = log?.state ?? emptyState(this.header)
+    this.isNew = log === undefined
+    this.#durable = new Set(log?.state.uploadIds)
     const { upload, put, lastVoid: voided } = this.state
     const isUnknown =
       (upload?.completing !== undefined && this.isResumable) ||
       put?.completing !== undefined
     this.#before = { voided, isUnknown }
-    this.setAside = fields.setAside
-    this.header = fields.header
-    this.#writer = fields.writer
-    this.#file = fields.file
-    this.#kept = fields.kept
+    this.setAside = found.setAside
+    if (xxh64 !== undefined) {
+      const position = log ? endOf(log) : startOf(this.header.logId)
+      this.#writer = new LogWriter(checkpoint, position, xxh64)
+    }
+    this.#kept = found.kept
     for (const record of this.#kept ?? []) applyRecord(this.state, record)
   }
 
@@ -102,46 +111,23 @@ export class UploadLog {
   ): Promise<UploadLog> {
     const bytes = await checkpoint.open()
     try {
-      if (checkpoint === noLog) {
-        const header = headerOf(undefined, settings, file)
-        return new UploadLog({
-          checkpoint,
-          state: undefined,
-          setAside: undefined,
-          header,
-          writer: undefined,
-          file,
-          kept: undefined,
-          environment: settings.environment,
-        })
-      }
+      if (checkpoint === noLog) return new UploadLog(checkpoint, settings, file)
       const xxh64 = await loadXxh64()
       const reading = readLog(bytes, xxh64, checkpoint.name)
-      let setAside: string | undefined
-      if (reading.kind === 'damaged') setAside = await checkpoint.setAside()
-      const found = reading.kind === 'log' ? reading.state : undefined
+      const setAside =
+        reading.kind === 'damaged' ? await checkpoint.setAside() : undefined
+      const log = reading.kind === 'log' ? reading : undefined
       // Before anything can be added: even `void` would end another's upload.
-      if (found !== undefined) checkTarget(found, settings)
+      if (log !== undefined) checkTarget(log.state, settings)
       const { longestTold } = settings.environment
-      const isOver = found !== undefined && bytes.length > longestTold
-      const kept =
-        isOver && checkpoint.empty !== undefined ? leftIn(found) : undefined
-      const state = kept === undefined ? found : undefined
-      const header = headerOf(state, settings, file)
-      const position =
-        reading.kind === 'log' && kept === undefined
-          ? endOf(reading)
-          : startOf(header.logId)
-      const writer = new LogWriter(checkpoint, position, xxh64)
-      return new UploadLog({
-        checkpoint,
-        state,
+      const canEmpty =
+        bytes.length > longestTold && checkpoint.empty !== undefined
+      const kept = canEmpty && log ? leftIn(log.state) : undefined
+      return new UploadLog(checkpoint, settings, file, {
+        xxh64,
+        log: kept === undefined ? log : undefined,
         setAside,
-        header,
-        writer,
-        file,
         kept,
-        environment: settings.environment,
       })
     } catch (error) {
       await checkpoint.close()
@@ -252,18 +238,29 @@ export class UploadLog {
     if (linger <= 0 || !canLinger) {
       return this.#writer?.append([...this.#takeLingering(), ...records])
     }
-    this.#lingering ??= new Lingering(this.#environment, linger, () => {
-      void this.flush().catch(() => undefined)
-    })
-    return this.#lingering.add(records)
+    this.#lingering ??= {
+      records: [],
+      written: new Deferred<void>(),
+      timer: this.#environment.timer(linger, () => {
+        void this.flush().catch(() => undefined)
+      }),
+    }
+    this.#lingering.records.push(...records)
+    return this.#lingering.written.promise
   }
 
   /** Whoever waits for them hears how the next append ends. */
   #takeLingering(): LogRecord[] {
     const lingering = this.#lingering
-    this.#lingering = undefined
     if (lingering === undefined) return []
-    return lingering.take(async () => this.#writer?.flush())
+    this.#lingering = undefined
+    const { records, written, timer } = lingering
+    timer.cancel()
+    // In a turn of its own: who takes them has not given them to the writer yet.
+    Promise.resolve()
+      .then(() => this.#writer?.flush())
+      .then(written.resolve, written.reject)
+    return records
   }
 
   /**
@@ -286,7 +283,7 @@ export class UploadLog {
    * not when nothing was asked of the server, or the server refused for certain
    * what was: kept, it would only be in the way of the call put right.
    */
-  isWorthKeeping(failure: Error | undefined): boolean {
+  #isWorthKeeping(failure: Error): boolean {
     const { uploadIds, intents, put } = this.state
     if (!this.isNew || uploadIds.size > 0) return true
     const hasAsked = intents.length > 0 || put !== undefined
@@ -321,6 +318,27 @@ export class UploadLog {
     this.#takeLingering()
   }
 
+  /**
+   * Writes what is in hand and lets go of it, as far as the clock lets that be
+   * waited for; whether it was kept, and is free.
+   */
+  async leave(
+    clock: Deadline,
+    failure: Error,
+  ): Promise<{ isKept: boolean; isFree: boolean }> {
+    await clock.until(bounds.receipts, this.flush())
+    // What has not settled by now must not write into the next run's log.
+    this.end()
+    const { checkpoint } = this
+    const isKept = this.#isWorthKeeping(failure)
+    const leave = async (): Promise<void> => {
+      if (!isKept) await checkpoint.remove()
+      await checkpoint.close()
+    }
+    const isFree = await clock.until(bounds.log, leave())
+    return { isKept, isFree }
+  }
+
   /** Resolves when all that was given to `append` is durable. */
   async flush(): Promise<void> {
     const records = this.#takeLingering()
@@ -351,38 +369,6 @@ function headerOf(
     fileIdentity: file && isSettled(file) ? file.identity : undefined,
     time: environment.now(),
     run: (state?.maxRun ?? 0) + 1,
-  }
-}
-
-/** Part records that wait for a time, or for the record that cannot wait. */
-class Lingering {
-  readonly #records: LogRecord[] = []
-  readonly #timer: Timer
-  readonly #written: Promise<void>
-  #settle: (written: Promise<void>) => void = () => undefined
-
-  constructor(
-    { timer }: Pick<Environment, 'timer'>,
-    ms: number,
-    onEnd: () => void,
-  ) {
-    this.#written = new Promise((resolve) => {
-      this.#settle = resolve
-    })
-    this.#timer = timer(ms, onEnd)
-  }
-
-  add(records: readonly LogRecord[]): Promise<void> {
-    this.#records.push(...records)
-    return this.#written
-  }
-
-  /** `written` is asked once they have been given to who writes them. */
-  take(written: () => Promise<void>): LogRecord[] {
-    this.#timer.cancel()
-    // In a turn of its own: who takes them has not given them to the writer yet.
-    this.#settle(Promise.resolve().then(written))
-    return this.#records
   }
 }
 

@@ -2,9 +2,9 @@
  * A run whose plan is fixed: it takes the parts of the source, in order, and
  * makes the object of them. What it cannot do is told to its run.
  *
- * - `skip()` at most once, before the first part.
- * - `take(part)` and `takePart(part)` own the part: it is released when its
- *   memory may be used again. Parts come in order, once each.
+ * - `skipStored()` at most once, before the first part.
+ * - `takePart(part)` owns the part: it is released when its memory may be used
+ *   again. Parts come in order, once each.
  * - `takeWhole(part)` instead: one PutObject.
  * - `finish()` once, after the last of them.
  */
@@ -13,36 +13,21 @@ import type { PartRecord } from '../../checkpoint/record.js'
 import type { AtOnce } from '../../store/slots.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
-import { storedRun } from '../rules/judge.js'
+import { storedRun, vouchedRun } from '../rules/judge.js'
 import { partSizesOf, type Plan } from '../rules/plan.js'
-import {
-  letGo,
-  MemoryContent,
-  type Piece,
-  type TakenPart,
-} from '../source/part-content.js'
-import type { CutPart } from '../source/part.js'
+import type { HashedPart } from '../source/file-source.js'
+import { letGo, type Piece, type TakenPart } from '../source/part-content.js'
 import type { RunContext, Stage } from './context.js'
 import { CurrentUpload } from './current-upload.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
 import { Proving } from './proving.js'
-import { Reuse } from './reuse.js'
 import { Sending } from './sending.js'
-import { bounds, type Deadline } from './suspension.js'
-import { inScope, PartTracing } from './trace.js'
-
-/** Hears how its open run ends, unless it has ended it itself. */
-export interface RunOwner {
-  done(result: UploadResult): void
-  fail(error: unknown): void
-}
+import { inScope, tracePart, traceReused } from './trace.js'
+import { bounds, type Deadline, unlessAborted } from './waits.js'
 
 export class OpenRun {
   readonly #context: RunContext
-  readonly #owner: RunOwner
   readonly #plan: Plan
-  readonly #reuse: Reuse
-  readonly #tracing: PartTracing
   readonly #tasks = new Set<Promise<void>>()
   readonly upload: CurrentUpload
   /** Of its parts: the log's, when that is gone on with. */
@@ -61,9 +46,8 @@ export class OpenRun {
   #parts = 0
   #size = 0
 
-  constructor(context: RunContext, plan: Plan, owner: RunOwner) {
+  constructor(context: RunContext, plan: Plan) {
     this.#context = context
-    this.#owner = owner
     this.#plan = plan
     const { settings, log, progress } = context
     this.sizes = partSizesOf(plan, log.state, settings)
@@ -72,39 +56,16 @@ export class OpenRun {
     this.#half = Math.ceil(maxParts / 2)
     this.#isLimitTold = settings.size !== undefined
     if (settings.size === undefined) progress.endsAt(this.#most)
-    this.#reuse = new Reuse(context, plan.mode !== 'create')
     this.upload = new CurrentUpload(context, plan, this.sizes)
-    this.#tracing = new PartTracing(context, this.upload)
     this.#stage =
       plan.mode === 'claim'
-        ? new Proving(context, this.upload, this.#reuse, plan)
-        : this.#sending()
-  }
-
-  #sending(): Sending {
-    return new Sending(this.#context, this.upload, this.#reuse, (error) =>
-      this.#owner.fail(error),
-    )
+        ? new Proving(context, this.upload, plan)
+        : new Sending(context, this.upload)
   }
 
   /** How many parts may be in hand. */
   get atOnce(): AtOnce {
     return this.#context.sender.atOnce
-  }
-
-  /** Parts that can be passed over in a source that somebody vouches for. */
-  get storedParts(): readonly PartRecord[] {
-    const plan = this.#plan
-    if (plan.mode === 'create') return []
-    const { verify } = this.#context.settings
-    return plan.mode === 'claim'
-      ? storedRun(plan.upload, 'refused', false)
-      : storedRun(plan.upload, plan.listed, verify)
-  }
-
-  /** The digest of the source that a run cut its parts from. */
-  sourceOf(run: number): string | undefined {
-    return this.#context.log.state.runs.get(run)?.sourceDigest
   }
 
   /** Parts taken or skipped so far. */
@@ -127,18 +88,36 @@ export class OpenRun {
     return this.#stage instanceof Proving
   }
 
-  /** Takes `records` as stored, unread; the next part follows the last of them. */
-  skip(records: readonly PartRecord[]): void {
+  /**
+   * Takes stored parts unread: the offset of what follows the last of them, in
+   * bytes; `nobody` when nobody vouches for the source.
+   */
+  skipStored(trustSource: boolean): number | 'nobody' {
+    const { log, settings } = this.#context
+    const { sourceDigest } = settings
+    const stored = this.#stored()
+    const records = vouchedRun(stored, log.state, sourceDigest, trustSource)
+    if (records === 'nobody') return records
     this.#stage.skip(records)
     this.#pass(records)
+    return this.#size
+  }
+
+  #stored(): PartRecord[] {
+    const plan = this.#plan
+    if (plan.mode === 'create') return []
+    const { verify } = this.#context.settings
+    return plan.mode === 'claim'
+      ? storedRun(plan.upload, 'refused', false)
+      : storedRun(plan.upload, plan.listed, verify)
   }
 
   #pass(records: readonly PartRecord[]): void {
-    for (const record of records) this.#tracing.skipped(record)
-    const last = records.at(-1)
-    if (last === undefined) return
-    this.#parts = last.number
-    this.#size = last.offset + last.size
+    for (const { number: partNumber, offset, size, etag } of records) {
+      const piece = { partNumber, offset, size }
+      traceReused(this.#context, this.upload, piece, etag)
+      this.#count(piece)
+    }
     this.#tellLimit()
   }
 
@@ -160,21 +139,9 @@ export class OpenRun {
   takeUnread(piece: Piece): boolean {
     const event = this.#stage.takeUnread(piece)
     if (event === undefined) return false
-    this.#tracing.reused(event)
+    traceReused(this.#context, this.upload, piece, event.etag)
     this.#count(piece)
     return true
-  }
-
-  /** Takes the next part of a stream; a short first one is all there is. */
-  take(part: CutPart): void {
-    const { partNumber, offset, size, pieces, xxh64 } = part
-    const { digests } = this.#context.settings.environment
-    const content = new MemoryContent(pieces, xxh64, digests)
-    const release = (): void => part.release()
-    const taken = { partNumber, offset, size, content, release }
-    const isAll = partNumber === 1 && size < this.sizes.partSize
-    if (isAll) this.takeWhole(taken)
-    else this.takePart(taken)
   }
 
   /** Takes all bytes of the object, to be put in one request. */
@@ -191,7 +158,9 @@ export class OpenRun {
     const end = this.#size
     const isNext = part.offset === end
     const handle = (): Promise<unknown> =>
-      isNext ? this.#handle(part) : this.#stage.refuse(last, end)
+      isNext
+        ? tracePart(this.#context, this.upload, part, () => this.#take(part))
+        : this.#stage.refuse(last, end)
     // What is refused does not count: nothing that comes behind it fits either.
     if (isNext) {
       this.#count(part)
@@ -201,16 +170,14 @@ export class OpenRun {
       ? (this.#inOrder = this.#inOrder.then(handle))
       : handle()
     const task = work
-      .catch((error: unknown) => this.#owner.fail(error))
+      .catch(this.#context.fail)
       .then(() => letGo(part))
       .finally(() => this.#tasks.delete(task))
     this.#tasks.add(task)
   }
 
   /** What was taken of the source, with its hashes by the run's proof. */
-  async takenParts(): Promise<
-    { offset: number; size: number; hash: string }[]
-  > {
+  async takenParts(): Promise<HashedPart[]> {
     const { settings, log } = this.#context
     const whole = this.#whole
     if (whole !== undefined) {
@@ -223,17 +190,8 @@ export class OpenRun {
 
   /** Resolves when all parts taken are stored; rejects when the run was stopped. */
   async idle(): Promise<void> {
-    const { signal } = this.#context
-    signal.throwIfAborted()
     // A part may wait for a disk that hangs: who stopped the run does not.
-    let onAbort = (): void => undefined
-    const stopped = new Promise<void>((resolve) => {
-      onAbort = resolve
-      signal.addEventListener('abort', onAbort, { once: true })
-    })
-    await Promise.race([this.settled(), stopped])
-    signal.removeEventListener('abort', onAbort)
-    signal.throwIfAborted()
+    await unlessAborted(this.#context.signal, this.settled())
   }
 
   /** Resolves when no part is under way, however that went. */
@@ -253,12 +211,9 @@ export class OpenRun {
 
   /** The end of the source: makes the object. */
   finish(): void {
-    const finishing = inScope(this.#context.scope, () => this.#finish())
-    this.#finishing = finishing
-    finishing.then(
-      (result) => this.#owner.done(result),
-      (error: unknown) => this.#owner.fail(error),
-    )
+    const { scope, done, fail } = this.#context
+    this.#finishing = inScope(scope, () => this.#finish())
+    this.#finishing.then(done, fail)
   }
 
   /** The making of the object, once it is under way. */
@@ -291,13 +246,6 @@ export class OpenRun {
     }
   }
 
-  #handle(part: TakenPart): Promise<PartEvent> {
-    const tracing = this.#tracing
-    return tracing.isOn
-      ? tracing.run(part, () => this.#take(part))
-      : this.#take(part)
-  }
-
   async #take(part: TakenPart): Promise<PartEvent> {
     this.#context.signal.throwIfAborted()
     await this.#checkBounds(part)
@@ -305,7 +253,7 @@ export class OpenRun {
     const event = await stage.take(part)
     if (event !== 'over') return event
     // The object that was there is not the source's: everything is sent.
-    const sending = this.#sending()
+    const sending = new Sending(this.#context, this.upload)
     this.#stage = sending
     return sending.take(part)
   }

@@ -22,31 +22,27 @@ import {
   mustBeAsStored,
 } from './errors.js'
 import { finishClaim, putInstead } from './finish.js'
-import type { Reuse } from './reuse.js'
 
 export class Proving implements Stage {
   readonly isInOrder = true
   readonly #context: RunContext
   readonly #upload: CurrentUpload
-  readonly #reuse: Reuse
   readonly #claim: Claim
 
   constructor(
     context: RunContext,
     upload: CurrentUpload,
-    reuse: Reuse,
     claimed: ClaimedObject,
   ) {
     this.#context = context
     this.#upload = upload
-    this.#reuse = reuse
     this.#claim = new Claim(claimed, context.settings.crc)
   }
 
   skip(records: readonly PartRecord[]): void {
     for (const record of records) {
       this.#claim.add(record)
-      this.#reuse.count(record.size)
+      this.#context.reuse.count(record.size)
     }
   }
 
@@ -67,7 +63,7 @@ export class Proving implements Stage {
       return undefined
     }
     this.#claim.add(record)
-    return this.#reuse.tell(piece, this.#claim.head.etag)
+    return this.#context.reuse.tell(piece, this.#claim.head.etag)
   }
 
   async take(part: TakenPart): Promise<PartEvent | 'over'> {
@@ -81,17 +77,16 @@ export class Proving implements Stage {
       const strong = await content.digest(verdict)
       verdict = claim.judge(partNumber, { size, hash: strong })
     }
+    // These are held against the object's at the end.
+    if (verdict === 'crc64') {
+      const crc64 = await content.digest(settings.crc.variant)
+      claim.add({ size, crc64, check: verdict })
+    } else if (verdict === 'md5') {
+      const md5 = md5Hex(await content.digest(verdict))
+      claim.add({ size, md5, check: verdict })
+    }
     if (verdict !== false) {
-      if (verdict === 'crc64') {
-        const crc64 = await content.digest(settings.crc.variant)
-        // It is held against the object's at the end.
-        claim.add({ size, crc64, check: 'crc64' })
-      }
-      if (verdict === 'md5') {
-        const md5 = md5Hex(await content.digest(verdict))
-        claim.add({ size, md5, check: 'md5' })
-      }
-      return this.#reuse.tell(part, claim.head.etag)
+      return this.#context.reuse.tell(part, claim.head.etag)
     }
     const { parts, uploadId } = claim.upload
     mustBeAsStored(settings, parts.get(partNumber), candidate, uploadId)
@@ -109,16 +104,10 @@ export class Proving implements Stage {
   async end(source: EndedSource): Promise<UploadResult> {
     const context = this.#context
     const claim = this.#claim
-    if (claim.isWhole()) return finishClaim(context, claim, this.#reuse)
+    if (claim.isWhole()) return finishClaim(context, claim)
     this.#mustMayReplace()
     if (source.parts === 0 || source.whole !== undefined) {
-      return putInstead(
-        context,
-        source,
-        this.#upload,
-        this.#reuse,
-        claim.upload,
-      )
+      return putInstead(context, source, this.#upload, claim.upload)
     }
     const { size } = source
     await context.beforeComplete.ask({ size, crc64: claim.crc64With() })
@@ -149,7 +138,7 @@ export class Proving implements Stage {
   async #giveUp(): Promise<void> {
     if (this.#claim.parts > 0) await this.#break()
     await this.#upload.giveUp('source-changed', 'object')
-    this.#reuse.resumed = false
+    this.#context.reuse.resumed = false
   }
 
   async #break(): Promise<never> {

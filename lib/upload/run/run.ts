@@ -7,8 +7,8 @@
  * 1. `open()`, once. It resolves to the open run when the plan is fixed: the log
  *    is read and locked, the store was asked. No byte may be taken before that.
  * 2. The open run's own calls, see `open-run.ts`: parts, then `finish()`.
- * 3. `suspend(reason)` at any time, also instead of 2, or `fail(error)` for what
- *    the source failed with; idempotent. After it nothing is sent or written, and
+ * 3. `suspend(reason)` at any time, also instead of 2, as the caller's signal does,
+ *    or `fail(error)` for what the source failed with; idempotent. After it nothing is sent or written, and
  *    the lock is free. It waits for no server, but for a Complete that was sent
  *    and for parts that are about to be stored, and for neither these nor a disk
  *    longer than two seconds.
@@ -21,26 +21,34 @@
 import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import { CallbackError, asError } from '../../errors.js'
+import { followSignal } from '../calls/follow-signal.js'
 import { Requests } from '../calls/requests.js'
-import { type PartSender, senderOf } from '../calls/send.js'
+import { PartSender } from '../calls/send.js'
 import type { Emit } from '../options/events.js'
+import { type Progress, ProgressCounter } from '../options/progress.js'
 import type { UploadResult } from '../../upload-result.js'
 import { BeforeComplete } from './before-complete.js'
-import type { Ending, RunContext, UploadRunOptions } from './context.js'
-import { Deferred } from './deferred.js'
+import {
+  type Ending,
+  Reuse,
+  type RunContext,
+  type UploadRunOptions,
+} from './context.js'
 import { abortUnlogged } from './clean-up.js'
-import { isOwn, tellKept } from './errors.js'
+import { isOwn, suspended, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
-import { bounds, Deadline, leaveLog } from './suspension.js'
 import { inScope } from './trace.js'
+import { bounds, Deadline, Deferred, unlessAborted } from './waits.js'
 
 export class UploadRun {
   readonly #options: UploadRunOptions
   readonly #stop = new AbortController()
   readonly #stopComplete = new AbortController()
   readonly #ended = new Deferred<Ending>()
+  readonly progress: ProgressCounter
+  readonly #letGoOfSignal: () => void
   #opening: Promise<OpenRun> | undefined
   #open: OpenRun | undefined
   #checkpoint: Checkpoint | undefined
@@ -59,6 +67,16 @@ export class UploadRun {
 
   constructor(options: UploadRunOptions) {
     this.#options = options
+    const { settings, progress } = options
+    const { key, size, signal, isResumable: isLogged, environment } = settings
+    const tell = (counts: Progress): void => this.emit('progress', counts)
+    progress?.tell(tell)
+    this.progress = progress ?? new ProgressCounter(size, tell, environment)
+    this.#letGoOfSignal = followSignal(signal, (cause) => {
+      const { uploadId } = this
+      const fields = { key, uploadId, cause: cause ?? undefined, isLogged }
+      void this.suspend(suspended(fields))
+    })
     // They end all calls of the upload: many listeners are no leak.
     setMaxListeners(0, this.#stop.signal, this.#stopComplete.signal)
   }
@@ -115,23 +133,14 @@ export class UploadRun {
 
   /** Rejects when the run is stopped, whatever it then still waits for. */
   open(): Promise<OpenRun> {
-    const { scope } = this.#options
-    const opening = inScope(scope, () => this.#openAll())
-    this.#opening = opening
-    opening.catch((error: unknown) => this.fail(error))
-    const { signal } = this.#stop
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => reject(asError(signal.reason))
-      signal.addEventListener('abort', onAbort, { once: true })
-      opening.then(resolve, reject).finally(() => {
-        signal.removeEventListener('abort', onAbort)
-      })
-      if (signal.aborted) onAbort()
-    })
+    this.#opening = inScope(this.#options.scope, () => this.#openAll())
+    this.#opening.catch((error: unknown) => this.fail(error))
+    return unlessAborted(this.#stop.signal, this.#opening)
   }
 
   async #openAll(): Promise<OpenRun> {
-    const { settings, progress, file, scope } = this.#options
+    const { progress } = this
+    const { settings, file, scope } = this.#options
     const { signal } = this.#stop
     const checkpoint = await this.#options.checkpoint()
     this.#checkpoint = checkpoint
@@ -152,9 +161,7 @@ export class UploadRun {
     this.#requests = requests
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
-    const { checkSource = async () => undefined } = this.#options
-    const stopped = signal
-    const sender = senderOf({ settings, requests, progress, stopped })
+    const sender = new PartSender(settings, requests, progress)
     this.#sender = sender
     const context: RunContext = {
       settings,
@@ -167,25 +174,20 @@ export class UploadRun {
       signal,
       completeSignal: this.#stopComplete.signal,
       isSuspending: () => this.#isSuspending,
-      beforeComplete: new BeforeComplete(settings, signal, checkSource),
+      beforeComplete: new BeforeComplete(settings, signal, async () =>
+        this.#options.checkSource?.(async () => open.takenParts()),
+      ),
+      reuse: new Reuse(emit, progress, plan.mode !== 'create'),
       tells: (result) => {
         this.#told = result
       },
-    }
-    const open = new OpenRun(context, plan, {
       done: (result) => this.#done(result),
       fail: (error) => this.fail(error),
-    })
+    }
+    const open = new OpenRun(context, plan)
     scope?.planned(plan, open.sizes)
     this.#open = open
     return open
-  }
-
-  /** Where the parts of the source are and what their hashes were, by the run's proof. */
-  async takenParts(): Promise<
-    { offset: number; size: number; hash: string }[]
-  > {
-    return (await this.#open?.takenParts()) ?? []
   }
 
   /** Ends requests, writes receipts in hand, lets go of the log. */
@@ -217,7 +219,7 @@ export class UploadRun {
     if (this.#hasEnded) return
     this.#result = result
     try {
-      this.#options.progress.end()
+      this.progress.end()
     } catch (error) {
       // The object is complete: a listener's error is not the upload's.
       this.#throwSoon(error)
@@ -245,7 +247,7 @@ export class UploadRun {
       await abortUnlogged(settings, this.#open.upload)
     }
     if (this.#log === undefined || this.#result !== undefined) return
-    const left = await leaveLog(this.#log, clock, this.#failure ?? reason)
+    const left = await this.#log.leave(clock, this.#failure ?? reason)
     this.#isLogStuck = !left.isFree
     scope?.logLeft(left.isKept)
     // No later run would claim the object, however slow the disk that was told.
@@ -253,13 +255,13 @@ export class UploadRun {
   }
 
   #settle(reason?: Error): void {
-    this.#options.progress.rest()
+    this.#letGoOfSignal()
+    this.progress.rest()
     this.#sender?.leave()
     this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
-    if (ending.how !== 'done') {
-      const error = ending.how === 'suspended' ? ending.reason : ending.error
-      if (isOwn(error, this.#failure)) this.told(error)
+    if (ending.how !== 'done' && isOwn(ending.error, this.#failure)) {
+      this.told(ending.error)
     }
     this.#ended.resolve(ending)
     this.#hasEnded = true
@@ -270,7 +272,7 @@ export class UploadRun {
     if (result !== undefined) return { how: 'done', result }
     const error = this.#callbackFailed ?? this.#failure
     if (error === undefined) {
-      return { how: 'suspended', reason: asError(reason) }
+      return { how: 'suspended', error: asError(reason) }
     }
     const over = this.#open?.upload.over
     return over === undefined

@@ -5,6 +5,7 @@
  * upload's. Parts come with their memory and keep it until `take` has settled.
  */
 import type { PartRecord } from '../../checkpoint/record.js'
+import type { Receipt } from '../calls/send.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { judgePart, type Verdict } from '../rules/judge.js'
@@ -14,40 +15,28 @@ import {
   compared,
   type CurrentUpload,
   expectComparison,
-  type Receipt,
 } from './current-upload.js'
 import { mayBeNamed, mustBeAsStored, sourceGrew } from './errors.js'
 import { finishUpload, putInstead } from './finish.js'
-import type { Reuse } from './reuse.js'
 
 export class Sending implements Stage {
   readonly isInOrder: boolean
   readonly #context: RunContext
   readonly #upload: CurrentUpload
-  readonly #reuse: Reuse
-  readonly #onLogFailure: (error: unknown) => void
   /** Where ListParts is forbidden to this caller, one part is sent all the same. */
   #isProbeSent = false
   #dropping: Promise<void> | undefined
 
-  /** `onLogFailure` hears of part records that could not be written. */
-  constructor(
-    context: RunContext,
-    upload: CurrentUpload,
-    reuse: Reuse,
-    onLogFailure: (error: unknown) => void,
-  ) {
+  constructor(context: RunContext, upload: CurrentUpload) {
     this.#context = context
     this.#upload = upload
-    this.#reuse = reuse
-    this.#onLogFailure = onLogFailure
     this.isInOrder = context.settings.sequential
   }
 
   skip(records: readonly PartRecord[]): void {
     for (const record of records) {
       this.#upload.receipts.set(record.number, record)
-      this.#reuse.count(record.size)
+      this.#context.reuse.count(record.size)
     }
   }
 
@@ -74,7 +63,7 @@ export class Sending implements Stage {
     const verdict = judgePart(record, record, there, settings.verify)
     if (verdict.do !== 'reuse') return undefined
     this.#upload.receipts.set(partNumber, record)
-    return this.#reuse.tell(piece, record.etag)
+    return this.#context.reuse.tell(piece, record.etag)
   }
 
   async take(part: TakenPart): Promise<PartEvent> {
@@ -102,9 +91,9 @@ export class Sending implements Stage {
     const context = this.#context
     const upload = this.#upload
     if (source.parts === 0 || source.whole !== undefined) {
-      return putInstead(context, source, upload, this.#reuse)
+      return putInstead(context, source, upload)
     }
-    return finishUpload(context, await upload.id(), upload, source, this.#reuse)
+    return finishUpload(context, await upload.id(), upload, source)
   }
 
   /** Undefined when the store does not have these bytes, or they must be sent. */
@@ -134,10 +123,10 @@ export class Sending implements Stage {
       }
       upload.receipts.set(partNumber, verdict.record)
       this.#recordProof(verdict.record)
-      return this.#reuse.tell(part, verdict.record.etag)
+      return this.#context.reuse.tell(part, verdict.record.etag)
     }
     if (verdict.do === 'compare' && (await this.#adopt(part, hash, verdict))) {
-      return this.#reuse.tell(part, verdict.etag)
+      return this.#context.reuse.tell(part, verdict.etag)
     }
     mustBeAsStored(settings, record, candidate, upload.uploadId)
     return undefined
@@ -178,7 +167,7 @@ export class Sending implements Stage {
   async #replace(part: Piece): Promise<void> {
     const upload = this.#upload
     if (upload.receipts.size === 0) {
-      this.#reuse.resumed = false
+      this.#context.reuse.resumed = false
       return upload.giveUp('source-changed')
     }
     const { key } = this.#context.settings
@@ -192,7 +181,7 @@ export class Sending implements Stage {
     const { log } = this.#context
     const { run } = log
     if (!log.hasFileIdentity || log.isFileUnchangedSince(record.run)) return
-    log.append({ ...record, run }).catch(this.#onLogFailure)
+    log.append({ ...record, run }).catch(this.#context.fail)
   }
 
   /** Written beside the next parts; a log that cannot be written stops the run. */
@@ -201,7 +190,7 @@ export class Sending implements Stage {
     const { partNumber: number, offset } = part
     log
       .append({ type: 'part', number, offset, hash, ...receipt, run: log.run })
-      .catch(this.#onLogFailure)
+      .catch(this.#context.fail)
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Xxh64 } from '../../hash/xxh64.js'
-import { type MemorySettings, roomFor } from '../options/memory.js'
+import { type MemorySettings, roomFor } from '../options/part-sizes.js'
 import type { UploadSettings } from '../options/settings.js'
 import { PartBuffers, type PartRoom, pooled } from '../source/part-buffers.js'
+import { MemoryContent } from '../source/part-content.js'
 import { PartCutter } from '../source/part-cutter.js'
 import type { OpenRun } from './open-run.js'
 
@@ -16,7 +17,7 @@ export function cutterOf(
     Pick<UploadSettings, 'environment' | 'chunkCollections'>,
   onError: (error: Error) => void,
 ): StreamCutter {
-  const { pool, collections } = settings.environment
+  const { pool, collections, digests } = settings.environment
   const { sizes, atOnce } = run
   const room = (): PartRoom =>
     roomFor({ ...settings, concurrency: atOnce.allowed })
@@ -31,8 +32,12 @@ export function cutterOf(
     xxh64,
     collections: settings.chunkCollections ? collections : undefined,
     firstPartNumber: run.partsTaken + 1,
-    onPart: (part, next) => {
-      run.take(part)
+    onPart: ({ pieces, xxh64: hash, ...part }, next) => {
+      const content = new MemoryContent(pieces, hash, digests)
+      // A short first part is all there is.
+      const isAll = part.partNumber === 1 && part.size < sizes.partSize
+      if (isAll) run.takeWhole({ ...part, content })
+      else run.takePart({ ...part, content })
       next()
     },
     onError,

@@ -9,7 +9,6 @@
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { GrowthStep, PartSizes } from '../../checkpoint/growth.js'
-import type { PartRecord } from '../../checkpoint/record.js'
 import {
   failureText,
   say,
@@ -210,66 +209,41 @@ const partTracer = new Tracer<PartTrace>('pawl:part', {
   },
 })
 
-/** Tells of the parts of one upload, as work of that upload. */
-export class PartTracing {
-  readonly #scope: UploadScope | undefined
-  readonly #key: string
-  readonly #upload: { readonly uploadId: string | undefined }
-
-  constructor(
-    {
-      scope,
-      settings,
-    }: {
-      scope: UploadScope | undefined
-      settings: Pick<UploadSettings, 'key'>
-    },
-    upload: { readonly uploadId: string | undefined },
-  ) {
-    this.#scope = scope
-    this.#key = settings.key
-    this.#upload = upload
-  }
-
-  /** Without it, `run` has nothing to add. */
-  get isOn(): boolean {
-    return this.#scope !== undefined || partTracer.isOn
-  }
-
-  /** Does the work of a part. */
-  run(piece: Piece, work: () => Promise<PartEvent>): Promise<PartEvent> {
-    return inScope(this.#scope, () =>
-      partTracer.isOn ? this.#traced(piece, work) : work(),
-    )
-  }
-
-  /** A part was stored all along. */
-  reused(event: PartEvent): void {
-    if (!partTracer.isOn) return
-    void inScope(this.#scope, () => this.#traced(event, async () => event))
-  }
-
-  /** A part is passed over on the word of its record. */
-  skipped({ number: partNumber, offset, size, etag }: PartRecord): void {
-    if (!partTracer.isOn) return
-    const where = { partNumber, offset, size }
-    this.reused({ ...where, etag, reused: true, attempts: 0 })
-  }
-
-  #traced(
-    { partNumber, offset, size }: Piece,
-    work: () => Promise<PartEvent>,
-  ): Promise<PartEvent> {
-    const { uploadId } = this.#upload
-    const key = this.#key
+/** Tells of what is done with a part, as work of its upload. */
+export function tracePart(
+  { scope, settings: { key } }: Traced,
+  upload: { readonly uploadId: string | undefined },
+  { partNumber, offset, size }: Piece,
+  work: () => Promise<PartEvent>,
+): Promise<PartEvent> {
+  return inScope(scope, () => {
+    if (!partTracer.isOn) return work()
+    const { uploadId } = upload
     const trace: PartTrace = { key, partNumber, offset, size, uploadId }
     return partTracer.run(trace, work, ({ reused, attempts, etag }) => {
-      trace.uploadId = this.#upload.uploadId
+      trace.uploadId = upload.uploadId
       trace.reused = reused
       trace.attempts = attempts
       trace.etag = etag
     })
-  }
+  })
+}
+
+/** A part was stored all along. */
+export function traceReused(
+  context: Traced,
+  upload: { readonly uploadId: string | undefined },
+  piece: Piece,
+  etag: string,
+): void {
+  if (!partTracer.isOn) return
+  const event = { ...piece, etag, reused: true, attempts: 0 }
+  void tracePart(context, upload, piece, async () => event)
+}
+
+interface Traced {
+  readonly scope: UploadScope | undefined
+  readonly settings: Pick<UploadSettings, 'key'>
 }
 
 /** Tells of an object that is put in one request: it is one part. */

@@ -17,9 +17,9 @@ import type { DigestBeside, Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import { isSharedArrayBuffer } from '../../realm.js'
 import type { Body } from '../../store/object-store.js'
-import type { FileSource } from './file-source.js'
+import type { FileSource, HashedPart } from './file-source.js'
 import type { ContentDigest, PartContent } from './part-content.js'
-import type { BodyPace } from './view-pace.js'
+import { type BodyPace, bodyOf } from './view-pace.js'
 
 /** One digest of one pass. */
 interface Hasher extends DigestBeside {
@@ -62,17 +62,7 @@ export class FilePartContent implements PartContent {
   }
 
   body(pace: BodyPace, onSent: (bytes: number) => void): Body {
-    const views = () => this.#views(() => pace.size)
-    return async function* body() {
-      for await (const view of views()) {
-        const { byteLength } = view
-        await pace.turn?.(byteLength)
-        const sent = pace.start(byteLength)
-        yield view
-        sent()
-        onSent(byteLength)
-      }
-    }
+    return bodyOf(() => this.#views(() => pace.size), pace, onSent)
   }
 
   expect(kind: ContentDigest): void {
@@ -216,9 +206,7 @@ export class FilePartContent implements PartContent {
  */
 export async function mustBeAsTaken(
   source: FileSource,
-  taken: () => Promise<
-    readonly { offset: number; size: number; hash: string }[]
-  >,
+  taken: () => Promise<readonly HashedPart[]>,
   digests: Pick<Digests, 'create'>,
 ): Promise<void> {
   await source.mustBeInPlace()

@@ -25,41 +25,21 @@ const MiB = 1024 * 1024
 /** All views together, in bytes: more is not faster. */
 const mostViews = 32 * MiB
 
-/** What an upload may have of the memory. */
-export interface FileShare {
-  /** Parts in flight, at most. */
-  concurrency: number
-  /** It is the caller's own word, and not lowered for memory's sake. */
-  isConcurrencyFixed: boolean
-  /** Bytes of parts that are held. */
-  memory: number
-}
-
-/** How many parts of such a size are held at once; none: they are read twice. */
-export function heldAtOnce(
-  partSize: number,
-  { concurrency, isConcurrencyFixed, memory }: FileShare,
-): number {
-  const room = Math.floor(memory / Math.max(partSize, 1))
-  if (room >= concurrency) return concurrency
-  return isConcurrencyFixed || room < 2 ? 0 : room
-}
-
 /** The memory of one part in flight: how many views, of how many bytes. */
 export function viewsOf(concurrency: number): { count: number; size: number } {
   const count = concurrency === 1 ? 2 : 1
   return { count, size: blockWithin(mostViews / concurrency / count) }
 }
 
-export interface FilePartsOptions extends FileShare {
+export interface FilePartsOptions {
   /** Bytes of the largest part that will be asked for. */
   largest: number
   /** How many may be in flight now. */
   atOnce: AtOnce
   /** Of every part another digest than xxh64 is wanted. */
   needsDigests: boolean
-  /** It has to be there before the part's bytes go out. */
-  isDigestFirst: boolean
+  /** How many parts are held at once; 0: they are read as they are sent. */
+  held: number
 }
 
 export class FileParts {
@@ -80,11 +60,10 @@ export class FileParts {
     },
     onRead: (bytes: number) => void,
   ) {
-    const { largest, atOnce, needsDigests, isDigestFirst } = options
+    const { largest, atOnce, needsDigests, held } = options
     this.#source = source
     this.#digests = means.digests
     this.#onRead = onRead
-    const held = isDigestFirst ? heldAtOnce(largest, options) : 0
     this.#isHeld = held > 0
     // A part that is held is read while those before it are sent.
     const room = (): PartRoom =>

@@ -23,6 +23,13 @@ const mostAtHand = 256 * 1024
 /** Bytes read at once when a file is read again. */
 const blockSize = 1024 * 1024
 
+/** What was read of a source, with its hash by the upload's proof. */
+export interface HashedPart {
+  offset: number
+  size: number
+  hash: string
+}
+
 export interface FileSourceOptions {
   files: SourceFiles
   /** ms since 1970 */
@@ -189,7 +196,7 @@ export class FileSource {
    * times have moved. Nobody may have touched it while that went on.
    */
   async prove(
-    parts: readonly { offset: number; size: number; hash: string }[],
+    parts: readonly HashedPart[],
     createHash: (kind: 'xxh64' | 'sha256') => Promise<RunningDigest>,
   ): Promise<void> {
     const before = this.#last

@@ -5,7 +5,7 @@
 import type { DigestKind, Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import type { Body } from '../../store/object-store.js'
-import type { BodyPace } from './view-pace.js'
+import { type BodyPace, bodyOf } from './view-pace.js'
 
 /** CRC-64s are unsigned decimals, `md5` is base64, the others are hex. */
 export type ContentDigest = DigestKind | 'xxh64'
@@ -81,7 +81,17 @@ export class MemoryContent implements PartContent {
   }
 
   body(pace: BodyPace, onSent: (bytes: number) => void): Body {
-    return bodyOf(this.#pieces, pace, onSent)
+    return bodyOf(() => this.#views(pace), pace, onSent)
+  }
+
+  *#views(pace: BodyPace): Generator<Uint8Array, void, undefined> {
+    for (const piece of this.#pieces) {
+      for (let start = 0; start < piece.byteLength;) {
+        const view = piece.subarray(start, start + pace.size)
+        yield view
+        start += view.byteLength
+      }
+    }
   }
 
   digest(kind: ContentDigest): Promise<string> {
@@ -107,25 +117,4 @@ async function xxh64Of(pieces: readonly Uint8Array[]): Promise<string> {
   const xxh64 = (await loadXxh64()).create()
   for (const piece of pieces) xxh64.update(piece)
   return hex64(xxh64.digest())
-}
-
-/** `onSent` hears of each view when the next one is asked for. */
-export function bodyOf(
-  pieces: readonly Uint8Array[],
-  pace: BodyPace,
-  onSent: (bytes: number) => void,
-): Body {
-  return async function* views() {
-    for (const piece of pieces) {
-      for (let start = 0; start < piece.byteLength;) {
-        const view = piece.subarray(start, start + pace.size)
-        await pace.turn?.(view.byteLength)
-        const sent = pace.start(view.byteLength)
-        yield view
-        sent()
-        onSent(view.byteLength)
-        start += view.byteLength
-      }
-    }
-  }
 }

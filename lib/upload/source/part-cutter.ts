@@ -26,7 +26,7 @@ import { isSharedArrayBuffer } from '../../realm.js'
 import { hex64, type Xxh64, type Xxh64Stream } from '../../hash/xxh64.js'
 import type { ChunkCollections } from './chunk-collections.js'
 import type { PartBlock, PartBuffer, PartBuffers } from './part-buffers.js'
-import type { CutPart } from './part.js'
+import type { Piece } from './part-content.js'
 
 /**
  * How many bytes are gathered and hashed at once: few calls for small chunks,
@@ -36,13 +36,22 @@ const blockSize = 128 * 1024
 /** Chunks from this size on are worth a call of the hash each. */
 const largeChunk = 16 * 1024
 
+/** A part as it was cut. */
+export interface CutPart extends Piece {
+  /** The bytes, in order. Valid until `release()`. */
+  readonly pieces: readonly Uint8Array[]
+  /** xxHash64 of the bytes, 16 lower-case hex digits. */
+  readonly xxh64: string
+  /** Gives the memory back. Idempotent. */
+  release(): void
+}
+
 export interface PartCutterOptions {
   /** How large each part is. */
   sizes: PartSizes
   buffers: PartBuffers
   xxh64: Xxh64
-  /** Hears of what chunks allocate. */
-  /** Absent: V8 is left alone. */
+  /** Hears of what chunks allocate; absent, V8 is left alone. */
   collections: Pick<ChunkCollections, 'took'> | undefined
   /** The first part's number. Default 1. */
   firstPartNumber?: number

@@ -11,8 +11,23 @@ import { checkKnownOptions } from '../../known-options.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
 import { ChunkCollections, collectsByDefault } from './chunk-collections.js'
 import { PartBuffers, together } from './part-buffers.js'
-import type { Part } from './part.js'
 import { PartCutter } from './part-cutter.js'
+
+/** A piece of the object, cut and hashed. */
+export interface Part {
+  /** From 1. */
+  readonly partNumber: number
+  /** Bytes from the start of the object. */
+  readonly offset: number
+  /** Bytes; all parts but the last are of the same size. */
+  readonly size: number
+  /** The bytes. Valid until `release()`: afterwards they are another part's. */
+  readonly data: Uint8Array
+  /** xxHash64 of the bytes, 16 lower-case hex digits. */
+  readonly xxh64: string
+  /** Gives the memory back; nothing goes on while all of it is out. Idempotent. */
+  release(): void
+}
 
 /** How {@link createPartStream} cuts. */
 export interface PartStreamOptions {

@@ -4,6 +4,9 @@
  * slow they shrink, so that progress stays steady. One whole part would hide
  * stalls, and have TLS hold a second copy of it.
  */
+import type { Body } from '../../store/object-store.js'
+import { type Rate, viewWithin } from '../../store/rate.js'
+
 const KiB = 1024
 
 export const largestView = 4096 * KiB
@@ -30,6 +33,24 @@ export interface BodyPace {
   turn?(bytes: number): Promise<void>
 }
 
+/** A fresh body of views; `onSent` hears of each when the next one is asked for. */
+export function bodyOf(
+  views: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  pace: BodyPace,
+  onSent: (bytes: number) => void,
+): Body {
+  return async function* body() {
+    for await (const view of views()) {
+      const { byteLength } = view
+      await pace.turn?.(byteLength)
+      const sent = pace.start(byteLength)
+      yield view
+      sent()
+      onSent(byteLength)
+    }
+  }
+}
+
 /** The pace of one upload: a part begins as the last one went. */
 export class ViewPace implements BodyPace {
   #size = firstView
@@ -51,6 +72,49 @@ export class ViewPace implements BodyPace {
       const next = nextViewSize(size, this.#now() - since)
       // That the short end of a part was fast says nothing.
       if (bytes >= size || next < size) this.#size = next
+    }
+  }
+}
+
+/**
+ * The pace of a body that is sent at a rate that was asked for: a view goes out when
+ * the rate has room for it, by the upload's own rate and by its store's.
+ */
+export class RatedPace implements BodyPace {
+  readonly #pace: BodyPace
+  readonly #rates: readonly Rate[]
+  readonly #signal: AbortSignal
+  #isHeld = false
+
+  /** Of one body. `signal` ends it while it waits. */
+  constructor(pace: BodyPace, rates: readonly Rate[], signal: AbortSignal) {
+    this.#pace = pace
+    this.#rates = rates
+    this.#signal = signal
+  }
+
+  /** It waits for its rate: that is no stall. */
+  get isHeld(): boolean {
+    return this.#isHeld
+  }
+
+  get size(): number {
+    return this.#rates.reduce(
+      (size, { bytes }) => Math.min(size, viewWithin(bytes)),
+      this.#pace.size,
+    )
+  }
+
+  start(bytes: number): () => void {
+    return this.#pace.start(bytes)
+  }
+
+  async turn(bytes: number): Promise<void> {
+    this.#isHeld = true
+    try {
+      for (const rate of this.#rates) await rate.take(bytes, this.#signal)
+    } finally {
+      this.#isHeld = false
     }
   }
 }

@@ -6,7 +6,7 @@ import {
   type MemorySettings,
   mustHaveRoom,
   roomFor,
-} from '../../../lib/upload/options/memory.js'
+} from '../../../lib/upload/options/part-sizes.js'
 import {
   PartBuffers,
   together,

@@ -108,10 +108,32 @@ await t.test(
       madeObject(...made).check
     t.equal(checkOf(untold, found, unmarked, store), 'others')
     t.equal(checkOf(untold, found, sent, dropping), 'others')
-    t.equal(checkOf(untold, found, sent, store), 'md5', 'put there since')
+    // Another's in the place of ours, which nobody has seen then.
+    t.equal(checkOf(untold, found, sent, store), 'none', 'put there since')
     const marked = { ...found, mark }
-    t.equal(checkOf(untold, marked, unmarked, store), 'md5', 'marked')
+    t.equal(checkOf(untold, marked, unmarked, store), 'none', 'marked')
     const whole = { ...found, etag: others }
-    t.equal(checkOf(untold, whole, unmarked, store), 'md5', 'put whole')
+    t.equal(checkOf(untold, whole, unmarked, store), 'none', 'put whole')
+  },
+)
+
+await t.test(
+  'an object that is gone before it was seen is told, and not verified',
+  async (t) => {
+    const store = { ordersByInitiate: false, dropsMarks: false }
+    const ours = { value: etag, isBinding: true }
+    const sent = { ...expected, crc64: undefined, etag: ours }
+    for (const found of ['absent', head({ mark: others })] as const) {
+      const made = madeObject(untold, found, sent, store)
+      t.match(made, { receipt: { etag }, check: 'none', current: undefined })
+    }
+    // The answer itself may say what it has made.
+    const spoken = madeObject(
+      { etag: '', crc64: '5' },
+      'absent',
+      expected,
+      store,
+    )
+    t.equal(spoken.check, 'crc64')
   },
 )

@@ -12,13 +12,15 @@ import fc from 'fast-check'
 import t from 'tap'
 import { hex64, loadXxh64 } from '../../../lib/hash/xxh64.js'
 import type { PartSizes } from '../../../lib/checkpoint/growth.js'
-import type { Part } from '../../../lib/upload/source/part.js'
 import { realEnvironment } from '../../../lib/environment.js'
-import { Deferred } from '../../../lib/upload/run/deferred.js'
+import { Deferred } from '../../../lib/upload/run/waits.js'
 import { MemoryPool } from '../../../lib/upload/source/memory-pool.js'
 import { PartBuffers, pooled } from '../../../lib/upload/source/part-buffers.js'
 import { PartCutter } from '../../../lib/upload/source/part-cutter.js'
-import { createPartStream } from '../../../lib/upload/source/part-stream.js'
+import {
+  createPartStream,
+  type Part,
+} from '../../../lib/upload/source/part-stream.js'
 
 const xxh64 = await loadXxh64()
 

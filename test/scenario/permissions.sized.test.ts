@@ -20,6 +20,7 @@ import {
   until,
 } from '../support/small-upload.js'
 import type { SmallUploads } from '../support/small-upload.js'
+import { sized } from '../support/tier.js'
 import { startUpload } from '../support/upload-child.js'
 
 const test = besideEachOther(t)
@@ -45,7 +46,7 @@ interface Rights {
   lost?: { OSS: string[] }
 }
 
-const rights: Rights[] = [
+const everyRight: Rights[] = [
   {
     name: 'the right to write alone',
     without: [
@@ -67,6 +68,9 @@ const rights: Rights[] = [
   { name: 'no right to abort', without: ['AbortMultipartUpload'] },
   { name: 'no right to list uploads', without: ['ListMultipartUploads'] },
 ]
+// The first lacks them all.
+const few = everyRight.slice(0, 1)
+const rights = sized({ fast: few, more: everyRight, long: everyRight })
 
 /** Takes rights away; what else becomes of requests is `more`'s. */
 function takeAway(
