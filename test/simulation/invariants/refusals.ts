@@ -187,6 +187,11 @@ function isOver(log: LogState | undefined): boolean {
   return log === undefined || (log.put ?? log.upload)?.isTold === true
 }
 
+/** All that follows in a shared log is its removal, which may arrive later. */
+function isBeingRemoved({ engine }: Scene, log: LogState | undefined): boolean {
+  return engine !== undefined && (log?.put ?? log?.upload)?.done !== undefined
+}
+
 /**
  * The server took no mark, and nothing shows the object's bytes, or it lists what is
  * complete. The rule: size alone is never proof, nor are equal bytes while the upload
@@ -351,7 +356,7 @@ function hasForgotten(
       process.machine.logs === run.process.machine.logs &&
       outcome?.kind === 'killed' &&
       (number === maker.number || began !== undefined) &&
-      isOver(leftLog),
+      (isOver(leftLog) || isBeingRemoved(scene, leftLog)),
   )
   // Ended by its caller while a disk kept the log from being removed.
   const isCutOff = between.some(

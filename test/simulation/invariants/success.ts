@@ -146,18 +146,19 @@ function successIsTrue(
 }
 
 /**
- * Another client, or a run with a copy of the log, has completed our upload with the
+ * Another client, or a run that has the log or a copy of it, has completed our upload with the
  * very same parts: HEAD shows our
  * mark and our bytes, and not what goes with Complete, on OSS the ACL.
  */
 function isOthersComplete(
   scene: Scene,
-  { options, process }: Run,
+  { options, process, isFenced }: Run,
   object: StoredObject,
 ): boolean {
   const { dialect } = scene.truth.traits
   const maker = runOf(scene, object.by.run)
-  const isOthers = maker?.process.machine.logs !== process.machine.logs
+  const isOthers =
+    isFenced || maker?.process.machine.logs !== process.machine.logs
   const { acl: _ours, ...asked } = JSON.parse(options)
   const { acl: _theirs, ...made } = JSON.parse(object.options)
   const isAlike = JSON.stringify(asked) === JSON.stringify(made)
