@@ -4,7 +4,7 @@
  * turned by hand; nothing in `upload`, `store` and `checkpoint` reaches for the
  * real ones on its own.
  */
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 
 /** Rings once, unless it is cancelled before that. */
 export interface Timer {
@@ -42,7 +42,22 @@ export const realEnvironment: Environment = {
   },
   soon: (work) => void setImmediate(work),
   random: () => Math.random(),
-  id: () => randomBytes(16).toString('hex'),
+  id: () => randomId(),
+}
+
+const idBytes = 16
+const drawn = Buffer.alloc(128 * idBytes)
+let used = drawn.length
+
+/** Each draw of randomness has its price, however little is drawn. */
+function randomId(): string {
+  if (used === drawn.length) {
+    randomFillSync(drawn)
+    used = 0
+  }
+  const from = used
+  used += idBytes
+  return drawn.toString('hex', from, used)
 }
 
 /** Resolves after so many ms; rejects with the signal's reason instead. */

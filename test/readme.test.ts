@@ -26,13 +26,12 @@ const replacements: [string, (endpoint: string) => string][] = [
     (endpoint) =>
       `s3Store({ region: 'us-east-1', bucket: 'examplebucket', endpoint: '${endpoint}' })`,
   ],
-  // A port that others may have.
-  ['startDevServer({ port: 9000 })', () => 'startDevServer({ port: 0 })'],
 ]
 
 await t.test('the examples of the README do what they say', async (t) => {
   const bytes = noise(300_000)
-  /** What each leaves behind, by the line of it that says what it is about. */
+  /** What each leaves behind, by the line of it that says what it is about. One has
+   * a server of its own, which is gone with what it held when it ends. */
   const expected: [RegExp, string | undefined, (object: Buffer) => Buffer][] = [
     [/createGzip/, 'backups/db.dump.gz', gunzipSync],
     [/uploadFile/, 'backups/db.dump', (object) => object],
@@ -48,7 +47,8 @@ await t.test('the examples of the README do what they say', async (t) => {
     for (const [from, to] of replacements) {
       runnable = runnable.replaceAll(from, () => to(dev.server.endpoint))
     }
-    t.not(runnable, text, 'what is run does not leave this machine')
+    const isLocal = runnable !== text || text.includes('await startDevServer()')
+    t.ok(isLocal, 'what is run does not leave this machine')
     // As a package that is installed beside it.
     await mkdir(join(dev.directory, 'node_modules'))
     await symlink(sources, join(dev.directory, 'node_modules/pawl'))
@@ -67,8 +67,9 @@ await t.test('the examples of the README do what they say', async (t) => {
     const found = expected.filter(([about]) => about.test(text))
     t.equal(found.length, 1, `${name} is one of those expected`)
     const [[, key, decoded] = []] = found
-    if (key === undefined) t.match(stdout, /^http:\/\/127\.0\.0\.1:\d+$/m)
-    else t.ok(decoded?.(await dev.object(key)).equals(bytes), key)
+    if (key === undefined) {
+      t.match(stdout, /^PAWL_SUSPENDED\n[1-3] of 3 parts were stored already\n$/)
+    } else t.ok(decoded?.(await dev.object(key)).equals(bytes), key)
   }
 })
 

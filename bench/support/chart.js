@@ -20,14 +20,15 @@ export function chart(bars, caption) {
       `<text x="${left - 10}" y="${top + i * line + 14}" text-anchor="end">${escape(name)}</text>`,
   )
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${right + width}" height="${height}" font-family="sans-serif" font-size="13" fill="#222">
-<rect width="100%" height="100%" fill="#fff"/>
+<style>@media (prefers-color-scheme: dark) { svg { fill: #e6edf3 } .page { fill: #0d1117 } .note { fill: #8b949e } }</style>
+<rect class="page" width="100%" height="100%" fill="#fff"/>
 <text x="20" y="28" font-size="16" font-weight="bold">Uploading 1 GiB over loopback</text>
 <text x="${left}" y="62" font-weight="bold">MiB a second (more is better)</text>
 <text x="${right}" y="62" font-weight="bold">CPU seconds a GiB (less is better)</text>
 ${names.join('\n')}
 ${panel(left, 'rate', (value) => (value / MiB).toFixed(0)).join('\n')}
 ${panel(right, 'cpu', (value) => value.toFixed(2)).join('\n')}
-<text x="20" y="${height - 14}" font-size="11" fill="#666">${escape(caption)}</text>
+<text x="20" y="${height - 14}" font-size="11" fill="#666" class="note">${escape(caption)}</text>
 </svg>
 `
 }

@@ -1,6 +1,6 @@
 /**
- * Client-side encryption that repeats itself: HMAC-SHA-256 over the plaintext is
- * the synthetic IV of AES-256-CTR, as in SIV mode (RFC 5297). An object is
+ * Client-side encryption that gives the same bytes in each run: HMAC-SHA-256 over
+ * the plaintext is the synthetic IV of AES-256-CTR, as in SIV mode (RFC 5297). An object is
  * 32 bytes of synthetic IV and the ciphertext.
  */
 import {

@@ -1,11 +1,11 @@
 /**
- * One large file by the pods of a Kubernetes Indexed Job, which all see it and a
- * volume in common. Three Jobs, one after the other, each run again as often as it
- * fails: `begin`, `send` with `completionMode: Indexed`, `complete`.
+ * One large file by the pods of a Kubernetes Indexed Job, which have nothing in
+ * common but that they see it: ticket, receipts and the log are in the bucket. Three
+ * Jobs, one after the other, each run again as often as it fails: `begin`, `send`
+ * with `completionMode: Indexed`, `complete`.
  */
-import { readFile, rename, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { ossStore } from 'pawl'
+import { stat } from 'node:fs/promises'
+import { bucketCheckpoint, ossStore, uploadBytes } from 'pawl'
 import {
   beginUpload,
   completeUpload,
@@ -19,7 +19,7 @@ const {
   STEP: step,
   SOURCE: source = '',
   KEY: key = '',
-  VOLUME: volume = '',
+  LEASE: lease = '30000',
   PODS: pods = '1',
   JOB_COMPLETION_INDEX: index = '0',
 } = process.env
@@ -31,13 +31,13 @@ const store = ossStore({
     ? {}
     : { endpoint: process.env['OSS_ENDPOINT'] }),
 })
-const checkpoint = join(volume, 'upload.pawl')
+const checkpoint = bucketCheckpoint({ store, key, lease: Number(lease) })
 
 if (step === 'begin') {
   const { size, mtimeMs } = await stat(source)
   const sourceId = String(mtimeMs)
   const ticket = await beginUpload({ store, key, size, sourceId, checkpoint })
-  await write('ticket', ticket)
+  if (!('done' in ticket)) await write('ticket', ticket)
 }
 
 if (step === 'send') {
@@ -69,16 +69,27 @@ if (step === 'complete') {
   console.log(key, etag)
 }
 
-/** Whole or not at all: the pod may be killed at any time. */
+/** Beside the log, in the bucket. */
 async function write(name: string, value: unknown): Promise<void> {
-  const path = join(volume, `${name}.json`)
-  await writeFile(`${path}.new`, JSON.stringify(value))
-  await rename(`${path}.new`, path)
+  const bytes = Buffer.from(JSON.stringify(value))
+  await uploadBytes(bytes, { store, key: placeOf(name) })
 }
 
 /** What is wrong with it the calls say. */
 async function read(name: string) {
-  return JSON.parse(await readFile(join(volume, `${name}.json`), 'utf8'))
+  const found = await store.getObject?.(
+    { key: placeOf(name), maxBytes: 16 * 1024 * 1024 },
+    {
+      signal: AbortSignal.timeout(60_000),
+      timeouts: { connect: 10_000, stall: 30_000, headers: 30_000 },
+    },
+  )
+  if (found === undefined) throw new Error(`there is no ${placeOf(name)}`)
+  return JSON.parse(Buffer.from(found.bytes).toString())
+}
+
+function placeOf(name: string): string {
+  return `.pawl/jobs/${key}/${name}.json`
 }
 
 await store.close()

@@ -1,6 +1,6 @@
 /** Where a log is kept when the caller named only a directory. */
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { sha256 } from '../hash/sha256.js'
 import type { FileSystem } from './file-system.js'
 
 /** What tells one upload's log from another's. */
@@ -19,8 +19,7 @@ export function defaultCheckpointName({
   source,
 }: UploadNames): string {
   const names = JSON.stringify([identity, key, source])
-  const digest = createHash('sha256').update(names).digest('hex')
-  return `${digest.slice(0, 32)}.pawl`
+  return `${sha256(names).slice(0, 32)}.pawl`
 }
 
 /** The path itself, or a file in it where it is a directory. */
@@ -29,7 +28,8 @@ export async function defaultCheckpointPath(
   names: UploadNames,
   fs: Pick<FileSystem, 'isDirectory'>,
 ): Promise<string> {
-  // What is wrong with the path is said when it is opened.
+  // A path that cannot be looked at fails when the log is opened, with the
+  // reason.
   const isDirectory = await fs.isDirectory(path).catch(() => false)
   return isDirectory ? join(path, defaultCheckpointName(names)) : path
 }

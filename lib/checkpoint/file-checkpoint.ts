@@ -36,7 +36,7 @@ export interface FileCheckpointOptions {
   /** Default true. Without it nothing keeps two uploads from one log. */
   lock?: boolean
   /**
-   * Whoever may write where the log is: a log that another user owns, or that
+   * Trusts whoever may write where the log is: a log that another user owns, or that
    * its group or everybody may write, is taken as it is. For volumes that set
    * owners and modes. Default false: one of our own is made 0600, and any other
    * is `PAWL_CHECKPOINT_UNSAFE`.
@@ -76,10 +76,10 @@ export class FileCheckpoint implements Checkpoint {
   readonly #locker: () => Promise<Locker>
   readonly #isTrusted: boolean
   #file: OpenLogFile | undefined
-  /** What the file must be long. */
+  /** The length that the file must have, in bytes. */
   #size = 0
   #isNameDurable = false
-  /** Nobody else may write it: made sure of before anything is written. */
+  /** Owner and mode were put right, which happens before the first write. */
   #isKept = false
   #failure: UploadError | undefined
 
@@ -143,7 +143,7 @@ export class FileCheckpoint implements Checkpoint {
       }
     } catch (error) {
       const failure = fileFailed(this.name, 'written', error)
-      // What it was closed for may have opened it again.
+      // Whoever closed the log may have opened it again meanwhile.
       if (this.#file !== file) throw failure
       this.#failure ??= failure
       throw this.#failure

@@ -213,7 +213,10 @@ function applyVoid(state: LogState, record: VoidRecord): void {
   if (upload.done === undefined) leaveBehind(state, upload)
 }
 
-/** Nothing is sent to it any more; what an earlier run sent may still arrive. */
+/**
+ * No request is sent to this upload any more; those of earlier runs may still
+ * arrive.
+ */
 function leaveBehind(
   { unclosed, rivals, marks, voidedIn, header }: LogState,
   { uploadId, completing, mark }: UploadState,

@@ -34,7 +34,9 @@ export type Locker = (file: Lockable) => Promise<HeldLock | undefined>
 /** One byte, where no log ever reaches: locks are mandatory on Windows. */
 const LOCK_OFFSET = 2 ** 40
 
-/** What goes with the descriptor, or was never taken. */
+/**
+ * For a lock that ends with its descriptor, and for one that was never taken.
+ */
 const nothingToRelease: HeldLock = { release: async () => {} }
 
 /** For those who asked for no lock. */
@@ -45,7 +47,7 @@ export interface NativeLocks {
   tryLock: (fd: number, offset: number, length: number) => boolean
 }
 
-/** There is none, for as long as the process lives. */
+/** This process has no native lock, as long as it lives. */
 interface NoLocks {
   cause: unknown
 }
@@ -64,7 +66,8 @@ export class NativeBinary {
     try {
       this.find()
     } catch {
-      // Told to whoever needs it, if it still is so by then.
+      // A lock that could not be loaded is an error only for a log that needs
+      // it.
     }
   }
 

@@ -119,7 +119,8 @@ async function lockFile(
     }
   } catch (cause) {
     const error = fileFailed(name, 'opened', cause)
-    // Whoever holds a file that was made here found it before it was locked.
+    // Another run that holds a file which was made here found it before it was
+    // locked.
     if (isNew && error.code !== 'PAWL_CHECKPOINT_LOCKED') {
       await removeUnused(handle, path, fs)
     }

@@ -24,7 +24,7 @@ export interface LineEnd {
   last: number
   /** Behind its LF, or the end of the log. */
   end: number
-  /** It has its LF. Only the last can be without. */
+  /** The line has its LF. Only the last one can be without. */
   isEnded: boolean
 }
 

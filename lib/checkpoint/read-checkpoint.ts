@@ -64,7 +64,14 @@ export async function readCheckpoint(
     log,
     'readCheckpoint(path): the path of a log is required',
   )
-  const bytes = await readBytes(path)
+  return summaryOf(path, await readBytes(path))
+}
+
+/** What the bytes of a log say; `path` is where it is, or its name. */
+export async function summaryOf(
+  path: string,
+  bytes: Uint8Array,
+): Promise<CheckpointSummary> {
   const reading = readLog(bytes, await loadXxh64(), path)
   const summary: CheckpointSummary = {
     path,

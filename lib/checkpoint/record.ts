@@ -153,7 +153,7 @@ export type CompletingRecord = CompletingUploadRecord | CompletingPutRecord
 /** The object is there. */
 export interface DoneRecord {
   type: 'done'
-  /** It came by PutObject. */
+  /** The object came by PutObject. */
   put?: true | undefined
   /** Without quotes; empty when the server did not say. */
   etag: string

@@ -29,7 +29,7 @@ export interface LogPosition {
   /** The upload ID of the epoch; empty before the first `upload`. */
   epoch: string
   nextSeq: number
-  /** What is there does not end with LF. */
+  /** The log does not end with LF. */
   tornTail: boolean
   /** In bytes. */
   size: number
@@ -100,7 +100,9 @@ export class LogWriter {
     return Promise.reject(this.#failure.error)
   }
 
-  /** Nothing more is appended, of what waits neither: the log is let go of. */
+  /**
+   * Nothing more is appended, not even what waits: the log is being let go of.
+   */
   end(): void {
     this.#failure ??= {
       error: new UploadError(

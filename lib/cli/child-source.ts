@@ -54,7 +54,8 @@ export function startChild(
       else reject(new Error(`the command ${howItEnded(code, signal)}`))
     })
   })
-  // It is asked for when the output has ended.
+  // Awaited when the output has ended; until then a failure is no unhandled
+  // rejection.
   ended.catch(() => undefined)
   return {
     output: child.stdout,

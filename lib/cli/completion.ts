@@ -35,12 +35,20 @@ function valueOf(option: Option): Value {
   return option.flags.includes('<dir>') ? 'folders' : 'nothing'
 }
 
-function takesFiles(command: Command): boolean {
-  return command.registeredArguments.some(({ variadic, argChoices }) =>
-    argChoices === undefined
-      ? variadic || /put|discard|status|serve/.test(command.name())
-      : false,
+/** What the arguments of a command can be. */
+function argumentsOf(command: Command): Value {
+  const words = wordsOf(command)
+  if (words.length > 0) return { words }
+  const { registeredArguments } = command
+  const [first] = registeredArguments
+  if (first?.name() === 'dir') return 'folders'
+  // Of a fleet, whose name is in no directory.
+  if (first?.name() === 'fleet') return 'nothing'
+  const takesFiles = registeredArguments.some(
+    ({ variadic }) =>
+      variadic || /put|discard|status|serve/.test(command.name()),
   )
+  return takesFiles ? 'files' : 'nothing'
 }
 
 /** Words that an argument can be. */
@@ -50,42 +58,53 @@ function wordsOf(command: Command): readonly string[] {
   )
 }
 
+/** What bash replies with. */
+function compgen(value: Value): string {
+  if (value === 'files') return '-f'
+  if (value === 'folders') return '-d'
+  return value === 'nothing' ? "-W ''" : `-W '${value.words.join(' ')}'`
+}
+
+/** The words behind a command, which is the word number `at` of the line. */
+function bashCase(command: Command, at: number): string {
+  const inner = command.commands
+  if (inner.length > 0) return bashGroup(command, at)
+  const options = optionsOf(command)
+  const flags = options.flatMap(namesOf).join(' ')
+  const values = options
+    .filter((option) => !option.isBoolean())
+    .map((option) => {
+      const reply = compgen(valueOf(option))
+      return `        ${namesOf(option).join('|')}) COMPREPLY=($(compgen ${reply} -- "$word")); return ;;`
+    })
+  return [
+    `    ${command.name()})`,
+    '      case "$before" in',
+    ...values,
+    '      esac',
+    `      if [[ $word == -* ]]; then COMPREPLY=($(compgen -W '${flags}' -- "$word"))`,
+    `      else COMPREPLY=($(compgen ${compgen(argumentsOf(command))} -- "$word")); fi ;;`,
+  ].join('\n')
+}
+
+function bashGroup(command: Command, at: number): string {
+  const names = command.commands.map((inner) => inner.name()).join(' ')
+  return [
+    `    ${command.name()})`,
+    `      if [[ $COMP_CWORD -eq ${at + 1} ]]; then`,
+    `        COMPREPLY=($(compgen -W '${names} --help' -- "$word"))`,
+    '        return',
+    '      fi',
+    `      case "\${COMP_WORDS[${at + 1}]}" in`,
+    ...command.commands.map((inner) => bashCase(inner, at + 1)),
+    '      esac ;;',
+  ].join('\n')
+}
+
 function bashOf(program: Command): string {
-  const commands = program.commands
+  const { commands } = program
   const names = commands.map((command) => command.name()).join(' ')
-  const cases = commands.map((command) => {
-    const options = optionsOf(command)
-    const flags = options.flatMap(namesOf).join(' ')
-    const values = options
-      .filter((option) => !option.isBoolean())
-      .map((option) => {
-        const value = valueOf(option)
-        const reply =
-          value === 'files'
-            ? '-f'
-            : value === 'folders'
-              ? '-d'
-              : value === 'nothing'
-                ? "-W ''"
-                : `-W '${value.words.join(' ')}'`
-        return `        ${namesOf(option).join('|')}) COMPREPLY=($(compgen ${reply} -- "$word")); return ;;`
-      })
-    const words = wordsOf(command)
-    const rest =
-      words.length > 0
-        ? `-W '${words.join(' ')}'`
-        : takesFiles(command)
-          ? '-f'
-          : "-W ''"
-    return [
-      `    ${command.name()})`,
-      '      case "$before" in',
-      ...values,
-      '      esac',
-      `      if [[ $word == -* ]]; then COMPREPLY=($(compgen -W '${flags}' -- "$word"))`,
-      `      else COMPREPLY=($(compgen ${rest} -- "$word")); fi ;;`,
-    ].join('\n')
-  })
+  const cases = commands.map((command) => bashCase(command, 1))
   return `# bash completion for pawl: eval "$(pawl completion bash)"
 _pawl() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}"
@@ -101,44 +120,55 @@ complete -o filenames -F _pawl pawl
 `
 }
 
-function zshOf(program: Command): string {
-  const commands = program.commands
+/** Completes one of some commands, and then what is behind it. */
+function zshGroup(commands: readonly Command[]): string {
   const list = commands
     .map(
       (command) => `    '${command.name()}:${quoted(command.description())}'`,
     )
     .join('\n')
-  const cases = commands.map((command) => {
-    const flags = optionsOf(command).flatMap((option) =>
-      namesOf(option).map((name) => zshFlag(option, name)),
-    )
-    const words = wordsOf(command)
-    const rest =
-      words.length > 0
-        ? `'*:word:(${words.join(' ')})'`
-        : takesFiles(command)
-          ? "'*:file:_files'"
-          : "'*: :'"
-    const all = [...flags, rest].map((flag) => `        ${flag}`)
-    return `    ${command.name()})\n      _arguments \\\n${all.join(' \\\n')}\n      ;;`
-  })
-  return `#compdef pawl
-# zsh completion for pawl: pawl completion zsh > a folder of $fpath/_pawl
-_pawl() {
-  local -a commands
-  commands=(
+  return `  commands=(
 ${list}
   )
   if (( CURRENT == 2 )); then
     _describe command commands
     return
   fi
-  local command=$words[2]
+  command=$words[2]
   shift words
   (( CURRENT-- ))
   case $command in
-${cases.join('\n')}
-  esac
+${commands.map(zshCase).join('\n')}
+  esac`
+}
+
+function zshCase(command: Command): string {
+  if (command.commands.length > 0) {
+    return `    ${command.name()})\n${zshGroup(command.commands)}\n      ;;`
+  }
+  const flags = optionsOf(command).flatMap((option) =>
+    namesOf(option).map((name) => zshFlag(option, name)),
+  )
+  const value = argumentsOf(command)
+  const rest =
+    value === 'files'
+      ? "'*:file:_files'"
+      : value === 'folders'
+        ? "'*:directory:_files -/'"
+        : value === 'nothing'
+          ? "'*: :'"
+          : `'*:word:(${value.words.join(' ')})'`
+  const all = [...flags, rest].map((flag) => `        ${flag}`)
+  return `    ${command.name()})\n      _arguments \\\n${all.join(' \\\n')}\n      ;;`
+}
+
+function zshOf(program: Command): string {
+  return `#compdef pawl
+# zsh completion for pawl: pawl completion zsh > a folder of $fpath/_pawl
+_pawl() {
+  local -a commands
+  local command
+${zshGroup(program.commands)}
 }
 if [[ $funcstack[1] == _pawl ]]; then _pawl "$@"; else compdef _pawl pawl; fi
 `
@@ -160,41 +190,71 @@ function zshFlag(option: Option, name: string): string {
   return `'${star}${name}[${text}]${end}'`
 }
 
-function fishOf(program: Command): string {
-  const commands = program.commands
+function fishOf({ commands }: Command): string {
+  const groups = commands.filter((command) => command.commands.length > 0)
   const lines = [
     '# fish completion for pawl: pawl completion fish > ~/.config/fish/completions/pawl.fish',
     'complete -c pawl -f',
   ]
   for (const command of commands) {
     const name = command.name()
-    const seen = `-n '__fish_seen_subcommand_from ${name}'`
-    lines.push(
-      `complete -c pawl -n __fish_use_subcommand -a ${name} -d '${fishQuoted(command.description())}'`,
-    )
-    const words = wordsOf(command)
-    if (words.length > 0) {
-      lines.push(`complete -c pawl ${seen} -a '${words.join(' ')}'`)
-    } else if (takesFiles(command)) lines.push(`complete -c pawl ${seen} -F`)
-    for (const option of optionsOf(command)) {
-      const value = valueOf(option)
-      const end = option.isBoolean()
-        ? ''
-        : value === 'files' || value === 'folders'
-          ? ' -r -F'
-          : value === 'nothing'
-            ? ' -x'
-            : ` -x -a '${value.words.join(' ')}'`
-      const short =
-        option.short === undefined ? '' : ` -s ${option.short.slice(1)}`
-      const long =
-        option.long === undefined ? '' : ` -l ${option.long.slice(2)}`
+    lines.push(fishCommand(command, '__fish_use_subcommand'))
+    // Some words name a command of a group as well.
+    const others = groups
+      .filter(
+        (group) =>
+          group !== command &&
+          group.commands.some((inner) => inner.name() === name),
+      )
+      .map((group) => `; and not ${fishSeen([group])}`)
+    const seen = `${fishSeen([command])}${others.join('')}`
+    if (!groups.includes(command)) lines.push(...fishWords(command, seen))
+    for (const inner of command.commands) {
       lines.push(
-        `complete -c pawl ${seen}${short}${long}${end} -d '${fishQuoted(option.description)}'`,
+        fishCommand(inner, `${seen}; and not ${fishSeen(command.commands)}`),
+        ...fishWords(inner, `${seen}; and ${fishSeen([inner])}`),
       )
     }
   }
   return `${lines.join('\n')}\n`
+}
+
+function fishSeen(commands: readonly Command[]): string {
+  const names = commands.map((command) => command.name())
+  return `__fish_seen_subcommand_from ${names.join(' ')}`
+}
+
+function fishCommand(command: Command, when: string): string {
+  const about = fishQuoted(command.description())
+  return `complete -c pawl -n '${when}' -a ${command.name()} -d '${about}'`
+}
+
+function fishWords(command: Command, when: string): string[] {
+  const seen = `-n '${when}'`
+  const value = argumentsOf(command)
+  const rest =
+    value === 'nothing'
+      ? []
+      : value === 'files' || value === 'folders'
+        ? [`complete -c pawl ${seen} -F`]
+        : [`complete -c pawl ${seen} -a '${value.words.join(' ')}'`]
+  const flags = optionsOf(command).map((option) => {
+    const { short, long } = option
+    const of = valueOf(option)
+    const end = option.isBoolean()
+      ? ''
+      : of === 'files' || of === 'folders'
+        ? ' -r -F'
+        : of === 'nothing'
+          ? ' -x'
+          : ` -x -a '${of.words.join(' ')}'`
+    const names = [
+      ...(short === undefined ? [] : [`-s ${short.slice(1)}`]),
+      ...(long === undefined ? [] : [`-l ${long.slice(2)}`]),
+    ].join(' ')
+    return `complete -c pawl ${seen} ${names}${end} -d '${fishQuoted(option.description)}'`
+  })
+  return [...rest, ...flags]
 }
 
 /** Within single quotes of a POSIX shell. */

@@ -3,6 +3,8 @@ import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { discardFileUpload, UploadError } from '../index.js'
 import { readJob } from '../job/job-log.js'
+import { whyUnreadable } from '../job/walk.js'
+import { openLogEngine, type LogEngine } from './log-engine.js'
 import { LogPlaces } from './log-place.js'
 import { plainText } from './plain-text.js'
 import type { Output } from './reporter.js'
@@ -14,6 +16,9 @@ export interface DiscardJob {
   target: Target
   checkpoint: string | undefined
   checkpointDir: string | undefined
+  /** Of an engine, or `bucket`. */
+  log: string | undefined
+  sourceId: string | undefined
   trustLog: boolean | undefined
   /** ms in which requests may fail. */
   patience: number | undefined
@@ -33,13 +38,18 @@ export async function discard(job: DiscardJob): Promise<void> {
   }
   const key = keyOf(job)
   const url = target.urlOf(key)
-  await discardFileUpload(path, {
-    store: target.store,
-    key,
-    ...given({ checkpointDir: job.checkpointDir, trustLog: job.trustLog }),
-    ...given({ checkpoint: await logOf(job, key) }),
-    retry: given({ patience: job.patience }),
-  })
+  const engine = await engineOf(job, key)
+  try {
+    await discardFileUpload(path, {
+      store: target.store,
+      key,
+      ...given({ checkpointDir: job.checkpointDir, trustLog: job.trustLog }),
+      ...given({ checkpoint: engine?.checkpoint ?? (await logOf(job, key)) }),
+      retry: given({ patience: job.patience }),
+    })
+  } finally {
+    await engine?.close()
+  }
   out.write(
     isJson
       ? `${JSON.stringify({ event: 'discarded', source: path, url })}\n`
@@ -50,8 +60,34 @@ export async function discard(job: DiscardJob): Promise<void> {
 function keyOf({ path, target: { key } }: DiscardJob): string {
   const isFolder = key === '' || key.endsWith('/')
   if (!isFolder) return key
-  if (isLog(path)) misuse('the URL must name the object of the log')
+  if (isLog(path) || path === '-') {
+    misuse('the URL must name the object of the log')
+  }
   return key + basename(path)
+}
+
+/** Undefined without `--log`, which is instead of all that names a file's log. */
+async function engineOf(
+  { path, target: { store }, log, sourceId, ...files }: DiscardJob,
+  key: string,
+): Promise<LogEngine | undefined> {
+  if (log === undefined) {
+    if (path === '-') misuse('name the log that standard input was given')
+    return undefined
+  }
+  const { checkpoint, checkpointDir } = files
+  if (isLog(path) || checkpoint !== undefined || checkpointDir !== undefined) {
+    misuse('--log is instead of --checkpoint, --checkpoint-dir and a log')
+  }
+  const engine = await openLogEngine(log, { store, key, sourceId })
+  try {
+    const { length } = await engine.peek()
+    if (length > 0) return engine
+    misuse(`${engine.checkpoint.name} does not exist: nothing was given up`)
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
 }
 
 /** Undefined: beside the file, or in `--checkpoint-dir`. */
@@ -72,13 +108,8 @@ async function logOf(
 
 async function mustExist(path: string): Promise<string> {
   await stat(path).catch((cause: unknown) => {
-    throw new UploadError(
-      'PAWL_CHECKPOINT_IO',
-      `${path}: there is no such file`,
-      {
-        cause,
-      },
-    )
+    const text = `${path}: ${whyUnreadable(cause)}`
+    throw new UploadError('PAWL_CHECKPOINT_IO', text, { cause })
   })
   return path
 }

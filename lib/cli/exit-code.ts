@@ -56,4 +56,11 @@ function isMissing(
   return isNamed && uploadId === undefined && missing.has(systemCode(cause))
 }
 
-const missing = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP'])
+const missing = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'ENAMETOOLONG',
+  'EACCES',
+  'EPERM',
+  'ELOOP',
+])

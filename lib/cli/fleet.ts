@@ -10,8 +10,9 @@ import type {
   FleetQueue,
   FleetStatus,
   FleetStatusOptions,
+  FleetWorkerOptions,
 } from '../fleet/index.js'
-import { UploadError } from '../index.js'
+import { bucketCheckpoint, UploadError } from '../index.js'
 import { systemCode } from '../realm.js'
 import { ToldFailure, exitCodes } from './exit-code.js'
 import { plainText } from './plain-text.js'
@@ -41,6 +42,7 @@ export interface FleetWorkFlags extends FleetFlags {
   root: string
   jobs?: number
   ifChanged?: true
+  log?: 'queue' | 'bucket' | 'none'
   requestsPerSecond?: number
   bytesPerSecond?: number
 }
@@ -87,10 +89,17 @@ export async function planFleetOf(
   })
 }
 
-/** Until a signal: what is under way is left to another worker then. */
+/** Works until a signal, which leaves the slice under way to another worker. */
 export async function workOnFleets(
   task: FleetTask,
-  { root, jobs, ifChanged, requestsPerSecond, bytesPerSecond }: FleetWorkFlags,
+  {
+    root,
+    jobs,
+    ifChanged,
+    log,
+    requestsPerSecond,
+    bytesPerSecond,
+  }: FleetWorkFlags,
 ): Promise<void> {
   if (!isAbsolute(root)) misuse('--root: an absolute path is required')
   const { target, signal, out, isJson } = task
@@ -102,7 +111,7 @@ export async function workOnFleets(
       prefix: prefixOf(target),
       limit: given({ requestsPerSecond, bytesPerSecond }),
       ...(ifChanged === true ? { ifSame: 'skip' as const } : {}),
-      ...given({ atOnce: jobs, retry }),
+      ...given({ atOnce: jobs, retry, checkpoint: logsIn(log, target) }),
     })
     out.write(
       isJson
@@ -140,6 +149,17 @@ export async function retryFleetOf(
     const plan = await fleets.retryFleet({ queue, fleet: name, store, ...ask })
     out.write(isJson ? line({ event: 'planned', ...plan }) : planText(plan))
   })
+}
+
+/** Undefined: where the worker puts them, in the Redis of the queue. */
+function logsIn(
+  log: FleetWorkFlags['log'],
+  { store }: Target,
+): FleetWorkerOptions['checkpoint'] {
+  if (log === 'none') return false
+  return log === 'bucket'
+    ? (name) => bucketCheckpoint({ store, key: name })
+    : undefined
 }
 
 async function withFleets(
@@ -223,10 +243,10 @@ function table(status: FleetStatus): string {
     ['rate', `${formatSize(Math.round(rate))}/s`],
     ['left', `${status.left}${status.isPlanned ? '' : ', and still planned'}`],
     ['failed', String(status.failed)],
-    ['workers', String(status.workers)],
+    ['workers', `${status.workers} of ${status.workersOfQueue} at the queue`],
     [
       'slices',
-      `${status.slicesDone} of ${status.slices} done, ${status.active} under way, ${status.givenUp} given up`,
+      `${status.slicesDone} of ${status.slices} done, ${status.active} under way, ${status.abandoned} of dead workers, ${status.givenUp} given up`,
     ],
     ['oldest', oldest === undefined ? '-' : formatDuration(oldest)],
   ]

@@ -15,7 +15,7 @@ import { countOf, formatDuration, formatSize } from './units.js'
 
 /** How a job came to its end. */
 export interface JobEnding {
-  /** What ended it before its last file. */
+  /** The error that ended the job before its last file. */
   stopped: unknown
   received: Interruption | undefined
   isWhole: boolean
@@ -28,7 +28,7 @@ export interface JobTotal {
 }
 
 export interface JobReporter {
-  /** Somebody looks on and wants to know how much there is. */
+  /** On a terminal somebody looks on and wants to know how much there is. */
   readonly isWatched: boolean
   expect(total: JobTotal): void
   begin(file: JobFile, url: string): UploadReporter
@@ -171,7 +171,7 @@ export class TextJobReporter implements JobReporter {
   #brought = 0
   /** Bytes of files that failed: nobody waits for them. */
   #given = 0
-  /** Never falls. */
+  /** Bytes done; never falls. */
   #done = 0
   #moved = 0
   #last: number

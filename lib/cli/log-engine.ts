@@ -9,6 +9,7 @@ import {
   type Checkpoint,
   type ObjectStore,
 } from '../index.js'
+import { LeasedCheckpoint } from '../lease/leased-checkpoint.js'
 import { postgresCheckpoint, type PostgresRow } from '../lease/postgres.js'
 import { redisCheckpoint, type RedisClient } from '../lease/redis.js'
 import { requireOrImport } from '../own-require.js'
@@ -16,11 +17,13 @@ import { systemCode } from '../realm.js'
 
 export interface LogEngine {
   checkpoint: Checkpoint
+  /** What the log says, whoever holds it; empty where there is none. */
+  peek(): Promise<Uint8Array>
   /** Ends the connection, when the upload has settled. */
   close(): Promise<void>
 }
 
-/** What of an upload its log may be found by. */
+/** What of an upload its log in the bucket is found by. */
 export interface LoggedUpload {
   store: ObjectStore
   key: string
@@ -28,17 +31,19 @@ export interface LoggedUpload {
 }
 
 /**
- * `bucket`, `redis://host/0#name` or `postgres://host/database#name`. Rejects with
+ * `bucket`, of that upload, `redis://host/0#name` or `postgres://host/database#name`. Rejects with
  * `PAWL_INVALID_OPTION`; the URL, which may hold a password, is in no text.
  */
 export async function openLogEngine(
   place: string,
-  { store, key, sourceId }: LoggedUpload,
+  upload?: LoggedUpload,
 ): Promise<LogEngine> {
   if (place === 'bucket') {
+    if (upload === undefined) misuse('--log bucket needs the URL of the object')
+    const { store, key, sourceId } = upload
     const source = sourceId === undefined ? {} : { sourceId }
     const checkpoint = bucketCheckpoint({ store, key, ...source })
-    return { checkpoint, close: async () => undefined }
+    return engineOf(checkpoint, async () => undefined)
   }
   const { url, name } = readPlace(place)
   switch (url.protocol) {
@@ -78,12 +83,22 @@ async function openRedis(url: URL, name: string): Promise<LogEngine> {
     url: string,
   ) => RedisClient & RedisConnection
   const client = new Redis(url.href)
-  // What its calls reject with is told by the log.
+  // The log tells of each call that fails. Without a listener the event would
+  // end the process.
   client.on('error', () => undefined)
-  return {
-    checkpoint: redisCheckpoint({ client, name }),
-    close: async () => client.disconnect(),
-  }
+  const checkpoint = redisCheckpoint({ client, name })
+  return engineOf(checkpoint, async () => client.disconnect())
+}
+
+function engineOf(
+  checkpoint: Checkpoint,
+  close: LogEngine['close'],
+): LogEngine {
+  const peek = async (): Promise<Uint8Array> =>
+    checkpoint instanceof LeasedCheckpoint
+      ? checkpoint.peek()
+      : misuse(`${checkpoint.name} cannot be looked into`)
+  return { checkpoint, peek, close }
 }
 
 interface PostgresPool {
@@ -100,10 +115,7 @@ async function openPostgres(url: URL, name: string): Promise<LogEngine> {
   const pool = new Pool({ connectionString: url.href, max: 2 })
   pool.on('error', () => undefined)
   const query = (text: string, values: unknown[]) => pool.query(text, values)
-  return {
-    checkpoint: postgresCheckpoint({ query, name }),
-    close: () => pool.end(),
-  }
+  return engineOf(postgresCheckpoint({ query, name }), () => pool.end())
 }
 
 /** A class of a package that need not be installed. */

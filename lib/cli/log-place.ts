@@ -4,9 +4,11 @@
  * where that cannot be written, in the state directory. A log that is there
  * already is gone on with, wherever it is.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { open, readdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { sha256 } from '../hash/sha256.js'
+import { systemCode } from '../realm.js'
 import { makeStateDirectory, stateDirectory } from './state-directory.js'
 
 export interface LogPlaceOptions {
@@ -15,37 +17,33 @@ export interface LogPlaceOptions {
   key: string
   /** A path; undefined for a stream. */
   path?: string
-  environment?: Readonly<Record<string, string | undefined>>
 }
 
 export class LogPlaces {
   readonly #writable = new Map<string, Promise<boolean>>()
-  readonly #logged = new Map<string, Promise<ReadonlySet<string>>>()
-  /** Names in state directories. */
-  readonly #kept = new Map<string, Promise<ReadonlySet<string>>>()
+  readonly #logged = new Map<string, Promise<ReadonlySet<string> | undefined>>()
+  /** Worked out once: ten thousand files are looked for in one reading of it. */
+  readonly #state = stateDirectory()
+  /** Names in the state directory. */
+  #kept: Promise<ReadonlySet<string>> | undefined
 
   /** The path of a log in the state directory; undefined when there is none. */
   async existing(options: LogPlaceOptions): Promise<string | undefined> {
-    const { environment = process.env } = options
-    const directory = stateDirectory(environment)
-    // Ten thousand files are looked for in one reading of it.
-    const asked = this.#kept.get(directory) ?? namesIn(directory)
-    this.#kept.set(directory, asked)
-    const names = await asked
+    const names = await (this.#kept ??= namesIn(this.#state))
     if (names.size === 0) return undefined
     const name = nameOf(options)
-    return names.has(name) ? join(directory, name) : undefined
+    return names.has(name) ? join(this.#state, name) : undefined
   }
 
   /** A path for the log; undefined: where the library puts it. */
   async find(options: LogPlaceOptions): Promise<string | undefined> {
-    const { path, environment = process.env } = options
+    const { path } = options
     const other = await this.existing(options)
     if (other !== undefined) return other
     const directory = path === undefined ? '.' : dirname(resolve(path))
     if (await this.#canWrite(directory)) return undefined
     try {
-      return join(await makeStateDirectory(environment), nameOf(options))
+      return join(await makeStateDirectory(), nameOf(options))
     } catch {
       // The library says that the log cannot be written where it belongs.
       return undefined
@@ -61,6 +59,8 @@ export class LogPlaces {
     const asked = this.#logged.get(directory) ?? filesWithLogs(directory)
     this.#logged.set(directory, asked)
     const logged = await asked
+    // What is wrong with it is told by who opens the log.
+    if (logged === undefined) return true
     if (logged.size === 0) return false
     return logged.has(basename(full)) || logged.has('')
   }
@@ -77,11 +77,19 @@ export class LogPlaces {
 /** What a log beside its file has after the file's name; long names go without. */
 export const logEnding = /(?:^|\.)[0-9a-f]{32}\.pawl$/
 
-/** Names of the files that have a log beside them; empty for a long one. */
-async function filesWithLogs(directory: string): Promise<ReadonlySet<string>> {
-  const names = await namesIn(directory)
+/**
+ * Names of the files that have a log beside them; empty for a long one. Undefined
+ * where they cannot be listed.
+ */
+async function filesWithLogs(
+  directory: string,
+): Promise<ReadonlySet<string> | undefined> {
+  const names = await readdir(directory).catch((error: unknown) =>
+    systemCode(error) === 'ENOENT' ? [] : undefined,
+  )
+  if (names === undefined) return undefined
   return new Set(
-    [...names]
+    names
       .filter((name) => logEnding.test(name))
       .map((name) => name.replace(logEnding, '')),
   )
@@ -90,8 +98,7 @@ async function filesWithLogs(directory: string): Promise<ReadonlySet<string>> {
 function nameOf({ identity, key, path }: LogPlaceOptions): string {
   const source = path === undefined ? '-' : resolve(path)
   const names = JSON.stringify([identity, key, source])
-  const digest = createHash('sha256').update(names).digest('hex')
-  return `${digest.slice(0, 32)}.pawl`
+  return `${sha256(names).slice(0, 32)}.pawl`
 }
 
 async function namesIn(directory: string): Promise<ReadonlySet<string>> {

@@ -12,7 +12,7 @@ export function manPage(
   program: Command,
   { version, sections }: ManPageOptions,
 ): string {
-  const { commands } = program
+  const commands = leavesOf(program)
   const lines = [
     `.TH PAWL 1 "" "pawl ${roff(version)}" "User Commands"`,
     '.SH NAME',
@@ -30,13 +30,31 @@ export function manPage(
   return `${lines.join('\n')}\n`
 }
 
+/** Commands that do something: of a group, those in it. */
+function leavesOf({ commands }: Command): Command[] {
+  return commands.flatMap((command) =>
+    command.commands.length > 0 ? leavesOf(command) : [command],
+  )
+}
+
+/** With the group that it is in. */
+function wordsOf(command: Command): string {
+  const { parent } = command
+  return parent?.parent == null
+    ? command.name()
+    : `${wordsOf(parent)} ${command.name()}`
+}
+
 function synopsisOf(command: Command): string {
-  return `pawl ${command.name()} ${command.usage()}`.replaceAll(/\n\s*/g, '\n')
+  return `pawl ${wordsOf(command)} ${command.usage()}`.replaceAll(
+    /\n\s*/g,
+    '\n',
+  )
 }
 
 function sectionOf(command: Command): string[] {
   return [
-    `.SH PAWL ${roff(command.name().toUpperCase())}`,
+    `.SH PAWL ${roff(wordsOf(command).toUpperCase())}`,
     roff(command.description()),
     ...optionsOf(command),
   ]

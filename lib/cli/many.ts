@@ -1,16 +1,17 @@
 /** `pawl put` of many files: a job, told as a whole. */
-import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { messageOf } from '../realm.js'
-import { UploadError, uploadFile } from '../index.js'
+import { UploadError, type UploadFileOptions } from '../index.js'
+import { sha256 } from '../hash/sha256.js'
 import { hasBytesOf } from '../job/equal.js'
 import type { Found, JobFile, Unneeded } from '../job/job-file.js'
 import { JobLog } from '../job/job-log.js'
 import { headOf } from '../job/head.js'
+import { PromptFiles } from '../job/prompt-files.js'
 import { runJob } from '../job/run-job.js'
 import { selectionOf } from '../job/selection.js'
-import { lookAt, walk } from '../job/walk.js'
+import { lookAt, unreadable, walk } from '../job/walk.js'
 import { exitCodeOf, exitCodes, ToldFailure } from './exit-code.js'
 import { filesOf } from './file-sends.js'
 import type { JobReporter } from './job-reporter.js'
@@ -52,7 +53,8 @@ export async function putMany(
     await many.check()
     if (reporter.isWatched) {
       counted = tellTotal(files(), reporter, over.signal)
-      // What cannot be looked at is told where it is to be sent.
+      // A file that cannot be looked at fails where it is to be sent, and is
+      // told there.
       counted.catch(() => undefined)
     }
     const { isWhole, stopped } = await runJob(
@@ -98,12 +100,20 @@ class Many {
   readonly #job: PutJob
   readonly #reporter: JobReporter
   readonly #log: JobLog | undefined
+  /** Of every file. */
+  readonly #options: Omit<UploadFileOptions, 'store' | 'key'>
   readonly #places = new LogPlaces()
+  readonly #files = new PromptFiles()
   failures = 0
   #canGoOn = true
 
   constructor(job: PutJob, reporter: JobReporter, log: JobLog | undefined) {
     this.#job = job
+    const { checkpointDir, multipartThreshold, prove } = job.flags
+    this.#options = {
+      ...uploadOptionsOf(job.flags),
+      ...given({ checkpointDir, multipartThreshold, prove }),
+    }
     this.#reporter = reporter
     this.#log = log
   }
@@ -111,8 +121,7 @@ class Many {
   /** What all files have in common is looked at before the first one. */
   async check(): Promise<void> {
     const { flags, target } = this.#job
-    const options = uploadOptionsOf(flags)
-    target.store.fixedHeaders(options.object ?? {})
+    target.store.fixedHeaders(this.#options.object ?? {})
     const { checkpoint } = flags
     if (typeof checkpoint !== 'string') return
     const stats = await stat(checkpoint).catch(() => undefined)
@@ -167,7 +176,7 @@ class Many {
     }
     if (flags.ifChanged !== true) return undefined
     const { signal } = interrupts
-    const asked = { ...uploadOptionsOf(flags), signal }
+    const asked = { ...this.#options, signal }
     const head = await headOf(store, file.key, asked)
     if (head === undefined || head.size !== file.size) return undefined
     if (!(await hasBytesOf(file.path, head, how))) return undefined
@@ -177,20 +186,15 @@ class Many {
 
   async #upload(file: JobFile): Promise<void> {
     const { flags, target, interrupts } = this.#job
-    const { checkpointDir, multipartThreshold, prove } = flags
+    const { store } = target
     const { path, key } = file
     const upload = this.#reporter.begin(file, this.#urlOf(file))
-    const result = await uploadFile(path, {
-      ...uploadOptionsOf(flags),
-      ...given({ checkpointDir, multipartThreshold, prove }),
-      ...given({
-        checkpoint: await checkpointOf(flags, {
-          store: target.store,
-          places: this.#places,
-          file,
-        }),
-      }),
-      store: target.store,
+    const place = { store, places: this.#places, file }
+    const checkpoint = await checkpointOf(flags, place)
+    const result = await this.#files.upload(path, {
+      ...this.#options,
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+      store,
       key,
       signal: interrupts.signal,
       ...listenersOf(upload),
@@ -278,9 +282,7 @@ async function placeOf(
   prefix: string,
 ): Promise<{ path: string; key: string | undefined }> {
   const stats = await stat(path).catch((cause: unknown) => {
-    throw new UploadError('PAWL_SOURCE_IO', `${path}: there is no such file`, {
-      cause,
-    })
+    throw unreadable(path, cause)
   })
   if (stats.isDirectory()) return { path, key: undefined }
   const [file] = await filesOf({ sources: [path], target: { key: prefix } })
@@ -296,13 +298,13 @@ async function openLog(job: PutJob): Promise<JobLog | undefined> {
   const { checkpoint, checkpointDir } = flags
   if (checkpoint === false) return undefined
   const given = typeof checkpoint === 'string' ? checkpoint : checkpointDir
-  const name = sha256([
+  const name = digestOf([
     target.store.identity,
     target.key,
     flags.recursive === true,
     ...sources.map((path) => resolve(path)),
   ])
-  const options = sha256(uploadOptionsOf(flags).object ?? {})
+  const options = digestOf(uploadOptionsOf(flags).object ?? {})
   try {
     const directory = given ?? (await makeStateDirectory())
     const path = join(directory, `${name.slice(0, 32)}.job.pawl`)
@@ -320,6 +322,6 @@ async function openLog(job: PutJob): Promise<JobLog | undefined> {
   }
 }
 
-function sha256(value: object): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex')
+function digestOf(value: object): string {
+  return sha256(JSON.stringify(value))
 }

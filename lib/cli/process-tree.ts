@@ -31,7 +31,7 @@ function fromProc(): [number, number][] {
         const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
         return [[Number(name), Number(parent)]] satisfies [number, number][]
       } catch {
-        // It has ended.
+        // The process has ended.
         return []
       }
     })

@@ -22,7 +22,8 @@ import { addPutFlags, type PutFlags } from './put-options.js'
 import { put } from './put.js'
 import { serve, type ServeFlags } from './serve.js'
 import { runTask, type CommonFlags, type Task } from './task.js'
-import { status } from './status.js'
+import { openLogEngine } from './log-engine.js'
+import { engineStatus, status } from './status.js'
 import { openTarget, type StoreFlags, type Target } from './target.js'
 import { parseDuration, parseSize, parseWholeNumber } from './units.js'
 import {
@@ -38,7 +39,14 @@ interface DiscardFlags {
   patience?: number
   checkpoint?: string
   checkpointDir?: string
+  log?: string
+  sourceId?: string
   trustLog?: boolean
+}
+
+interface StatusFlags {
+  log?: string
+  sourceId?: string
 }
 
 const exitCodesText = `0    done
@@ -136,13 +144,18 @@ export async function run(
       )
     })
 
-  withCommon(program.command('status'))
+  withStore(program.command('status'))
     .description(
-      'What logs of uploads and jobs say. Changes nothing, asks no server.',
+      'What logs of uploads and jobs say. Changes nothing, and asks only who has the log.',
     )
-    .argument('[log...]', 'default: those here and in the state directory')
-    .action((paths: string[], flags: CommonFlags) =>
-      act(flags, ({ out, isJson }) => status(paths, out, isJson)),
+    .argument(
+      '[log...]',
+      'default: those here and in the state directory; with --log bucket the URL of the object',
+    )
+    .option('--log <url>', 'bucket, redis://host/0#name or postgres://…#name')
+    .option('--source-id <text>', 'with --log bucket, when it was said')
+    .action((names: string[], flags: Flags & StatusFlags) =>
+      act(flags, (task) => statusOf(names, flags, task)),
     )
 
   withStore(program.command('uploads'))
@@ -183,10 +196,12 @@ export async function run(
 
   withStore(program.command('discard'))
     .description('Give up one unfinished upload, by its file or its log.')
-    .argument('<file|log>')
+    .argument('<file|log>', 'with --log - for what was no file')
     .argument('<url>')
     .option('--checkpoint <path>', 'the log, when it was said for the upload')
     .option('--checkpoint-dir <dir>', 'its directory, when that was said')
+    .option('--log <url>', 'bucket, redis://host/0#name or postgres://…#name')
+    .option('--source-id <text>', 'with --log bucket, when it was said')
     .option('--trust-log', 'the log may be owned or written by others')
     .action((path: string, url: string, flags: Flags & DiscardFlags) =>
       act(flags, ({ out, isJson }) =>
@@ -196,6 +211,8 @@ export async function run(
             target,
             checkpoint: flags.checkpoint,
             checkpointDir: flags.checkpointDir,
+            log: flags.log,
+            sourceId: flags.sourceId,
             trustLog: flags.trustLog,
             patience: flags.patience,
             out,
@@ -358,6 +375,12 @@ function addFleetCommands(
     .requiredOption('--root <dir>', 'the directory that was planned, here')
     .option('--jobs <n>', 'files at once (16)', parseWholeNumber)
     .option('--if-changed', 'not what the server has, by CRC-64 or MD5')
+    .addOption(
+      new Option(
+        '--log <where>',
+        'of files sent in parts: in the Redis of the queue (queue)',
+      ).choices(['queue', 'bucket', 'none']),
+    )
     .option('--requests-per-second <n>', 'at most', parseWholeNumber)
     .option('--bytes-per-second <bytes>', 'at most', parseSize)
     .action((url: string, flags: Flags & FleetWorkFlags) =>
@@ -379,6 +402,37 @@ function addFleetCommands(
     .action((name: string, url: string, flags: Flags & FleetFlags) =>
       on(url, flags, (task) => retryFleetOf(name, task)),
     )
+}
+
+/** Of files, or with `--log` of the log that it names. */
+async function statusOf(
+  names: readonly string[],
+  { log, sourceId, ...flags }: Flags & StatusFlags,
+  task: Task,
+): Promise<void> {
+  const { out, isJson } = task
+  if (log === undefined) return status(names, out, isJson)
+  const [url, ...more] = names
+  if (more.length > 0 || (url !== undefined && log !== 'bucket')) {
+    task.misuse(
+      '--log is instead of logs; with --log bucket the URL is named too',
+    )
+  }
+  if (url === undefined) {
+    const engine = await openLogEngine(log)
+    try {
+      return await engineStatus(engine, out, isJson)
+    } finally {
+      await engine.close()
+    }
+  }
+  await withTarget(url, flags, async ({ store, key }) => {
+    if (key === '' || key.endsWith('/')) {
+      task.misuse('the URL must name the object of the log')
+    }
+    const engine = await openLogEngine(log, { store, key, sourceId })
+    await engineStatus(engine, out, isJson)
+  })
 }
 
 async function withTarget(

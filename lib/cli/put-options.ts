@@ -117,6 +117,11 @@ export function addPutFlags(command: Command): Command {
       'bytes of a part (8MiB; without --size standard input and --exec grow to 32MiB, up to 289GiB in all)',
       parseSize,
     )
+    .option(
+      '--max-parts <n>',
+      'that the server takes of one object (10000); parts become larger for it',
+      parseWholeNumber,
+    )
     .option('--concurrency <n>', 'parts in flight (auto)', parseAtOnce)
     .option('--max-rate <bytes>', 'a second, of all files together', parseSize)
     .option('--memory <bytes>', 'for parts of one upload (96MiB)', parseSize)

@@ -18,7 +18,7 @@ export interface UploadReporter {
     name: Name,
     event: UploadEvents[Name],
   ): void
-  /** Its object is complete. */
+  /** The object is complete. */
   done(result: UploadResult): void
 }
 

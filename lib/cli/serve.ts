@@ -23,7 +23,7 @@ export async function serve(
 ): Promise<void> {
   const { port, host, allowRemote, bucket: buckets } = flags
   const credentials = ownKey(flags)
-  // Only this command needs it.
+  // Loaded by this command only: the others start without it.
   const { startDevServer } = await import('../dev-server/index.js')
   const server = await startDevServer({
     directory,

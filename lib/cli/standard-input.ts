@@ -40,7 +40,7 @@ export function standardInput(): Readable {
       })
 }
 
-/** Somebody has to type it. */
+/** Standard input is a terminal: somebody has to type. */
 export function isTyped(): boolean {
   return isatty(descriptor)
 }

@@ -1,8 +1,14 @@
 /** `pawl status`: what a log says. */
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { readCheckpoint, type CheckpointSummary } from '../index.js'
+import {
+  readCheckpoint,
+  UploadError,
+  type CheckpointSummary,
+} from '../index.js'
+import { summaryOf } from '../checkpoint/read-checkpoint.js'
 import { readJob, type JobSummary } from '../job/job-log.js'
+import type { LogEngine } from './log-engine.js'
 import { plainText } from './plain-text.js'
 import { sizesText } from './event-text.js'
 import type { Output } from './reporter.js'
@@ -19,16 +25,34 @@ export async function status(
   for (const path of named) {
     const job = await readJob(path).catch(() => undefined)
     const summary = job ?? (await readCheckpoint(path))
-    const text = isJson
-      ? JSON.stringify(summary)
-      : 'files' in summary
-        ? jobText(summary)
-        : statusText(summary)
-    out.write(`${text}\n`)
+    out.write(`${textOf(summary, isJson)}\n`)
   }
   if (named.length === 0 && !isJson) {
     out.write(`no logs here, and none in ${stateDirectory()}\n`)
   }
+}
+
+/** Of a log that is no file. */
+export async function engineStatus(
+  engine: LogEngine,
+  out: Output,
+  isJson: boolean,
+): Promise<void> {
+  const { name } = engine.checkpoint
+  const bytes = await engine.peek()
+  if (bytes.length === 0) {
+    throw new UploadError('PAWL_INVALID_OPTION', `${name} does not exist`)
+  }
+  const summary = await summaryOf(name, bytes)
+  out.write(`${textOf(summary, isJson)}\n`)
+}
+
+function textOf(
+  summary: JobSummary | CheckpointSummary,
+  isJson: boolean,
+): string {
+  if (isJson) return JSON.stringify(summary)
+  return 'files' in summary ? jobText(summary) : statusText(summary)
 }
 
 /** Of logs that were not given a name. */
@@ -36,7 +60,7 @@ const ownName = /(?:^|[./\\])[0-9a-f]{32}(?:\.job)?\.pawl$/
 
 async function allLogs(): Promise<string[]> {
   const state = stateDirectory()
-  // What else ends so here may be anybody's.
+  // Other files here that end in `.pawl` may be anything.
   const here = (await logsIn('.')).filter((path) => ownName.test(path))
   return resolve('.') === resolve(state)
     ? here

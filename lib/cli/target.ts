@@ -39,6 +39,8 @@ export interface StoreFlags {
   identity?: string
   /** Of `put`: bytes a second, of all that goes to the store. */
   maxRate?: number
+  /** Of `put`: parts of one object. */
+  maxParts?: number
 }
 
 export interface Target {
@@ -90,7 +92,8 @@ export async function openTarget(
 type Open = (route: Route) => Promise<ObjectStore>
 
 function openOss(bucket: string, flags: StoreFlags, found: Found): Open {
-  const { internal, accelerate, addressing, identity, maxRate } = flags
+  const { internal, accelerate, addressing, identity } = flags
+  const { maxRate, maxParts } = flags
   const signatureVersion = flags.signature
   // What is said on the command line goes before what is found.
   const endpoint =
@@ -106,13 +109,14 @@ function openOss(bucket: string, flags: StoreFlags, found: Found): Open {
     ossStore({
       bucket,
       ...given({ endpoint, region, internal, accelerate, addressing }),
-      ...given({ dispatcher, identity, signatureVersion, maxRate }),
+      ...given({ dispatcher, identity, signatureVersion, maxRate, maxParts }),
       credentials: await askedOnce('oss', found),
     })
 }
 
 function openS3(bucket: string, flags: StoreFlags, found: Found): Open {
-  const { addressing, checksum, equalParts, identity, maxRate } = flags
+  const { addressing, checksum, equalParts, identity } = flags
+  const { maxRate, maxParts } = flags
   const endpoint = flags.endpoint ?? found.endpoint
   const region =
     flags.region ??
@@ -126,7 +130,7 @@ function openS3(bucket: string, flags: StoreFlags, found: Found): Open {
       bucket,
       region,
       ...given({ endpoint, addressing, checksum, dispatcher }),
-      ...given({ equalParts, identity, maxRate }),
+      ...given({ equalParts, identity, maxRate, maxParts }),
       credentials: await askedOnce('s3', found),
     } satisfies S3StoreOptions)
 }
@@ -159,7 +163,7 @@ async function openLocal(
   flags: StoreFlags,
   environment: Environment,
 ): Promise<Target> {
-  const { region = localRegions.oss, maxRate } = flags
+  const { region = localRegions.oss, maxRate, maxParts } = flags
   const local = URL.canParse(url) ? new URL(url) : undefined
   if (local === undefined || !isLocal(url)) {
     throw new UploadError(
@@ -177,7 +181,7 @@ async function openLocal(
     bucket,
     endpoint: local.origin,
     region,
-    ...given({ dispatcher: route.dispatcher, maxRate }),
+    ...given({ dispatcher: route.dispatcher, maxRate, maxParts }),
     credentials:
       id && secret
         ? {

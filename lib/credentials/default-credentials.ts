@@ -55,7 +55,7 @@ export function defaultCredentials<Name extends Service>(
   let found: Promise<Found> | undefined
   return async () => {
     found ??= findDefaults(service, options).catch((error: unknown) => {
-      // What was wrong with a file may be put right.
+      // Looked for again by the next call: a file may have been put right.
       found = undefined
       throw error
     })

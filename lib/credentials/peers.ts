@@ -71,7 +71,7 @@ export async function loadAlibabaProvider(): Promise<
 
 type AlibabaClient = new () => { getCredential(): Promise<AlibabaKey> }
 
-/** It is CommonJS, with a default export of its own. */
+/** The package is CommonJS, with a default export of its own. */
 function constructorIn(loaded: object): AlibabaClient | undefined {
   let found: unknown = loaded
   for (let depth = 0; depth < 3; depth++) {

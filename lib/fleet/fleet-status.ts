@@ -1,6 +1,6 @@
 /**
  * What a fleet has come to, by what is in the bucket: true whatever became of the
- * workers and the queue. The queue adds who is at work.
+ * workers and the queue. The queue adds who is at work, as far as it is connected.
  */
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import type { ObjectStore } from '../store/object-store.js'
@@ -16,7 +16,7 @@ import {
   mostSlices,
   type FailedFile,
 } from './manifest.js'
-import type { FleetQueue } from './queue.js'
+import type { FleetQueue, QueuedJob, QueueWorker } from './queue.js'
 
 /** Whose status is asked for. */
 export interface FleetStatusOptions extends AskOptions {
@@ -52,10 +52,14 @@ export interface FleetStatus {
   failed: number
   /** Bytes a second, of slices done in the last five minutes. */
   rate: number
-  /** Workers at the queue. */
+  /** Workers that are at slices of this fleet. */
   workers: number
-  /** Slices under way. */
+  /** Workers at the queue, those that are idle or at other fleets included. */
+  workersOfQueue: number
+  /** Slices that those workers have. */
   active: number
+  /** Slices of workers that are gone; others have them when their lease is over. */
+  abandoned: number
   /** Slices that the queue has given up; they are told by its failed set. */
   givenUp: number
   /** ms since the oldest slice under way was begun. */
@@ -178,23 +182,69 @@ async function sizesOf(
   )
 }
 
+type Work = Pick<
+  FleetStatus,
+  'workers' | 'workersOfQueue' | 'active' | 'abandoned' | 'givenUp' | 'oldest'
+>
+
+/**
+ * By the queue. A job stays active after its worker is dead until another looks, so
+ * only those count whose worker is connected.
+ */
 async function workOf(
   queue: FleetQueue,
   fleet: string,
   now: number,
-): Promise<Pick<FleetStatus, 'workers' | 'active' | 'givenUp' | 'oldest'>> {
-  const [workers, counts, jobs] = await Promise.all([
-    queue.getWorkersCount(),
-    queue.getJobCounts('failed'),
-    queue.getJobs(['active'], 0, 10_000),
+): Promise<Work> {
+  const [workers, active, givenUp] = await Promise.all([
+    queue.getWorkers(),
+    jobsOf(queue, fleet, 'active'),
+    jobsOf(queue, fleet, 'failed'),
   ])
-  const own = jobs.filter((job) => isOf(fleet, job?.data))
-  const begun = own.map((job) => job?.processedOn ?? now)
+  const alive = namesOf(workers)
+  const own = active.filter(({ processedBy }) => isIn(alive, processedBy))
+  const begun = own.map(({ processedOn }) => processedOn ?? now)
   return {
-    workers,
+    workers: new Set(own.map(({ processedBy }) => processedBy)).size,
+    workersOfQueue: workers.length,
     active: own.length,
-    givenUp: counts['failed'] ?? 0,
+    abandoned: active.length - own.length,
+    givenUp: givenUp.length,
     oldest: begun.length === 0 ? undefined : now - Math.min(...begun),
+  }
+}
+
+/** Undefined where the database lists no connections, as some that are hosted. */
+function namesOf(workers: readonly QueueWorker[]): string[] | undefined {
+  const raw = workers.flatMap(({ rawname }) => rawname ?? [])
+  if (raw.length < workers.length) return undefined
+  return raw.map((name) => name.split(':w:').slice(1).join(':w:'))
+}
+
+function isIn(
+  alive: readonly string[] | undefined,
+  name: string | undefined,
+): boolean {
+  if (alive === undefined || name === undefined) return true
+  // PostgreSQL keeps the first 63 bytes of what a connection is called.
+  return alive.some((one) => one !== '' && name.startsWith(one))
+}
+
+/** Read a thousand at a time: each is a small job, and there may be 10^5. */
+const pageOfJobs = 1000
+
+async function jobsOf(
+  queue: FleetQueue,
+  fleet: string,
+  type: 'active' | 'failed',
+): Promise<QueuedJob[]> {
+  const own: QueuedJob[] = []
+  for (let from = 0; ; from += pageOfJobs) {
+    const jobs = await queue.getJobs([type], from, from + pageOfJobs - 1, true)
+    for (const job of jobs) {
+      if (job !== undefined && isOf(fleet, job.data)) own.push(job)
+    }
+    if (jobs.length < pageOfJobs) return own
   }
 }
 

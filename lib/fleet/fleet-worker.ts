@@ -2,11 +2,13 @@
  * A worker of fleets: takes slices from a queue of BullMQ's and does their work.
  * BullMQ's lock is not a fence: two workers may do one slice, which is no harm.
  */
+import { hostname } from 'node:os'
 import { WaitingError, Worker, type Job } from 'bullmq'
 import { invalidOption } from '../errors.js'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { realEnvironment } from '../environment.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
+import { redisCheckpoint, type RedisClient } from '../lease/redis.js'
 import type { ObjectOptions, ObjectStore } from '../store/object-store.js'
 import {
   aFunction,
@@ -43,11 +45,11 @@ export interface FleetWorkerOptions extends Omit<AskOptions, 'signal'> {
   /** Requests and bytes a second, of this worker. Default: no limit. */
   limit?: FleetLimit
   /**
-   * The log of a file that is a slice of its own (from 1 GiB), by its name, such
-   * as one in Redis: then another worker goes on with it. Default: none, and it
-   * is sent anew.
+   * The log of a file that is sent in parts, by its name: another worker goes on
+   * with it. Default: in the Redis of `queue`, with a lease of `lease`; none where
+   * the queue is elsewhere. `false`: none, and such a file is sent anew.
    */
-  checkpoint?: (name: string) => Checkpoint
+  checkpoint?: ((name: string) => Checkpoint) | false
   /**
    * ms after which the slice of a worker that is dead goes to another. Default
    * 30,000.
@@ -59,13 +61,15 @@ export interface FleetWorkerOptions extends Omit<AskOptions, 'signal'> {
    */
   worker?: (
     name: string,
-    work: (job: Job, token?: string) => Promise<unknown>,
+    work: (job: Job, token?: string, signal?: AbortSignal) => Promise<unknown>,
     options: FleetWorkerSettings,
   ) => FleetRunner
 }
 
 /** What BullMQ's worker is made with. */
 export interface FleetWorkerSettings {
+  /** Another one for each, by which `fleetStatus` knows who is alive. */
+  name: string
   /** Slices at once. */
   concurrency: number
   /** A slice may outlive many workers. */
@@ -82,6 +86,10 @@ export interface FleetRunner {
   close(): Promise<void>
   /** Hears of failures of its connection. */
   on(event: 'error', listener: (error: Error) => void): unknown
+  /** Hears of jobs that have been taken from it. */
+  on(event: 'lockRenewalFailed', listener: (ids: string[]) => void): unknown
+  /** Ends the work on one. */
+  cancelJob(id: string, reason?: string): unknown
 }
 
 /** A worker that is at work. */
@@ -112,8 +120,8 @@ const names: NamesOf<FleetWorkerOptions> = {
   worker: true,
 }
 
-/** ms between two words on which files of a slice are made. */
-const toldEvery = 1000
+/** ms between two words to the queue on how far a slice is. */
+const toldEvery = 10_000
 
 /**
  * Works on the slices of all fleets of a queue, on any machine that sees the
@@ -133,7 +141,9 @@ export function fleetWorker(options: FleetWorkerOptions): FleetWorker {
   if (typeof root !== 'string' || root === '') {
     invalidOption('root: the directory that files may be read below')
   }
-  optional(options.checkpoint, (value) => aFunction('checkpoint', value))
+  if (options.checkpoint !== false) {
+    optional(options.checkpoint, (value) => aFunction('checkpoint', value))
+  }
   optional(options.worker, (value) => aFunction('worker', value))
   for (const [name, value] of Object.entries(limit)) {
     wholeNumber(`limit.${name}`, value, 1)
@@ -152,20 +162,32 @@ export function fleetWorker(options: FleetWorkerOptions): FleetWorker {
     atOnce,
     object: options.object,
     ifSame: oneOf('ifSame', options.ifSame ?? 'send', ['skip', 'send']),
-    checkpoint: options.checkpoint,
+    checkpoint: undefined,
     signal,
   }
-  const settings = {
+  const settings: FleetWorkerSettings = {
+    name: `${hostname()
+      .replaceAll(/[^\w.-]/g, '')
+      .slice(0, 20)}-${realEnvironment.id().slice(0, 8)}`,
     concurrency: 1,
     maxStalledCount: 1000,
     lockDuration: lease,
     stalledInterval: lease,
   }
   const make = options.worker ?? onRedis(queue)
-  const work = (job: Job, token?: string) => workOn(job, token, means)
+  const logs = logsOf(options, lease)
+  // BullMQ gives the signal to functions of three parameters.
+  const work = async (job: Job, token?: string, taken?: AbortSignal) => {
+    const checkpoint = await logs
+    return workOn(job, token, { ...means, checkpoint }, taken)
+  }
   const runner = make(queue.name, work, settings)
   // Its connection is tried again by itself; slices fail by their own errors.
   runner.on('error', () => undefined)
+  // Another worker may have it by now: to go on would send what that one sends.
+  runner.on('lockRenewalFailed', (ids) => {
+    for (const id of ids) runner.cancelJob(id, 'the slice has been taken')
+  })
   let closing: Promise<void> | undefined
   return {
     runner,
@@ -192,29 +214,65 @@ function askOf({
 function onRedis({
   opts,
 }: FleetQueue): NonNullable<FleetWorkerOptions['worker']> {
-  const { connection } = opts
+  const { connection, prefix, telemetry } = opts
   if (typeof connection !== 'object' || connection === null) {
     invalidOption('queue: a BullMQ Queue with a connection is required')
   }
   return (name, work, settings) =>
-    new Worker(name, work, { connection, ...settings })
+    new Worker(name, work, {
+      connection,
+      ...(prefix === undefined ? {} : { prefix }),
+      ...(telemetry === undefined ? {} : { telemetry }),
+      ...settings,
+    })
+}
+
+/** Where logs are. Its client is asked for when there is a slice to work on. */
+async function logsOf(
+  { queue, checkpoint }: FleetWorkerOptions,
+  lease: number,
+): Promise<SliceMeans['checkpoint']> {
+  if (checkpoint !== undefined) return checkpoint || undefined
+  const { backend } = queue
+  const client: unknown =
+    backend !== undefined && 'client' in backend
+      ? await backend.client
+      : undefined
+  return isRedis(client)
+    ? (name) => redisCheckpoint({ client, name, lease })
+    : undefined
+}
+
+function isRedis(client: unknown): client is RedisClient {
+  return (
+    typeof client === 'object' &&
+    client !== null &&
+    'callBuffer' in client &&
+    typeof client.callBuffer === 'function'
+  )
 }
 
 async function workOn(
   job: Job,
   token: string | undefined,
   means: SliceMeans,
+  taken: AbortSignal | undefined,
 ): Promise<SliceResult | undefined> {
   const { signal } = means
   try {
     signal.throwIfAborted()
-    const { fleet, slice } = readJob(job.data)
-    const work = await SliceWork.open(means, { fleet, slice }, job.progress)
+    const { fleet, slice, again } = readJob(job.data)
+    const isAgain = again || job.attemptsStarted > 1 || job.stalledCounter > 0
+    const own =
+      taken === undefined
+        ? means
+        : { ...means, signal: AbortSignal.any([signal, taken]) }
+    const work = await SliceWork.open(own, { fleet, slice }, isAgain)
     if (work === undefined) return undefined
     return await tellingProgress(job, work)
   } catch (error) {
     if (!signal.aborted) throw error
-    // Another worker takes it at once, and nothing counts as a failure.
+    // Another worker takes the job at once, and its attempts are not counted.
     await job.moveToWait(token)
     throw new WaitingError()
   }
@@ -224,15 +282,18 @@ async function tellingProgress(
   job: Job,
   work: SliceWork,
 ): Promise<SliceResult> {
-  const tell = () =>
-    job.updateProgress(work.progress.toJSON()).catch(() => {
-      // A hint: what the queue does not hear is sent again after a kill.
+  let told = 0
+  const timer = setInterval(() => {
+    const { percent } = work
+    if (percent === told) return
+    told = percent
+    job.updateProgress(percent).catch(() => {
+      // For who watches: the next one says it.
     })
-  const timer = setInterval(() => void tell(), toldEvery)
+  }, toldEvery)
   try {
     return await work.run()
   } finally {
     clearInterval(timer)
-    await tell()
   }
 }

@@ -32,13 +32,14 @@ export {
 export { retryFleet, type RetryFleetOptions } from './retry-fleet.js'
 
 export type {
-  ActiveJob,
   FleetBackoff,
   FleetJob,
   FleetJobOptions,
   FleetQueue,
   KeptJobs,
   QueueConnection,
+  QueuedJob,
+  QueueWorker,
   SliceOfFleet,
 } from './queue.js'
 

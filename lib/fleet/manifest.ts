@@ -3,10 +3,10 @@
  * became of them. Pure. All of it is input to whoever reads it: anybody who may
  * write to the bucket may have put it there.
  */
-import { createHash } from 'node:crypto'
 import * as is from '../checkpoint/checks.js'
 import type { Check } from '../checkpoint/checks.js'
 import { invalidOption, UploadError } from '../errors.js'
+import { sha256 } from '../hash/sha256.js'
 
 /** A file of a plan, and the object that it becomes. */
 export interface SliceFile {
@@ -84,7 +84,7 @@ export function checkFleet(fleet: unknown): asserts fleet is string {
 /** Of all that fleets keep in the bucket; no object of a fleet goes there. */
 export const fleetPrefix = '.pawl/'
 
-/** Where what is in the bucket. */
+/** The key of one of a fleet's objects in the bucket. */
 export function keyIn(
   fleet: string,
   what: 'plan' | 'end' | 'manifest' | 'done' | 'failed',
@@ -104,8 +104,12 @@ function numbered(slice: number): string {
 }
 
 /** What a job says; anything else is refused. */
-export function readJob(data: unknown): { fleet: string; slice: number } {
-  const { fleet, slice } = fieldsOf(data)
+export function readJob(data: unknown): {
+  fleet: string
+  slice: number
+  again: boolean
+} {
+  const { fleet, slice, again } = fieldsOf(data)
   checkFleet(fleet)
   const isSlice =
     typeof slice === 'number' &&
@@ -113,7 +117,7 @@ export function readJob(data: unknown): { fleet: string; slice: number } {
     slice >= 1 &&
     slice <= mostSlices
   return isSlice
-    ? { fleet, slice }
+    ? { fleet, slice, again: again === true }
     : invalidOption('a job without a slice that there can be')
 }
 
@@ -126,7 +130,7 @@ export function markOf(
   file: SliceFile,
 ): string {
   const text = JSON.stringify([nonce, slice, lineOf(file)])
-  return createHash('sha256').update(text).digest('hex').slice(0, 32)
+  return sha256(text).slice(0, 32)
 }
 
 export function encodeSlice({ files, ...head }: Slice): string {

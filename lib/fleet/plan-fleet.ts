@@ -118,7 +118,14 @@ export async function planFleet(options: PlanFleetOptions): Promise<FleetPlan> {
     there === undefined
       ? await planSlices(options, bucket)
       : decodeEnd(there, fleet).slices
-  const added = await addJobs({ queue, fleet, bucket, count: slices.length })
+  const added = await addJobs({
+    queue,
+    fleet,
+    bucket,
+    count: slices.length,
+    // A queue that has lost its jobs does not know which were begun.
+    isAgain: there !== undefined,
+  })
   const sum = (index: 0 | 1): number =>
     slices.reduce((total, slice) => total + slice[index], 0)
   return { fleet, slices: slices.length, files: sum(0), bytes: sum(1), added }
@@ -215,11 +222,13 @@ async function addJobs({
   fleet,
   bucket,
   count,
+  isAgain,
 }: {
   queue: FleetQueue
   fleet: string
   bucket: FleetBucket
   count: number
+  isAgain: boolean
 }): Promise<number> {
   let added = 0
   for (let from = 1; from <= count; from += askedAtOnce) {
@@ -227,22 +236,26 @@ async function addJobs({
       { length: Math.min(askedAtOnce, count - from + 1) },
       (_, i) => from + i,
     )
-    const done = await Promise.all(
-      numbers.map((slice) => bucket.find(keyIn(fleet, 'done', slice))),
+    const isLeft = await Promise.all(
+      numbers.map(async (slice) => {
+        const done = await bucket.find(keyIn(fleet, 'done', slice))
+        if (done !== undefined) return false
+        return (await queue.getJob(jobIdOf(fleet, slice))) === undefined
+      }),
     )
-    const left = numbers.filter((_, i) => done[i] === undefined)
+    const left = numbers.filter((_, i) => isLeft[i])
     if (left.length > 0) {
-      await queue.addBulk(left.map((slice) => jobOf(fleet, slice)))
+      await queue.addBulk(left.map((slice) => jobOf(fleet, slice, isAgain)))
     }
     added += left.length
   }
   return added
 }
 
-function jobOf(fleet: string, slice: number): FleetJob {
+function jobOf(fleet: string, slice: number, isAgain: boolean): FleetJob {
   return {
     name: 'slice',
-    data: { fleet, slice },
+    data: { fleet, slice, ...(isAgain ? { again: true } : {}) },
     opts: {
       jobId: jobIdOf(fleet, slice),
       // An outage of a store or a volume may take hours.

@@ -2,6 +2,7 @@
  * What of a BullMQ queue a fleet uses, on whichever of its databases. No safety
  * rests on it: a job may run twice or be lost, and what it says is input.
  */
+import type { Telemetry } from 'bullmq'
 
 /** A job of a queue, as it is added. */
 export interface FleetJob {
@@ -19,6 +20,8 @@ export interface SliceOfFleet {
   fleet: string
   /** From 1. */
   slice: number
+  /** It may have been begun before: its files are asked for before they are sent. */
+  again?: true
 }
 
 /** How BullMQ keeps and repeats a job. */
@@ -47,20 +50,30 @@ export interface KeptJobs {
   count: number
 }
 
-/** A job that a worker has now. */
-export interface ActiveJob {
+/** A job as the queue has it. */
+export interface QueuedJob {
   /** What it says, which is input. */
   data: unknown
-  /** How far it is, which is a hint. */
-  progress: unknown
-  /** ms since 1970 */
+  /** When a worker took it, ms since 1970. */
   processedOn?: number | undefined
+  /** The name of that worker. */
+  processedBy?: string | undefined
 }
 
-/** What a queue is connected by. */
+/** A worker that is connected. */
+export interface QueueWorker {
+  /** What the database knows its connection by. */
+  rawname?: string
+}
+
+/** What a queue was made with, and its workers are made with. */
 export interface QueueConnection {
   /** Of its database. */
   connection?: unknown
+  /** What its keys in Redis begin with. */
+  prefix?: string
+  /** Hears of its spans, and of those of its workers. */
+  telemetry?: Telemetry
 }
 
 /** A BullMQ 6 `Queue`, of Redis, Valkey or PostgreSQL. */
@@ -71,16 +84,17 @@ export interface FleetQueue {
   readonly opts: QueueConnection
   /** Adds jobs; those whose ID is there are left. */
   addBulk(jobs: FleetJob[]): Promise<unknown>
-  /** How many jobs there are of these types. */
-  getJobCounts(...types: ('active' | 'failed')[]): Promise<{
-    [type: string]: number
-  }>
-  /** The jobs of these types. */
+  /** Undefined when there is none. */
+  getJob(id: string): Promise<unknown>
+  /** The jobs of these types, from the oldest one on. */
   getJobs(
-    types: 'active'[],
+    types: ('active' | 'failed')[],
     start?: number,
     end?: number,
-  ): Promise<(ActiveJob | undefined)[]>
-  /** How many workers there are. */
-  getWorkersCount(): Promise<number>
+    isAscending?: boolean,
+  ): Promise<(QueuedJob | undefined)[]>
+  /** Those that are connected. */
+  getWorkers(): Promise<QueueWorker[]>
+  /** What it talks to: a client of Redis is where logs are, by default. */
+  readonly backend?: object
 }

@@ -44,7 +44,7 @@ export interface SliceMeans extends AskOptions {
   object: ObjectOptions | undefined
   /** `skip`: an object of the same bytes is left, whoever has made it. */
   ifSame: 'skip' | 'send'
-  /** The log of a file that is a slice of its own. */
+  /** The log of a file that is sent in parts, by its name; undefined: none. */
   checkpoint: ((name: string) => Checkpoint) | undefined
   signal: AbortSignal
 }
@@ -61,60 +61,32 @@ export interface SliceResult {
   proved: number
 }
 
-/** Which files of a slice are objects: a hint, as the queue keeps it. */
-export class SliceProgress {
-  readonly #bits: Uint8Array
-
-  constructor(length: number, hint?: unknown) {
-    this.#bits = new Uint8Array(Math.ceil(length / 8))
-    if (typeof hint !== 'object' || hint === null || !('made' in hint)) return
-    if (typeof hint.made !== 'string' || hint.made.length > 256) return
-    this.#bits.set(
-      Buffer.from(hint.made, 'base64').subarray(0, this.#bits.length),
-    )
-  }
-
-  has(index: number): boolean {
-    return ((this.#bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
-  }
-
-  add(index: number): void {
-    const byte = this.#bits[index >> 3]
-    if (byte !== undefined) this.#bits[index >> 3] = byte | (1 << (index & 7))
-  }
-
-  /** As a job's progress. */
-  toJSON(): { made: string } {
-    return { made: Buffer.from(this.#bits).toString('base64') }
-  }
-}
-
 export class SliceWork {
   readonly #means: SliceMeans
   readonly #slice: Slice
   /** By what they were looked at as. */
   readonly #indexes = new WeakMap<JobFile, number>()
-  readonly #before: SliceProgress
-  readonly progress: SliceProgress
+  readonly #isAgain: boolean
   readonly #done: DoneFile[] = []
   readonly #failed: FailedFile[] = []
   #again: unknown
   #proved = 0
 
-  private constructor(means: SliceMeans, slice: Slice, hint: unknown) {
+  private constructor(means: SliceMeans, slice: Slice, isAgain: boolean) {
     this.#means = means
     this.#slice = slice
-    const { length } = slice.files
-    this.#before = new SliceProgress(length, hint)
-    // What is told replaces what was: a second kill may come soon.
-    this.progress = new SliceProgress(length, hint)
+    this.#isAgain = isAgain
   }
 
-  /** Undefined when it is done. */
+  /**
+   * Undefined when it is done. `isAgain`: it may have been begun before, so each file
+   * is asked for before it is sent. That costs a HEAD a file, and repeats no body
+   * that has become an object, whatever the queue has forgotten.
+   */
   static async open(
     means: SliceMeans,
     { fleet, slice }: { fleet: string; slice: number },
-    hint: unknown,
+    isAgain: boolean,
   ): Promise<SliceWork | undefined> {
     const { bucket } = means
     const isDone = await bucket.find(keyIn(fleet, 'done', slice))
@@ -128,7 +100,13 @@ export class SliceWork {
     }
     const store = bucket.store.identity
     const found = decodeSlice(text, { fleet, slice, store })
-    return new SliceWork(means, found, hint)
+    return new SliceWork(means, found, isAgain)
+  }
+
+  /** Per cent of its files that are settled, for whoever watches the queue. */
+  get percent(): number {
+    const settled = this.#done.length + this.#failed.length
+    return Math.floor((100 * settled) / Math.max(1, this.#slice.files.length))
   }
 
   /** Rejects when the slice has to be run again. */
@@ -208,38 +186,31 @@ export class SliceWork {
     if (line === undefined) throw new Error('a file of no line')
     const mark = markOf(this.#slice, line)
     const made =
-      (await this.#own(file, line, mark, index)) ??
-      (await this.#same(file)) ??
-      (await this.#upload(file, mark))
+      (await this.#found(file, line, mark)) ??
+      (await this.#upload(file, line, mark))
     const { key } = file
     this.#done.push({ key, ...made })
-    this.progress.add(index)
   }
 
-  /** An earlier run of the slice has made it, and the file is what was planned. */
-  async #own(
+  /** What is there already, and need not be sent. */
+  async #found(
     file: JobFile,
     line: SliceFile,
     mark: string,
-    index: number,
   ): Promise<Omit<DoneFile, 'key'> | undefined> {
-    if (!this.#before.has(index)) return undefined
-    const { size, identity } = file
-    if (line.mtime !== identity.mtime || line.size !== size) return undefined
-    const head = await this.#head(file.key)
-    if (head?.mark !== mark || head.size !== size) return undefined
-    this.#proved += 1
-    return { size, etag: head.etag, crc64: head.crc64 }
-  }
-
-  async #same(file: JobFile): Promise<Omit<DoneFile, 'key'> | undefined> {
-    if (this.#means.ifSame !== 'skip') return undefined
-    const head = await this.#head(file.key)
-    if (head === undefined || head.size !== file.size) return undefined
-    const { digest } = this.#means.bucket.store
-    const how = { digest, partSize: undefined }
-    if (!(await hasBytesOf(file.path, head, how))) return undefined
-    return { size: file.size, etag: head.etag, crc64: head.crc64 }
+    const { ifSame, bucket } = this.#means
+    if (!this.#isAgain && ifSame !== 'skip') return undefined
+    const { key, path, size } = file
+    const head = await this.#head(key)
+    if (head === undefined || head.size !== size) return undefined
+    const made = { size, etag: head.etag, crc64: head.crc64 }
+    if (this.#isAgain && head.mark === mark && isAsPlanned(file, line)) {
+      this.#proved += 1
+      return made
+    }
+    if (ifSame !== 'skip') return undefined
+    const how = { digest: bucket.store.digest, partSize: undefined }
+    return (await hasBytesOf(path, head, how)) ? made : undefined
   }
 
   #head(key: string) {
@@ -253,31 +224,41 @@ export class SliceWork {
   }
 
   async #upload(
-    { path, key, size: planned }: JobFile,
+    file: JobFile,
+    line: SliceFile,
     mark: string,
   ): Promise<Omit<DoneFile, 'key'>> {
     const { bucket, object, signal, retry, timeout, checkpoint } = this.#means
-    const { files, fleet, slice } = this.#slice
-    const isAlone = files.length === 1 && planned >= putBelow
-    const log = isAlone ? checkpoint?.(`${fleet}-${slice}`) : undefined
+    const { path, key, identity } = file
+    const inOne = Math.min(putBelow, bucket.store.limits.maxPutSize)
+    const log = file.size >= inOne ? checkpoint?.(this.#logOf(mark)) : undefined
     const { size, etag, crc64 } = await uploadFileOn(
       path,
       {
         store: bucket.store,
         key,
         signal,
-        // A kill costs one file, but for one that is a slice of its own.
         checkpoint: log ?? false,
-        multipartThreshold: Math.min(putBelow, bucket.store.limits.maxPutSize),
+        // Device and inode are other ones on another machine.
+        sourceId: JSON.stringify([line.path, file.size, identity.mtime]),
+        multipartThreshold: inOne,
         ...(object === undefined ? {} : { object }),
         ...(retry === undefined ? {} : { retry }),
         ...(timeout === undefined ? {} : { timeout }),
       },
-      // A log knows its upload by a mark of its own.
-      log === undefined
+      // The line's mark says that its planned bytes are there, and nothing else does.
+      isAsPlanned(file, line)
         ? { ...realUploadEnvironment, id: () => mark }
         : realUploadEnvironment,
     )
     return { size, etag, crc64 }
   }
+
+  #logOf(mark: string): string {
+    return `${this.#slice.fleet}/${mark}`
+  }
+}
+
+function isAsPlanned({ size, identity }: JobFile, line: SliceFile): boolean {
+  return line.size === size && line.mtime === identity.mtime
 }

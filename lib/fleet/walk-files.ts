@@ -6,7 +6,10 @@ import type { PlannedFile } from './plan-fleet.js'
 
 /** Which files `walkFiles` gives. */
 export interface WalkFilesOptions {
-  /** Only these; a pattern with `/` is of the whole path below the directory. */
+  /**
+   * Only these files; a pattern with `/` is of the whole path below the
+   * directory.
+   */
   include?: readonly string[]
   /** Not these files and directories. */
   exclude?: readonly string[]

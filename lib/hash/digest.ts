@@ -35,7 +35,7 @@ export interface DigestJob {
   of: number
   kind: DigestKind
   pieces: SharedPiece[]
-  /** They are the last. */
+  /** These bytes are the last of their digest. */
   isLast: boolean
 }
 
@@ -246,7 +246,7 @@ class DigestWorker {
     return this.#jobs.size > 0 || this.#begun > 0
   }
 
-  /** It is not to be used again. */
+  /** The worker ends, and is not to be used again. */
   end(): void {
     this.#hasEnded = true
     void this.#worker.terminate()
@@ -324,5 +324,5 @@ class DigestWorker {
   }
 }
 
-/** There is one process, and so one worker. */
+/** One for the process, so that there is one worker. */
 export const processDigests = new Digests()

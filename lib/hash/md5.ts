@@ -4,7 +4,7 @@ import { createHash, getFips } from 'node:crypto'
 /** By whether the process is under FIPS, as it may go over to it while it runs. */
 const known = new Map<number, boolean>()
 
-/** Asked when it is needed. */
+/** To be asked at each use: FIPS may be switched on while the process runs. */
 export function hasMd5(): boolean {
   const fips = getFips()
   const found = known.get(fips) ?? canMake()

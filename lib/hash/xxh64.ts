@@ -22,7 +22,7 @@ let loading: Promise<Xxh64> | undefined
 
 export function loadXxh64(): Promise<Xxh64> {
   loading ??= instantiate().catch((error: unknown) => {
-    // There may be memory for it at the next call.
+    // It failed for want of memory, which there may be at the next call.
     loading = undefined
     throw error
   })

@@ -14,7 +14,7 @@ import type { RetryOptions } from '../upload/options/options.js'
 export type Fate =
   | 'aborted'
   | 'would-abort'
-  /** Something was stored of it not long ago. */
+  /** A part of it was stored not long ago. */
   | 'young'
   /** Its parts cannot be listed, so its age is not known. */
   | 'unknown-age'

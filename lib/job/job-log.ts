@@ -44,6 +44,9 @@ export interface JobSummary {
 
 const blockBytes = 1024 * 1024
 
+// oxlint-disable-next-line no-control-regex
+const beyondAscii = /[^\u0000-\u007f]/
+
 export class JobLog {
   readonly #path: string
   readonly #descriptor: number
@@ -114,7 +117,10 @@ export class JobLog {
     this.#append('sent', record)
   }
 
-  /** Lets go of it; `isDone`: nothing is left to be sent, so it goes. */
+  /**
+   * Lets go of the log; `isDone`: nothing is left to be sent, so its file is
+   * removed.
+   */
   async close(isDone: boolean): Promise<void> {
     if (isDone) unlinkSync(this.#path)
     await this.#lock.release()
@@ -144,8 +150,13 @@ export class JobLog {
     this.#sent.clear()
     this.#seq = 1
     this.#logId = randomBytes(16).toString('hex')
-    const { time } = { time: Date.now() }
-    this.#append('job', { pawl: 1, logId: this.#logId, target, options, time })
+    this.#append('job', {
+      pawl: 1,
+      logId: this.#logId,
+      target,
+      options,
+      time: Date.now(),
+    })
   }
 
   #parse(text: string): ParsedLine | undefined {
@@ -280,9 +291,11 @@ function* linesOf(
 
 /** One character a byte, as the lines of logs are. */
 function asciiJson(record: object): string {
-  return JSON.stringify(record).replaceAll(
-    // oxlint-disable-next-line no-control-regex
-    /[^\u0000-\u007f]/g,
+  const text = JSON.stringify(record)
+  // Names mostly are ASCII, and looking is faster than replacing nothing.
+  if (!beyondAscii.test(text)) return text
+  return text.replaceAll(
+    new RegExp(beyondAscii, 'g'),
     (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }

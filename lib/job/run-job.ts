@@ -27,7 +27,7 @@ export interface JobWork {
 export interface JobEnd {
   /** Every file was looked at. */
   isWhole: boolean
-  /** What was true of all files, when that ended it. */
+  /** The error that would have been every file's, when that ended the job. */
   stopped: unknown
 }
 
@@ -52,7 +52,8 @@ export async function runJob(
   let large = 0
   let isEnded = false
   let wake = (): void => undefined
-  // A race of all would leave something with a long one for each that is short.
+  // `Promise.race` over all of them would add a reaction to the longest one
+  // each time a short one ends.
   const oneEnds = (): Promise<void> =>
     new Promise((resolve) => {
       wake = resolve
@@ -120,7 +121,7 @@ const ofMany: readonly ErrorCode[] = [
 /** Knows when it makes no sense to try another file. */
 class Breaker {
   #inARow = 0
-  /** What ended it. */
+  /** The error that ended the job. */
   stopped: unknown
 
   succeeded(): void {

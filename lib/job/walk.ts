@@ -6,8 +6,8 @@
 import { constants, lstat, stat, type BigIntStats } from 'node:fs'
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { reasonOf } from '../realm.js'
+import { getSystemErrorMap, promisify } from 'node:util'
+import { isError, reasonOf } from '../realm.js'
 import { UploadError } from '../errors.js'
 import { identityOf } from '../upload/source/file-identity.js'
 import type { Found, JobFile } from './job-file.js'
@@ -23,6 +23,9 @@ export interface WalkOptions {
 
 const looks = { itself: promisify(lstat), target: promisify(stat) }
 
+/** Files that are looked at together: each by itself would wait for a thread. */
+const together = 32
+
 /** Names of logs, which are no files of the user's. */
 const logName = /(?:^|\.)[0-9a-f]{32}\.pawl$/
 
@@ -35,12 +38,13 @@ export function walk(
 
 /** Looks at a file that is named by itself. Rejects with `PAWL_SOURCE_IO`. */
 export async function lookAt(path: string, key: string): Promise<JobFile> {
-  return fileOf(path, key, await statOf(path))
+  const time = Date.now()
+  return fileOf(path, key, { stats: await statOf(path), time })
 }
 
 interface Place {
   path: string
-  /** The same below the root, with `/`; empty for it. */
+  /** The path below the root, with `/`; empty for the root. */
   below: string
   /** Directories that lead to it: a link back to one would never end. */
   above: ReadonlySet<string>
@@ -59,21 +63,40 @@ async function* walkFrom(
   }
   names.sort(byCodeUnit)
   const all = new Set(names)
-  for (const name of names) {
-    const full = join(path, name)
-    const inner = below === '' ? name : `${below}/${name}`
-    if (isLog(name, all)) {
-      yield { path: full, skipped: 'it is the log of an upload' }
-      continue
+  for (let from = 0; from < names.length; from += together) {
+    const some = names.slice(from, from + together)
+    const time = Date.now()
+    const seen = await Promise.all(
+      some.map((name) => lookOrSay(join(path, name), options.followLinks)),
+    )
+    for (const [i, stats] of seen.entries()) {
+      const name = some[i] ?? ''
+      const full = join(path, name)
+      const inner = below === '' ? name : `${below}/${name}`
+      if (isLog(name, all)) {
+        yield { path: full, skipped: 'it is the log of an upload' }
+        continue
+      }
+      const place = { path: full, below: inner, above }
+      yield* one(place, { stats, time }, options)
     }
-    yield* one({ path: full, below: inner, above }, options)
   }
 }
 
-async function* one(place: Place, options: WalkOptions): AsyncGenerator<Found> {
+/** What a name leads to, as it was looked at. */
+interface Look {
+  stats: BigIntStats | UploadError
+  /** ms since 1970; not later than it. */
+  time: number
+}
+
+async function* one(
+  place: Place,
+  { stats, time }: Look,
+  options: WalkOptions,
+): AsyncGenerator<Found> {
   const { path, below, above } = place
-  const { selection, followLinks, keyOf } = options
-  const stats = await lookOrSay(path, followLinks)
+  const { selection, keyOf } = options
   if (stats instanceof UploadError) {
     if (selection.hasFile(below)) yield { path, error: stats }
     return
@@ -94,7 +117,7 @@ async function* one(place: Place, options: WalkOptions): AsyncGenerator<Found> {
       yield { path, error: notText(path) }
       return
     }
-    yield { file: fileOf(path, keyOf(below), stats) }
+    yield { file: fileOf(path, keyOf(below), { stats, time }) }
     return
   }
   yield {
@@ -127,9 +150,13 @@ async function statOf(path: string): Promise<BigIntStats> {
   }
 }
 
-function fileOf(path: string, key: string, stats: BigIntStats): JobFile {
+function fileOf(
+  path: string,
+  key: string,
+  { stats, time }: { stats: BigIntStats; time: number },
+): JobFile {
   const identity = identityOf(stats)
-  return { path, key, size: identity.size, identity, time: Date.now() }
+  return { path, key, size: identity.size, identity, time }
 }
 
 function isLog(name: string, all: ReadonlySet<string>): boolean {
@@ -140,9 +167,17 @@ function isLog(name: string, all: ReadonlySet<string>): boolean {
 
 /** Of a file to be sent that cannot be looked at. */
 export function unreadable(path: string, cause: unknown): UploadError {
+  const text = `${path}: ${whyUnreadable(cause)}`
+  return new UploadError('PAWL_SOURCE_IO', text, { cause })
+}
+
+/** In words, and as the system has it. */
+export function whyUnreadable(cause: unknown): string {
   const code = reasonOf(cause)
-  const why = code === 'ENOENT' ? 'there is no such file' : code
-  return new UploadError('PAWL_SOURCE_IO', `${path}: ${why}`, { cause })
+  if (code === 'ENOENT') return 'there is no such file'
+  const number: unknown = isError(cause) ? Reflect.get(cause, 'errno') : 0
+  const [, words] = getSystemErrorMap().get(Number(number)) ?? []
+  return words === undefined ? code : `${words} (${code})`
 }
 
 function notText(path: string): UploadError {

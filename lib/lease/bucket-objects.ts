@@ -1,7 +1,6 @@
 /**
  * The objects of a log in a bucket: read, made only where there is none, written
- * over, removed. One attempt each; a failure that another attempt may not have is
- * `Unheard`.
+ * over, removed. One attempt each; a failure that may pass by itself is `Unheard`.
  */
 import { invalidOption, UploadError } from '../errors.js'
 import type { Call, ObjectStore } from '../store/object-store.js'

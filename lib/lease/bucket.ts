@@ -15,10 +15,10 @@
  * and says where the last log ended, so that those before it need not be followed.
  * Neither is what the hold rests on.
  */
-import { createHash } from 'node:crypto'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { realEnvironment, type Environment } from '../environment.js'
 import { invalidOption, UploadError } from '../errors.js'
+import { sha256 } from '../hash/sha256.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { BucketObjects, type FoundObject } from './bucket-objects.js'
@@ -53,9 +53,9 @@ export interface BucketCheckpointOptions {
    */
   lease?: number
   /**
-   * Whether the store makes an object only where there is none is tried, with 18
-   * requests, once in a process. Default false; true: it is not, for a store that
-   * is known to.
+   * Default false: once in a process it is tried, with 18 requests, whether the
+   * store makes an object only where there is none. True leaves that out, for a
+   * store that is known to do so.
    */
   unproven?: boolean
 }
@@ -107,7 +107,7 @@ export function bucketCheckpoint(
   }
   const lease = checkLease(options.lease ?? 30_000)
   const place = JSON.stringify([store.identity, key, sourceId])
-  const digest = createHash('sha256').update(place).digest('hex').slice(0, 32)
+  const digest = sha256(place).slice(0, 32)
   const steps = new BucketSteps(store, {
     name: `the log ${prefix}${digest} in ${store.identity}`,
     prefix,
@@ -180,9 +180,7 @@ class BucketSteps implements LeaseSteps {
       })
     }
     const seenAt = this.#environment.monotonic()
-    const beat = await this.#objects.read(this.#heartbeat)
-    const heartbeat = beat && decodeHeartbeat(beat.bytes)
-    const { log, age } = await this.#readFrom(heartbeat?.end ?? 0)
+    const { beat, heartbeat, log, age } = await this.#read()
     // An earlier attempt at this very step, whose answer was lost.
     const isTaken = log.token === token
     const wait = untilFree({
@@ -209,6 +207,18 @@ class BucketSteps implements LeaseSteps {
       // What a store has acknowledged stays; what was removed by hand does not.
       canLose: true,
     }
+  }
+
+  async peek(): Promise<Uint8Array> {
+    const { log } = await this.#read()
+    return log.bytes
+  }
+
+  async #read() {
+    const beat = await this.#objects.read(this.#heartbeat)
+    const heartbeat = beat && decodeHeartbeat(beat.bytes)
+    const { log, age } = await this.#readFrom(heartbeat?.end ?? 0)
+    return { beat, heartbeat, log, age }
   }
 
   async append(
@@ -242,7 +252,7 @@ class BucketSteps implements LeaseSteps {
       if (!(await this.#make(token, 'removed'))) return 'taken'
       at.end = at.next - 1
     }
-    // It is over: what is left of it is in nobody's way.
+    // The log is over: segments of it that are left disturb no later log.
     const { first, end } = at
     const moved = { number: first, token, kind: 'moved' as const, end }
     await this.#objects.write(this.#key(first), encodeSegment(moved))
@@ -291,7 +301,7 @@ class BucketSteps implements LeaseSteps {
       const found = await this.#objects.read(this.#key(number))
       if (found === undefined || !segment.equals(found.bytes)) return false
     }
-    // A late attempt at an earlier one does not take it back.
+    // A late answer for an earlier segment must not lower the number.
     at.next = Math.max(at.next, number + 1)
     at.seenAt = Math.max(at.seenAt, sentAt)
     return true

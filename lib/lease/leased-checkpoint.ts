@@ -33,7 +33,7 @@ interface Held extends Hold {
   heardAt: number
   readonly ending: AbortController
   failure: UploadError | undefined
-  /** It is not renewed. */
+  /** The log is being removed: its lease is renewed no more. */
   isRemoving: boolean
   timer: Timer | undefined
   readonly freeFor: number | undefined
@@ -108,6 +108,11 @@ export class LeasedCheckpoint implements Checkpoint {
     }
   }
 
+  /** What it says, for who only looks: nothing is held, or waited for. */
+  peek(): Promise<Uint8Array> {
+    return this.#repeat('read', () => this.#steps.peek())
+  }
+
   async append(bytes: Uint8Array): Promise<void> {
     const held = this.#opened()
     const { size } = held
@@ -134,7 +139,8 @@ export class LeasedCheckpoint implements Checkpoint {
 
   async remove(): Promise<boolean> {
     const held = this.#opened()
-    // Half removed it would look like another run's.
+    // A renewal in the middle of the removal would take the log for another
+    // run's.
     held.isRemoving = true
     const isRemoved = await this.#step(held, 'removed', () =>
       this.#steps.remove(held),
@@ -152,7 +158,7 @@ export class LeasedCheckpoint implements Checkpoint {
     if (held === undefined) return
     this.#letGo(held)
     if (held.ending.signal.aborted) return
-    // What cannot be said now, the end of the lease says.
+    // If the service does not hear of it, the lease ends by itself.
     await this.#once(() => this.#steps.close(held)).catch(() => undefined)
   }
 
@@ -182,7 +188,7 @@ export class LeasedCheckpoint implements Checkpoint {
     )
   }
 
-  /** Never rejects: what it could not say is said by the next step. */
+  /** Never rejects: a renewal that failed shows in the next step. */
   async #renew(held: Held): Promise<void> {
     const begun = this.#environment.monotonic()
     try {
@@ -230,7 +236,7 @@ export class LeasedCheckpoint implements Checkpoint {
     )
     held.failure ??= failure
     this.#letGo(held)
-    // Its hold is over: what is asked of it from now on says why.
+    // The hold is lost: every later step rejects with the reason.
     this.#held = held
     held.ending.abort(held.failure)
     throw held.failure

@@ -43,7 +43,7 @@ export function asking(query: PostgresQuery, name: string): AskPostgres {
 }
 
 function failureOf(name: string, code: string): Error {
-  // Without one of its own the statement may have been carried out, or not.
+  // Without an SQLSTATE nobody knows whether the statement was carried out.
   const isRefusal = /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code)
   if (!isRefusal || passing.test(code)) {
     const why = code === '' ? 'the connection was lost' : code

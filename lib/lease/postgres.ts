@@ -211,14 +211,13 @@ class PostgresSteps implements LeaseSteps {
     const taken = await this.#first(take, [this.#log, token, lease])
     if (taken === undefined) {
       const row = await this.#first(left, [this.#log])
-      // Let go of meanwhile.
+      // Whoever held the log has closed it meanwhile.
       if (row === undefined || row['left'] === null) {
         throw new Unheard('it has just been let go of')
       }
       throw logLocked(this.name, Math.max(0, Math.ceil(Number(row['left']))))
     }
-    const rows = await this.#ask(blocks, [this.#log])
-    const bytes = Buffer.concat(rows.map((row) => bytesOf(row['bytes'])))
+    const bytes = await this.peek()
     if (bytes.length !== Number(taken['size'])) {
       throw new UploadError(
         'PAWL_CHECKPOINT_IO',
@@ -231,6 +230,11 @@ class PostgresSteps implements LeaseSteps {
       canLose,
       freeFor: typeof free === 'number' ? Math.max(0, free) : undefined,
     }
+  }
+
+  async peek(): Promise<Uint8Array> {
+    const rows = await this.#ask(blocks, [this.#log])
+    return Buffer.concat(rows.map((row) => bytesOf(row['bytes'])))
   }
 
   async append(
@@ -268,7 +272,8 @@ class PostgresSteps implements LeaseSteps {
 
   async remove({ token }: Hold): Promise<Outcome> {
     if (await this.#first(remove, [this.#log, token])) return 'done'
-    // Nobody's any more: it was removed by this step, whose answer was lost.
+    // No such row: an earlier attempt of this step, whose answer was lost,
+    // removed it.
     return (await this.#first(isThere, [this.#log])) ? 'taken' : 'done'
   }
 

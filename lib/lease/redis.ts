@@ -131,7 +131,9 @@ function checkDurability(
   )
 }
 
-/** A step that needs another connection each time is not waited for for ever. */
+/**
+ * On how many connections in a row a step is repeated before it is given up.
+ */
 const mostConnections = 5
 
 class RedisSteps implements LeaseSteps {
@@ -190,6 +192,16 @@ class RedisSteps implements LeaseSteps {
     }
     const free = Number(textOf(time))
     return { bytes: log, canLose, freeFor: free < 0 ? undefined : free }
+  }
+
+  async peek(): Promise<Uint8Array> {
+    const [key] = this.#keys
+    try {
+      const found = await this.#send('GET', key)
+      return found === null ? new Uint8Array() : bytesOf(found)
+    } catch (error) {
+      throw asLogFailure(this.name, error)
+    }
   }
 
   async append(

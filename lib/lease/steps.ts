@@ -35,6 +35,8 @@ export interface LeaseSteps {
   readonly timeout?: number
   /** Rejects with `PAWL_CHECKPOINT_LOCKED` while another hold's lease lasts. */
   open(hold: Hold): Promise<OpenedLog>
+  /** What it says, whoever holds it; empty where there is none. Changes nothing. */
+  peek(): Promise<Uint8Array>
   /** `done` also when these very bytes are there already, and the last. */
   append(hold: Hold, size: number, bytes: Uint8Array): Promise<Outcome>
   renew(hold: Hold): Promise<Outcome>

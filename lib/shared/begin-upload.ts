@@ -52,8 +52,8 @@ export interface BeginUploadOptions extends Pick<
    */
   checkpoint: string | Checkpoint
   /**
-   * A string that changes when the source changes, for every machine to vouch for
-   * its own. Default: the size alone.
+   * A string that changes when the source changes, by which every machine says
+   * that its source is this one. Default: the size alone.
    */
   sourceId?: string
 }
@@ -101,7 +101,7 @@ export function beginUpload(options: BeginUploadOptions): Promise<BegunUpload> {
   return beginUploadOn(options)
 }
 
-/** The same with another outside. */
+/** `beginUpload`, with the clock, the timers and the randomness given. */
 export async function beginUploadOn(
   options: BeginUploadOptions,
   environment: UploadEnvironment = realUploadEnvironment,

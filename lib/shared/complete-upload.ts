@@ -31,7 +31,7 @@ import {
   sameEtag,
   whose,
 } from '../upload/rules/proof.js'
-import { weakest } from '../upload/run/current-upload.js'
+import { weakest } from '../upload/run/receipts.js'
 import { tellKept } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
@@ -109,7 +109,7 @@ export function completeUpload(
   return completeUploadOn(ticket, options)
 }
 
-/** The same with another outside. */
+/** `completeUpload`, with the clock, the timers and the randomness given. */
 export async function completeUploadOn(
   ticket: Ticket,
   options: CompleteUploadOptions,

@@ -113,6 +113,8 @@ export function claimedResult(
     partsReused: known.parts,
     bytesReused: known.size,
     resumed: true,
+    // A look at the object does not say whether it was made.
+    ...(object.callback === undefined ? {} : { callback: 'unknown' }),
     ...known,
     ...(object.callback === undefined ? {} : { callback: 'unknown' }),
   }

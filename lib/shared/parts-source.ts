@@ -11,7 +11,8 @@ import {
   type ByteSource,
   mustBeAsTaken,
 } from '../upload/source/file-part-content.js'
-import { FileSource, type HashedPart } from '../upload/source/file-source.js'
+import { FileSource } from '../upload/source/file-source.js'
+import type { HashedPart } from '../upload/source/part-content.js'
 import type { Ticket } from './ticket.js'
 
 /** A file as the source of parts; made by `file()`. */
@@ -82,7 +83,7 @@ export async function openSource(
   const real = await placeBelow(source.path, root)
   const opened = await FileSource.open(real, { key, files, now })
   try {
-    // What leads to it may have been changed before it was open.
+    // A link on the way to the file may have been changed before it was opened.
     if (root !== undefined && (await placeBelow(source.path, root)) !== real) {
       throw outside(source.path, root)
     }
@@ -161,7 +162,7 @@ async function realOf(path: string): Promise<string> {
 /** One pass over the bytes of one part. */
 interface Pass {
   readonly iterator: AsyncIterator<Uint8Array>
-  /** Where its next byte is. */
+  /** Offset of the pass's next byte. */
   at: number
   /** Bytes that it gave and nobody has taken. */
   rest: Uint8Array

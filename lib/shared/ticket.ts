@@ -8,7 +8,7 @@ import type { Check } from '../checkpoint/checks.js'
 import type { PartRecord } from '../checkpoint/record.js'
 import { invalidOption, UploadError } from '../errors.js'
 import type { ObjectStore } from '../store/object-store.js'
-import { sha256 } from '../upload/options/settings.js'
+import { sha256 } from '../hash/sha256.js'
 
 /** An upload that has begun, for whoever is to send parts of it. */
 export interface Ticket {

@@ -34,7 +34,7 @@ import {
   wholeNumber,
 } from '../upload/options/settings.js'
 import type { Listed } from '../upload/rules/judge.js'
-import { asListed, expectComparison } from '../upload/run/current-upload.js'
+import { asListed, expectComparison } from '../upload/run/receipts.js'
 import { suspended, tellKept } from '../upload/run/errors.js'
 import { FileParts } from '../upload/source/file-parts.js'
 import { letGo, type TakenPart } from '../upload/source/part-content.js'
@@ -59,6 +59,7 @@ export interface UploadPartsOptions extends Pick<
   UploadOptions,
   | 'store'
   | 'concurrency'
+  | 'maxRate'
   | 'memory'
   | 'object'
   | 'proof'
@@ -74,8 +75,8 @@ export interface UploadPartsOptions extends Pick<
   /** The first and the last part, from 1. Default: all of them. */
   parts?: readonly [first: number, last: number]
   /**
-   * As `beginUpload` was given it; whoever gives it vouches that this machine's
-   * source is the same. Another one is `PAWL_SOURCE_CHANGED`.
+   * As `beginUpload` was given it: it says that this machine's source is the
+   * same. Another one is `PAWL_SOURCE_CHANGED`.
    */
   sourceId?: string
   /** Of the keys that tickets may name here. Default: any. */
@@ -88,6 +89,7 @@ export interface UploadPartsOptions extends Pick<
 
 const names: NamesOf<UploadPartsOptions> = {
   concurrency: true,
+  maxRate: true,
   memory: true,
   object: true,
   onPart: true,
@@ -133,7 +135,7 @@ export function uploadParts(
   return uploadPartsOn(ticket, options)
 }
 
-/** The same with another outside. */
+/** `uploadParts`, with the clock, the timers and the randomness given. */
 export async function uploadPartsOn(
   ticket: Ticket,
   options: UploadPartsOptions,
@@ -332,7 +334,7 @@ class RangeSending {
   }
 }
 
-/** Nothing of it will ever count again. */
+/** No part of this ticket's upload can become part of an object any more. */
 function isOver(error: Error): boolean {
   return error instanceof UploadError && error.code === 'PAWL_UPLOAD_GONE'
 }

@@ -35,7 +35,7 @@ export interface HttpRequest {
   headers: Record<string, string>
   /** Absent for a request without one. */
   body?: Body | undefined
-  /** The same, where it is all at hand: it goes out in one write. */
+  /** The same body, where all of it is in memory: it goes out in one write. */
   bytes?: WholeBody | undefined
   /** The body waits for its rate, and not for the line. */
   isBodyHeld?: (() => boolean) | undefined
@@ -175,7 +175,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     chunk: Buffer,
   ): void {
     if (this.#outcome !== undefined || this.#answer.add(chunk)) return
-    // Its status says enough.
+    // Of a refusal the status says enough, however large its body is.
     if (this.#answer.refused) {
       return this.#end({ answer: this.#answer.take(false) })
     }
@@ -302,7 +302,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     if (this.#onClose !== undefined) socket?.off('close', this.#onClose)
     for (const [former, free] of this.#former) {
-      // What it holds is waited for in vain; a free one may serve others by now.
+      // It still holds views; one that is free is no longer in this map, and
+      // may serve others.
       former.destroy()
       await free
     }

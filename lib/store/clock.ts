@@ -60,5 +60,7 @@ export function parseDate(text: string | undefined): number | undefined {
 
 /** `20240102T030405Z`, as both signatures write a time. */
 export function compactTime(time: Date): string {
-  return time.toISOString().replace(/[-:]|\.\d{3}/g, '')
+  const text = time.toISOString()
+  const day = text.slice(0, 4) + text.slice(5, 7) + text.slice(8, 10)
+  return `${day}T${text.slice(11, 13)}${text.slice(14, 16)}${text.slice(17, 19)}Z`
 }

@@ -39,7 +39,7 @@ export interface Climb {
   readonly rest: number
   /** Rounds to rest after a round that was no faster. */
   readonly pause: number
-  /** Nothing has been taken back yet: large steps. */
+  /** No step was taken back yet: the number grows in large steps. */
   readonly isSteep: boolean
   /** Bytes a second of one part, at most, in any round. */
   readonly fastest: number

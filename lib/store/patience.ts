@@ -173,7 +173,9 @@ export class Tries {
     this.#since = now
   }
 
-  /** What the last failure was counts no more: the store was asked otherwise. */
+  /**
+   * The last failure no longer counts: the next request asks in another way.
+   */
   forget(): void {
     this.#previous = undefined
   }

@@ -3,6 +3,7 @@ import type { HttpAnswer } from './answer.js'
 import { parseDate } from './clock.js'
 import { completeBody } from './complete-body.js'
 import { type Dialect, remembered } from './dialect.js'
+import { invalidOption } from '../errors.js'
 import {
   hasOpaqueEtag,
   readEtag,
@@ -76,14 +77,19 @@ export class RestStore implements ObjectStore {
   constructor(
     dialect: Dialect,
     session: Session,
-    place: { identity: string; bucket: string; maxRate?: number | undefined },
+    place: {
+      identity: string
+      bucket: string
+      maxRate?: number | undefined
+      maxParts?: number | undefined
+    },
   ) {
     this.#dialect = dialect
     this.#headersOf = remembered(dialect)
     this.#session = session
     this.identity = place.identity
     this.bucket = place.bucket
-    this.limits = dialect.limits
+    this.limits = withMostParts(dialect.limits, place.maxParts)
     this.digest = dialect.digest
     this.precedence = dialect.precedence
     this.maxRate = checkRate(place.maxRate)
@@ -482,6 +488,19 @@ export class RestStore implements ObjectStore {
         }
       : { ...receipt, callbackBody: body.toString('utf8') }
   }
+}
+
+/** Of a server that takes fewer than the service does. */
+function withMostParts(
+  limits: StoreLimits,
+  most: number = limits.maxParts,
+): StoreLimits {
+  if (Number.isSafeInteger(most) && most >= 1 && most <= limits.maxParts) {
+    return { ...limits, maxParts: most }
+  }
+  return invalidOption(
+    `maxParts: expected a whole number from 1 to ${limits.maxParts}, not ${JSON.stringify(most)}.`,
+  )
 }
 
 /** Undefined where the server says that there is no such object. */

@@ -39,7 +39,7 @@ export function isWorthRetrying(
     case 'server':
     case 'digest':
       return true
-    // What the store could do about these it has done after the first.
+    // After the first failure the store has done what it can about these.
     case 'clock':
     case 'credentials':
     case 'response':

@@ -48,7 +48,7 @@ export interface Operation extends UnsignedRequest {
   name: OperationName
   /** Besides `content`; with `content-length` in the headers. */
   body?: Body | undefined
-  /** The same, all at hand. */
+  /** The same body, where all of it is in memory. */
   bytes?: WholeBody | undefined
   /** The body waits for its rate. */
   isBodyHeld?: (() => boolean) | undefined

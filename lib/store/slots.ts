@@ -52,11 +52,11 @@ export class SetSlots implements Slots {
   }
 
   watch(): void {
-    // What is allowed never grows.
+    // The number of parts that are allowed at once never grows.
   }
 
   leave(): void {
-    // Nobody else has a share of it.
+    // One upload has all of these slots: there is no share to give back.
   }
 
   async acquire(): Promise<Slot> {

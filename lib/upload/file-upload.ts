@@ -89,10 +89,10 @@ async function feed(
   open: OpenRun,
   options: FileUploadOptions,
 ): Promise<void> {
-  const { source, settings, prove } = options
+  const { source, settings, prove, multipartThreshold } = options
   const { digests } = settings.environment
   const { size } = source
-  const isWhole = isPutWhole(open, options)
+  const isWhole = open.isPutWhole(size, multipartThreshold)
   if (isWhole && source.isSmall) {
     const bytes = [await source.readWhole()]
     const content = new MemoryContent(bytes, undefined, digests, {
@@ -131,16 +131,6 @@ async function feed(
       open.takePart(await parts.take(piece, signal))
     }
   }
-}
-
-function isPutWhole(
-  open: OpenRun,
-  { source: { size }, multipartThreshold }: FileUploadOptions,
-): boolean {
-  if (open.mayHavePut(size)) return true
-  // What has been begun in parts goes on in parts, while there is a whole one.
-  if (open.isContinued && size >= open.sizes.partSize) return false
-  return size === 0 || (size < multipartThreshold && !open.isProving)
 }
 
 /** Bytes; parts are as large only where so many bytes come to them. */

@@ -39,10 +39,9 @@ import {
   logStuck,
   suspended,
 } from './run/errors.js'
-import type { Ending } from './run/context.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
-import { cutterOf, type StreamCutter } from './run/stream-cutter.js'
+import { cutterOf } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
 import { Deferred } from './run/waits.js'
 import { LargeReads } from './source/large-reads.js'
@@ -78,14 +77,13 @@ export class ResumableUploadStream extends Writable {
    */
   readonly result: Promise<UploadResult>
   readonly #settings: UploadSettings
-  readonly #where: UploadStreamOptions['checkpoint']
   readonly #settled = new Deferred<UploadResult>()
   /** The plan is fixed, or will never be. */
   readonly #opened = new Deferred<OpenRun>()
   readonly #run: UploadRun
   readonly #largeReads = new LargeReads()
-  #openRun: OpenRun | undefined
-  #cutter: StreamCutter | undefined
+  /** From then on. */
+  #cutter: ReturnType<typeof cutterOf> | undefined
   #isSkipped = false
   #isTaking = false
   #finished: UploadResult | undefined
@@ -112,7 +110,6 @@ export class ResumableUploadStream extends Writable {
       emitClose: true,
     })
     this.#settings = settings
-    this.#where = options.checkpoint
     this.result = this.#settled.promise
     traceUpload(settings, 'stream', (scope) => {
       this.#scope = scope
@@ -144,9 +141,9 @@ export class ResumableUploadStream extends Writable {
    * Passes over what is stored: resolves to the offset of the first byte that
    * has to be written, in bytes. To be called once, before the first write.
    *
-   * The parts before it are taken on the log's word, so somebody has to vouch
-   * for the source: `sourceId` must be the log's, or `trustSource` be true; else
-   * `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`. So
+   * The parts before it are not compared with the source, so something has to say
+   * that the source is the same: `sourceId` must be the log's, or `trustSource` be
+   * true; else `PAWL_SOURCE_ID_REQUIRED`. Called again or later: `PAWL_INVALID_STATE`. So
    * too, and the upload suspends, when anything is written before it resolves.
    */
   async skipUploaded(options: SkipOptions = {}): Promise<number> {
@@ -189,6 +186,7 @@ export class ResumableUploadStream extends Writable {
       )
       throw this.#run.told(error)
     }
+    this.#cutter?.beginAt(run.partsTaken + 1)
     this.#run.progress.read(offset)
     return offset
   }
@@ -298,23 +296,22 @@ export class ResumableUploadStream extends Writable {
   ): void {
     this.#isTaking = true
     this.#largeReads.look()
-    this.#cutter ??= this.#makeCutter?.()
     this.#run.progress.read(chunk.byteLength)
     this.#cutter?.write(chunk, callback)
   }
 
   /** @internal */
   override _final(callback: (error?: Error | null) => void): void {
-    const finish = (): void => {
-      this.#openRun?.finish()
-      void this.#run.ending.then((ending) => {
-        if (ending.how !== 'done') return callback(ending.error)
-        this.#finished = ending.result
-        callback()
-      })
-    }
-    if (this.#cutter === undefined) finish()
-    else this.#cutter.end(finish)
+    this.#finish().then(() => callback(), callback)
+  }
+
+  async #finish(): Promise<void> {
+    const run = await this.#opened.promise
+    await new Promise<void>((resolve) => this.#cutter?.end(resolve))
+    run.finish()
+    const ending = await this.#run.ending
+    if (ending.how !== 'done') throw ending.error
+    this.#finished = ending.result
   }
 
   /** @internal */
@@ -326,12 +323,12 @@ export class ResumableUploadStream extends Writable {
     this.#cutter?.destroy()
     void this.#run.suspend(error ?? this.#reasonFor(null)).then((ending) => {
       callback(error)
-      this.#end(ending, error)
+      this.#settle(ending, error)
     })
   }
 
   /** Settles `result`: the last thing that an upload does. */
-  #end(ending: Ending, error: Error | null): void {
+  #settle(ending: Awaited<UploadRun['ending']>, error: Error | null): void {
     if (ending.how === 'done') {
       this.#finished = ending.result
       this.#settled.resolve(ending.result)
@@ -346,14 +343,10 @@ export class ResumableUploadStream extends Writable {
     const { digests } = this.#settings.environment
     if (needsDigests(this.#settings)) digests.warmUp()
     const [xxh64, run] = await Promise.all([loadXxh64(), this.#run.open()])
-    this.#openRun = run
-    this.#makeCutter = () =>
-      cutterOf(run, xxh64, this.#settings, (error) => this.destroy(error))
+    const onError = (error: Error): unknown => this.destroy(error)
+    this.#cutter = cutterOf(run, xxh64, this.#settings, onError)
     this.#opened.resolve(run)
   }
-
-  /** Set when the run is open; nothing is written before that. */
-  #makeCutter: (() => StreamCutter) | undefined
 
   #isBegun(): boolean {
     return this.#isTaking || this.writableLength > 0 || this.writableEnded
@@ -393,12 +386,8 @@ export class ResumableUploadStream extends Writable {
     this.destroy()
     await this.result.catch(() => undefined)
     this.#mustNotBeComplete()
-    const { isLogStuck, checkpoint } = this.#run
-    if (isLogStuck) throw logStuck(this.#settings.key)
-    await discardUpload(
-      this.#settings,
-      checkpoint ?? (await openableCheckpoint(this.#where, this.#settings)),
-    )
+    if (this.#run.isLogStuck) throw logStuck(this.#settings.key)
+    await discardUpload(this.#settings, await this.#run.place())
   }
 
   #mustNotBeComplete(): void {

@@ -1,6 +1,6 @@
 /** Completion and the manual page, made from the definitions of the flags. */
 import { execFileSync } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { besideEachOther } from '../support/beside.js'
@@ -10,6 +10,7 @@ const test = besideEachOther(t)
 
 test('bash completes commands, flags, their words and files', async (t) => {
   const d = await cliDesk(t)
+  await mkdir(join(d.directory, 'folder'))
   await writeFile(
     join(d.directory, 'pawl.bash'),
     (await d.run(['completion', 'bash'])).out,
@@ -31,6 +32,12 @@ test('bash completes commands, flags, their words and files', async (t) => {
     ['pawl put --ca db', ['db.dump'], []],
     ['pawl put db', ['db.dump'], []],
     ['pawl completion ', ['bash', 'zsh', 'fish'], []],
+    ['pawl fleet ', ['plan', 'work', 'status', 'retry'], ['put']],
+    ['pawl fleet plan --sl', ['--slice-files'], ['--root']],
+    ['pawl fleet plan ', ['folder'], ['db.dump']],
+    ['pawl fleet work --log ', ['queue', 'bucket', 'none'], []],
+    ['pawl fleet status ', [''], ['db.dump']],
+    ['pawl status db', ['db.dump'], []],
   ]
   for (const [line, expected, not] of rows) {
     const words = line.split(' ')
@@ -48,11 +55,16 @@ test('bash completes commands, flags, their words and files', async (t) => {
 
 test('every command and flag is in every completion and in the manual', async (t) => {
   const d = await cliDesk(t)
-  const help = (await d.run(['put', '--help'])).out
-  const flags = [...help.matchAll(/^ {2}(?:-\w, )?--([a-z-]+)/gm)].map(
-    ([, flag = '']) => flag,
+  const helps = [['put'], ['fleet', 'plan'], ['fleet', 'work']].map((words) =>
+    d.run([...words, '--help']),
   )
-  t.ok(flags.length > 50)
+  const flags = (await Promise.all(helps)).flatMap(({ out }) =>
+    [...out.matchAll(/^ {2}(?:-\w, )?--([a-z-]+)/gm)].map(
+      ([, flag = '']) => flag,
+    ),
+  )
+  t.ok(flags.length > 100)
+  for (const flag of ['slice-files', 'root']) t.ok(flags.includes(flag), flag)
   for (const shell of ['bash', 'zsh', 'fish']) {
     const { code, out } = await d.run(['completion', shell])
     t.equal(code, 0)
@@ -64,6 +76,10 @@ test('every command and flag is in every completion and in the manual', async (t
   }
   t.match(page, /^\.TH PAWL 1/)
   t.match(page, /\.SH EXIT STATUS/)
+  for (const name of ['plan', 'work', 'status', 'retry']) {
+    t.match(page, `\npawl fleet ${name} [options]`, name)
+    t.match(page, `\n.SH PAWL FLEET ${name.toUpperCase()}\n`, name)
+  }
   t.match(await d.run(['completion', 'powershell']), {
     code: 2,
     log: /Allowed choices are bash, zsh, fish/,

@@ -1,5 +1,5 @@
 /** What unfinished uploads leave on a server: listed, aborted, given up. */
-import { rename, writeFile } from 'node:fs/promises'
+import { rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { besideEachOther } from '../support/beside.js'
@@ -15,17 +15,26 @@ import {
 const test = besideEachOther(t)
 
 /** Leaves an unfinished upload of `db.dump` under a key. */
-async function begin(d: Desk, key: string): Promise<void> {
+async function begin(
+  d: Desk,
+  key: string,
+  {
+    flags = [],
+    signal = 'SIGKILL',
+    before = () => undefined,
+  }: {
+    flags?: string[]
+    signal?: NodeJS.Signals
+    /** Two parts are stored, and it goes on. */
+    before?: () => unknown
+  } = {},
+): Promise<void> {
   holdAfter(d, 2)
-  const child = d.start([
-    'put',
-    '--json',
-    ...small,
-    'db.dump',
-    `${d.url}/${key}`,
-  ])
+  const url = `${d.url}/${key}`
+  const child = d.start(['put', '--json', ...small, ...flags, 'db.dump', url])
   await child.until(/"event":"part"[\s\S]*"event":"part"/)
-  child.kill('SIGKILL')
+  await before()
+  child.kill(signal)
   await child.ended
   letGo(d)
 }
@@ -153,13 +162,58 @@ test('status tells of the logs that are here, and of jobs', async (t) => {
   })
 })
 
+test('a log in the bucket is looked into while it is held, and given up', async (t) => {
+  const d = await cliDesk(t)
+  const log = ['--log', 'bucket', '--source-id', 'v1']
+  const status = ['status', ...log, `${d.url}/a`]
+  const isAbsent = {
+    code: 2,
+    log: /^pawl: \S+: the log \S+ in .* does not exist/,
+  }
+  t.match(await d.run(status), isAbsent)
+  await begin(d, 'a', {
+    flags: log,
+    // The lease of one that is killed would have to be waited for.
+    signal: 'SIGTERM',
+    before: async () =>
+      t.match(await d.run(status), { code: 0, out: /\nstate {5}unfinished;/ }),
+  })
+  const { code, out } = await d.run([...status, '--json'])
+  t.equal(code, 0)
+  t.match(JSON.parse(out), { state: 'uploading', key: 'a', parts: 2 })
+  t.equal(d.server.openUploads().length, 1)
+  const discard = ['discard', 'db.dump', `${d.url}/a`]
+  t.match(await d.run([...discard, '--log', 'bucket']), isAbsent)
+  t.match(await d.run([...discard, ...log]), { code: 0, out: /given up/ })
+  t.same(d.server.openUploads(), [])
+  t.match(await d.run([...discard, ...log]), isAbsent)
+  t.match(await d.run(['status', ...log, `${d.url}/`]), {
+    code: 2,
+    log: /must name the object/,
+  })
+  for (const names of [['a.pawl'], [`${d.url}/a`, `${d.url}/b`]]) {
+    const end = await d.run(['status', '--log', 'redis://h/0#n', ...names])
+    t.match(end, { code: 2, log: /--log is instead of logs/ })
+  }
+  const nowhere = await d.run(['status', '--log', 'bucket'])
+  t.match(nowhere, { code: 2, log: /--log bucket needs the URL/ })
+})
+
 test('what is not there is not given up', async (t) => {
   const d = await cliDesk(t)
   const rows: [args: string[], log: RegExp][] = [
     [['db.dump', `${d.url}/a`], /no log of an upload of db\.dump: nothing/],
     [['missing.pawl', `${d.url}/a`], /missing\.pawl: there is no such file/],
     [['missing.pawl', `${d.url}/`], /must name the object/],
+    [['db.dump/x.pawl', `${d.url}/a`], /x\.pawl: not a directory \(ENOTDIR\)/],
+    [['db.dump/x', `${d.url}/a`], /ENOTDIR/],
+    [['round.pawl', `${d.url}/a`], /round\.pawl: .*links.* \(ELOOP\)/],
+    [['-', `${d.url}/a`], /name the log that standard input was given/],
+    [['-', `${d.url}/`, '--log', 'bucket'], /must name the object/],
+    [['a.pawl', `${d.url}/a`, '--log', 'bucket'], /--log is instead of/],
+    [['db.dump', `${d.url}/a`, '--log', 'there'], /URL of an engine/],
   ]
+  await symlink('round.pawl', join(d.directory, 'round.pawl'))
   for (const [args, log] of rows) {
     t.match(await d.run(['discard', ...args]), { code: 2, log })
   }

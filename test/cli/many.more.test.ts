@@ -312,9 +312,13 @@ test('--quiet, --verbose, and a line of totals in a terminal', async (t) => {
 
 test('misuse of the flags for many is said at once', async (t) => {
   const d = await treeDesk(t)
+  await symlink('round', join(d.directory, 'round'))
   const rows: [line: string, log: RegExp][] = [
     ["pawl put --include '*' db.dump $URL/k", /go with -r/],
     ['pawl put -r missing $URL/', /missing: there is no such file/],
+    ['pawl put -r db.dump/in $URL/', /in: not a directory \(ENOTDIR\)/],
+    ['pawl put -r round $URL/', /round: .*links.* \(ELOOP\)/],
+    ['pawl put db.dump/in $URL/', /in: not a directory \(ENOTDIR\)/],
     ['pawl put -r tree --jobs 0 $URL/', /from 1 to 256/],
     ['pawl put -r - $URL/k', /no files: leave out the flags/],
     ['pawl put tree $URL/', /is a directory; give -r/],

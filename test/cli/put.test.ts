@@ -221,6 +221,25 @@ test('--memory bounds the parts of a stream', async (t) => {
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
+test('parts become larger for a server that takes few of them', async (t) => {
+  const d = await cliDesk(t)
+  const put = ['put', ...small, '--max-parts', '5']
+  t.match(await d.run([...put, 'db.dump', `${d.url}/k`]), {
+    code: 0,
+    out: /\(1\.2 MiB, 2 parts,/,
+  })
+  t.ok(d.bytes.equals(await d.object('k')))
+  // Of unknown length they are as large as they were said to be.
+  t.match(await d.run([...put, '-', `${d.url}/k`], d.bytes), {
+    code: 1,
+    log: /PAWL_TOO_MANY_PARTS: .* which is all that 5 parts have room for/,
+  })
+  t.match(await d.run(['put', '--max-parts', '0', 'db.dump', `${d.url}/k`]), {
+    code: 2,
+    log: /maxParts: expected a whole number from 1 to 10000/,
+  })
+})
+
 test('rate and parts at once may be said', async (t) => {
   const d = await cliDesk(t)
   const flags = ['--concurrency', 'auto', '--max-rate', '512MiB']

@@ -80,10 +80,10 @@ async function killAtRandom(
       lease: 2000,
     })
     const key = `object-${kill}`
-    // Behind a part, and some turns of the loop after it: a moment of its own.
-    const at = Math.floor(random() * 9)
+    // Behind the call or a part, and a moment of its own after it.
+    const at = Math.floor(random() * 10)
     const pause = Math.floor(random() * 15)
-    let parts = 0
+    let parts = -1
     let restarting: Promise<void> | undefined
     const onPart = (): void => {
       if (++parts < at || restarting !== undefined) return
@@ -94,6 +94,7 @@ async function killAtRandom(
         await server.restart()
       })
     }
+    onPart()
     const runs = await untilMade(dev, key, () => place.checkpoint(), onPart)
     await restarting
     const made = await dev.object(key)

@@ -4,136 +4,180 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, open, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { Queue } from 'bullmq'
-import type { Redis } from 'ioredis'
-import t from 'tap'
-import {
-  fleetStatus,
-  planFleet,
-  retryFleet,
-  walkFiles,
-} from '../../lib/fleet/index.js'
-import { Crc64Hashers } from '../../lib/hash/crc64.js'
-import type { FleetChildJob } from '../fixtures/fleet-child.js'
+import { Queue, type Telemetry, Worker } from 'bullmq'
+import t, { type Test } from 'tap'
+import { fleetWorker, planFleet, walkFiles } from '../../lib/fleet/index.js'
 import { bareNode } from '../support/bare-node.js'
-import { compiledFixture, compiledSources } from '../support/compiled.js'
+import { compiledSources } from '../support/compiled.js'
 import { devStore, noise } from '../support/dev-store.js'
-import { sized } from '../support/tier.js'
-import { startChild, type UploadChild } from '../support/upload-child.js'
+import { fleetBench } from '../support/fleet-bench.js'
+import { sized, tier } from '../support/tier.js'
+import {
+  runFleet,
+  type FleetEngine,
+  type FleetSize,
+} from './support/fleet-run.js'
+import { RedisCost } from './support/redis-cost.js'
 import { startRedis } from './support/redis-server.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
-const size = sized({
-  fast: { small: 300, large: 4, killEvery: 3000, redisKills: 1 },
-  more: { small: 10_000, large: 100, killEvery: 10_000, redisKills: 2 },
-  long: { small: 100_000, large: 1000, killEvery: 10_000, redisKills: 2 },
+const killed = { lease: 10_000, killEvery: 10_000, queueKills: 2 }
+const small = sized<FleetSize>({
+  fast: {
+    files: [
+      [300, 16 * KiB],
+      [4, 8 * MiB],
+    ],
+    lease: 5000,
+    killEvery: 3000,
+    queueKills: 1,
+  },
+  more: {
+    files: [
+      [10_000, 16 * KiB],
+      [100, 8 * MiB],
+    ],
+    ...killed,
+  },
+  long: {
+    files: [
+      [100_000, 16 * KiB],
+      [1000, 8 * MiB],
+    ],
+    ...killed,
+  },
 })
-const machines = 4
-/** ms; a real one is longer, so that a busy machine is not taken for a dead one. */
-const lease = 5000
-const fleet = 'engines'
+const large = sized<FleetSize>({
+  fast: { files: [[2, 80 * MiB]], lease: 5000, killEvery: 3000, queueKills: 0 },
+  more: {
+    files: [
+      [20, 8 * MiB],
+      [4, 200 * MiB],
+    ],
+    lease: 5000,
+    killEvery: 4000,
+    queueKills: 1,
+  },
+  long: {
+    files: [
+      [100, 8 * MiB],
+      [4, 1200 * MiB],
+    ],
+    lease: 5000,
+    killEvery: 4000,
+    queueKills: 2,
+  },
+})
+
+/** A queue in Redis, and what it costs there. */
+async function onRedis(t: Test): Promise<FleetEngine & { cost: RedisCost }> {
+  const settings = { 'maxmemory-policy': 'noeviction', appendfsync: 'everysec' }
+  const [redis, idle] = [
+    await startRedis(t, settings),
+    await startRedis(t, settings),
+  ]
+  const { port } = redis
+  const queue = new Queue('fleet', { connection: { host: '127.0.0.1', port } })
+  queue.on('error', () => undefined)
+  t.teardown(() => queue.close())
+  const cost = new RedisCost(redis.client(), idle.client())
+  await cost.begin()
+  return {
+    queue,
+    cost,
+    reach: { queue: 'fleet', redis: port },
+    async fall() {
+      await cost.add()
+      await redis.kill()
+      await redis.restart()
+      await cost.begin()
+    },
+  }
+}
+
+async function onRedisOf(t: Test, size: FleetSize): Promise<void> {
+  const { cost, ...engine } = await onRedis(t)
+  await runFleet(t, engine, size, async ({ files }) => {
+    await cost.add()
+    const [work, all] = [cost.work / files, cost.all / files]
+    t.comment(`Redis: ${work.toFixed(1)} µs of CPU a file`)
+    t.comment(`${all.toFixed(1)} with its idling and its starts`)
+    for (const line of cost.lines(5)) t.comment(line)
+    // A few hundred files do not pay for the connections of workers.
+    if (files >= 10_000) t.ok(work <= 10, `${work} µs of Redis a file`)
+  })
+}
+
+await t.test('files on a queue in Redis, with kills', (t) =>
+  onRedisOf(t, small),
+)
+
+await t.test('large files are gone on with after kills', (t) =>
+  onRedisOf(t, large),
+)
+
+if (tier === 'long') {
+  await t.test('a million files of 1 KiB, with kills', (t) =>
+    onRedisOf(t, {
+      files: [[1_000_000, KiB]],
+      lease: 10_000,
+      killEvery: 10_000,
+      queueKills: 2,
+    }),
+  )
+}
 
 await t.test(
-  `${size.small} files of 16 KiB and ${size.large} of 8 MiB, with kills`,
+  'a worker has the prefix and the telemetry of its queue',
   async (t) => {
-    const dev = await devStore(t)
-    const root = join(dev.directory, 'data')
-    await writeFiles(root)
-    const redis = await startRedis(t, { 'maxmemory-policy': 'noeviction' })
-    const { port } = redis
-    const queue = new Queue('fleet', {
-      connection: { host: '127.0.0.1', port },
-    })
-    queue.on('error', () => undefined)
-    const { store } = dev
-    const files = () => walkFiles(root)
-    const key = ({ path }: { path: string }) => `in/${path}`
-    const planned = await planFleet({
-      queue,
-      fleet,
-      store,
-      files: files(),
-      key,
-      sliceFiles: 500,
-    })
-    t.equal(planned.files, size.small + size.large)
-    const job: FleetChildJob = {
-      endpoint: dev.server.endpoint,
-      port,
-      queue: 'fleet',
-      root,
-      prefix: 'in/',
-      lease,
+    const b = await fleetBench(t, { count: 3 })
+    const { port } = await startRedis(t)
+    const spans: string[] = []
+    const span = {
+      addEvent: () => undefined,
+      end: () => undefined,
+      recordException: () => undefined,
+      setAttribute: () => undefined,
+      setAttributes: () => undefined,
+      setSpanOnContext: () => ({}),
     }
-    const start = (): UploadChild =>
-      startChild(compiledFixture('fleet-child'), job)
-    const workers = Array.from({ length: machines }, start)
-    t.teardown(() => workers.forEach((worker) => worker.kill()))
-    let kills = 0
-    let redisKills = 0
-    let cpu = 0
-    const client = redis.client()
-    let isEnding = false
-    const killing = setInterval(() => {
-      if (isEnding) return
-      const index = kills++ % machines
-      workers[index]?.kill()
-      workers[index] = start()
-      if (redisKills < size.redisKills && kills % 2 === 0) {
-        redisKills += 1
-        void cpuOf(client)
-          .then((spent) => (cpu += spent))
-          .then(() => redis.kill())
-          .then(() => redis.restart())
-      }
-    }, size.killEvery)
-    try {
-      for (;;) {
-        const status = await fleetStatus({ queue, fleet, store }).catch(
-          () => undefined,
-        )
-        if (status?.isPlanned === true && status.slicesDone === status.slices) {
-          t.match(status, { left: 0, failed: 0, filesDone: planned.files })
-          break
-        }
-        await new Promise((resolve) => {
-          setTimeout(resolve, 500)
-        })
-      }
-    } finally {
-      isEnding = true
-      clearInterval(killing)
+    const telemetry: Telemetry = {
+      tracer: {
+        startSpan(name) {
+          spans.push(name)
+          return span
+        },
+      },
+      contextManager: {
+        active: () => ({}),
+        fromMetadata: () => ({}),
+        getMetadata: () => '',
+        with: (_context, run) => run() as ReturnType<typeof run>,
+      },
     }
-    const puts = dev
-      .seen('PutObject')
-      .filter(({ applied, key = '' }) => applied && key.startsWith('in/'))
-    const repeated = puts.length - planned.files
-    t.comment(`${kills} workers killed, Redis ${redisKills} times`)
-    t.comment(`${repeated} files sent a second time`)
-    const again = await planFleet({ queue, fleet, store, files: files(), key })
-    t.equal(again.added, 0, 'planned again, nothing is added')
-    cpu += await cpuOf(client)
-    const micros = (cpu / planned.files) * 1e6
-    t.comment(`Redis: ${micros.toFixed(1)} µs of CPU a file`)
-    for (const worker of workers) worker.kill()
-    await Promise.all(workers.map(({ ended }) => ended))
-    const failed = await retryFleet({ queue, fleet, store })
-    t.equal(failed.files, 0, 'nothing has failed')
+    const connection = { host: '127.0.0.1', port }
+    const queue = new Queue('fleet', { connection, prefix: 'own', telemetry })
+    const { small: store, root } = b
+    await planFleet({ queue, fleet: 'own', store, files: walkFiles(root) })
+    const worker = fleetWorker({ queue, store, root })
+    const { runner } = worker
+    t.ok(runner instanceof Worker)
+    if (!(runner instanceof Worker)) return
+    // Of BullMQ's own events, such as a program listens to.
+    const result = await new Promise((resolve) => {
+      runner.once('completed', (_job, made: unknown) => resolve(made))
+    })
+    t.match(result, { files: 3, failed: 0 })
+    t.ok(
+      spans.some((name) => name.startsWith('process')),
+      spans.join(),
+    )
+    await worker.close()
     await queue.close()
-
-    const hashers = new Crc64Hashers()
-    let wrong = 0
-    for await (const { path } of files()) {
-      const object = dev.server.objectPath('examplebucket', `in/${path}`)
-      const one = await crc64Of(hashers, join(root, path))
-      const other = object && (await crc64Of(hashers, object))
-      if (one !== other) wrong += 1
-    }
-    t.equal(wrong, 0, 'every object is its file, by CRC-64')
   },
 )
 
@@ -178,7 +222,10 @@ await t.test('the command plans, works, tells and tries again', async (t) => {
     if (out['left'] === 0) break
   }
   const told = await run('status', 'nightly', `${url}/`)
-  t.match(told, { code: 1, out: { filesDone: 3, failed: 1, workers: 1 } })
+  t.match(told, {
+    code: 1,
+    out: { filesDone: 3, failed: 1, workers: 0, workersOfQueue: 1 },
+  })
   await writeFile(join(root, '2'), noise(100, 1))
   const again = await run('retry', 'nightly', `${url}/`)
   t.match(again, { code: 0, out: { fleet: 'nightly.r1', files: 1 } })
@@ -205,34 +252,4 @@ async function said({ stdout }: ChildProcess): Promise<string> {
 
 function asJson(line: string): Record<string, unknown> {
   return JSON.parse(line) as Record<string, unknown>
-}
-
-async function writeFiles(root: string): Promise<void> {
-  const block = noise(9 * MiB)
-  for (let i = 0; i < size.small + size.large; i++) {
-    const bytes = i < size.small ? 16 * KiB : 8 * MiB
-    const folder = join(root, `${Math.floor(i / 100)}`)
-    if (i % 100 === 0) await mkdir(folder, { recursive: true })
-    const at = (i * 97) % (block.length - bytes)
-    await writeFile(join(folder, `file-${i}`), block.subarray(at, at + bytes))
-  }
-}
-
-async function crc64Of(hashers: Crc64Hashers, path: string): Promise<string> {
-  const hash = await hashers.create('crc64ecma')
-  const handle = await open(path)
-  const stream = handle.createReadStream()
-  stream.on('data', (chunk) => {
-    if (typeof chunk !== 'string') hash.update(chunk)
-  })
-  await once(stream, 'close')
-  return hash.digest()
-}
-
-/** Seconds of CPU that Redis has taken since it was started, user and system. */
-async function cpuOf(client: Redis): Promise<number> {
-  const text = await client.info('cpu')
-  const of = (name: string): number =>
-    Number(new RegExp(`${name}:([0-9.]+)`).exec(text)?.[1])
-  return of('used_cpu_user') + of('used_cpu_sys')
 }

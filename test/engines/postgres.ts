@@ -12,7 +12,12 @@ import {
 } from '../../lib/lease/postgres.js'
 import { temporaryDirectory } from '../support/dev-store.js'
 import { freePort, startEngine } from './support/engine.js'
-import { endPostgresLease, freshName, playContract } from './support/hold.js'
+import {
+  freshName,
+  playContract,
+  playLeases,
+  postgresSink,
+} from './support/hold.js'
 import {
   startPostgres,
   type PostgresServer,
@@ -23,6 +28,7 @@ const pool = server.pool()
 await pool.query(postgresTables)
 await pool.query(postgresTables)
 const query: PostgresQuery = (text, values) => pool.query(text, values)
+const sink = postgresSink(pool)
 
 /** PgBouncer in transaction mode: each statement on whichever connection. */
 async function bouncer(
@@ -89,7 +95,7 @@ for (const [name, connect] of Object.entries(ways)) {
         named.set(checkpoint, log)
         return checkpoint
       },
-      kill: (checkpoint) => endPostgresLease(pool, named.get(checkpoint) ?? ''),
+      kill: (checkpoint) => sink.endLease(named.get(checkpoint) ?? ''),
       setAside: async (said) => {
         const [, log = '', aside = ''] =
           /^the log (".*") in PostgreSQL, (.*)$/.exec(said) ?? []
@@ -112,6 +118,8 @@ async function rowsOf(name: string): Promise<number> {
   return rows[0]?.count ?? -1
 }
 
+await t.test('its lease', (t) => playLeases(t, sink))
+
 await t.test('nothing is left of a log that is removed or empty', async (t) => {
   for (const end of ['remove', 'close'] as const) {
     const name = freshName()
@@ -121,78 +129,6 @@ await t.test('nothing is left of a log that is removed or empty', async (t) => {
     await log[end]()
     t.equal(await rowsOf(name), 0, end)
   }
-})
-
-await t.test(
-  'who comes while it is held is told when to come again',
-  async (t) => {
-    const name = freshName()
-    const log = postgresCheckpoint({ query, name, lease: 20_000 })
-    await log.open()
-    const other = postgresCheckpoint({ query, name })
-    const failure = (await other.open().catch((error: unknown) => error)) as {
-      code: string
-      retryAfter: number
-    }
-    t.equal(failure.code, 'PAWL_CHECKPOINT_LOCKED')
-    t.ok(failure.retryAfter > 0 && failure.retryAfter <= 20_000)
-    await log.remove()
-  },
-)
-
-await t.test(
-  'a holder that overslept goes on while nobody has it',
-  async (t) => {
-    const name = freshName()
-    const log = postgresCheckpoint({ query, name })
-    await log.open()
-    await endPostgresLease(pool, name)
-    await log.append(Buffer.from('one'))
-    const other = postgresCheckpoint({ query, name })
-    await t.rejects(other.open(), { code: 'PAWL_CHECKPOINT_LOCKED' })
-    await log.remove()
-  },
-)
-
-await t.test('how long nobody had it', async (t) => {
-  const name = freshName()
-  const log = () => postgresCheckpoint({ query, name })
-  const first = log()
-  await first.open()
-  t.equal(first.freeFor, undefined, 'a new one')
-  await first.append(Buffer.from('one'))
-  const hour = `clock_timestamp() - interval '1 hour'`
-  await pool.query(`UPDATE pawl_log SET until = ${hour} WHERE name = $1`, [
-    name,
-  ])
-  const second = log()
-  await second.open()
-  t.ok((second.freeFor ?? 0) >= 3_600_000, 'since its lease ended')
-  await second.close()
-  await pool.query(`UPDATE pawl_log SET ended = ${hour} WHERE name = $1`, [
-    name,
-  ])
-  const third = log()
-  await third.open()
-  t.ok((third.freeFor ?? 0) >= 3_600_000, 'since it was let go of')
-  await third.remove()
-})
-
-await t.test('a failover that has lost the end is noticed', async (t) => {
-  const name = freshName()
-  const log = postgresCheckpoint({ query, name })
-  await log.open()
-  await log.append(Buffer.from('one'))
-  await log.append(Buffer.from('two'))
-  await pool.query('DELETE FROM pawl_log_block WHERE name = $1 AND start = 3', [
-    name,
-  ])
-  await pool.query('UPDATE pawl_log SET size = 3 WHERE name = $1', [name])
-  await t.rejects(log.append(Buffer.from('three')), {
-    code: 'PAWL_CHECKPOINT_LOST',
-    message: /is not as this run has left it/,
-  })
-  await pool.query('DELETE FROM pawl_log WHERE name = $1', [name])
 })
 
 await t.test('an append whose answer was lost is not made twice', async (t) => {

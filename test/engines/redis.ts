@@ -10,15 +10,17 @@ import {
   type RedisCheckpointOptions,
 } from '../../lib/lease/redis.js'
 import {
-  endRedisLease,
   freshName,
   keysOf,
   playContract,
+  playLeases,
+  redisSink,
 } from './support/hold.js'
 import { startRedis, type RedisServer } from './support/redis-server.js'
 
 const server = await startRedis(t)
 const redis = server.client()
+const sink = redisSink(redis)
 
 async function nodeRedis(t: Test, url: string): Promise<RedisClient> {
   const client = createClient({ url })
@@ -48,7 +50,7 @@ for (const [name, connect] of Object.entries(clients)) {
         named.set(checkpoint, log)
         return checkpoint
       },
-      kill: (checkpoint) => endRedisLease(redis, named.get(checkpoint) ?? ''),
+      kill: (checkpoint) => sink.endLease(named.get(checkpoint) ?? ''),
       setAside: async (name) => {
         const [, log = '', aside = ''] =
           /^the log (".*") in Redis, (.*)$/.exec(name) ?? []
@@ -58,6 +60,8 @@ for (const [name, connect] of Object.entries(clients)) {
     })
   })
 }
+
+await t.test('its lease', (t) => playLeases(t, sink))
 
 await t.test('nothing is left of a log that is removed or empty', async (t) => {
   const before = await redis.dbsize()
@@ -92,78 +96,6 @@ await t.test('keys of a log are in one slot of a cluster', async (t) => {
     [log, hold, `${log}:damaged-1`].map((key) => one.cluster('KEYSLOT', key)),
   )
   t.equal(new Set(slots).size, 1)
-})
-
-await t.test(
-  'who comes while it is held is told when to come again',
-  async (t) => {
-    const name = freshName()
-    const log = redisCheckpoint({ client: redis, name, lease: 20_000 })
-    await log.open()
-    const other = redisCheckpoint({ client: redis, name })
-    const failure = (await other.open().catch((error: unknown) => error)) as {
-      code: string
-      retryAfter: number
-    }
-    t.equal(failure.code, 'PAWL_CHECKPOINT_LOCKED')
-    t.ok(failure.retryAfter > 0 && failure.retryAfter <= 20_000)
-    await log.remove()
-  },
-)
-
-await t.test(
-  'a holder that overslept goes on while nobody has it',
-  async (t) => {
-    const name = freshName()
-    const log = redisCheckpoint({ client: redis, name })
-    await log.open()
-    await log.append(Buffer.from('one'))
-    await endRedisLease(redis, name)
-    await log.append(Buffer.from('two'))
-    t.equal(await redis.get(keysOf(name).log), 'onetwo')
-    t.ok(Number(await redis.hget(keysOf(name).hold, 'until')) > 0, 'held again')
-    await log.remove()
-  },
-)
-
-await t.test('how long nobody had it', async (t) => {
-  const name = freshName()
-  const log = () => redisCheckpoint({ client: redis, name })
-  const first = log()
-  await first.open()
-  t.equal(first.freeFor, undefined, 'a new one')
-  await first.append(Buffer.from('one'))
-  const { hold } = keysOf(name)
-  const [seconds = 0] = await redis.time()
-  const past = String((seconds - 60) * 1000)
-  await redis.hset(hold, 'until', past)
-  const second = log()
-  await second.open()
-  t.ok((second.freeFor ?? 0) >= 60_000, 'since its lease ended')
-  await second.close()
-  await redis.hset(hold, 'ended', past)
-  const third = log()
-  await third.open()
-  t.ok((third.freeFor ?? 0) >= 60_000, 'since it was let go of')
-  await third.remove()
-})
-
-await t.test('a failover that has lost the end is noticed', async (t) => {
-  const name = freshName()
-  const log = redisCheckpoint({ client: redis, name })
-  await log.open()
-  await log.append(Buffer.from('one'))
-  await log.append(Buffer.from('two'))
-  const { lost } = log
-  await redis.set(keysOf(name).log, 'one')
-  await t.rejects(log.append(Buffer.from('three')), {
-    code: 'PAWL_CHECKPOINT_LOST',
-    message: /is not as this run has left it/,
-    resumable: true,
-  })
-  t.equal(lost?.aborted, true)
-  t.equal(await redis.get(keysOf(name).log), 'one', 'nothing was added')
-  await redis.del(keysOf(name).log, keysOf(name).hold)
 })
 
 await t.test('an append whose answer was lost is not made twice', async (t) => {

@@ -6,7 +6,7 @@
  *     node test/engines/run.js redis           one of them: redis.ts
  *     node test/engines/run.js --tier=long     hours, with more kills
  *
- * Redis with Sentinel and PostgreSQL are installed from Debian if they are missing
+ * Redis with Sentinel, PostgreSQL and NATS are installed from Debian if they are missing
  * (as root). Each test starts what it needs on loopback, in a directory of its own
  * (`support/`), and stops it by its process ID. What cannot be installed is a failure.
  */
@@ -26,6 +26,7 @@ const packages = {
   'redis-sentinel': () => isCommand('redis-sentinel'),
   postgresql: () => existsSync('/usr/lib/postgresql'),
   pgbouncer: () => isCommand('pgbouncer'),
+  'nats-server': () => isCommand('nats-server'),
 }
 
 /** What is under way, which a signal ends with its own. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
@@ -15,8 +15,6 @@ await t.test('the pods of an Indexed Job upload one file', async (t) => {
   const dev = await devStore(t)
   const bytes = noise(20 * MiB + 7)
   const source = join(dev.directory, 'db.dump')
-  const volume = join(dev.directory, 'volume')
-  await mkdir(volume)
   await writeFile(source, bytes)
   // One more than there are parts.
   const pods = 4
@@ -27,7 +25,7 @@ await t.test('the pods of an Indexed Job upload one file', async (t) => {
         STEP: step,
         SOURCE: source,
         KEY: 'backups/db.dump',
-        VOLUME: volume,
+        LEASE: '1000',
         PODS: String(pods),
         JOB_COMPLETION_INDEX: String(index),
         OSS_ENDPOINT: dev.server.endpoint,

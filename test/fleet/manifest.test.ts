@@ -82,7 +82,9 @@ await t.test('what others have written is no slice', async (t) => {
 })
 
 await t.test('a job says a fleet and a slice, or nothing', async (t) => {
-  t.same(readJob({ fleet: 'a', slice: 1, more: 2 }), { fleet: 'a', slice: 1 })
+  const job = { fleet: 'a', slice: 1 }
+  t.same(readJob({ ...job, more: 2, again: 'x' }), { ...job, again: false })
+  t.same(readJob({ ...job, again: true }), { ...job, again: true })
   const cases: unknown[] = [
     undefined,
     null,

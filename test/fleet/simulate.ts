@@ -27,9 +27,12 @@ const model = {
   restart: 60,
   seed: Number(values.seed),
 }
-console.log('machines      hours     deaths   repeated   a death')
+console.log('machines      hours     deaths   repeated   a death      asked')
 for (const machines of [1, 4, 16, 64]) {
-  const { seconds, deaths, repeated } = simulateFleet({ ...model, machines })
+  const { seconds, deaths, repeated, asked } = simulateFleet({
+    ...model,
+    machines,
+  })
   const each = deaths === 0 ? 0 : repeated / deaths
   const cells = [
     String(machines).padStart(8),
@@ -37,6 +40,7 @@ for (const machines of [1, 4, 16, 64]) {
     String(deaths).padStart(10),
     repeated.toFixed(0).padStart(10),
     each.toFixed(1).padStart(9),
+    asked.toFixed(0).padStart(10),
   ]
   console.log(cells.join(' '))
 }

@@ -32,13 +32,20 @@ export interface FleetOutcome {
   /** Of simulated time. */
   seconds: number
   deaths: number
-  /** Files that were sent a second time. */
+  /**
+   * Files' worth of bytes that were sent again: of what is under way at a death each
+   * is half sent. What has become an object is asked for, and not sent again.
+   */
   repeated: number
+  /** Objects that were asked for, since their slice had been begun before. */
+  asked: number
 }
 
 interface Machine {
   /** Files of its slice that are left, when it has one. */
   left: number
+  /** Files of its slice that it has yet to ask for. */
+  asks: number
   /** Second from which on it works again. */
   from: number
 }
@@ -51,19 +58,23 @@ export function simulateFleet(model: FleetModel): FleetOutcome {
   const random = randomFrom(model.seed)
   const working: Machine[] = Array.from({ length: machines }, () => ({
     left: 0,
+    asks: 0,
     from: 0,
   }))
   /** Slices of dead machines, and when another may have them. */
   const lost: { left: number; from: number }[] = []
   let unplanned = model.files
   let repeated = 0
+  let asked = 0
   let deaths = 0
   const requestsOfFile = 1 + requestsOfSlice / sliceFiles
   const hasWork = (machine: Machine, second: number): boolean => {
     if (machine.left > 0) return true
     const index = lost.findIndex(({ from }) => from <= second)
-    if (index >= 0) machine.left = lost.splice(index, 1)[0]?.left ?? 0
-    else {
+    if (index >= 0) {
+      machine.left = lost.splice(index, 1)[0]?.left ?? 0
+      machine.asks = sliceFiles
+    } else {
       machine.left = Math.min(sliceFiles, unplanned)
       unplanned -= machine.left
     }
@@ -74,7 +85,7 @@ export function simulateFleet(model: FleetModel): FleetOutcome {
       (machine) => machine.from <= second && hasWork(machine, second),
     )
     if (busy.length === 0 && unplanned === 0 && lost.length === 0) {
-      return { seconds: second, deaths, repeated }
+      return { seconds: second, deaths, repeated, asked }
     }
     const shared = Math.max(1, busy.length)
     const size = Math.max(1, model.fileSize)
@@ -84,22 +95,29 @@ export function simulateFleet(model: FleetModel): FleetOutcome {
       quota.requests / requestsOfFile / shared,
       quota.bytes / size / shared,
     )
+    const asking = Math.min(
+      model.atOnce / model.latency,
+      quota.requests / shared,
+    )
     for (const machine of busy) {
       if (random() < 1 / life) {
         deaths += 1
-        // What was made since the last word to the queue, and what is in flight.
-        const unsaid = rate * random() + model.atOnce / 2
-        repeated += Math.min(machine.left, unsaid)
+        repeated += Math.min(machine.left, model.atOnce) / 2
         lost.push({ left: machine.left, from: second + lease })
         machine.left = 0
+        machine.asks = 0
         machine.from = second + restart
         continue
       }
       // One slice after the other, for as long as the second lasts.
-      for (let able = rate; able > 0 && hasWork(machine, second);) {
-        const made = Math.min(machine.left, able)
+      for (let able = 1; able > 0 && hasWork(machine, second);) {
+        const heads = Math.min(machine.asks, able * asking)
+        machine.asks -= heads
+        asked += heads
+        able -= heads / asking
+        const made = Math.min(machine.left, able * rate)
         machine.left -= made
-        able -= made
+        able -= made / rate
       }
     }
   }

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { selectionOf } from '../../lib/job/selection.js'
-import { lookAt, walk } from '../../lib/job/walk.js'
+import { lookAt, unreadable, walk } from '../../lib/job/walk.js'
 import { temporaryDirectory } from '../support/dev-store.js'
 
 interface Told {
@@ -101,3 +102,24 @@ await t.test('what cannot be looked at is told', async (t) => {
     code: 'PAWL_SOURCE_IO',
   })
 })
+
+await t.test('what cannot be looked at is told as it is', (t) => {
+  const { EACCES, ENAMETOOLONG, ENOTDIR } = constants.errno
+  const rows: [cause: unknown, message: string][] = [
+    [failed('ENOENT', 2), 'a: there is no such file'],
+    [failed('EACCES', EACCES), 'a: permission denied (EACCES)'],
+    [failed('ENOTDIR', ENOTDIR), 'a: not a directory (ENOTDIR)'],
+    [failed('ENAMETOOLONG', ENAMETOOLONG), 'a: name too long (ENAMETOOLONG)'],
+    [failed('EWHAT', 0), 'a: EWHAT'],
+    ['thrown', 'a: thrown'],
+  ]
+  for (const [cause, message] of rows) {
+    t.match(unreadable('a', cause), { code: 'PAWL_SOURCE_IO', message, cause })
+  }
+  t.end()
+})
+
+/** As a call of the system fails. */
+function failed(code: string, errno: number): Error {
+  return Object.assign(new Error(code), { code, errno: -errno })
+}

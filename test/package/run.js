@@ -30,7 +30,20 @@ import { bin, npm, root, run } from './run-command.js'
 
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
 const readme = await readFile(join(root, 'README.md'), 'utf8')
-const keys = { OSS_ACCESS_KEY_ID: 'dev', OSS_ACCESS_KEY_SECRET: 'dev-secret' }
+const keys = {
+  OSS_ACCESS_KEY_ID: 'dev',
+  OSS_ACCESS_KEY_SECRET: 'dev-secret',
+  AWS_ACCESS_KEY_ID: 'dev',
+  AWS_SECRET_ACCESS_KEY: 'dev-secret',
+}
+/** What examples of the README leave behind, or print with a server of their own. */
+const expected = {
+  'example-stream': { key: 'backups/db.dump.gz', decoded: gunzipSync },
+  'example-file': { key: 'backups/db.dump', decoded: (bytes) => bytes },
+  'example-resumed': {
+    prints: /^PAWL_SUSPENDED\n[1-3] of 3 parts were stored already\n$/,
+  },
+}
 /** More than one part, and nothing that gzip could make smaller. */
 const dump = randomBytes(9 * 1024 * 1024)
 
@@ -42,7 +55,7 @@ try {
   await step('how it is resolved', resolution)
   await step('installed into an empty project', install)
   await step('compiled strictly, libraries included', compile)
-  await step('the first example of the README', firstExample)
+  await step('the examples of the README', runExamples)
   await step('require', requireIt)
   await step('the command', command)
   await step('killed and run again, by programs of users', consumers)
@@ -121,13 +134,19 @@ async function compile() {
       join(project, name),
     )
   }
-  const example = readmeExample()
-  await writeFile(join(project, 'example.mjs'), example)
-  await writeFile(join(project, 'example.ts'), example)
+  const examples = readmeExamples()
+  for (const { name, text } of examples) {
+    await writeFile(join(project, `${name}.mjs`), text)
+    await writeFile(join(project, `${name}.ts`), text)
+  }
   const tsc = join(project, 'node_modules/typescript/bin/tsc')
   const common = '--strict --exactOptionalPropertyTypes --skipLibCheck false'
   const target = '--target es2022 --types node --module'
-  const modules = ['types.ts', 'upload.ts', 'example.ts']
+  const modules = [
+    'types.ts',
+    'upload.ts',
+    ...examples.map(({ name }) => `${name}.ts`),
+  ]
   const ways = {
     'nodenext --outDir out': [...modules, 'require.cts'],
     'node16 --noEmit': [...modules, 'require.cts'],
@@ -144,14 +163,19 @@ async function compile() {
   }
 }
 
-/** As it is in the README, but for the server. */
-function readmeExample() {
-  const [, text] = /^```ts\n(.*?)^```$/ms.exec(readme) ?? []
-  assert.ok(text, 'the README begins with an example')
-  const parts = text.split('ossStore({')
-  assert.equal(parts.length, 2, 'the example has one store')
+/** As they are in the README, but for the server. */
+function readmeExamples() {
+  const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)]
+  const names = ['stream', 'file', 'resumed']
+  assert.equal(blocks.length, names.length, 'examples of the README')
   const endpoint = 'endpoint: process.env["ENDPOINT"] ?? "",'
-  return parts.join(`ossStore({ ${endpoint}`)
+  return blocks.map(([, text], at) => {
+    const name = `example-${names[at]}`
+    const changed = text.replace(/(ossStore|s3Store)\(\{/, `$&${endpoint}`)
+    const isWhole = changed !== text || text.includes('startDevServer()')
+    assert.ok(isWhole, `${name} has a store, or a server`)
+    return { name, text: changed }
+  })
 }
 
 function devServer() {
@@ -166,21 +190,31 @@ async function consumers() {
 }
 
 /** Compiled from TypeScript, and as JavaScript; against the package's own server. */
-async function firstExample() {
+async function runExamples() {
   const { startDevServer } = await devServer()
   await writeFile(join(project, 'db.dump'), dump)
-  for (const script of ['out/example.js', 'example.mjs']) {
-    const server = await startDevServer()
-    try {
-      const env = { ...process.env, ...keys, ENDPOINT: server.endpoint }
-      await run(process.execPath, [script], { cwd: project, env })
-      const path = server.objectPath('examplebucket', 'backups/db.dump.gz')
-      assert.ok(path, `${script} made no object`)
-      const stored = gunzipSync(await readFile(path))
-      assert.ok(stored.equals(dump), `${script}: the object is another`)
-      console.log(`${script}: the object is the source's`)
-    } finally {
-      await server.close()
+  for (const { name } of readmeExamples()) {
+    const { key, decoded, prints } = expected[name]
+    for (const script of [`out/${name}.js`, `${name}.mjs`]) {
+      const server = await startDevServer()
+      try {
+        const env = { ...process.env, ...keys, ENDPOINT: server.endpoint }
+        const output = await run(process.execPath, [script], {
+          cwd: project,
+          env,
+        })
+        if (prints !== undefined) {
+          assert.match(output, prints, script)
+        } else {
+          const path = server.objectPath('examplebucket', key)
+          assert.ok(path, `${script} made no object`)
+          const stored = decoded(await readFile(path))
+          assert.ok(stored.equals(dump), `${script}: the object is another`)
+        }
+        console.log(`${script}: does what the README says`)
+      } finally {
+        await server.close()
+      }
     }
   }
 }

@@ -22,7 +22,7 @@ const GiB = 1024 ** 3
 
 const servers = {
   'ceph-rgw': {
-    tests: ['contract.ts', 'loss.ts', 'large.ts'],
+    tests: ['contract.ts', 'loss.ts', 'large.ts', 'machines.ts'],
     environment: {
       // The large upload is kept whole, and copied here and there.
       RGW_STORE: freemem() > 10 * GiB ? 'memstore' : 'bluestore',
@@ -31,7 +31,7 @@ const servers = {
     },
   },
   'swift-s3': {
-    tests: ['contract.ts', 'loss.ts'],
+    tests: ['contract.ts', 'loss.ts', 'machines.ts'],
     environment: {
       SWIFT_MAX_PARTS: '10000',
       SWIFT_S3API_OPTS: 'max_parts_listing = 20',

@@ -3,9 +3,15 @@ import t from 'tap'
 import { memoryCheckpoint, UploadError } from '../../lib/index.js'
 import {
   beginUpload,
+  file,
   type PartReceipt,
   type Ticket,
 } from '../../lib/shared/index.js'
+import { uploadPartsOn } from '../../lib/shared/upload-parts.js'
+import {
+  realUploadEnvironment,
+  type UploadEnvironment,
+} from '../../lib/upload/options/environment.js'
 import { keys } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
 import {
@@ -312,6 +318,66 @@ await t.test('a server that takes late parts is refused', async (t) => {
   t.equal(s.seen('CreateMultipartUpload').length, 1, 'known the second time')
   t.equal(s.seen('AbortMultipartUpload').length, 1, 'nothing is left there')
 })
+
+await t.test('parts go no faster than they are told to', async (t) => {
+  const s = await sharedUpload(t)
+  const ticket = await s.begin()
+  // Whoever waits moves the clock; what bounds a request is never due.
+  let now = 0
+  const environment: UploadEnvironment = {
+    ...realUploadEnvironment,
+    monotonic: () => now,
+    timer: (ms, ring) => {
+      if (ms > 1000) return { cancel: () => undefined }
+      const turn = setImmediate(() => {
+        now += ms
+        ring()
+      })
+      return { cancel: () => clearImmediate(turn) }
+    },
+  }
+  const { small: store, path } = s
+  const { length: size } = s.bytes
+  const maxRate = size / 5
+  const options = { store, source: file(path), concurrency: 1, maxRate }
+  await uploadPartsOn(ticket, options, environment)
+  t.ok(now > 4000 && now < 6000, `${now} ms of five seconds`)
+  t.equal(s.seen('UploadPart').length, 11)
+  const error = await failureIn(s.send(ticket, { maxRate: 0 }))
+  t.equal(error.code, 'PAWL_INVALID_OPTION')
+})
+
+await t.test(
+  'nobody knows of a callback when an object is claimed',
+  async (t) => {
+    const s = await sharedUpload(t)
+    const object = { callback: { url: 'http://127.0.0.1:9/none', body: 'x' } }
+    const ticket = await s.begin()
+    const receipts = await s.send(ticket)
+    s.server.setFault(({ operation }) =>
+      operation === 'CompleteMultipartUpload'
+        ? { kind: 'reply-lost' }
+        : operation === 'HeadObject'
+          ? { kind: 'status', status: 503 }
+          : undefined,
+    )
+    const once = { retry: { attempts: 1 }, object }
+    await failureIn(s.complete(ticket, receipts, once))
+    s.server.setFault(undefined)
+    const { small: store } = s
+    const options = { store, key, size: s.bytes.length, partSize, object }
+    const begun = await beginUpload({ ...options, checkpoint: s.log })
+    t.match(begun, { done: { callback: 'unknown' } })
+    t.match(await s.complete(ticket, receipts, { object }), {
+      callback: 'unknown',
+    })
+    const gone = { checkpoint: memoryCheckpoint() }
+    const claimed = await s.complete(ticket, receipts, { object, ...gone })
+    t.match(claimed, { callback: 'unknown' }, 'the log is gone')
+    const uncalled = await s.complete(ticket, receipts, gone)
+    t.notOk('callback' in uncalled, 'nobody was to be called')
+  },
+)
 
 await t.test('options that nobody reads are refused', async (t) => {
   const s = await sharedUpload(t)

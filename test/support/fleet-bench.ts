@@ -4,7 +4,12 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import type { ObjectStore } from '../../lib/index.js'
 import { FleetBucket } from '../../lib/fleet/fleet-bucket.js'
-import type { ActiveJob, FleetJob, FleetQueue } from '../../lib/fleet/queue.js'
+import type {
+  FleetJob,
+  FleetQueue,
+  QueuedJob,
+  QueueWorker,
+} from '../../lib/fleet/queue.js'
 import { type SliceMeans, SliceWork } from '../../lib/fleet/slice-work.js'
 import { devStore, noise, type DevStore } from './dev-store.js'
 import { smallStore } from './small-store.js'
@@ -14,7 +19,9 @@ export class KeptQueue implements FleetQueue {
   readonly name = 'fleet'
   readonly opts = {}
   readonly jobs = new Map<string, FleetJob>()
-  active: ActiveJob[] = []
+  active: QueuedJob[] = []
+  failed: QueuedJob[] = []
+  workers: QueueWorker[] = []
 
   async addBulk(jobs: FleetJob[]): Promise<void> {
     for (const job of jobs) {
@@ -23,16 +30,21 @@ export class KeptQueue implements FleetQueue {
     }
   }
 
-  async getJobCounts(): Promise<{ failed: number }> {
-    return { failed: 0 }
+  async getJob(id: string): Promise<FleetJob | undefined> {
+    return this.jobs.get(id)
   }
 
-  async getJobs(): Promise<ActiveJob[]> {
-    return this.active
+  async getJobs(
+    [type]: ('active' | 'failed')[],
+    start = 0,
+    end = -1,
+  ): Promise<QueuedJob[]> {
+    const jobs = type === 'failed' ? this.failed : this.active
+    return jobs.slice(start, end === -1 ? undefined : end + 1)
   }
 
-  async getWorkersCount(): Promise<number> {
-    return 2
+  async getWorkers(): Promise<QueueWorker[]> {
+    return this.workers
   }
 }
 
@@ -49,7 +61,7 @@ export interface FleetBench extends DevStore {
   work(
     job: { fleet: string; slice: number },
     more?: Partial<SliceMeans>,
-    hint?: unknown,
+    isAgain?: boolean,
   ): Promise<SliceWork | undefined>
 }
 
@@ -94,6 +106,7 @@ export async function fleetBench(
     files,
     write,
     means,
-    work: (job, more, hint) => SliceWork.open(means(more), job, hint),
+    work: (job, more, isAgain = false) =>
+      SliceWork.open(means(more), job, isAgain),
   }
 }

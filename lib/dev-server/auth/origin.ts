@@ -4,7 +4,7 @@ import { apiError } from '../wire/api-error.js'
 import { header, type RequestHead } from '../wire/request-head.js'
 import { hostName, isOfficialHost } from '../wire/target.js'
 
-/** Who may ask, as far as browsers can be made to ask for others. */
+/** Which requests are let in, since a web page can make a browser send them. */
 export interface Admission {
   /** Other machines may, under any name. */
   readonly allowRemote: boolean

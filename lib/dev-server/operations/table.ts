@@ -26,7 +26,7 @@ import { deleteTagging, getTagging, putTagging } from './tagging.js'
 import { uploadPartCopy } from './upload-part-copy.js'
 import { uploadPart } from './upload-part.js'
 
-/** Who does what. */
+/** The handler of each operation. */
 export const operations: Readonly<Record<KnownOperation, Handler>> = {
   CreateMultipartUpload: createUpload,
   UploadPart: uploadPart,

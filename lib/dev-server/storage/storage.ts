@@ -105,7 +105,7 @@ export class Storage {
     try {
       await upload.exclusively(() => this.uploads.remove(upload))
     } catch (error) {
-      // One that was completed or aborted meanwhile is gone as well.
+      // An upload that was completed or aborted meanwhile is gone as well.
       if (upload.isOpen) throw error
     }
   }

@@ -10,7 +10,7 @@ export interface Call {
   readonly dialect?: 'oss' | 's3'
   /** Names that its query must have. */
   readonly needs?: readonly string[]
-  /** It names a source in a header. */
+  /** The request names a source in a header. */
   readonly copies?: true
   /** Further names that its query may have; those of signatures always may. */
   readonly allows?: readonly string[]

@@ -20,8 +20,8 @@ const oss: Dialect = {
   name: 'oss',
   prefix: 'x-oss-',
   server: 'AliyunOSS',
-  // Its documents show one, its servers send none, and the official Python SDKs
-  // look for tags without one.
+  // OSS's documents show a namespace, its servers send none, and the official
+  // Python SDKs look for tags without one.
   namespace: '',
   minPartSize: 102_400,
   maxKeyBytes: 1023,

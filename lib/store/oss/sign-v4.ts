@@ -1,5 +1,5 @@
 /** OSS signature version 4: pure functions of the request and the time. */
-import { createHash } from 'node:crypto'
+import { sha256 } from '../../hash/sha256.js'
 import { compactTime } from '../clock.js'
 import type { Credentials } from '../credentials.js'
 import { encodeQuery, percentEncodeKey, type Query } from '../percent-encode.js'
@@ -85,7 +85,7 @@ function sign(
     algorithm,
     compactTime(input.time),
     scope,
-    createHash('sha256').update(canonicalRequest).digest('hex'),
+    sha256(canonicalRequest),
   ].join('\n')
   const signature = hmac(keyFor(input), stringToSign).toString('hex')
   return { canonicalRequest, scope, stringToSign, signature, additionalHeaders }

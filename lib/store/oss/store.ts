@@ -81,6 +81,11 @@ export interface OssStoreOptions {
    * many as the line carries.
    */
   maxRate?: number
+  /**
+   * Of one object, for servers that take fewer than the 10,000 of the service:
+   * parts are cut larger for it. From 1.
+   */
+  maxParts?: number
 }
 
 const names: Record<keyof OssStoreOptions, true> = {
@@ -93,6 +98,7 @@ const names: Record<keyof OssStoreOptions, true> = {
   endpoint: true,
   identity: true,
   internal: true,
+  maxParts: true,
   maxRate: true,
   region: true,
   signatureVersion: true,
@@ -168,6 +174,7 @@ export function ossStore(
     identity: checkIdentity(options.identity) ?? endpoint.identity,
     bucket,
     maxRate: options.maxRate,
+    maxParts: options.maxParts,
   })
 }
 

@@ -1,5 +1,5 @@
 /** AWS Signature Version 4 for S3: pure functions of the request and the time. */
-import { createHash } from 'node:crypto'
+import { sha256 } from '../../hash/sha256.js'
 import { compactTime } from '../clock.js'
 import type { Credentials } from '../credentials.js'
 import { encodeQuery, type Query } from '../percent-encode.js'
@@ -57,11 +57,6 @@ export function signSigV4(
   return { ...signed, headers: added }
 }
 
-/** Of a body that is all here. */
-export function payloadHash(body: Uint8Array): string {
-  return createHash('sha256').update(body).digest('hex')
-}
-
 function sign(
   input: SigV4Input & { payload: string },
   {
@@ -95,7 +90,7 @@ function sign(
     algorithm,
     stamp,
     steps.join('/'),
-    createHash('sha256').update(canonicalRequest).digest('hex'),
+    sha256(canonicalRequest),
   ].join('\n')
   const key = signingKey(input.credentials, 'AWS4', steps)
   const signature = hmac(key, stringToSign).toString('hex')
@@ -103,5 +98,6 @@ function sign(
 }
 
 function collapsed(value: string): string {
-  return value.trim().replace(/ +/g, ' ')
+  const text = value.trim()
+  return text.includes('  ') ? text.replace(/ +/g, ' ') : text
 }

@@ -2,6 +2,7 @@
 import type { Dispatcher } from 'undici'
 import { realEnvironment, type Environment } from '../../environment.js'
 import { invalidOption } from '../../errors.js'
+import { sha256 } from '../../hash/sha256.js'
 import { checkKnownOptions, type KnownOptions } from '../../known-options.js'
 import { Clock } from '../clock.js'
 import { checkDispatcher, Connections } from '../connections.js'
@@ -26,7 +27,7 @@ import {
 } from './endpoint.js'
 import { s3ErrorHeaders, s3HintFor, s3KindOf } from './errors.js'
 import { s3Metadata, s3ObjectHeaders } from './headers.js'
-import { payloadHash, signSigV4, unsignedPayload } from './sign-v4.js'
+import { signSigV4, unsignedPayload } from './sign-v4.js'
 
 /** An access key, with a session token when it is temporary. */
 export interface S3Credentials {
@@ -78,6 +79,11 @@ export interface S3StoreOptions {
    * many as the line carries.
    */
   maxRate?: number
+  /**
+   * Of one object, for servers that take fewer than the 10,000 of the service:
+   * parts are cut larger for it. From 1.
+   */
+  maxParts?: number
   /** An undici 7 dispatcher, such as a ProxyAgent; used as is, never closed. */
   dispatcher?: Dispatcher
 }
@@ -91,6 +97,7 @@ const names: Record<keyof S3StoreOptions, true> = {
   endpoint: true,
   equalParts: true,
   identity: true,
+  maxParts: true,
   maxRate: true,
   region: true,
 }
@@ -172,6 +179,7 @@ export function s3Store(
     identity: checkIdentity(options.identity) ?? endpoint.identity,
     bucket,
     maxRate: options.maxRate,
+    maxParts: options.maxParts,
   })
 }
 
@@ -281,10 +289,12 @@ function sign(
   }
 }
 
+const noContent = sha256('')
+
 /** Bodies of parts are streams that are read once; they go unsigned. */
 function payloadOf(method: string, content: Buffer | undefined): string {
-  if (content !== undefined) return payloadHash(content)
-  return method === 'PUT' ? unsignedPayload : payloadHash(Buffer.alloc(0))
+  if (content !== undefined) return sha256(content)
+  return method === 'PUT' ? unsignedPayload : noContent
 }
 
 function credentialsOf(

@@ -12,9 +12,10 @@ import { noLog } from '../../checkpoint/no-log.js'
 import { lstatIfAny } from '../../checkpoint/open-log-file.js'
 import { invalidOption } from '../../errors.js'
 import { filePath, type FilePath } from '../../file-path.js'
+import { sha256 } from '../../hash/sha256.js'
 import { isUrl } from '../../realm.js'
 import type { UploadFileOptions } from './options.js'
-import { sha256, type UploadSettings } from './settings.js'
+import type { UploadSettings } from './settings.js'
 
 const noDirectory = 'checkpointDir must be the path of a directory'
 

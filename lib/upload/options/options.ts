@@ -66,12 +66,13 @@ export interface UploadOptions {
    */
   key: string
   /**
-   * Bytes of every part but the last. Default 8 MiB; an existing log's wins. 100
-   * KiB to 5 GiB on OSS ("Multipart upload", limits), from 5 MiB on S3 ("Amazon S3
-   * multipart upload limits"). Raised to fit `size` into 10,000 parts. Of a stream
-   * without it and without `size` parts are of 32 MiB from number 1,001 on, so that
-   * there is room for 289 GiB; not where the store wants parts of one size, nor
-   * where `memory` has no room for two of them.
+   * Bytes of every part but the last. Default 8 MiB; an unfinished upload keeps
+   * the size that its log says. 100 KiB to 5 GiB on OSS ("Multipart upload",
+   * limits), from 5 MiB on S3 ("Amazon S3 multipart upload limits"). Raised to fit
+   * `size` into 10,000 parts. Of a stream without it and without `size` parts are
+   * of 32 MiB from number 1,001 on, so that there is room for 289 GiB; not where
+   * the store wants parts of one size, nor where `memory` has no room for two of
+   * them.
    */
   partSize?: number
   /**
@@ -115,10 +116,10 @@ export interface UploadOptions {
   object?: ObjectOptions
   /**
    * The object gets the user metadata `pawl`: 128 random bits in hex, others for
-   * each upload, public as all metadata, and copied with the object. By it a lost
-   * answer to Complete is told from somebody else's equal object. Default true;
-   * without it an equal object counts as the upload's own only when it is no
-   * older than the upload and not what was there before.
+   * each upload, public as all metadata, and copied with the object. By it an
+   * upload whose Complete got no answer knows its object from somebody else's
+   * equal one. Default true; without it an equal object counts as the upload's own
+   * only when it is no older than the upload and not what was there before.
    */
   mark?: boolean
   /**
@@ -162,7 +163,7 @@ export interface UploadOptions {
 
 /** What `skipUploaded` may be told. */
 export interface SkipOptions {
-  /** The caller vouches for the source: it is what earlier runs read. */
+  /** True: the caller knows that the source is the one that earlier runs read. */
   trustSource?: boolean
 }
 

@@ -32,6 +32,15 @@ export interface Progress {
 
 const interval = 100
 
+/** Bytes on their way. */
+interface Flight {
+  /** The first byte goes out, once more. */
+  attempt(): void
+  sent(bytes: number): void
+  /** Sent, or given up. */
+  end(): void
+}
+
 export class ProgressCounter {
   #emit: (progress: Progress) => void
   readonly #environment: Pick<Environment, 'monotonic' | 'timer'>
@@ -78,14 +87,32 @@ export class ProgressCounter {
     this.#speak()
   }
 
-  /** Of bytes that are about to be sent, as often as it takes. */
+  /**
+   * What has left of some bytes that are sent until a server has them. An attempt
+   * begins where the one before had come to, and counts for what is left.
+   */
   flight(size: number): Flight {
-    return new Flight(size, (bytes, grown) => {
-      this.#flying += grown
-      if (bytes === 0) return
-      this.#counts.bytesSent += bytes
-      this.#speak()
-    })
+    /** What earlier attempts count for, what has left in this one, and all together. */
+    let [base, left, counted] = [0, 0, 0]
+    const count = (now: number): void => {
+      this.#flying += now - counted
+      counted = now
+    }
+    return {
+      attempt: () => {
+        base = counted
+        left = 0
+      },
+      sent: (bytes) => {
+        left += bytes
+        const share = Math.min(1, left / size)
+        count(base + Math.floor(share * (size - base)))
+        if (bytes === 0) return
+        this.#counts.bytesSent += bytes
+        this.#speak()
+      },
+      end: () => count(0),
+    }
   }
 
   stored(bytes: number): void {
@@ -139,47 +166,5 @@ export class ProgressCounter {
     this.rest()
     this.#last = this.#environment.monotonic()
     this.#emit({ ...this.#counts })
-  }
-}
-
-/**
- * What has left of some bytes that are sent until a server has them. An attempt
- * begins where the one before had come to, and counts for what is left.
- */
-export class Flight {
-  readonly #size: number
-  readonly #moved: (bytes: number, grown: number) => void
-  /** What earlier attempts count for. */
-  #base = 0
-  #left = 0
-  #counted = 0
-
-  /** `moved` hears of bytes that left, and of how many more or less count. */
-  constructor(size: number, moved: (bytes: number, grown: number) => void) {
-    this.#size = size
-    this.#moved = moved
-  }
-
-  /** The first byte goes out, once more. */
-  attempt(): void {
-    this.#base = this.#counted
-    this.#left = 0
-  }
-
-  sent(bytes: number): void {
-    this.#left += bytes
-    const share = Math.min(1, this.#left / this.#size)
-    const rest = this.#size - this.#base
-    const counted = this.#base + Math.floor(share * rest)
-    const grown = counted - this.#counted
-    this.#counted = counted
-    this.#moved(bytes, grown)
-  }
-
-  /** Sent, or given up. */
-  end(): void {
-    const grown = -this.#counted
-    this.#counted = 0
-    this.#moved(0, grown)
   }
 }

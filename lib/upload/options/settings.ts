@@ -2,13 +2,13 @@
  * The caller's options, checked and with every default filled in. Whatever is
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
-import { createHash } from 'node:crypto'
 import type { GrowthStep } from '../../checkpoint/growth.js'
 import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
+import { sha256 } from '../../hash/sha256.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
@@ -229,11 +229,6 @@ function readConcurrency({
   return { concurrency: most, isConcurrencyFixed: false, isAuto: !isLimited }
 }
 
-/** SHA-256 of a string, in hex. */
-export function sha256(text: string): string {
-  return createHash('sha256').update(text, 'utf8').digest('hex')
-}
-
 /** Throws unless it is something that has a store's calls. */
 export function checkStore(store: unknown): asserts store is ObjectStore {
   if (
@@ -337,11 +332,11 @@ export function readListeners({ onProgress, on = {} }: ListenerOptions): Emit {
   for (const [name, listener] of Object.entries(on)) {
     if (listener !== undefined) aFunction(`on.${name}`, listener)
   }
+  const listeners: Partial<Record<string, (event: never) => void>> = {
+    ...on,
+    progress: onProgress,
+  }
   return (name, event) => {
-    const listeners: Partial<Record<string, (event: never) => void>> = {
-      ...on,
-      progress: onProgress,
-    }
     // Name and event belong together; the type of the table forgets it.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     listeners[name]?.(event as never)

@@ -90,14 +90,6 @@ export function isStrong(hash: string): boolean {
   return hash.length === 64
 }
 
-/** Whether a record speaks of other bytes than these. */
-export function isOtherBytes(
-  record: PartRecord,
-  candidate: Candidate,
-): boolean {
-  return isSameKind(record, candidate) && !provesEqual(record, candidate)
-}
-
 /** Whether both hashes are of the same kind, which their length says. */
 function isSameKind(record: PartRecord, candidate: Candidate): boolean {
   return record.hash.length === candidate.hash.length
@@ -169,5 +161,6 @@ export function hasChanged(
   candidate: Candidate,
 ): record is PartRecord {
   if (record === undefined) return false
-  return record.size !== candidate.size || isOtherBytes(record, candidate)
+  if (record.size !== candidate.size) return true
+  return isSameKind(record, candidate) && !provesEqual(record, candidate)
 }

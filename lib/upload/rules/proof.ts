@@ -19,6 +19,7 @@ import type {
 } from '../../checkpoint/record.js'
 import { combineCrc64 } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
+import { sha256 } from '../../hash/sha256.js'
 import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
 
 /** As callers are told it: the server's own spelling, without quotes. */
@@ -54,7 +55,7 @@ export function md5Hex(base64: string): string {
 
 /** What the log keeps of the ETags that a Complete names: SHA-256, hex. */
 export function etagsDigest(etags: readonly string[]): string {
-  return createHash('sha256').update(etags.join('\n')).digest('hex')
+  return sha256(etags.join('\n'))
 }
 
 /** What an upload knows of its object, by which it can be told from others. */

@@ -8,8 +8,12 @@ import type { ProgressCounter } from '../options/progress.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { FileSight } from '../source/file-identity.js'
-import type { HashedPart } from '../source/file-source.js'
-import type { PartContent, Piece, TakenPart } from '../source/part-content.js'
+import type {
+  HashedPart,
+  PartContent,
+  Piece,
+  TakenPart,
+} from '../source/part-content.js'
 import type { BeforeComplete } from './before-complete.js'
 import type { UploadLog } from './log.js'
 import type { UploadScope } from './trace.js'

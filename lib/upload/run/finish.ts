@@ -31,15 +31,12 @@ import {
 } from './clean-up.js'
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
-import {
-  type CurrentUpload,
-  receiptsInOrder,
-  weakest,
-} from './current-upload.js'
+import type { CurrentUpload } from './current-upload.js'
 import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { mustBeAsSent } from './made.js'
 import { putWholeObject } from './put-object.js'
+import { receiptsInOrder, weakest } from './receipts.js'
 import { MemoryContent, type PartContent } from '../source/part-content.js'
 
 /** xxh64 of no bytes. */

@@ -15,8 +15,13 @@ import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { storedRun, vouchedRun } from '../rules/judge.js'
 import { partSizesOf, type Plan } from '../rules/plan.js'
-import type { HashedPart } from '../source/file-source.js'
-import { letGo, type Piece, type TakenPart } from '../source/part-content.js'
+import {
+  type HashedPart,
+  letGo,
+  type Piece,
+  type TakenPart,
+} from '../source/part-content.js'
+import { abortUnlogged } from './clean-up.js'
 import type { RunContext, Stage } from './context.js'
 import { CurrentUpload } from './current-upload.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
@@ -73,14 +78,14 @@ export class OpenRun {
     return this.#parts
   }
 
-  /** The upload in the log is gone on with, or its object claimed. */
-  get isContinued(): boolean {
-    return this.#plan.mode !== 'create'
-  }
-
-  /** An earlier run has put as many bytes, which may not be overwritten. */
-  mayHavePut(size: number): boolean {
-    return this.#plan.mode === 'create' && this.#plan.unheard?.size === size
+  /** Whether a source of `size` bytes goes in one request, as those below `most` do. */
+  isPutWhole(size: number, most: number): boolean {
+    const plan = this.#plan
+    // An earlier run has put as many bytes, which may not be overwritten.
+    if (plan.mode === 'create' && plan.unheard?.size === size) return true
+    // What has been begun in parts goes on in parts, while there is a whole one.
+    if (plan.mode !== 'create' && size >= this.sizes.partSize) return false
+    return size === 0 || (size < most && !this.isProving)
   }
 
   /** An object that is there already is held against the source, part by part. */
@@ -224,6 +229,12 @@ export class OpenRun {
   /** Lets go of what was taken and is not being put. */
   letGo(): void {
     if (this.#finishing === undefined) this.#whole?.release()
+  }
+
+  /** Without a log nothing can go on, so nothing is left. */
+  async abandon(): Promise<void> {
+    const { settings } = this.#context
+    if (!settings.isResumable) await abortUnlogged(settings, this.upload)
   }
 
   async #finish(): Promise<UploadResult> {

@@ -112,14 +112,17 @@ async function madeBy(
   completing: CompletingUploadRecord,
   found: Found,
 ): Promise<Plan | undefined> {
-  const { settings } = preparation
+  const { settings, requests } = preparation
   const { environment, store } = settings
   const facts = environment.facts.of(store)
   const is = whose(found, expectedOf(upload, completing), facts)
-  // An equal object is this upload's only if that is no longer listed.
-  const isOurs =
-    is === 'ours' || (is === 'equal' && (await isGone(preparation, upload)))
-  if (!isOurs || typeof found !== 'object') return undefined
+  if (is !== 'ours' && is !== 'equal') return undefined
+  if (is === 'equal') {
+    // It is this upload's only if that is no longer listed.
+    const listed = await listAllParts(requests, settings, upload.uploadId)
+    if (listed !== 'gone') return undefined
+  }
+  if (typeof found !== 'object') return undefined
   const reason = whyNotClaimed(upload, completing, settings)
   if (reason === undefined) {
     return claim(preparation, { upload, completing, head: found })
@@ -146,13 +149,6 @@ function whyNotClaimed(
   }
   const canClaim = partsNow(upload, completing) !== 'replaced'
   return canClaim && size === completing.size ? undefined : 'source-changed'
-}
-
-async function isGone(
-  { requests, settings }: Preparation,
-  { uploadId }: UploadState,
-): Promise<boolean> {
-  return (await listAllParts(requests, settings, uploadId)) === 'gone'
 }
 
 function claim(

@@ -24,7 +24,6 @@ import { CallbackError, asError } from '../../errors.js'
 import { followSignal } from '../calls/follow-signal.js'
 import { Requests } from '../calls/requests.js'
 import { PartSender } from '../calls/send.js'
-import type { Emit } from '../options/events.js'
 import { type Progress, ProgressCounter } from '../options/progress.js'
 import type { UploadResult } from '../../upload-result.js'
 import { BeforeComplete } from './before-complete.js'
@@ -34,7 +33,6 @@ import {
   type RunContext,
   type UploadRunOptions,
 } from './context.js'
-import { abortUnlogged } from './clean-up.js'
 import { isOwn, suspended, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
@@ -96,8 +94,9 @@ export class UploadRun {
     return this.#open?.upload.uploadId
   }
 
-  /** Where the log is kept, once that is known. */
-  get checkpoint(): Checkpoint | undefined {
+  /** Where the log is kept. */
+  async place(): Promise<Checkpoint> {
+    this.#checkpoint ??= await this.#options.checkpoint()
     return this.#checkpoint
   }
 
@@ -118,7 +117,7 @@ export class UploadRun {
    * Emits an event. What a listener throws fails the run; when there is nothing
    * left to fail it is nobody's, and thrown in a turn of its own.
    */
-  readonly emit: Emit = (name, event) => {
+  readonly emit: RunContext['emit'] = (name, event) => {
     if (this.#hasEnded) return
     // `restarted` was said: what is counted until the next run begins is of neither.
     const isBetween = this.#open?.upload.over !== undefined
@@ -142,8 +141,7 @@ export class UploadRun {
     const { progress } = this
     const { settings, file, scope } = this.#options
     const { signal } = this.#stop
-    const checkpoint = await this.#options.checkpoint()
-    this.#checkpoint = checkpoint
+    const checkpoint = await this.place()
     signal.throwIfAborted()
     const log = await UploadLog.open(checkpoint, settings, file)
     if (signal.aborted) {
@@ -241,11 +239,7 @@ export class UploadRun {
     await clock.until(bounds.work, this.#open?.finishing)
     this.#open?.letGo()
     if (this.#log === undefined) this.#isLogStuck = !isOpened
-    // Without a log nothing can go on, so nothing is left.
-    const isUnlogged = !settings.isResumable && this.#result === undefined
-    if (isUnlogged && this.#open !== undefined) {
-      await abortUnlogged(settings, this.#open.upload)
-    }
+    if (this.#result === undefined) await this.#open?.abandon()
     if (this.#log === undefined || this.#result !== undefined) return
     const left = await this.#log.leave(clock, this.#failure ?? reason)
     this.#isLogStuck = !left.isFree

@@ -11,13 +11,10 @@ import type { UploadResult } from '../../upload-result.js'
 import { judgePart, type Verdict } from '../rules/judge.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
-import {
-  compared,
-  type CurrentUpload,
-  expectComparison,
-} from './current-upload.js'
+import type { CurrentUpload } from './current-upload.js'
 import { mayBeNamed, mustBeAsStored, sourceGrew } from './errors.js'
 import { finishUpload, putInstead } from './finish.js'
+import { compared, expectComparison } from './receipts.js'
 
 export class Sending implements Stage {
   readonly isInOrder: boolean

@@ -6,17 +6,14 @@ import { MemoryContent } from '../source/part-content.js'
 import { PartCutter } from '../source/part-cutter.js'
 import type { OpenRun } from './open-run.js'
 
-/** What a stream writes into. */
-export type StreamCutter = Pick<PartCutter, 'write' | 'end' | 'destroy'>
-
-/** What cuts a stream's bytes into the parts of a run, behind those it skipped. */
+/** What cuts a stream's bytes into the parts of a run. */
 export function cutterOf(
   run: OpenRun,
   xxh64: Xxh64,
   settings: MemorySettings &
     Pick<UploadSettings, 'environment' | 'chunkCollections'>,
-  onError: (error: Error) => void,
-): StreamCutter {
+  onError: (error: Error) => unknown,
+): PartCutter {
   const { pool, collections, digests } = settings.environment
   const { sizes, atOnce } = run
   const room = (): PartRoom =>
@@ -31,7 +28,6 @@ export function cutterOf(
     buffers,
     xxh64,
     collections: settings.chunkCollections ? collections : undefined,
-    firstPartNumber: run.partsTaken + 1,
     onPart: ({ pieces, xxh64: hash, ...part }, next) => {
       const content = new MemoryContent(pieces, hash, digests)
       // A short first part is all there is.

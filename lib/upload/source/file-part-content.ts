@@ -17,8 +17,8 @@ import type { DigestBeside, Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import { isSharedArrayBuffer } from '../../realm.js'
 import type { Body } from '../../store/object-store.js'
-import type { FileSource, HashedPart } from './file-source.js'
-import type { ContentDigest, PartContent } from './part-content.js'
+import type { FileSource } from './file-source.js'
+import type { ContentDigest, HashedPart, PartContent } from './part-content.js'
 import { type BodyPace, bodyOf } from './view-pace.js'
 
 /** One digest of one pass. */

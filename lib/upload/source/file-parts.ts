@@ -126,9 +126,6 @@ export class FileParts {
 
   #acquire(signal: AbortSignal): Promise<PartBuffer> {
     signal.throwIfAborted()
-    const size = this.#sizeOfNext()
-    const free = this.#buffers.tryAcquire(size)
-    if (free !== undefined) return Promise.resolve(free)
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#buffers.cancel(onBuffer)
@@ -139,7 +136,7 @@ export class FileParts {
         resolve(buffer)
       }
       signal.addEventListener('abort', onAbort, { once: true })
-      this.#buffers.acquire(onBuffer, size)
+      this.#buffers.acquire(onBuffer, this.#sizeOfNext())
     })
   }
 }

@@ -15,6 +15,7 @@ import {
   identityOf,
   isSameFile,
 } from './file-identity.js'
+import type { HashedPart } from './part-content.js'
 import type { SourceFiles, SourceHandle } from './source-files.js'
 
 /** Bytes of a file that is read whole at once. */
@@ -22,13 +23,6 @@ const mostAtHand = 256 * 1024
 
 /** Bytes read at once when a file is read again. */
 const blockSize = 1024 * 1024
-
-/** What was read of a source, with its hash by the upload's proof. */
-export interface HashedPart {
-  offset: number
-  size: number
-  hash: string
-}
 
 export interface FileSourceOptions {
   files: SourceFiles
@@ -107,18 +101,26 @@ export class FileSource {
   async readWhole(): Promise<Uint8Array> {
     const { size } = this
     const room = new Uint8Array(new ArrayBuffer(size + 1))
-    const filled = await this.#fill(room, 0)
+    // Of a file that is said to be empty the end has to be seen as well.
+    const filled = await this.#fill(room, 0, Math.max(1, size))
     if (filled < size) throw this.#cut(filled)
     if (filled > size) await this.#mustNotGoOn()
     this.#isRead = true
     return room.subarray(0, size)
   }
 
-  /** How many bytes there were; fewer than there is room for only at the end. */
-  async #fill(into: Uint8Array, position: number): Promise<number> {
+  /**
+   * How many bytes there were; fewer than are enough only at the end. A read that
+   * could have given more than enough, and did not, has seen the end.
+   */
+  async #fill(
+    into: Uint8Array,
+    position: number,
+    enough = into.byteLength,
+  ): Promise<number> {
     const { byteLength } = into
     let filled = 0
-    while (filled < byteLength) {
+    while (filled < enough) {
       const rest = byteLength - filled
       const { bytesRead } = await this.#handle
         .read(into, filled, rest, position + filled)

@@ -48,6 +48,13 @@ export interface TakenPart {
 /** Where a part is in the object. */
 export type Piece = Pick<TakenPart, 'partNumber' | 'offset' | 'size'>
 
+/** What was read of a source, with its hash by the upload's proof. */
+export interface HashedPart {
+  offset: number
+  size: number
+  hash: string
+}
+
 /** Releases a part when nothing reads its bytes any more. */
 export async function letGo(part: TakenPart | undefined): Promise<void> {
   await part?.content.settled()
@@ -59,9 +66,8 @@ export class MemoryContent implements PartContent {
   readonly size: number
   readonly bytes: Uint8Array | undefined
   readonly #pieces: readonly Uint8Array[]
-  #xxh64: Promise<string> | undefined
   readonly #digests: Pick<Digests, 'digest'>
-  readonly #known = new Map<DigestKind, Promise<string>>()
+  readonly #known = new Map<ContentDigest, Promise<string>>()
 
   /**
    * `pieces`: the bytes in order; `xxh64` in hex, if it is known. `isOwn`: their
@@ -76,7 +82,7 @@ export class MemoryContent implements PartContent {
     this.bytes = isOwn && pieces.length === 1 ? pieces[0] : undefined
     this.size = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
     this.#pieces = pieces
-    this.#xxh64 = xxh64 === undefined ? undefined : Promise.resolve(xxh64)
+    if (xxh64 !== undefined) this.#known.set('xxh64', Promise.resolve(xxh64))
     this.#digests = digests
   }
 
@@ -95,10 +101,12 @@ export class MemoryContent implements PartContent {
   }
 
   digest(kind: ContentDigest): Promise<string> {
-    if (kind === 'xxh64') return (this.#xxh64 ??= xxh64Of(this.#pieces))
     const known = this.#known.get(kind)
     if (known !== undefined) return known
-    const value = this.#digests.digest(kind, ...this.#pieces)
+    const value =
+      kind === 'xxh64'
+        ? xxh64Of(this.#pieces)
+        : this.#digests.digest(kind, ...this.#pieces)
     this.#known.set(kind, value)
     return value
   }

@@ -12,6 +12,7 @@ import {
 import { promisify } from 'node:util'
 
 const openFile = promisify(open)
+const readOpen = promisify(read)
 const statFile = promisify(stat)
 const statOpen = promisify(fstat)
 const closeFile = promisify(close)
@@ -34,49 +35,20 @@ export interface SourceFiles {
 }
 
 // Without O_NONBLOCK opening a FIFO would wait for a writer.
-const reading = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
-
-export const nodeSourceFiles: SourceFiles = {
-  open: async (path) => new OpenFile(await openFile(path, reading)),
-  stat: (path) => statFile(path, { bigint: true }),
-}
+export const reading = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
 /** By its descriptor: a `FileHandle` takes half as much again of a small file. */
-class OpenFile implements SourceHandle {
-  readonly #descriptor: number
-
-  constructor(descriptor: number) {
-    this.#descriptor = descriptor
+export function handleOf(descriptor: number): SourceHandle {
+  return {
+    read: (...where) => readOpen(descriptor, ...where),
+    stat: (options) => statOpen(descriptor, options),
+    close: () => closeFile(descriptor),
   }
+}
 
-  read(
-    into: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ bytesRead: number }> {
-    return new Promise((resolve, reject) => {
-      read(
-        this.#descriptor,
-        into,
-        offset,
-        length,
-        position,
-        (error, bytesRead) => {
-          if (error === null) resolve({ bytesRead })
-          else reject(error)
-        },
-      )
-    })
-  }
-
-  stat(options: { bigint: true }): Promise<BigIntStats> {
-    return statOpen(this.#descriptor, options)
-  }
-
-  close(): Promise<void> {
-    return closeFile(this.#descriptor)
-  }
+export const nodeSourceFiles: SourceFiles = {
+  open: async (path) => handleOf(await openFile(path, reading)),
+  stat: (path) => statFile(path, { bigint: true }),
 }
 
 /** Whether it is a stream of Node's over a file. */

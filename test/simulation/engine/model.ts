@@ -118,6 +118,8 @@ export class EngineModel {
       timeout: stepTimeout(this.#plan.lease),
       open: (hold) =>
         this.#ask(process, 'open', (run, now) => this.#open(hold, run, now)),
+      peek: () =>
+        this.#ask(process, 'peek', () => this.#kept.bytes ?? Buffer.alloc(0)),
       append: (hold, size, bytes) => {
         const copy = Buffer.from(bytes)
         return step('append', hold, (kept) => {

@@ -39,6 +39,7 @@ await t.test('bad options are refused at once', async (t) => {
   const bad = [
     { bucket: 'x', region, credentials },
     { bucket, region, credentials, maxRate: 0 },
+    { bucket, region, credentials, maxParts: 10_001 },
     { bucket, credentials },
     { bucket, endpoint: 'http://127.0.0.1', credentials },
     { bucket, region, credentials, signatureVersion: 'v2' as 'v1' },

@@ -337,10 +337,16 @@ await t.test('options and the environment', async (t) => {
   t.equal(named.maxRate, undefined)
   const slow = s3Store({ bucket, credentials, maxRate: 5_000_000 })
   t.equal(slow.maxRate, 5_000_000)
+  t.equal(named.limits.maxParts, 10_000)
+  const few = s3Store({ bucket, credentials, maxParts: 1000 })
+  t.equal(few.limits.maxParts, 1000)
   for (const bad of [
     { identity: 'a\nb' },
     { equalParts: 1 as never },
     { maxRate: 0.5 },
+    { maxParts: 0 },
+    { maxParts: 1.5 },
+    { maxParts: 10_001 },
   ]) {
     t.throws(() => s3Store({ bucket, credentials, ...bad }), {
       code: 'PAWL_INVALID_OPTION',

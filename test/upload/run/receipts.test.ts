@@ -4,7 +4,7 @@ import {
   receiptsInOrder,
   type Receipts,
   weakest,
-} from '../../../lib/upload/run/current-upload.js'
+} from '../../../lib/upload/run/receipts.js'
 
 function receipts(...parts: [number, number][]): Map<number, Receipt> {
   return new Map(
