@@ -267,13 +267,17 @@ export class LeasedCheckpoint implements Checkpoint {
     const { monotonic } = this.#environment
     const begun = monotonic()
     const { signal } = new AbortController()
+    let attempts = 0
     for (let pause = firstPause; ; pause = Math.min(2 * pause, longestPause)) {
+      attempts++
       try {
         return await this.#once(step)
       } catch (error) {
         if (!(error instanceof Unheard)) throw error
         const isOver = held !== undefined && this.#held !== held
-        if (isOver || monotonic() - begun >= this.#patience) {
+        const isLate = monotonic() - begun >= this.#patience
+        // Of a machine that was stopped, the time says nothing of the service.
+        if (isOver || (isLate && attempts > 1)) {
           throw new UploadError(
             'PAWL_CHECKPOINT_IO',
             `${this.name} could not be ${what}: ${messageOf(error)}`,

@@ -1,6 +1,6 @@
 /**
  * Faults of what is believed and in which order it is done, each with the sort of
- * store on which the simulator has to find it.
+ * store on which the simulator has to find it, and what schedules lean to.
  */
 export const simulationMutants = [
   {
@@ -137,5 +137,40 @@ export const simulationMutants = [
     replace:
       'const isUnknown = callback === undefined && callbackFailed !== undefined',
     profile: 'oss',
+  },
+  {
+    name: 'a Complete is sent without a look at the lease',
+    find: 'await this.#context.log.confirm()\n',
+    replace: '',
+    profile: 'oss',
+    leaning: 'a log that machines share',
+  },
+  {
+    name: 'every hold of a log has the same token',
+    find: 'const hold = { token: this.#environment.id(), lease: this.#lease }',
+    replace: "const hold = { token: '0'.repeat(32), lease: this.#lease }",
+    profile: 'oss',
+    leaning: 'a log that machines share',
+  },
+  {
+    name: 'a step that was refused to an older holder counts as done',
+    find: "if (outcome === 'done') {\n      held.heardAt",
+    replace: "if (outcome !== 'elsewhere') {\n      held.heardAt",
+    profile: 's3',
+    leaning: 'a log that machines share',
+  },
+  {
+    name: 'a log is taken over without ending the upload before',
+    find: 'await endRivals(context, { isLast: true })\n  const earlier',
+    replace: 'const earlier',
+    profile: 'oss',
+    leaning: 'a log that machines share',
+  },
+  {
+    name: 'what a failover may have lost is thought of as written',
+    find: '.filter((uploadId) => canLose || rivals.has(uploadId))',
+    replace: '.filter((uploadId) => rivals.has(uploadId) && canLose !== null)',
+    profile: 'oss',
+    leaning: 'a log that machines share',
   },
 ]

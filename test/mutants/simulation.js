@@ -27,9 +27,9 @@ try {
     const fault = mutated(mutant, files)
     const original = files.find((one) => one.name === fault.name)
     writeFileSync(join(directory, fault.name), fault.text)
-    const found = await firstFinding(mutant.profile)
+    const found = await firstFinding(mutant)
     writeFileSync(join(directory, original.name), original.text)
-    if (found !== undefined) await mustHold(found.seed, mutant.profile)
+    if (found !== undefined) await mustHold(found.seed, mutant)
     if (found === undefined) missed++
     const by =
       found === undefined
@@ -44,20 +44,20 @@ try {
 }
 
 /** What breaks an invariant without any fault says nothing of one. */
-async function mustHold(seed, profile) {
-  const found = await firstIn({ schedules: 1, seed, profile })
+async function mustHold(seed, { profile, leaning }) {
+  const found = await firstIn({ schedules: 1, seed, profile, leaning })
   if (found === undefined) return
   throw new Error(
     `seed ${seed} of ${profile} breaks “${found.violation.invariant}” without any fault`,
   )
 }
 
-function firstFinding(profile) {
-  return firstIn({ schedules, seed, profile })
+function firstFinding({ profile, leaning }) {
+  return firstIn({ schedules, seed, profile, leaning })
 }
 
 /** The first invariant that does not hold; undefined when all do. */
-function firstIn({ schedules, seed, profile }) {
+function firstIn({ schedules, seed, profile, leaning }) {
   const args = [
     '--import',
     './test/support/typescript.js',
@@ -66,6 +66,7 @@ function firstIn({ schedules, seed, profile }) {
     `--schedules=${schedules}`,
     `--seed=${seed}`,
     `--profile=${profile}`,
+    ...(leaning === undefined ? [] : [`--leaning=${leaning}`]),
     '--processes=1',
     '--one',
     '--json',

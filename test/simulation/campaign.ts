@@ -12,6 +12,8 @@ export interface Campaign {
   step: number
   schedules: number
   profile?: ProfileName
+  /** To which all of them lean. */
+  leaning?: string
   /** Names of invariants that are not looked at. */
   except: readonly string[]
   /** Ends with the first that is found. */
@@ -32,6 +34,7 @@ export async function playAll(
     step,
     schedules,
     profile,
+    leaning,
     except,
     isOneEnough = false,
   }: Campaign,
@@ -40,7 +43,9 @@ export async function playAll(
   const found: Finding[] = []
   for (let index = first; index < schedules; index += step) {
     const own = schedules === 1 ? seed : seedOf(seed, index)
-    const played = await playSchedule(own, planOf(own, profile), { except })
+    const played = await playSchedule(own, planOf(own, profile, leaning), {
+      except,
+    })
     if (played.violation !== undefined) {
       const { violation } = played
       found.push({ number: index + 1, seed: own, violation })

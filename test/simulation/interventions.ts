@@ -89,6 +89,12 @@ export const interventions: readonly Intervention[] = [
     },
   },
   {
+    name: 'failover',
+    weight: 2,
+    story: 'a replica takes over, which has not heard of the last steps',
+    act: (scene, _run, random) => scene.failOver(random),
+  },
+  {
     name: 'second-machine',
     weight: 3,
     story: 'a second machine gets a copy of the log and runs the same call',

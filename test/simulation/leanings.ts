@@ -4,7 +4,7 @@
  * interventions more likely and the plan fit for them; it decides nothing.
  */
 import { otherObject, type ObjectPlan } from './object-plan.js'
-import type { Plan } from './plan.js'
+import type { Plan, RunPlan } from './plan.js'
 import type { Random } from './random.js'
 
 export interface Leaning {
@@ -136,6 +136,47 @@ export const leanings: readonly Leaning[] = [
         denied: random.chance(0.5) ? ['abortUpload'] : plan.denied,
         disk: { most: 2, likely: 0.4 },
         runs: runs.map((run) => ({ ...run, log: true, empties: true })),
+      }
+    },
+  },
+  {
+    name: 'a log that machines share',
+    weight: 4,
+    likelier: {
+      pause: 10,
+      kill: 3,
+      failover: 5,
+      'late-effect': 3,
+      'slow-request': 2,
+    },
+    fit: (plan, random) => {
+      const [first, second, third] = longEnough(plan)
+      if (first === undefined) return plan
+      const other = (run: RunPlan): RunPlan => ({
+        ...run,
+        after: random.spread(100, 120_000),
+        source: random.chance(0.7)
+          ? { ...run.source, noise: random.below(1e9) }
+          : run.source,
+      })
+      const next = other(second ?? first)
+      const runs = [first, next, ...(third === undefined ? [] : [other(third)])]
+      return {
+        ...atLeast(plan, random, { faults: 1, interventions: 2 }),
+        denied: random.chance(0.1) ? ['abortUpload'] : [],
+        disk: { most: 0, likely: 0 },
+        engine: { most: random.below(3), likely: 0.04 },
+        lease: {
+          lease: random.pick([1000, 30_000]),
+          canLose: random.chance(0.6),
+          linger: random.pick([0, 5000]),
+        },
+        runs: runs.map((run) => ({
+          ...run,
+          log: true,
+          sameProcess: false,
+          discards: false,
+        })),
       }
     },
   },

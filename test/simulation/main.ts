@@ -1,6 +1,6 @@
 /**
- * `npm run simulate -- --schedules N --seed S [--profile P] [--processes 2]
- * [--stories 3] [--except 'an invariant'] [--one]`: plays schedules, and tells of what
+ * `npm run simulate -- --schedules N --seed S [--profile P] [--leaning 'a leaning']
+ * [--processes 2] [--stories 3] [--except 'an invariant'] [--one]`: plays schedules, and tells of what
  * was found as stories, each with the command that tells it again.
  */
 import { fork } from 'node:child_process'
@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { byKind, playAll, type Campaign, type Finding } from './campaign.js'
+import { leanings } from './leanings.js'
 import { planOf } from './plan.js'
 import { playSchedule } from './scene.js'
 import { shrink } from './shrink.js'
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     schedules: { type: 'string', default: '1000' },
     seed: { type: 'string', default: `${Date.now() % 1_000_000}` },
     profile: { type: 'string' },
+    leaning: { type: 'string' },
     processes: { type: 'string', default: `${availableParallelism()}` },
     stories: { type: 'string', default: '5' },
     except: { type: 'string', multiple: true, default: [] },
@@ -31,12 +33,18 @@ const profile = profileNames.find((name) => name === values.profile)
 if (values.profile !== undefined && profile === undefined) {
   throw new Error(`--profile is one of ${profileNames.join(', ')}`)
 }
+const { leaning } = values
+if (leaning !== undefined && !leanings.some(({ name }) => name === leaning)) {
+  const names = leanings.map(({ name }) => name).join(', ')
+  throw new Error(`--leaning is one of: ${names}`)
+}
 const base: Omit<Campaign, 'first' | 'step'> = {
   seed: Number(values.seed),
   schedules: Number(values.schedules),
   except: values.except,
   isOneEnough: values.one,
   ...(profile === undefined ? {} : { profile }),
+  ...(leaning === undefined ? {} : { leaning }),
 }
 
 if (
@@ -97,8 +105,13 @@ function inAProcess(part: Campaign): Promise<Finding[]> {
 
 async function tell({ seed }: Finding): Promise<string> {
   const { except } = base
-  const played = await playSchedule(seed, planOf(seed, profile), { except })
+  const played = await playSchedule(seed, planOf(seed, profile, leaning), {
+    except,
+  })
   const small = values.whole ? played : await shrink(played, except)
-  const options = profile === undefined ? '' : ` --profile ${profile}`
+  const options = [
+    profile === undefined ? '' : ` --profile ${profile}`,
+    leaning === undefined ? '' : ` --leaning '${leaning}'`,
+  ].join('')
   return `${storyOf(small)}\n\n  npm run simulate -- --schedules 1 --seed ${seed}${options}\n`
 }

@@ -1,6 +1,7 @@
 /** What is to be done in one schedule, made from a seed; plain data. */
 import type { PartSizes } from '../../lib/checkpoint/growth.js'
 import type { Verify } from '../../lib/upload/options/options.js'
+import type { LeasePlan } from './engine/model.js'
 import { leanings } from './leanings.js'
 import { otherObject, type ObjectPlan } from './object-plan.js'
 import { Random, seedOf } from './random.js'
@@ -62,6 +63,9 @@ export interface Plan {
   /** Calls that are denied from the beginning. */
   denied: string[]
   runs: RunPlan[]
+  /** All machines have their log in one engine. */
+  lease?: LeasePlan
+  engine?: { most: number; likely: number }
   /** How much goes wrong. */
   faults: { most: number; likely: number }
   disk: { most: number; likely: number }
@@ -100,7 +104,12 @@ export function usualSizesOf({ partSize }: RunPlan): PartSizes {
   return { partSize, growth: [{ from: 3, partSize: 2 * partSize }] }
 }
 
-export function planOf(seed: number, profile?: ProfileName): Plan {
+/** `leaning`: to which it leans in any case. */
+export function planOf(
+  seed: number,
+  profile?: ProfileName,
+  leaningName?: string,
+): Plan {
   const random = new Random(seedOf(seed, 1))
   const chosen = profile ?? random.pick(profileNames)
   const runs: RunPlan[] = []
@@ -126,7 +135,11 @@ export function planOf(seed: number, profile?: ProfileName): Plan {
       likely: random.pick([0.02, 0.05, 0.12]),
     },
   }
-  const leaning = random.chance(0.45) ? random.weighted(leanings) : undefined
+  const chosenLeaning = random.chance(0.45)
+    ? random.weighted(leanings)
+    : undefined
+  const named = leanings.find(({ name }) => name === leaningName)
+  const leaning = named ?? chosenLeaning
   return leaning === undefined
     ? plan
     : { ...leaning.fit(plan, random), leaning: leaning.name }

@@ -16,10 +16,17 @@ import type { Random } from './random.js'
 import type { SourceDisk } from './source-disk.js'
 import { epoch, type Owner, type Pending, type World } from './world.js'
 
+/** What a place for logs has, as processes see it. */
+export interface Logs {
+  read(path: string): Buffer | undefined
+}
+
 /** A computer: a disk for logs, one for sources, and a clock. */
 export interface Machine {
   readonly name: string
   readonly disk: DiskModel
+  /** Where its runs have their log: its disk, or an engine for all machines. */
+  readonly logs: Logs
   readonly sources: SourceDisk
 }
 

@@ -6,7 +6,10 @@ import { UploadError } from '../../lib/errors.js'
 import { uploadFileOn } from '../../lib/upload/file.js'
 import type { UploadEnvironment } from '../../lib/upload/options/environment.js'
 import type { UploadEvents } from '../../lib/upload/options/events.js'
-import type { UploadOptions } from '../../lib/upload/options/options.js'
+import type {
+  UploadOptions,
+  UploadStreamOptions,
+} from '../../lib/upload/options/options.js'
 import { readSettings } from '../../lib/upload/options/settings.js'
 import type { Progress } from '../../lib/upload/options/progress.js'
 import type { UploadResult } from '../../lib/upload-result.js'
@@ -21,6 +24,9 @@ import type { StoreModel } from './store/model.js'
 import type { World } from './world.js'
 import type { LogState } from '../../lib/checkpoint/fold.js'
 import { logOn } from './invariants/log.js'
+import type { EngineModel } from './engine/model.js'
+
+type Place = NonNullable<UploadStreamOptions['checkpoint']>
 
 export type Outcome =
   | { kind: 'success'; result: UploadResult }
@@ -61,6 +67,8 @@ export class Run {
   startLog: LogState | undefined
   /** When its source had said everything. */
   sourceEndedAt: number | undefined
+  /** Another run had been given its log when it settled. */
+  isFenced = false
   /** What its log said when it settled. */
   endLog: LogState | undefined
   /** What its log said when its process was killed. */
@@ -70,6 +78,7 @@ export class Run {
   readonly #stop = new AbortController()
   #upload: ResumableUploadStream | undefined
   #stalledUntil = 0
+  #engine: EngineModel | undefined
 
   constructor(
     {
@@ -102,9 +111,11 @@ export class Run {
     return (this.outcome.error as { uploadId?: string }).uploadId
   }
 
-  start(store: StoreModel): void {
+  /** `engine`: where its log is, if not on a disk. */
+  start(store: StoreModel, engine?: EngineModel): void {
     const { plan } = this
-    this.startLog = logOn(this.process.machine.disk)
+    this.#engine = engine
+    this.startLog = logOn(this.process.machine.logs)
     const common: UploadOptions = {
       store,
       key,
@@ -118,7 +129,8 @@ export class Run {
       ...(plan.verify === undefined ? {} : { verify: plan.verify }),
       ...(plan.vetoes ? { beforeComplete: veto } : {}),
     }
-    const checkpoint = plan.log ? logPath : (false as const)
+    const place = engine?.checkpointFor(this.process) ?? logPath
+    const checkpoint = plan.log ? place : (false as const)
     try {
       const environment = this.#environment
       this.sentDigest = readSettings(common, environment).digests.sent
@@ -141,7 +153,7 @@ export class Run {
   /** Its process is dead; nothing of it is heard any more. */
   kill(): void {
     if (this.outcome === undefined)
-      this.leftLog = logOn(this.process.machine.disk)
+      this.leftLog = logOn(this.process.machine.logs)
     this.#settle({ kind: 'killed' })
   }
 
@@ -178,13 +190,17 @@ export class Run {
     this.#stalledUntil = this.#world.now + ms
   }
 
-  #startFile(common: UploadOptions, checkpoint: string | false): void {
+  #startFile(common: UploadOptions, checkpoint: Place): void {
     const { plan } = this
     uploadFileOn(
       sourcePath,
       {
         ...common,
         checkpoint,
+        // On another machine it is another file, of which only its name is known.
+        ...(plan.skips && typeof checkpoint === 'object'
+          ? { sourceId: nameOf(plan) }
+          : {}),
         prove: plan.prove,
         onProgress: (progress) => this.#hear(progress),
         on: {
@@ -200,15 +216,15 @@ export class Run {
     )
   }
 
-  #startStream(common: UploadOptions, checkpoint: string | false): void {
+  #startStream(common: UploadOptions, checkpoint: Place): void {
     const { plan } = this
-    const { noise, flips, size } = plan.source
+    const { size } = plan.source
     const upload = new ResumableUploadStream(
       {
         ...common,
         checkpoint,
         ...(plan.tellsSize ? { size } : {}),
-        ...(plan.skips ? { sourceId: `${noise} ${flips.join()} ${size}` } : {}),
+        ...(plan.skips ? { sourceId: nameOf(plan) } : {}),
       },
       this.#environment,
     )
@@ -272,11 +288,16 @@ export class Run {
   #settle(outcome: Outcome): void {
     if (this.outcome !== undefined) return
     this.outcome = outcome
-    this.endLog = logOn(this.process.machine.disk)
+    this.isFenced = this.#engine?.isNewest(this.number) === false
+    this.endLog = logOn(this.process.machine.logs)
     this.endedAt = this.#world.now
     this.#world.tell(this.actor.name, describe(outcome))
     this.#end()
   }
+}
+
+function nameOf({ source: { noise, flips, size } }: RunPlan): string {
+  return `${noise} ${flips.join()} ${size}`
 }
 
 const heardBy = { url: 'http://app.example/heard', body: 'key=${object}' }

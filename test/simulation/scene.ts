@@ -14,10 +14,12 @@ import {
   onAbort,
   onComplete,
   onMade,
+  onMaking,
   type Check,
 } from './invariants/table.js'
 import { Decisions, type Decision } from './decisions.js'
 import { DiskModel } from './disk/model.js'
+import { EngineModel } from './engine/model.js'
 import {
   interludes,
   interventions,
@@ -64,6 +66,8 @@ const longestEnding = 2000
 const longestCleanUp = 25_000
 /** ms of an outage within which a run has given up. */
 const longestOutage = 3_600_000
+/** Of one plan, while another run has the log. */
+const mostCalls = 6
 /** All that was under way has landed by then. */
 const quiet = 2 * 3_600_000
 
@@ -73,7 +77,10 @@ export class Scene implements Surroundings {
   readonly heard = new Heard()
   readonly held: HeldRequests
   readonly denied: Set<CallName>
-  readonly machines: [Machine, Machine]
+  readonly machines: [Machine, Machine, ...Machine[]]
+  /** Where all machines have their log, if they share one. */
+  readonly engine: EngineModel | undefined
+  readonly engineBudget: { most: number; likely: number }
   readonly runs: Run[] = []
   /** Copies of the log as it was after each run. */
   readonly oldLogs: Buffer[] = []
@@ -109,17 +116,55 @@ export class Scene implements Surroundings {
     this.denied = new Set(plan.denied as CallName[])
     this.#outside = new Random(seedOf(seed, 3))
     this.#waiting = [...plan.runs]
-    const machine = (name: string): Machine => ({
-      name,
-      disk: new DiskModel(name, this),
-      sources: new SourceDisk(this.world),
-    })
-    this.machines = [machine('machine A'), machine('machine B')]
+    this.engineBudget = plan.engine ?? { most: 0, likely: 0 }
+    this.engine = plan.lease && new EngineModel(this, plan.lease)
+    const machine = (name: string, index = 0): Machine => {
+      const disk = new DiskModel(name, this)
+      const sources = new SourceDisk(this.world, BigInt(9 + index))
+      return { name, disk, logs: this.engine ?? disk, sources }
+    }
+    this.machines = [
+      machine('machine A'),
+      machine('machine B', 1),
+      ...(this.engine === undefined ? [] : [machine('machine C', 2)]),
+    ]
     this.#watch()
   }
 
   /** Every run, and those that show how it can end. */
   async play(): Promise<void> {
+    if (this.engine === undefined) await this.#playInTurn()
+    else await this.#playTogether()
+    await this.#heal()
+    for (const check of atTheEnd) this.check(check, () => check.of(this))
+  }
+
+  /** Each on the next machine, whether the one before it has ended or not. */
+  async #playTogether(): Promise<void> {
+    const calls: Promise<void>[] = []
+    for (let plan = this.#next(); plan !== undefined; plan = this.#next()) {
+      const machine = this.machines[calls.length % this.machines.length]
+      const call = this.#callUntilHeld(plan, machine ?? this.machines[0])
+      calls.push(call)
+      const { after = 0 } = this.#waiting[0] ?? {}
+      await Promise.race([call, this.world.sleep(after)])
+    }
+    await Promise.all(calls)
+  }
+
+  /** Refused while another has the log, its caller comes again. */
+  async #callUntilHeld(plan: RunPlan, machine: Machine): Promise<void> {
+    for (let tries = 1; tries <= mostCalls; tries++) {
+      const run = this.#start(plan, machine)
+      await run.ended
+      this.#letThrough('ended', run)
+      const { code, retryAfter = 1000 } = errorOf(run.outcome)
+      if (code !== 'PAWL_CHECKPOINT_LOCKED') return
+      await this.world.sleep(retryAfter + 1)
+    }
+  }
+
+  async #playInTurn(): Promise<void> {
     for (let plan = this.#next(); plan !== undefined; plan = this.#next()) {
       if (plan.after > 0) await this.world.sleep(plan.after)
       this.#interlude()
@@ -131,8 +176,6 @@ export class Scene implements Surroundings {
       const log = this.machines[0].disk.read(logPath)
       if (log !== undefined && log.length > 0) this.oldLogs.push(log)
     }
-    await this.#heal()
-    for (const check of atTheEnd) this.check(check, () => check.of(this))
   }
 
   /** Says that an invariant does not hold, unless one before it did not. */
@@ -203,6 +246,12 @@ export class Scene implements Surroundings {
     this.held.letThrough()
   }
 
+  makes(process: Process): void {
+    const run = this.runOf(process)
+    if (run === undefined) return
+    for (const check of onMaking) this.check(check, () => check.of(this, run))
+  }
+
   completes(request: CompleteUploadRequest, process: Process): void {
     const run = this.runOf(process)
     if (run === undefined) return
@@ -253,7 +302,7 @@ export class Scene implements Surroundings {
 
   /** What some runs have begun, and no log knows after what has happened to it. */
   #forget(isOfThem: (run: Run) => boolean): void {
-    const states = this.machines.map(({ disk }) => logOn(disk))
+    const states = this.machines.map(({ logs }) => logOn(logs))
     for (const { id, by } of openUploads(this)) {
       const run = runOf(this, by.run)
       const isKnown = states.some((state) => namesOpen(state, id))
@@ -267,6 +316,12 @@ export class Scene implements Surroundings {
     }
     machine.disk.losePower(random)
     this.#forget(({ process }) => process.machine === machine)
+    return true
+  }
+
+  failOver(random: Random): boolean {
+    if (this.engine?.failOver(random) !== true) return false
+    this.#forget(() => true)
     return true
   }
 
@@ -306,7 +361,7 @@ export class Scene implements Surroundings {
     const run = new Run({ number, plan, process }, this.world)
     this.runs.push(run)
     this.world.tell(run.actor.name, `begins on ${machine.name}: ${brief(plan)}`)
-    run.start(store)
+    run.start(store, this.engine)
     this.world.in(longestRun, undefined, () => this.#loosePatience(run))
     void run.ended.then(() => {
       for (const check of afterRun) this.check(check, () => check.of(this, run))
@@ -316,11 +371,13 @@ export class Scene implements Surroundings {
 
   /** The file is what the plan says, and the same file when that has not changed. */
   #place({ source }: RunPlan, { sources }: Machine): void {
-    const before = this.runs.findLast(({ plan }) => plan.style === 'file')
+    const before = this.runs.findLast(
+      ({ plan, process }) =>
+        plan.style === 'file' && process.machine.sources === sources,
+    )
     const isSame =
       before !== undefined &&
       before.sources.length === 1 &&
-      before.process.machine.sources === sources &&
       JSON.stringify(before.plan.source) === JSON.stringify(source)
     if (isSame) return
     const modified = this.world.now - 60_000
@@ -494,6 +551,7 @@ function errorOf(outcome: Run['outcome']): {
   code?: string
   status?: number
   transient?: boolean
+  retryAfter?: number
 } {
   return outcome?.kind === 'failure' ? (outcome.error as object) : {}
 }

@@ -8,6 +8,7 @@ import type { Process } from './process.js'
 import { epoch, type World } from './world.js'
 
 interface SourceFile {
+  device: bigint
   inode: bigint
   bytes: Uint8Array
   /** Virtual ms. */
@@ -18,15 +19,19 @@ interface SourceFile {
 export class SourceDisk {
   readonly #world: World
   readonly #files = new Map<string, SourceFile>()
+  readonly #device: bigint
   #lastInode = 1000n
 
-  constructor(world: World) {
+  /** `device`: another one on each machine. */
+  constructor(world: World, device = 9n) {
     this.#world = world
+    this.#device = device
   }
 
   /** A new file takes the place of what was there. */
   replace(path: string, bytes: Uint8Array, modified = this.#world.now): void {
     this.#files.set(path, {
+      device: this.#device,
       inode: this.#lastInode++,
       bytes,
       modified,
@@ -77,9 +82,10 @@ export class SourceDisk {
   }
 }
 
-function statsOf({ inode, bytes, modified, changed }: SourceFile): BigIntStats {
+function statsOf(file: SourceFile): BigIntStats {
+  const { device, inode, bytes, modified, changed } = file
   const stats: Partial<BigIntStats> = {
-    dev: 9n,
+    dev: device,
     ino: inode,
     size: BigInt(bytes.length),
     mtimeNs: BigInt(epoch + modified) * 1_000_000n,

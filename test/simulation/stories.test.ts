@@ -5,6 +5,7 @@
 import t from 'tap'
 import type { Decision } from './decisions.js'
 import type { ObjectPlan } from './object-plan.js'
+import type { LeasePlan } from './engine/model.js'
 import type { Plan, RunPlan } from './plan.js'
 import { playSchedule, type Played } from './scene.js'
 import type { ProfileName } from './store/profiles.js'
@@ -36,6 +37,11 @@ const plain: RunPlan = {
   after: 100,
   sameProcess: false,
 }
+/** That somebody can take while another is paused. */
+const lease: LeasePlan = { lease: 30_000, canLose: false, linger: 0 }
+const other = { source: { noise: 2, size: 40, flips: [] } }
+/** Of a pause, ms: some minutes. */
+const minutes = 1
 const forbid = { object: { ...noObject, forbidOverwrite: true } }
 
 /** At the nth time that a moment comes; `detail` decides of the rest of it. */
@@ -44,6 +50,10 @@ type Happening = [at: string, nth: number, does: string, detail?: number]
 interface Story {
   name: string
   profile: ProfileName
+  /** In which it differs from its profile. */
+  knobs?: string[]
+  /** Shared by all machines. */
+  lease?: LeasePlan
   /** Calls that nobody of us may make. */
   denied?: string[]
   runs: Partial<RunPlan>[]
@@ -318,6 +328,30 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'a put without its mark is not put over what has come meanwhile',
+    profile: 'swift',
+    knobs: ['versions'],
+    runs: [{ ...forbid, source: { noise: 1, size: 0, flips: [] } }],
+    happens: [
+      ['run 1:headObject done|intervention', 1, 'others-put'],
+      ['run 1:putObject|fault', 1, 'bad-request'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ALREADY_EXISTS',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
+    name: 'what a disk kept from being told is not claimed, nor put over',
+    profile: 'oss',
+    runs: [{ ...forbid, source: { noise: 1, size: 0, flips: [] } }],
+    happens: [['run 1:syncDirectory|disk', 2, 'hanging-disk']],
+    ends: [
+      'run 1 rejects with PAWL_SUSPENDED',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
     name: 'a log that is emptied names what is still to be ended',
     profile: 'oss',
     denied: ['abortUpload'],
@@ -376,6 +410,45 @@ const stories: Story[] = [
       'run 3 resolves, 0 reused',
     ],
   },
+  {
+    name: 'a run that was stopped in a step of its log goes on where nobody took it',
+    profile: 'oss',
+    lease,
+    runs: [{}],
+    happens: [['run 1:log remove|intervention', 1, 'pause', minutes]],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+  {
+    name: 'an older file that wakes is not put over what a newer run has made',
+    profile: 'oss',
+    lease,
+    runs: [
+      { ...other, style: 'file' },
+      { source: { noise: 3, size: 40, flips: [] } },
+    ],
+    happens: [['run 1:uploadPart done|intervention', 2, 'pause', minutes]],
+    ends: [
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 4 resolves, 0 reused',
+      'run 1 rejects with PAWL_CHECKPOINT_LOST',
+    ],
+  },
+  {
+    name: 'a Complete that a failover has made the log forget is claimed',
+    profile: 'oss',
+    lease: { ...lease, canLose: true },
+    runs: [other, { ...other, after: 60_000 }],
+    happens: [
+      ['run 1:completeUpload done|intervention', 1, 'kill'],
+      ['run 2:log open|intervention', 1, 'failover', 9],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 resolves, 3 reused',
+    ],
+  },
 ]
 
 function endsOf({ trace }: Played): string[] {
@@ -387,12 +460,16 @@ function endsOf({ trace }: Played): string[] {
   })
 }
 
-for (const { name, profile, denied = [], runs, happens, ends } of stories) {
+for (const story of stories) {
+  const { name, profile, knobs = [], denied = [], runs } = story
+  const { lease, happens, ends } = story
+
   await t.test(name, async (t) => {
     const plan: Plan = {
       profile,
-      knobs: [],
+      knobs,
       denied,
+      ...(lease === undefined ? {} : { lease, engine: { most: 9, likely: 1 } }),
       runs: runs.map((run) => ({ ...plain, ...run })),
       faults: { most: 9, likely: 1 },
       disk: { most: 9, likely: 1 },

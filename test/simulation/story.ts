@@ -10,6 +10,11 @@ export function storyOf(played: Played): string {
       : `“${violation.invariant}” does not hold: ${violation.text}.`,
     '',
     `The store is ${plan.profile}${list(plan.knobs, ', with ')}${list(plan.denied, '; denied to us: ')}.`,
+    ...(plan.lease === undefined
+      ? []
+      : [
+          `All machines have one log, with a lease of ${plan.lease.lease} ms${plan.lease.canLose ? ', and a failover may lose its end' : ''}.`,
+        ]),
     ...plan.runs.map((run, index) => `Run ${index + 1}: ${callOf(run)}.`),
     '',
     ...trace

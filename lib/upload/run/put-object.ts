@@ -30,7 +30,7 @@ import {
 import type { PartContent } from '../source/part-content.js'
 import { sightBefore } from './clean-up.js'
 import type { RunContext } from './context.js'
-import { putNotKnown, putUndecided } from './errors.js'
+import { alreadyThere, putNotKnown, putUndecided } from './errors.js'
 import { tracePut } from './trace.js'
 
 const isThere = new StoreError('there is an object already.', {
@@ -147,6 +147,9 @@ class Putting {
   ): Promise<CompletingPutRecord> {
     const { log, settings } = this.#context
     const before = await sightBefore(this.#context, mark)
+    // It has come since the run looked, and some servers would replace it.
+    const isTaken = before !== undefined && before.etag !== ''
+    if (isTaken && this.#mayPutOnce) throw alreadyThere(settings.key, 'another')
     // Another run is to know it again, if there can be one.
     const sentDigest = log.isKept ? settings.digests.put : undefined
     const fields = { ...bytes, mark, before, sentDigest }

@@ -19,7 +19,8 @@ function setUp(decisions: readonly Decision[] = []) {
     lean: (rows) => rows,
     moment: () => undefined,
   })
-  const machine = { name: 'machine', disk, sources: new SourceDisk(world) }
+  const sources = new SourceDisk(world)
+  const machine = { name: 'machine', disk, logs: disk, sources }
   const newProcess = (label: string) =>
     new Process(label, machine, { world, random: new Random(1) })
   const open = (process: Process) => {

@@ -160,7 +160,7 @@ export class EngineModel {
 
   /** Whether nobody was given the log after a run. */
   isNewest(run: number): boolean {
-    return this.#rank(run) === Math.max(...this.#ranks.values())
+    return this.#rank(run) === Math.max(0, ...this.#ranks.values())
   }
 
   /** ms since the last step that a run has heard of began. */

@@ -29,6 +29,7 @@ export const logChanges = [
   'log-lost',
   'log-restored',
   'power-loss',
+  'failover',
 ]
 
 /** What can keep a run from writing down what it knows. */
@@ -111,17 +112,20 @@ export function toldBefore(
   const before = runs.find(
     ({ number, outcome, process }) =>
       number < run.number &&
-      process.machine === run.process.machine &&
+      process.machine.logs === run.process.machine.logs &&
       outcome?.kind === 'success' &&
       outcome.result.uploadId === uploadId,
   )
   if (before === undefined) return undefined
+  // Begun before that, or after somebody else was given the log, it cannot know.
+  if (run.startedAt <= before.endedAt || before.isFenced) return undefined
   const { startLog } = run
   const named = startLog?.upload
   if (named?.uploadId === uploadId && named.isTold) return before
   // A log that lost its `told`, or could not be given one, says nothing of it.
   const isLost =
     world.hasHappened(logChanges, { since: before.endedAt }) ||
+    world.hasHappened(['failover'], { since: before.startedAt }) ||
     world.hasHappened(diskTroubles, { to: before.actor.name })
   return isLost ? undefined : before
 }

@@ -1,9 +1,9 @@
-/** What the logs on all disks say, read as any run would read them. */
+/** What all logs say, read as any run would read them. */
 import type { LogState } from '../../../lib/checkpoint/fold.js'
 import { readLog } from '../../../lib/checkpoint/reader.js'
 import { loadXxh64 } from '../../../lib/hash/xxh64.js'
-import type { DiskModel } from '../disk/model.js'
 import { logPath } from '../places.js'
+import type { Logs } from '../process.js'
 
 const xxh64 = await loadXxh64()
 
@@ -11,8 +11,8 @@ const xxh64 = await loadXxh64()
 const known = new WeakMap<Buffer, LogState | undefined>()
 
 /** Undefined when there is none that can be read. */
-export function logOn(disk: DiskModel, path = logPath): LogState | undefined {
-  const bytes = disk.read(path)
+export function logOn(logs: Logs, path = logPath): LogState | undefined {
+  const bytes = logs.read(path)
   if (bytes === undefined) return undefined
   if (!known.has(bytes)) known.set(bytes, stateIn(bytes, path))
   return known.get(bytes)

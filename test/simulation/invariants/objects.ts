@@ -12,6 +12,23 @@ import {
   isReplayed,
 } from './unseen.js'
 
+/** When a Complete or a PutObject is about to be sent. */
+export const onMaking: readonly Check<[Run]>[] = [
+  {
+    name: 'what makes an object is sent under the lease',
+    says: 'Who has heard nothing of a shared log for half a lease asks for it first.',
+    of({ engine, plan: { lease } }, { actor, number, plan }) {
+      if (engine === undefined || lease === undefined || !plan.log) {
+        return undefined
+      }
+      const silence = engine.silence(number)
+      return silence <= lease.lease / 2
+        ? undefined
+        : `${actor.name} has last heard of its log ${silence} ms ago`
+    },
+  },
+]
+
 /** When a Complete is about to be sent. */
 export const onComplete: readonly Check<[Run, CompleteUploadRequest]>[] = [
   {
@@ -71,6 +88,14 @@ export const onMade: readonly Check<
     },
   },
   {
+    name: 'never an older run’s bytes after a newer one’s',
+    says: 'What a run completes that had a shared log replaces nothing of a run that had it later.',
+    of: (scene, object, before) =>
+      isOldOverNew(scene, object, before)
+        ? `${object.by.name} has replaced the object of ${before?.by.name}, which had the log after it`
+        : undefined,
+  },
+  {
     name: 'nothing of an earlier run replaces what was told of',
     says: 'A Complete that may be under way, by the log of a later run, is dead before that succeeds.',
     of(scene, { by, upload, isShown }, before) {
@@ -95,6 +120,22 @@ export const onMade: readonly Check<
     },
   },
 ]
+
+/** Between machines that share a log, beside what holds for one. */
+function isOldOverNew(
+  { engine }: Scene,
+  { by, bytes, options, upload, isShown }: StoredObject,
+  before: StoredObject | undefined,
+): boolean {
+  // PutObject has no upload that could be ended: the last one wins.
+  if (engine === undefined || upload === undefined || !isShown) return false
+  const [run, other] = [by.run, before?.by.run]
+  if (before === undefined || run === undefined || other === undefined) {
+    return false
+  }
+  const isSame = before.options === options && isOneOf(bytes, [before.bytes])
+  return !isSame && engine.isOlder(run, other)
+}
 
 /** When everything has come to its end. */
 export const ofObjectsAtTheEnd: readonly Check<[]>[] = [

@@ -131,8 +131,12 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
 
 /** Whether the logs of two machines name an upload. */
 function isInTwoHands({ machines }: Scene, uploadId: string): boolean {
-  const states = machines.map(({ disk }) => logOn(disk))
-  return states.every((state) => state?.uploadIds.has(uploadId) === true)
+  const logs = [...new Set(machines.map((machine) => machine.logs))]
+  const states = logs.map((log) => logOn(log))
+  return (
+    logs.length > 1 &&
+    states.every((state) => state?.uploadIds.has(uploadId) === true)
+  )
 }
 
 /** It may look, and what it sees shows whose that is. */
@@ -166,6 +170,8 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
         ? other.result.uploadId === undefined
         : other.result.uploadId === top.upload.id),
   )
+  // It goes on, and may tell of it yet.
+  if (maker !== run && maker.outcome === undefined) return undefined
   // What is not as it was sent, by an answer, was told of as that.
   const isDamaged = failureOf(maker.outcome).completed === true
   if (isTold || isDamaged || isGivenUp(run, top)) return undefined
@@ -179,6 +185,11 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
 /** Nothing is left to do for the next run. */
 function isOver(log: LogState | undefined): boolean {
   return log === undefined || (log.put ?? log.upload)?.isTold === true
+}
+
+/** All that follows in a shared log is its removal, which may arrive later. */
+function isBeingRemoved({ engine }: Scene, log: LogState | undefined): boolean {
+  return engine !== undefined && (log?.put ?? log?.upload)?.done !== undefined
 }
 
 /**
@@ -276,7 +287,7 @@ function isAnotherCalls(
 ): boolean {
   const named = startLog?.upload
   return (
-    maker.process.machine !== process.machine &&
+    maker.process.machine.logs !== process.machine.logs &&
     named !== undefined &&
     named.uploadId === upload?.id &&
     named.completing?.sentDigest !== sentDigest
@@ -303,7 +314,7 @@ function wasToldToNobody(
       (run) =>
         run.number >= maker.number &&
         run.number < number &&
-        run.process.machine === process.machine &&
+        run.process.machine.logs === process.machine.logs &&
         run.outcome?.kind === 'killed' &&
         isToldIn(run.leftLog),
     )
@@ -328,7 +339,7 @@ function hasForgotten(
       : namesComplete(startLog, upload.id)
   if (isNamed && !isAnotherCalls(run, maker, upload)) return false
   // Another machine's log names what that has made.
-  if (maker.process.machine !== run.process.machine) return true
+  if (maker.process.machine.logs !== run.process.machine.logs) return true
   const between = runs.filter(
     ({ number }) => number >= maker.number && number < run.number,
   )
@@ -342,14 +353,23 @@ function hasForgotten(
   const hasSucceeded = between.some(
     ({ outcome, leftLog, startLog: began, plan, process, number }) =>
       plan.log &&
-      process.machine === run.process.machine &&
+      process.machine.logs === run.process.machine.logs &&
       outcome?.kind === 'killed' &&
       (number === maker.number || began !== undefined) &&
-      isOver(leftLog),
+      (isOver(leftLog) || isBeingRemoved(scene, leftLog)),
+  )
+  // Ended by its caller while a disk kept the log from being removed.
+  const isCutOff = between.some(
+    ({ ending, endLog, startLog: began, actor, number }) =>
+      ending !== undefined &&
+      endLog === undefined &&
+      (number === maker.number || began !== undefined) &&
+      world.hasHappened(['slow-disk', 'hanging-disk'], { to: actor.name }),
   )
   return (
     isDiscarded ||
     hasSucceeded ||
+    isCutOff ||
     world.hasHappened(logChanges, { since: maker.startedAt })
   )
 }

@@ -1,5 +1,6 @@
 /** What must be true when a run resolves: of its object, its result, its log. */
 import type { UploadResult } from '../../../lib/upload-result.js'
+import { engineTroubles } from '../engine/faults.js'
 import { key, logPath } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
@@ -67,10 +68,17 @@ export const ofSuccess: readonly Check<[Run]>[] = [
   {
     name: 'the log is gone, or said to be left',
     says: 'After success the log is removed, or checkpointLeft is true.',
-    of: ifSuccess((_scene, { plan, process }, { checkpointLeft }) => {
-      if (!plan.log) return undefined
-      const isThere = process.machine.disk.read(logPath) !== undefined
-      return isThere === checkpointLeft
+    of: ifSuccess((scene, run, { checkpointLeft }) => {
+      const { plan, process, isFenced } = run
+      // Whoever has it now may have ended it.
+      if (!plan.log || isFenced) return undefined
+      const isThere = process.machine.logs.read(logPath) !== undefined
+      if (isThere === checkpointLeft) return undefined
+      // Nobody has heard that it was removed.
+      const isUnheard =
+        !isThere &&
+        scene.world.hasHappened(engineTroubles, { to: run.actor.name })
+      return isUnheard
         ? undefined
         : `checkpointLeft is ${checkpointLeft}, the log is ${isThere ? 'there' : 'gone'}`
     }),
@@ -138,18 +146,19 @@ function successIsTrue(
 }
 
 /**
- * Another client, or a run with a copy of the log, has completed our upload with the
+ * Another client, or a run that has the log or a copy of it, has completed our upload with the
  * very same parts: HEAD shows our
  * mark and our bytes, and not what goes with Complete, on OSS the ACL.
  */
 function isOthersComplete(
   scene: Scene,
-  { options, process }: Run,
+  { options, process, isFenced }: Run,
   object: StoredObject,
 ): boolean {
   const { dialect } = scene.truth.traits
   const maker = runOf(scene, object.by.run)
-  const isOthers = maker?.process.machine !== process.machine
+  const isOthers =
+    isFenced || maker?.process.machine.logs !== process.machine.logs
   const { acl: _ours, ...asked } = JSON.parse(options)
   const { acl: _theirs, ...made } = JSON.parse(object.options)
   const isAlike = JSON.stringify(asked) === JSON.stringify(made)

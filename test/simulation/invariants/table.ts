@@ -14,7 +14,7 @@ import { ofSuccess } from './success.js'
 import { ofUploadsAfterRun, ofUploadsAtTheEnd } from './uploads.js'
 
 export type { Check } from './check.js'
-export { onComplete, onMade } from './objects.js'
+export { onComplete, onMade, onMaking } from './objects.js'
 export { onAbort } from './uploads.js'
 
 const ofMachines: readonly Check<[Run]>[] = [
@@ -28,6 +28,11 @@ const ofMachines: readonly Check<[Run]>[] = [
     name: 'a log is written by who holds it',
     says: 'One write at a time, under the lock.',
     of: (scene) => scene.machines.flatMap(({ disk }) => disk.breaches)[0],
+  },
+  {
+    name: 'a shared log is given to one run at a time',
+    says: 'While a lease lasts nobody else is given it, and each writes in its own name.',
+    of: ({ engine }) => engine?.breaches[0],
   },
 ]
 

@@ -85,7 +85,7 @@ export function isChangedUnseen(
       sender === undefined ||
       !namesComplete(sender.startLog, upload.id) ||
       heard.mayNotLook(by.run, sentAt) ||
-      truth.traits.marks !== 'kept' ||
+      upload.mark === undefined ||
       truth.traits.headLag > 0
     )
   }
@@ -122,6 +122,6 @@ function isOfOtherHands(
   const maker = runOf(scene, by.run)
   if (maker === undefined) return true
   if (maker.number === number) return false
-  const isSame = maker.process.machine === process.machine
+  const isSame = maker.process.machine.logs === process.machine.logs
   return !isSame || !namesComplete(startLog, upload?.id ?? '')
 }

@@ -6,6 +6,7 @@ import { logPath } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
 import type { Actor, StoredUpload } from '../store/truth.js'
+import { engineTroubles } from '../engine/faults.js'
 import { diskTroubles, failureOf, isOneOf, runOf, type Check } from './check.js'
 import { logOn, namesOpen, openUploadIn } from './log.js'
 
@@ -30,12 +31,15 @@ export const ofUploadsAfterRun: readonly Check<[Run]>[] = [
   {
     name: 'resumable means an upload in the log',
     says: 'A failure is resumable only when the log holds an upload that is not void.',
-    of(_scene, { outcome, process, plan }) {
+    of(scene, run) {
+      const { outcome, process, plan, isFenced } = run
       const { resumable, code } = failureOf(outcome)
+      // Whoever has it now may have ended it.
+      if (isFenced || isFailedOver(scene, run)) return undefined
       if (resumable !== true || code === 'PAWL_CHECKPOINT_LOCKED')
         return undefined
       if (!plan.log) return `${code} is resumable, and there is no log`
-      const state = logOn(process.machine.disk)
+      const state = logOn(process.machine.logs)
       const isKept =
         openUploadIn(state) !== undefined ||
         state?.put?.completing !== undefined
@@ -59,10 +63,10 @@ export const ofUploadsAfterRun: readonly Check<[Run]>[] = [
           isHeard &&
           !scene.forgotten.has(id) &&
           // Another machine's own.
-          runOf(scene, by.run)?.process.machine === process.machine &&
+          runOf(scene, by.run)?.process.machine.logs === process.machine.logs &&
           (by.run ?? 0) <= number,
       )
-      const isThere = process.machine.disk.read(logPath)
+      const isThere = process.machine.logs.read(logPath)
       if (open.length > 0) return `${open[0]?.id} is still open`
       return isThere === undefined ? undefined : 'the log is still there'
     },
@@ -78,6 +82,11 @@ export const ofUploadsAtTheEnd: readonly Check<[]>[] = [
   { ...nothingIsLeft, of: leftBehind },
 ]
 
+/** What a failover takes from the log after that, the run has not heard of. */
+function isFailedOver({ world }: Scene, { startedAt }: Run): boolean {
+  return world.hasHappened(['failover'], { since: startedAt })
+}
+
 /** Uploads of ours that nobody has ended. */
 export function openUploads({ truth }: Scene): StoredUpload[] {
   return [...truth.uploads.values()].filter(
@@ -89,7 +98,7 @@ function leftBehind(scene: Scene): string | undefined {
   const { world, machines, runs, heard, forgotten } = scene
   // A run that is still going on has not written down everything yet.
   if (runs.some(({ outcome }) => outcome === undefined)) return undefined
-  const states = machines.map(({ disk }) => logOn(disk))
+  const states = machines.map(({ logs }) => logOn(logs))
   for (const { id, isHeard, by } of openUploads(scene)) {
     if (states.some((state) => namesOpen(state, id))) continue
     if (!isHeard || forgotten.has(id)) continue
@@ -97,10 +106,13 @@ function leftBehind(scene: Scene): string | undefined {
     if (heard.saidGone.has(id) && heard.abortsFailed.has(id)) continue
     if (isLetGo(scene, id)) continue
     const run = runOf(scene, by.run)
-    // What the disk did not take could not be written down.
-    const isUnwritten =
-      world.hasHappened(diskTroubles, { to: by.name }) &&
-      run?.endLog?.uploadIds.has(id) !== true
+    // What disk or engine did not take could not be written down.
+    const isHindered =
+      world.hasHappened([...diskTroubles, ...engineTroubles], {
+        to: by.name,
+      }) ||
+      (run !== undefined && (run.isFenced || isFailedOver(scene, run)))
+    const isUnwritten = isHindered && run?.endLog?.uploadIds.has(id) !== true
     if (isUnwritten) continue
     if (run?.plan.log !== false) {
       return `${id} of ${by.name} is open, and no log names it`

@@ -42,6 +42,7 @@ function storeOf(traits: Traits, decisions: readonly Decision[] = []) {
     denied,
     heard: new Heard(),
     held: new HeldRequests(world),
+    makes: () => undefined,
     completes: () => undefined,
     actorOf: () => ({ name: 'the client', run: 1 }),
     lean: (rows) => rows,
@@ -51,9 +52,11 @@ function storeOf(traits: Traits, decisions: readonly Decision[] = []) {
     faultBudget: noBudget,
     diskBudget: noBudget,
   }
+  const disk = new DiskModel('machine', around)
   const machine = {
     name: 'machine',
-    disk: new DiskModel('machine', around),
+    disk,
+    logs: disk,
     sources: new SourceDisk(world),
   }
   const process = new Process('run 1', machine, {

@@ -58,6 +58,8 @@ export interface Surroundings {
   readonly denied: ReadonlySet<CallName>
   /** Whose work a process is doing. */
   actorOf(process: Process): Actor
+  /** A Complete or a PutObject is about to be sent. */
+  makes(process: Process): void
   /** A Complete is about to be sent, in the words of the client. */
   completes(request: CompleteUploadRequest, process: Process): void
   /** Something happened that others may react to. */
@@ -192,6 +194,7 @@ export class StoreModel implements Model {
     const { world, truth, heard } = this.#around
     const { uploadId } = request
     const what = `Complete of ${uploadId}`
+    this.#around.makes(this.#process)
     this.#around.completes(request, this.#process)
     heard.haveCompleted.add(this.#run)
     const sentAt = world.now
@@ -236,6 +239,7 @@ export class StoreModel implements Model {
 
   putObject(request: Put, call: Call): Promise<ObjectAnswer> {
     const what = 'PutObject'
+    this.#around.makes(this.#process)
     if (request.mark === undefined)
       this.#around.heard.putUnmarked.add(this.#run)
     const { object } = request
