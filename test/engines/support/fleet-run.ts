@@ -41,7 +41,7 @@ export interface FleetEngine {
   /** How a child reaches it. */
   reach: Pick<FleetChildJob, 'redis' | 'postgres' | 'queue'>
   /** Kills it, and starts it again with what it had. */
-  fall(): Promise<void>
+  fall: () => Promise<void>
 }
 
 export interface FleetRun {
