@@ -1,5 +1,6 @@
 /** What an invariant is, and what many of them ask. */
 import type { UploadResult } from '../../../lib/upload-result.js'
+import { engineTroubles } from '../engine/faults.js'
 import type { Outcome, Run } from '../run.js'
 import type { Scene } from '../scene.js'
 import type { Traits } from '../store/profiles.js'
@@ -126,6 +127,9 @@ export function toldBefore(
   const isLost =
     world.hasHappened(logChanges, { since: before.endedAt }) ||
     world.hasHappened(['failover'], { since: before.startedAt }) ||
-    world.hasHappened(diskTroubles, { to: before.actor.name })
+    world.hasHappened([...diskTroubles, ...engineTroubles], {
+      to: before.actor.name,
+    }) ||
+    world.hasHappened(['engine-away'], { since: before.startedAt })
   return isLost ? undefined : before
 }
