@@ -92,8 +92,8 @@ await t.test('what each dependency costs is told, with its reason', (t) => {
   const costs = dependencyCosts(root)
   t.equal(costs.together.packages, tree.length, 'each of the tree, once')
   t.strictSame(
-    costs.each.map(({ name }) => name).toSorted(),
-    Object.keys(pawl.dependencies ?? {}).toSorted(),
+    new Set(costs.each.map(({ name }) => name)),
+    new Set(Object.keys(pawl.dependencies ?? {})),
   )
   for (const { name, packages, bytes, reason } of costs.each) {
     t.ok(packages >= 1 && bytes > 1000, name)
