@@ -32,7 +32,7 @@ export const mutants = [
     name: 'an object is ours whatever its ETag is',
     find: "if (theirs === ours.value) return 'md5'",
     replace: "return 'md5'",
-    near: ['test/upload/rules', 'test/contract/dev-server-s3.test.ts'],
+    near: ['test/upload/rules', 'test/contract/dev-server-s3.sized.test.ts'],
   },
   {
     name: "an object with another upload's mark may be ours",

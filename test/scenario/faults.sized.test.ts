@@ -165,7 +165,8 @@ await t.test('random schedules of faults', async (t) => {
 })
 
 await t.test('every fault at every request of an upload', async (t) => {
-  const cases = Object.entries({ ...quick, ...slow })
+  const all = { ...quick, ...slow }
+  const cases = Object.entries(sized({ fast: quick, more: all, long: all }))
   await Promise.all(
     Array.from({ length: lanes }, async () => {
       const dev = await smallUploads(t)
