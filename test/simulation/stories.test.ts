@@ -165,6 +165,24 @@ const stories: Story[] = [
     ends: ['run 1 rejects with PAWL_SUSPENDED', 'run 2 resolves, 0 reused'],
   },
   {
+    name: 'without a log the upload is ended when two parts are too many at once',
+    profile: 'ceph',
+    knobs: ['few parts'],
+    runs: [
+      {
+        log: false,
+        concurrency: 'auto',
+        chunk: 40,
+        source: { noise: 1, size: 261, flips: [] },
+      },
+    ],
+    happens: [],
+    ends: [
+      'run 1 rejects with PAWL_TOO_MANY_PARTS',
+      'run 2 rejects with PAWL_TOO_MANY_PARTS',
+    ],
+  },
+  {
     name: 'with a log the next run claims what nobody could look at',
     profile: 'kms',
     runs: [{}],

@@ -142,22 +142,27 @@ async function failureOf(
 }
 
 /**
- * Aborts the upload of a run that keeps no log, unless its Complete was sent and
- * may have taken effect. What cannot be aborted is the lifecycle rule's.
+ * Aborts all uploads of a run that keeps no log: its current one, unless its
+ * Complete was sent and may have taken effect, and those that it has given up and
+ * was about to end when it was stopped. What cannot be aborted is the lifecycle
+ * rule's.
  */
 export async function abortUnlogged(
-  settings: UploadSettings,
+  { settings, log }: Pick<RunContext, 'settings' | 'log'>,
   {
     uploadId,
     isCompleting,
   }: { uploadId: string | undefined; isCompleting: boolean },
 ): Promise<void> {
-  if (uploadId === undefined || isCompleting) return
+  const left = new Set(log.state.unclosed)
+  if (uploadId !== undefined) left.add(uploadId)
+  if (uploadId !== undefined && isCompleting) left.delete(uploadId)
   const { signal } = new AbortController()
   const requests = new Requests(settings, signal, () => undefined)
-  await failureOf(requests, () =>
-    abortUpload(requests, settings, uploadId, brief),
-  )
+  const abort = async (id: string): Promise<void> => {
+    await failureOf(requests, () => abortUpload(requests, settings, id, brief))
+  }
+  await Promise.all([...left].map(abort))
 }
 
 /** Of one key: more than that is not this log's doing. */
