@@ -429,6 +429,21 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'an upload whose ID finds no room on the disk is ended',
+    profile: 'oss',
+    runs: [{}],
+    happens: [['run 1:write|disk', 3, 'disk-full']],
+    ends: ['run 1 rejects with PAWL_CHECKPOINT_IO', 'run 2 resolves, 0 reused'],
+  },
+  {
+    name: 'an upload whose ID the engine does not take is ended',
+    profile: 'oss',
+    lease,
+    runs: [{}],
+    happens: [['run 1:log append|engine', 3, 'engine-away', 1]],
+    ends: ['run 1 rejects with PAWL_CHECKPOINT_IO', 'run 2 resolves, 0 reused'],
+  },
+  {
     name: 'a run that was stopped in a step of its log goes on where nobody took it',
     profile: 'oss',
     lease,
