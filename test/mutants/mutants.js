@@ -108,8 +108,8 @@ export const mutants = [
   },
   {
     name: 'the log does not say that parts grow',
-    find: '      mark,\n      growth,\n    })',
-    replace: '      mark,\n    })',
+    find: '      mark,\n      growth,\n    }\n',
+    replace: '      mark,\n    }\n',
     near: ['test/scenario/growth.sized.test.ts'],
   },
   {

@@ -81,7 +81,8 @@ async function simulate(): Promise<number> {
     console.log(
       `\n${findings.length} × “${first.violation.invariant}”: ${first.violation.text}`,
     )
-    if (index < Number(values.stories)) console.log(await tell(first))
+    const isTold = index < Number(values.stories)
+    console.log(isTold ? await tell(first) : `\n${again(first)}\n`)
   }
   console.log(
     `\n${schedules} schedules with seed ${seed}: ${found.length} violations of ${kinds.length} kinds, ${Math.round(schedules / minutes)} schedules a minute with ${processes} processes`,
@@ -109,9 +110,14 @@ async function tell({ seed }: Finding): Promise<string> {
     except,
   })
   const small = values.whole ? played : await shrink(played, except)
+  return `${storyOf(small)}\n\n${again({ seed })}\n`
+}
+
+/** The command that tells of it again. */
+function again({ seed }: Pick<Finding, 'seed'>): string {
   const options = [
     profile === undefined ? '' : ` --profile ${profile}`,
     leaning === undefined ? '' : ` --leaning '${leaning}'`,
   ].join('')
-  return `${storyOf(small)}\n\n  npm run simulate -- --schedules 1 --seed ${seed}${options}\n`
+  return `  npm run simulate -- --schedules 1 --seed ${seed}${options}`
 }

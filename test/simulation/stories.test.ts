@@ -165,6 +165,24 @@ const stories: Story[] = [
     ends: ['run 1 rejects with PAWL_SUSPENDED', 'run 2 resolves, 0 reused'],
   },
   {
+    name: 'without a log the upload is ended when two parts are too many at once',
+    profile: 'ceph',
+    knobs: ['few parts'],
+    runs: [
+      {
+        log: false,
+        concurrency: 'auto',
+        chunk: 40,
+        source: { noise: 1, size: 261, flips: [] },
+      },
+    ],
+    happens: [],
+    ends: [
+      'run 1 rejects with PAWL_TOO_MANY_PARTS',
+      'run 2 rejects with PAWL_TOO_MANY_PARTS',
+    ],
+  },
+  {
     name: 'with a log the next run claims what nobody could look at',
     profile: 'kms',
     runs: [{}],
@@ -409,6 +427,21 @@ const stories: Story[] = [
       'run 2 resolves, 0 reused',
       'run 3 resolves, 0 reused',
     ],
+  },
+  {
+    name: 'an upload whose ID finds no room on the disk is ended',
+    profile: 'oss',
+    runs: [{}],
+    happens: [['run 1:write|disk', 3, 'disk-full']],
+    ends: ['run 1 rejects with PAWL_CHECKPOINT_IO', 'run 2 resolves, 0 reused'],
+  },
+  {
+    name: 'an upload whose ID the engine does not take is ended',
+    profile: 'oss',
+    lease,
+    runs: [{}],
+    happens: [['run 1:log append|engine', 3, 'engine-away', 1]],
+    ends: ['run 1 rejects with PAWL_CHECKPOINT_IO', 'run 2 resolves, 0 reused'],
   },
   {
     name: 'a run that was stopped in a step of its log goes on where nobody took it',

@@ -142,19 +142,35 @@ async function failureOf(
 }
 
 /**
- * Aborts the upload of a run that keeps no log, unless its Complete was sent and
- * may have taken effect. What cannot be aborted is the lifecycle rule's.
+ * Aborts all uploads of a run that keeps no log: its current one, unless its
+ * Complete was sent and may have taken effect, and those that it has given up and
+ * was about to end when it was stopped.
  */
 export async function abortUnlogged(
-  settings: UploadSettings,
+  { settings, log }: Pick<RunContext, 'settings' | 'log'>,
   {
     uploadId,
     isCompleting,
   }: { uploadId: string | undefined; isCompleting: boolean },
 ): Promise<void> {
-  if (uploadId === undefined || isCompleting) return
+  const left = new Set(log.state.unclosed)
+  if (uploadId !== undefined) left.add(uploadId)
+  if (uploadId !== undefined && isCompleting) left.delete(uploadId)
   const { signal } = new AbortController()
   const requests = new Requests(settings, signal, () => undefined)
+  const means = { settings, requests }
+  await Promise.all([...left].map((id) => abortUnnamed(means, id)))
+}
+
+/**
+ * Aborts an upload that no log names, as when that could not take its ID. If it has
+ * taken it all the same, a later run finds the upload gone, and begins anew. What
+ * cannot be aborted is an orphan, or the lifecycle rule's.
+ */
+export async function abortUnnamed(
+  { settings, requests }: Pick<RunContext, 'settings' | 'requests'>,
+  uploadId: string,
+): Promise<void> {
   await failureOf(requests, () =>
     abortUpload(requests, settings, uploadId, brief),
   )

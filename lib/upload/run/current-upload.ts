@@ -26,7 +26,7 @@ import type { Receipt, StoredPart } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
 import type { Plan } from '../rules/plan.js'
 import type { TakenPart } from '../source/part-content.js'
-import { closeOldUploads } from './clean-up.js'
+import { abortUnnamed, closeOldUploads } from './clean-up.js'
 import type { RunContext } from './context.js'
 import { outOfSequence, partTaken, uploadGone } from './errors.js'
 import { givenUp } from './log.js'
@@ -244,8 +244,8 @@ export class CurrentUpload {
     )
     const { uploadId, date } = answer
     const { partSize, growth } = this.sizes
-    await log.append({
-      type: 'upload',
+    const record = {
+      type: 'upload' as const,
       uploadId,
       partSize,
       optionsDigest: settings.digests.options,
@@ -253,7 +253,14 @@ export class CurrentUpload {
       serverDate: date,
       mark,
       growth,
-    })
+    }
+    try {
+      await log.append(record)
+    } catch (error) {
+      // This run is the last that knows of it.
+      await abortUnnamed(this.#context, uploadId)
+      throw error
+    }
     this.#known = uploadId
     emit('initiated', { uploadId })
     if (settings.hasNoRoomForMark) emit('unmarked', { reason: 'no-room' })

@@ -234,7 +234,7 @@ export class OpenRun {
   /** Without a log nothing can go on, so nothing is left. */
   async abandon(): Promise<void> {
     const { settings } = this.#context
-    if (!settings.isResumable) await abortUnlogged(settings, this.upload)
+    if (!settings.isResumable) await abortUnlogged(this.#context, this.upload)
   }
 
   async #finish(): Promise<UploadResult> {

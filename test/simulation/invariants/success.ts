@@ -74,10 +74,13 @@ export const ofSuccess: readonly Check<[Run]>[] = [
       if (!plan.log || isFenced) return undefined
       const isThere = process.machine.logs.read(logPath) !== undefined
       if (isThere === checkpointLeft) return undefined
-      // Nobody has heard that it was removed.
+      // Nobody has heard that it was removed: a paused process hears nothing.
+      const unheard =
+        scene.engine === undefined
+          ? engineTroubles
+          : [...engineTroubles, 'pause']
       const isUnheard =
-        !isThere &&
-        scene.world.hasHappened(engineTroubles, { to: run.actor.name })
+        !isThere && scene.world.hasHappened(unheard, { to: run.actor.name })
       return isUnheard
         ? undefined
         : `checkpointLeft is ${checkpointLeft}, the log is ${isThere ? 'there' : 'gone'}`

@@ -106,23 +106,27 @@ function leftBehind(scene: Scene): string | undefined {
     if (heard.saidGone.has(id) && heard.abortsFailed.has(id)) continue
     if (isLetGo(scene, id)) continue
     const run = runOf(scene, by.run)
-    // What disk or engine did not take could not be written down.
-    const isHindered =
-      world.hasHappened([...diskTroubles, ...engineTroubles], {
-        to: by.name,
-      }) ||
-      (run !== undefined && (run.isFenced || isFailedOver(scene, run)))
-    const isUnwritten = isHindered && run?.endLog?.uploadIds.has(id) !== true
-    if (isUnwritten) continue
+    // What disk or engine did not take could not be written down: it was to be
+    // aborted, unless the run was stopped before that.
+    const isTaken =
+      run !== undefined && (run.isFenced || isFailedOver(scene, run))
+    const isHindered = world.hasHappened([...diskTroubles, ...engineTroubles], {
+      to: by.name,
+    })
+    const isOwnEnd = failureOf(run?.outcome).code === 'PAWL_CHECKPOINT_IO'
+    const isExcused =
+      heard.abortsFailed.has(id) || isTaken || (isHindered && !isOwnEnd)
+    const isUnwritten = run?.endLog?.uploadIds.has(id) !== true
+    if (isUnwritten && isExcused) continue
     if (run?.plan.log !== false) {
       return `${id} of ${by.name} is open, and no log names it`
     }
     // Its Complete may still come to something, or it could not be aborted.
     // The caller's own error is handed back as it is, and cannot name it.
     const isTold = run.uploadIdTold === id || hasCallersError(run)
-    const isExcused =
+    const mayBeLeft =
       heard.abortsFailed.has(id) || (heard.completesUnsure.has(id) && isTold)
-    if (!isExcused) return `${id} of ${by.name} is open, and it had no log`
+    if (!mayBeLeft) return `${id} of ${by.name} is open, and it had no log`
   }
   return undefined
 }
