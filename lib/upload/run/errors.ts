@@ -130,7 +130,10 @@ export function sizesText({ partSize, growth = [] }: PartSizes): string {
   return `${partSize} bytes${steps.join('')}`
 }
 
-/** Complete was refused for certain, and the upload is void for that; without a log nobody would know. */
+/**
+ * Complete was refused for certain, and the upload is void. `isLogged`: a log says
+ * why, so that the next run does better.
+ */
 export function completeRefused(
   why: VoidReason,
   cause: StoreError,
