@@ -29,6 +29,8 @@ import type { RequestSettings } from '../options/settings.js'
 
 /** A call that was given up, as callers see it. Decisions are made on its kind. */
 class FailedCall extends UploadError {
+  /** Printed as what callers know. */
+  static override readonly name = 'UploadError'
   readonly #kind: StoreErrorKind
 
   constructor(

@@ -302,7 +302,10 @@ export function callbackFailed(
 }
 
 /** Made by a run's own caller: what is true of it is worked out like a failure. */
-class Suspension extends UploadError {}
+class Suspension extends UploadError {
+  /** Printed as what callers know. */
+  static override readonly name = 'UploadError'
+}
 
 /** `isLogged`: there is a log to go on from. */
 export function suspended({
