@@ -130,7 +130,10 @@ export function sizesText({ partSize, growth = [] }: PartSizes): string {
   return `${partSize} bytes${steps.join('')}`
 }
 
-/** Complete was refused for certain, and the upload is void for that; without a log nobody would know. */
+/**
+ * Complete was refused for certain, and the upload is void. `isLogged`: a log says
+ * why, so that the next run does better.
+ */
 export function completeRefused(
   why: VoidReason,
   cause: StoreError,
@@ -299,7 +302,10 @@ export function callbackFailed(
 }
 
 /** Made by a run's own caller: what is true of it is worked out like a failure. */
-class Suspension extends UploadError {}
+class Suspension extends UploadError {
+  /** Printed as what callers know. */
+  static override readonly name = 'UploadError'
+}
 
 /** `isLogged`: there is a log to go on from. */
 export function suspended({
