@@ -370,6 +370,32 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'what was complete and not told is not made anew by who may not look',
+    profile: 'swift',
+    denied: ['headObject'],
+    runs: [forbid, forbid],
+    happens: [['run 1:unlink|disk', 1, 'hanging-disk', 1]],
+    ends: [
+      'run 1 rejects with PAWL_SUSPENDED',
+      'run 2 rejects with PAWL_COMPLETE_UNKNOWN',
+      'run 3 resolves, 1 reused',
+    ],
+  },
+  {
+    name: 'a put that is under way replaces what its run has seen since',
+    profile: 'ceph',
+    knobs: ['versions'],
+    runs: [{ ...forbid, source: { noise: 1, size: 0, flips: [] } }],
+    happens: [
+      ['run 1:headObject done|intervention', 1, 'others-put'],
+      ['run 1:putObject|fault', 1, 'late-effect'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ALREADY_EXISTS',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
     name: 'a log that is emptied names what is still to be ended',
     profile: 'oss',
     denied: ['abortUpload'],
