@@ -396,6 +396,26 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'that parts have to be of one size is found out behind another cause',
+    profile: 'like-md5',
+    knobs: ['parts of one size, and nobody knows it'],
+    runs: [{ grows: true, source: { noise: 1, size: 64, flips: [] } }],
+    happens: [
+      [
+        'run 1:uploadPart done|intervention',
+        3,
+        'others-send-part',
+        1_746_725_654,
+      ],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_COMPLETE_REFUSED',
+      'run 2 rejects with PAWL_SOURCE_CHANGED',
+      'run 3 rejects with PAWL_COMPLETE_REFUSED',
+      'run 4 resolves, 0 reused',
+    ],
+  },
+  {
     name: 'a log that is emptied names what is still to be ended',
     profile: 'oss',
     denied: ['abortUpload'],
