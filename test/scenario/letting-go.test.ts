@@ -95,6 +95,37 @@ test('a Complete that outlives one leaves the log alone', async (t) => {
   t.equal(dev.seen('CompleteMultipartUpload').length, 1)
 })
 
+test('a log whose removal hangs is left in time, and the object is said to be complete', async (t) => {
+  const dev = await smallUploads(t)
+  const memory = memoryCheckpoint()
+  const hung = new Deferred<void>()
+  const checkpoint: Checkpoint = {
+    ...appendingBy(memory, (bytes) => memory.append(bytes)),
+    remove: () => {
+      hung.resolve()
+      return new Promise<never>(() => undefined)
+    },
+  }
+  const bytes = noise(2 * part)
+  const upload = dev.upload({ checkpoint })
+  upload.on('error', () => undefined)
+  upload.end(bytes)
+  await hung.promise
+  upload.destroy()
+  await settles(upload, 4000)
+  await t.rejects(upload.result, {
+    code: 'PAWL_SUSPENDED',
+    message: /its object was complete and its log was about to be removed/,
+    stack: /its object was complete/,
+    completed: true,
+    resumable: false,
+    transient: true,
+  })
+  t.ok(bytes.equals(await dev.object(key)))
+  t.match(await dev.run(bytes, { checkpoint: memory }), { partsReused: 2 })
+  t.equal(dev.seen('CompleteMultipartUpload').length, 1, 'it was found')
+})
+
 for (const hanging of ['append', 'append and close'] as const) {
   test(`a log whose ${hanging} hangs is left in time`, async (t) => {
     const dev = await smallUploads(t)

@@ -370,6 +370,52 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'what was complete and not told is not made anew by who may not look',
+    profile: 'swift',
+    denied: ['headObject'],
+    runs: [forbid, forbid],
+    happens: [['run 1:unlink|disk', 1, 'hanging-disk', 1]],
+    ends: [
+      'run 1 rejects with PAWL_SUSPENDED',
+      'run 2 rejects with PAWL_COMPLETE_UNKNOWN',
+      'run 3 resolves, 1 reused',
+    ],
+  },
+  {
+    name: 'a put that is under way replaces what its run has seen since',
+    profile: 'ceph',
+    knobs: ['versions'],
+    runs: [{ ...forbid, source: { noise: 1, size: 0, flips: [] } }],
+    happens: [
+      ['run 1:headObject done|intervention', 1, 'others-put'],
+      ['run 1:putObject|fault', 1, 'late-effect'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ALREADY_EXISTS',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
+    name: 'that parts have to be of one size is found out behind another cause',
+    profile: 'like-md5',
+    knobs: ['parts of one size, and nobody knows it'],
+    runs: [{ grows: true, source: { noise: 1, size: 64, flips: [] } }],
+    happens: [
+      [
+        'run 1:uploadPart done|intervention',
+        3,
+        'others-send-part',
+        1_746_725_654,
+      ],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_COMPLETE_REFUSED',
+      'run 2 rejects with PAWL_SOURCE_CHANGED',
+      'run 3 rejects with PAWL_COMPLETE_REFUSED',
+      'run 4 resolves, 0 reused',
+    ],
+  },
+  {
     name: 'a log that is emptied names what is still to be ended',
     profile: 'oss',
     denied: ['abortUpload'],

@@ -273,11 +273,18 @@ export const completedByOther = ofUpload(
 )
 
 /** Nothing shows whether an earlier run's object is there, and it may not be made twice. */
-export const mayNotLook = ofUpload(
-  'PAWL_COMPLETE_UNKNOWN',
-  (uploadId) =>
-    `an earlier run has sent a Complete of upload ${uploadId}, which is no longer listed; this caller may not look whether the object is there (HEAD, which needs GetObject), and forbidOverwrite is set; nothing was sent, and the log is kept: grant the permission, and the same call looks again`,
+export const mayNotLook = ofUpload('PAWL_COMPLETE_UNKNOWN', (uploadId) =>
+  hidden(`sent a Complete of upload ${uploadId}, which is no longer listed`),
 )
+
+/** The same of an object that was made for certain: it may be gone since then. */
+export const mayNotLookAgain = ofUpload('PAWL_COMPLETE_UNKNOWN', (uploadId) =>
+  hidden(`completed upload ${uploadId}, and could not tell of it`),
+)
+
+function hidden(what: string): string {
+  return `an earlier run has ${what}; this caller may not look whether the object is there (HEAD, which needs GetObject), and forbidOverwrite is set; nothing was sent, and the log is kept: grant the permission, and the same call looks again`
+}
 
 /** For a `discard()` whose log cannot be opened: its disk does not answer. */
 export const logStuck = ofUpload(
@@ -305,6 +312,15 @@ export function callbackFailed(
 class Suspension extends UploadError {
   /** Printed as what callers know. */
   static override readonly name = 'UploadError'
+
+  /** It came when all was done but the removal of the log. */
+  sayComplete(): void {
+    const { message, stack } = this
+    this.message =
+      'the upload was suspended when its object was complete and its log was about to be removed; the same call, made again, finds the object by that log, or uploads anew if it is gone'
+    this.stack = stack?.replace(message, () => this.message) ?? this.message
+    Object.defineProperty(this, 'completed', { value: true, enumerable: true })
+  }
 }
 
 /** `isLogged`: there is a log to go on from. */
@@ -321,6 +337,10 @@ export function suspended({
   )
 }
 
+/** Of parts without an object, nothing is complete. */
+type KeptLog = Pick<UploadLog, 'isResumable' | 'endedSoBefore'> &
+  Partial<Pick<UploadLog, 'isComplete'>>
+
 /**
  * Says of a failure of ours what is kept and whether to repeat the call; `log`:
  * the one that was opened, if any; `hasAnswered`: the store has, in this run.
@@ -332,11 +352,14 @@ export function tellKept(
     log,
     hasAnswered,
   }: {
-    log?: Pick<UploadLog, 'isResumable' | 'endedSoBefore'> | undefined
+    log?: KeptLog | undefined
     hasAnswered: boolean
   },
 ): void {
   if (!(error instanceof UploadError)) return
+  if (error instanceof Suspension && log?.isComplete === true) {
+    error.sayComplete()
+  }
   const { code, status, serverCode, resumable, transient, cause } = error
   const failure = {
     code,

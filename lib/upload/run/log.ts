@@ -61,6 +61,8 @@ export class UploadLog {
   readonly #durable: Set<string>
   /** How the run before this one has left it, as far as that is told again. */
   readonly #before: { voided: string | undefined; isUnknown: boolean }
+  /** This run has made the object, or has found it there. */
+  isComplete = false
   #hasEnded = false
   #hasUnheard = false
 
@@ -218,6 +220,7 @@ export class UploadLog {
    */
   async append(...records: LogRecord[]): Promise<void> {
     const written = this.#write(records)
+    if (records.some(({ type }) => type === 'done')) this.isComplete = true
     for (const record of records) {
       if (applyRecord(this.state, record)) continue
       written?.catch(() => undefined)

@@ -29,7 +29,7 @@ import {
 } from '../rules/proof.js'
 import { closeOldUploads, endRivals } from './clean-up.js'
 import type { RunContext } from './context.js'
-import { alreadyThere, mayNotLook } from './errors.js'
+import { alreadyThere, mayNotLook, mayNotLookAgain } from './errors.js'
 import { completeUnknown, givenUp } from './log.js'
 
 export type Preparation = Pick<
@@ -82,8 +82,13 @@ async function look(
   const found = await lookAt(requests, settings)
   const made = await madeBy(preparation, upload, completing, found)
   if (made !== undefined) return made
-  // It was completed, and its object replaced or removed since then.
+  // What cannot be seen may be the object, and would be taken for another's.
+  const isHidden =
+    found === 'refused' && settings.object.forbidOverwrite === true
+  const { uploadId } = upload
   if (upload.done !== undefined) {
+    if (isHidden) throw mayNotLookAgain(settings.key, uploadId)
+    // Its object was replaced or removed since then.
     return restart(preparation, upload, 'upload-gone', 'object')
   }
   // Completed, with other parts, by another run: some list it all the same, and a part
@@ -96,9 +101,7 @@ async function look(
   }
   const reason = whyNotContinued(upload, settings)
   if (reason !== undefined) return restart(preparation, upload, reason)
-  // What cannot be seen may be the object, and would be taken for another's.
-  if (found === 'refused' && settings.object.forbidOverwrite === true) {
-    const { uploadId } = upload
+  if (isHidden) {
     const listed = await listAllParts(requests, settings, uploadId)
     if (typeof listed === 'string') throw mayNotLook(settings.key, uploadId)
   }

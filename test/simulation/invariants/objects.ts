@@ -82,7 +82,7 @@ export const onMade: readonly Check<
       if (sentAt <= before.at) return undefined
       // Who may not look leaves it to the server.
       if (scene.heard.mayNotLook(by.run, sentAt)) return undefined
-      return before.at < mustHaveLookedAt(scene, run)
+      return before.at < mustHaveLookedAt(scene, run, sentAt)
         ? `${by.name} has replaced what ${before.by.name} had put there`
         : undefined
     },
@@ -177,9 +177,16 @@ function isLateVersion(
  * The rule: it is looked before the first byte, and again before `completing`.
  * Nobody can see what comes between that look and the request.
  */
-function mustHaveLookedAt({ heard, truth }: Scene, run: Run): number {
-  const look = heard.looks.findLast((one) => one.run === run.number)
-  const part = truth.partsSent.findLast(({ by }) => by.run === run.number)
+function mustHaveLookedAt(
+  { heard, truth }: Scene,
+  run: Run,
+  until: number,
+): number {
+  // A later look calls back nothing that is on its way.
+  const look = heard.lastLook(run.number, until)
+  const part = truth.partsSent.findLast(
+    ({ by, at }) => by.run === run.number && at <= until,
+  )
   return (
     Math.max(run.startedAt, look?.at ?? 0, part?.at ?? 0) - truth.traits.headLag
   )

@@ -175,11 +175,27 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   // What is not as it was sent, by an answer, was told of as that.
   const isDamaged = failureOf(maker.outcome).completed === true
   if (isTold || isDamaged || isGivenUp(run, top)) return undefined
+  if (isLatePut(scene, maker, top)) return undefined
   if (isBare(scene, run, top)) return undefined
   if (isUnproved(scene, run, maker, top)) return undefined
   if (isRefusedUnseen(scene, run, maker, top)) return undefined
   if (hasForgotten(scene, run, maker, top)) return undefined
   return `${top.by.name} has made what is there, of these bytes and options, and nobody was told`
+}
+
+/**
+ * A PutObject that came when its run had seen another's object and ended for that,
+ * and a store that ignores the condition. The rule: what is refused for an object
+ * that was seen leaves no log.
+ */
+function isLatePut(
+  { truth }: Scene,
+  { outcome, endedAt }: Run,
+  { upload, at }: StoredObject,
+): boolean {
+  const isIgnored = truth.traits.putCondition === 'ignored'
+  const isRefused = failureOf(outcome).code === 'PAWL_ALREADY_EXISTS'
+  return isIgnored && upload === undefined && isRefused && at >= endedAt
 }
 
 /** Nothing is left to do for the next run. */

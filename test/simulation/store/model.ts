@@ -243,10 +243,12 @@ export class StoreModel implements Model {
     if (request.mark === undefined)
       this.#around.heard.putUnmarked.add(this.#run)
     const { object } = request
+    const { truth, world } = this.#around
+    const sentAt = world.now
     return this.#send(
       { name: 'putObject', what, call, object },
       request,
-      (by, bytes) => this.#around.truth.putObject(by, request, bytes),
+      (by, bytes) => truth.putObject(by, { ...request, sentAt }, bytes),
     )
   }
 

@@ -395,7 +395,13 @@ export class StoreTruth {
       key,
       object,
       mark,
-    }: { key: string; object: ObjectOptions; mark?: string | undefined },
+      sentAt = this.#world.now,
+    }: {
+      key: string
+      object: ObjectOptions
+      mark?: string | undefined
+      sentAt?: number
+    },
     bytes: Uint8Array,
   ): ObjectAnswer {
     this.#mustTake(object, mark)
@@ -403,6 +409,7 @@ export class StoreTruth {
     const made = this.place(by, key, bytes, {
       options: optionsText(object, object.acl ?? ''),
       mark: this.#kept(mark),
+      sentAt,
     })
     return {
       etag: made.etag,
@@ -418,7 +425,11 @@ export class StoreTruth {
     by: Actor,
     key: string,
     bytes: Uint8Array,
-    { options, mark }: { options: string; mark: string | undefined },
+    {
+      options,
+      mark,
+      sentAt = this.#world.now,
+    }: { options: string; mark: string | undefined; sentAt?: number },
   ): StoredObject {
     const made: StoredObject = {
       bytes,
@@ -426,7 +437,7 @@ export class StoreTruth {
       mark,
       etag: this.#partEtag(bytes).replaceAll('"', ''),
       at: this.#world.now,
-      sentAt: this.#world.now,
+      sentAt,
       lastModified: this.clock,
       versionId: this.#version(),
       by,
