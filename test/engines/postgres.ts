@@ -14,7 +14,7 @@ import { temporaryDirectory } from '../support/dev-store.js'
 import { freePort, startEngine } from './support/engine.js'
 import {
   freshName,
-  playContract,
+  playLeasedContract,
   playLeases,
   postgresSink,
 } from './support/hold.js'
@@ -89,7 +89,7 @@ for (const [name, connect] of Object.entries(ways)) {
   await t.test(`the contract, through ${name}`, async (t) => {
     const way = await connect(t)
     const named = new Map<Checkpoint, string>()
-    await playContract(t, {
+    await playLeasedContract(t, {
       checkpoint: (log) => {
         const checkpoint = postgresCheckpoint({ query: way, name: log })
         named.set(checkpoint, log)

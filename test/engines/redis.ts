@@ -12,7 +12,7 @@ import {
 import {
   freshName,
   keysOf,
-  playContract,
+  playLeasedContract,
   playLeases,
   redisSink,
 } from './support/hold.js'
@@ -44,7 +44,7 @@ for (const [name, connect] of Object.entries(clients)) {
   await t.test(`the contract, by a client of ${name}`, async (t) => {
     const client = await connect(t)
     const named = new Map<Checkpoint, string>()
-    await playContract(t, {
+    await playLeasedContract(t, {
       checkpoint: (log) => {
         const checkpoint = redisCheckpoint({ client, name: log })
         named.set(checkpoint, log)

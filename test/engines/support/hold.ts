@@ -170,6 +170,14 @@ export async function playContract(
   const cases = checkpointContract(subject)
   t.ok(cases.length > 10)
   for (const { name, run } of cases) await t.test(name, run)
+}
+
+/** The same, and what our own sinks do besides. */
+export async function playLeasedContract(
+  t: Test,
+  subject: CheckpointSubject,
+): Promise<void> {
+  await playContract(t, subject)
   await t.test('it is looked into while another holds it', async (t) => {
     const log = freshName()
     const one = await subject.checkpoint(log)
