@@ -56,7 +56,7 @@ export function uploadFile(
   return uploadFileOn(path, options)
 }
 
-/** The same with another outside. */
+/** `uploadFile`, with the clock, the timers and the randomness given. */
 export async function uploadFileOn(
   file: FilePath,
   options: UploadFileOptions,
@@ -135,7 +135,7 @@ export function discardFileUpload(
   return discardFileUploadOn(path, options)
 }
 
-/** The same with another outside. */
+/** `discardFileUpload`, with the clock, the timers and the randomness given. */
 export async function discardFileUploadOn(
   file: FilePath,
   options: UploadFileOptions,

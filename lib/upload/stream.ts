@@ -82,7 +82,7 @@ export class ResumableUploadStream extends Writable {
   readonly #opened = new Deferred<OpenRun>()
   readonly #run: UploadRun
   readonly #largeReads = new LargeReads()
-  /** From then on. */
+  /** Made when the plan is fixed. */
   #cutter: ReturnType<typeof cutterOf> | undefined
   #isSkipped = false
   #isTaking = false

@@ -1,6 +1,7 @@
 /** Everything that suspends an upload. */
 import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
+import { inspect } from 'node:util'
 import t from 'tap'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
 import { chunksOf } from '../support/small-upload.js'
@@ -23,6 +24,25 @@ await t.test('a signal suspends', async (t) => {
   })
   await send(uploadTo(dev), bytes)
   t.ok(bytes.equals(await dev.object(key)))
+})
+
+await t.test('what ends an upload is printed as an UploadError', async (t) => {
+  const dev = await devStore(t)
+  const stopped = uploadTo(dev, { signal: AbortSignal.abort() })
+  dev.server.setFault(({ operation }) =>
+    operation === 'CreateMultipartUpload'
+      ? { kind: 'status', status: 403, code: 'AccessDenied' }
+      : undefined,
+  )
+  const denied = uploadTo(dev)
+  for (const upload of [stopped, denied]) {
+    const bytes = noise(2 * smallPart)
+    const error: unknown = await send(upload, bytes).catch((e: unknown) => e)
+    t.match(inspect(error), /^UploadError: /)
+  }
+  t.match(await denied.result.catch((e: unknown) => e), {
+    code: 'PAWL_ACCESS_DENIED',
+  })
 })
 
 await t.test('a signal aborted before suspends at once', async (t) => {

@@ -33,7 +33,7 @@ export function listAllParts(
   return listParts(requests, settings, uploadId, [1, Infinity], more)
 }
 
-/** The same of parts `first` to `last` alone, however many others there are. */
+/** As `listAllParts`, of parts `first` to `last` alone, however many others there are. */
 export async function listParts(
   requests: Requests,
   settings: Pick<UploadSettings, 'key' | 'store'>,
@@ -107,7 +107,7 @@ export async function lookAt(
   }
 }
 
-/** The same, and whose the object is that it shows. */
+/** HEAD of the key, and whose the object is that it shows. */
 export async function lookFor(
   requests: Requests,
   settings: UploadSettings,

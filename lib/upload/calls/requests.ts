@@ -29,6 +29,8 @@ import type { RequestSettings } from '../options/settings.js'
 
 /** A call that was given up, as callers see it. Decisions are made on its kind. */
 class FailedCall extends UploadError {
+  /** Printed as what callers know. */
+  static override readonly name = 'UploadError'
   readonly #kind: StoreErrorKind
 
   constructor(
@@ -329,11 +331,12 @@ export class Trial {
 
   /** Whether another attempt may follow; when so, it is time for it. */
   async again(error: StoreError): Promise<boolean> {
-    const { settings, emit, gate, patience, ...told } = this.#common
-    if (error.serverCode !== undefined) told.answered()
-    if (error.kind === 'throttled') told.throttled()
+    const common = this.#common
+    const { settings, emit, gate, patience } = common
+    if (error.serverCode !== undefined) common.answered()
+    if (error.kind === 'throttled') common.throttled()
     const { connect, stall, headers } = timeoutsOf(settings, this.#context)
-    // That an attempt may take without a byte moving.
+    // ms that an attempt may take without a byte moving.
     const silence = connect + 2 * stall + headers
     patience.attempted(error, this.#took, silence)
     const { retry, delay: ms, countsAttempt } = this.#tries.fail(error)
@@ -354,7 +357,7 @@ export class Trial {
     this.#common.gate.leave(this)
   }
 
-  /** The store was asked otherwise: what the last failure was counts no more. */
+  /** The last failure no longer counts: the store was asked in another way. */
   forget(): void {
     this.#tries.forget()
   }

@@ -21,8 +21,9 @@ import { RatedPace, ViewPace } from '../source/view-pace.js'
 import { Wire, type WirePart } from './wire.js'
 
 /** What the store has confirmed of some bytes that were sent. */
-export interface Sent<Receipt> {
-  receipt: Receipt
+interface Sent<T extends Answer> {
+  /** What it has answered. */
+  receipt: T
   /** Unsigned decimal; absent when this run computes none. */
   crc64: string | undefined
   /** Hex; absent when this run computes none. */
@@ -135,15 +136,15 @@ export class PartSender {
   }
 
   /** Digests and sends some bytes, and compares what the store says of them. */
-  async send<Receipt extends Answer>(
+  async send<T extends Answer>(
     content: PartContent,
     context: RequestContext,
     put: (
       request: Omit<BodyRequest, 'key'>,
       call: Parameters<Parameters<Requests['once']>[1]>[0],
-    ) => Promise<Receipt>,
+    ) => Promise<T>,
     { withMd5 = false, wired }: { withMd5?: boolean; wired?: WirePart } = {},
-  ): Promise<Sent<Receipt>> {
+  ): Promise<Sent<T>> {
     const { verify, crc, trafficLimit } = this.#settings
     const md5 =
       verify === 'md5' || (withMd5 && hasMd5())

@@ -198,14 +198,14 @@ export function checkStreamOptions(options: UploadStreamOptions): void {
   checkInner(options)
 }
 
-/** The same for a file. */
+/** As `checkStreamOptions`, for a file. */
 export function checkFileOptions(options: UploadFileOptions): void {
   checkKnownOptions(options, file)
   checkInner(options)
   checkListenerNames(options)
 }
 
-/** The same for bytes in memory. */
+/** As `checkStreamOptions`, for bytes in memory. */
 export function checkBytesOptions(options: UploadBytesOptions): void {
   checkKnownOptions(options, bytes)
   checkInner(options)

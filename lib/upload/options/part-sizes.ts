@@ -65,7 +65,7 @@ const defaultMemory = 96 * MiB
 export interface MemorySettings {
   /** Parts in flight, at most. */
   readonly concurrency: number
-  /** It is the caller's own word. */
+  /** `concurrency` is the caller's own word. */
   readonly isConcurrencyFixed: boolean
   /** Bytes, as the caller said it. */
   readonly memory: number | undefined

@@ -104,10 +104,11 @@ export class ProgressCounter {
         left = 0
       },
       sent: (bytes) => {
+        // Of an empty body there is no share.
+        if (bytes === 0) return
         left += bytes
         const share = Math.min(1, left / size)
         count(base + Math.floor(share * (size - base)))
-        if (bytes === 0) return
         this.#counts.bytesSent += bytes
         this.#speak()
       },

@@ -94,11 +94,14 @@ export interface CrcSettings {
   readonly variant: Crc64Variant
   /** Of every part and of the whole object. */
   readonly isWanted: boolean
-  /** It goes into a header, so it has to be there before the PUT; else it is worked out beside it. */
+  /**
+   * The CRC-64 goes into a header, so it has to be there before the PUT; else it is
+   * worked out while the bytes go out.
+   */
   readonly isBefore: boolean
 }
 
-/** Those of a stream; names that nobody reads are refused. */
+/** The settings of a stream; names of options that nobody reads are refused. */
 export function readStreamSettings(
   options: UploadStreamOptions,
   environment: UploadEnvironment,
@@ -153,7 +156,7 @@ export function readSettings(
     ),
     /** The object carries a mark, by which the upload knows it again. */
     mark: mark && !isFull,
-    /** It was to carry one, and has no room for it. */
+    /** The object was to carry a mark, and has no room for it. */
     hasNoRoomForMark: mark && isFull,
     /** Of what the object is to be. */
     digests: new OptionDigests(store, object, { sequential, mark }),
@@ -174,7 +177,7 @@ export function readSettings(
     isLogTrusted: oneOf('trustLog', options.trustLog ?? false, [true, false]),
     /** Bytes a second of this upload alone. */
     maxRate,
-    /** Those of each body, at least, when a rate holds it back. */
+    /** Bytes a second that each body is sent at, at least, when a rate holds it back. */
     leastRate: optional(rate, rateOfPart),
     signal: optional(options.signal, aSignal),
     /** SHA-256 of `sourceId`. */

@@ -239,8 +239,10 @@ const lastRun = 4
 
 /**
  * Aborts uploads that the log has given up, once each. What cannot be aborted now
- * stays in the log for the next time; what the fourth run since then, or a later one,
- * may not abort either is let go, and told. A refused Abort is not asked for again in the same run.
+ * stays in the log for the next time; what the fourth run since then, or a later
+ * one, may not abort either is let go, and told. A refused Abort is not asked for
+ * again in the same run.
+ *
  * `seenGone`: the server has just said that it has no such upload. Where this
  * caller may not abort it, that stands unless it is listed. `isMade`: the object is
  * there. Until then those that may still become it are left to `endRivals`, which

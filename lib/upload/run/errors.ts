@@ -130,7 +130,10 @@ export function sizesText({ partSize, growth = [] }: PartSizes): string {
   return `${partSize} bytes${steps.join('')}`
 }
 
-/** Complete was refused for certain, and the upload is void for that; without a log nobody would know. */
+/**
+ * Complete was refused for certain, and the upload is void. `isLogged`: a log says
+ * why, so that the next run does better.
+ */
 export function completeRefused(
   why: VoidReason,
   cause: StoreError,
@@ -307,6 +310,9 @@ export function callbackFailed(
 
 /** Made by a run's own caller: what is true of it is worked out like a failure. */
 class Suspension extends UploadError {
+  /** Printed as what callers know. */
+  static override readonly name = 'UploadError'
+
   /** It came when all was done but the removal of the log. */
   sayComplete(): void {
     const { message, stack } = this

@@ -52,7 +52,7 @@ interface Put {
 interface Looked {
   found: Found
   made: ObjectHead | undefined
-  /** It may be ours, and nothing shows whether it is. */
+  /** The object may be ours, and nothing shows whether it is. */
   isDoubtful: boolean
 }
 
@@ -147,7 +147,7 @@ class Putting {
   ): Promise<CompletingPutRecord> {
     const { log, settings } = this.#context
     const before = await sightBefore(this.#context, mark)
-    // It has come since the run looked, and some servers would replace it.
+    // An object has come since the run looked, and some servers would replace it.
     const isTaken = before !== undefined && before.etag !== ''
     if (isTaken && this.#mayPutOnce) throw alreadyThere(settings.key, 'another')
     // Another run is to know it again, if there can be one.

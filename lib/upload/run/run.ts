@@ -7,11 +7,12 @@
  * 1. `open()`, once. It resolves to the open run when the plan is fixed: the log
  *    is read and locked, the store was asked. No byte may be taken before that.
  * 2. The open run's own calls, see `open-run.ts`: parts, then `finish()`.
- * 3. `suspend(reason)` at any time, also instead of 2, as the caller's signal does,
- *    or `fail(error)` for what the source failed with; idempotent. After it nothing is sent or written, and
- *    the lock is free. It waits for no server, but for a Complete that was sent
- *    and for parts that are about to be stored, and for neither these nor a disk
- *    longer than two seconds.
+ * 3. `suspend(reason)` at any time, also instead of 2, or `fail(error)` for what the
+ *    source failed with; idempotent. The settings' `signal` suspends by itself.
+ *    After it nothing is sent or written, and the lock is free. It waits for no
+ *    server, but for a Complete that was sent and for parts that are about to be
+ *    stored, and for neither these nor a disk longer than two seconds. Where there
+ *    is no log the upload is aborted, which may take longer.
  * 4. Await `ending`: one of the ways in `Ending`. It never rejects, and when it
  *    has settled nothing of the run is left but its log.
  *

@@ -143,7 +143,7 @@ export class FileSource {
     if (await this.#goesOn()) await this.#mustNotGoOn()
   }
 
-  /** It may just have been written to, which is another failure. */
+  /** The file may just have been written to, which is another failure. */
   async #mustNotGoOn(): Promise<void> {
     await this.mustBeUnchanged()
     mustBeSized(this.path, this.size)
@@ -166,7 +166,7 @@ export class FileSource {
     this.#see(stats)
   }
 
-  /** The same; the path must still lead to it, and it end where it says. */
+  /** As `mustBeUnchanged`; the path must still lead to it, and it end where it says. */
   async mustBeInPlace(): Promise<void> {
     await this.mustBeUnchanged()
     const stats = await this.#files.stat(this.path).catch(() => undefined)

@@ -93,7 +93,7 @@ export class RatedPace implements BodyPace {
     this.#signal = signal
   }
 
-  /** It waits for its rate: that is no stall. */
+  /** The body waits for its rate: that is no stall. */
   get isHeld(): boolean {
     return this.#isHeld
   }

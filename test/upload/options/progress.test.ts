@@ -40,6 +40,16 @@ await t.test('it speaks at most every 100 ms, and at the end', async (t) => {
   t.equal(clock.hanging, 0)
 })
 
+await t.test('an empty body counts for nothing', async (t) => {
+  const { said, progress } = counter(0)
+  const flight = progress.flight(0)
+  flight.attempt()
+  flight.sent(0)
+  flight.end()
+  progress.stored(0)
+  t.same(said, [zero({ bytesTotal: 0 })])
+})
+
 await t.test(
   'what is counted last is said, though nothing follows',
   async (t) => {
