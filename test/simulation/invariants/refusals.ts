@@ -120,6 +120,9 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   if (!wasAmbiguous || !isOurs || !canKnow(scene, run)) return undefined
   // What went with its Complete was another call's.
   if (runOf(scene, top.by.run)?.sentDigest !== run.sentDigest) return undefined
+  // What is refused is the Complete of another upload.
+  const { uploadIdTold: told = upload.id } = run
+  if (told !== upload.id) return undefined
   // Answered as gone at once, it may be the Complete of another call that the log names.
   if (namesOtherCall(run, upload.id)) return undefined
   // Two machines had the upload in their logs: whose Complete it was cannot be told.

@@ -341,7 +341,11 @@ function isUntold(
   const isLost = run.plan.marks && marks === 'dropped' && !tellsNoMetadata
   // Without one it is ours only if it is another than was seen just before.
   const hasNoBefore = heard.wasDenied(run.number, 'headObject')
-  const isOld = !isMarked && hasNoBefore
+  const isAsBefore = truth.objects.some(
+    (one) =>
+      !objects.includes(one) && objects.some(({ etag }) => etag === one.etag),
+  )
+  const isOld = !isMarked && (hasNoBefore || isAsBefore)
   const isHidden = isUnknown || isLost || isOld || !isSeen
   return isEmpty && isHidden
 }

@@ -66,7 +66,7 @@ export function isMixedUnseen(
  */
 export function isChangedUnseen(scene: Scene, object: StoredObject): boolean {
   const { upload, at, parts } = object
-  const { truth, heard, runs } = scene
+  const { truth, heard, runs, world } = scene
   if (truth.traits.completedUpload !== 'listed' || upload === undefined) {
     return false
   }
@@ -86,6 +86,7 @@ export function isChangedUnseen(scene: Scene, object: StoredObject): boolean {
       sentAt <= at ||
       sender === undefined ||
       !namesComplete(sender.startLog, upload.id) ||
+      world.hasHappened(['failover'], { since: sender.startedAt }) ||
       upload.mark === undefined ||
       truth.traits.headLag > 0
     )
