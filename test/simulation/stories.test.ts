@@ -416,6 +416,54 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'a log into which an earlier run’s write comes late cannot say what was told',
+    profile: 'bare',
+    runs: [{ vetoes: true }, {}, {}],
+    happens: [
+      ['run 1:write|disk', 4, 'slow-disk', 421_072_418],
+      ['run 2:completeUpload|fault', 1, 'silence'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_BEFORE_COMPLETE',
+      'run 2 resolves, 0 reused',
+      'run 3 resolves, 1 reused',
+    ],
+  },
+  {
+    name: 'an object of another machine’s that lies under another’s is not seen',
+    profile: 'swift',
+    knobs: ['versions'],
+    runs: [
+      { partSize: 64, source: { noise: 1, size: 191, flips: [] } },
+      {
+        partSize: 64,
+        source: { noise: 1, size: 191, flips: [59] },
+        after: 1_850_969,
+      },
+    ],
+    happens: [
+      ['run 1:write|intervention', 7, 'second-machine', 1_598_810_209],
+      ['run 1:datasync|intervention', 7, 'kill', 2_132_292_916],
+      ['between runs|interlude', 1, 'others-put-equal'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 resolves, 3 reused',
+      'run 3 rejects with PAWL_UPLOAD_GONE',
+      'run 4 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'without a mark nobody knows the ETag of what may have been there before',
+    profile: 's3-crc64',
+    runs: [{ marks: false }],
+    happens: [
+      ['run 1:headObject|fault', 1, 'denied'],
+      ['run 1:completeUpload|fault', 1, 'empty-etag'],
+    ],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+  {
     name: 'a log that is emptied names what is still to be ended',
     profile: 'oss',
     denied: ['abortUpload'],

@@ -69,8 +69,8 @@ export class EngineModel {
   readonly #around: EngineSurroundings
   readonly #plan: LeasePlan
   readonly #history: Kept[] = [nothing]
-  /** The order in which runs were given the log. */
-  readonly #ranks = new Map<number, number>()
+  /** Runs in the order in which they were given the log: again by a late open. */
+  readonly #grants: number[] = []
   /** When the last step began that a run has heard of. */
   readonly #heardAt = new Map<number, number>()
   #awayUntil = 0
@@ -155,12 +155,14 @@ export class EngineModel {
 
   /** Whether a run was given the log before another one was. */
   isOlder(run: number, other: number): boolean {
-    return this.#rank(run) < this.#rank(other)
+    return this.#grants.lastIndexOf(run) < this.#grants.lastIndexOf(other)
   }
 
-  /** Whether nobody was given the log after a run. */
+  /** Whether nobody else was given the log since a run first was. */
   isNewest(run: number): boolean {
-    return this.#rank(run) === Math.max(0, ...this.#ranks.values())
+    const first = this.#grants.indexOf(run)
+    const since = this.#grants.slice(Math.max(0, first))
+    return since.every((other) => other === run)
   }
 
   /** ms since the last step that a run has heard of began. */
@@ -190,12 +192,8 @@ export class EngineModel {
     this.#history.push(kept)
   }
 
-  #rank(run: number): number {
-    return this.#ranks.get(run) ?? 0
-  }
-
   #grant(run: number): void {
-    this.#ranks.set(run, 1 + Math.max(0, ...this.#ranks.values()))
+    this.#grants.push(run)
   }
 
   #open(

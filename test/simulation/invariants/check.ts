@@ -130,6 +130,23 @@ export function toldBefore(
     world.hasHappened([...diskTroubles, ...engineTroubles], {
       to: before.actor.name,
     }) ||
-    world.hasHappened(['engine-away'], { since: before.startedAt })
+    world.hasHappened(['engine-away'], { since: before.startedAt }) ||
+    wasWrittenToLate({ runs, world }, before)
   return isLost ? undefined : before
+}
+
+/**
+ * A write of an earlier run hung when that let go of the log, and lands in what a
+ * later one has written: whoever finds it so writes no more.
+ */
+function wasWrittenToLate(
+  { runs, world }: Pick<Scene, 'runs' | 'world'>,
+  { number, process }: Run,
+): boolean {
+  return runs.some(
+    (run) =>
+      run.number < number &&
+      run.process.machine.logs === process.machine.logs &&
+      world.hasHappened(['slow-disk', 'hanging-disk'], { to: run.actor.name }),
+  )
 }

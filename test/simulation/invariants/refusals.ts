@@ -120,6 +120,11 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   if (!wasAmbiguous || !isOurs || !canKnow(scene, run)) return undefined
   // What went with its Complete was another call's.
   if (runOf(scene, top.by.run)?.sentDigest !== run.sentDigest) return undefined
+  // What is refused is the Complete of another upload.
+  const { uploadIdTold: told = upload.id } = run
+  if (told !== upload.id) return undefined
+  // Answered as gone at once, it may be the Complete of another call that the log names.
+  if (namesOtherCall(run, upload.id)) return undefined
   // Two machines had the upload in their logs: whose Complete it was cannot be told.
   if (isInTwoHands(scene, upload.id)) return undefined
   // What it saw with its mark was a tool's.
@@ -127,6 +132,20 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   const isCopied = world.hasHappened(['others-copy-mark']) && seen !== top
   if (isCopied) return undefined
   return `${code} is said of ${upload.id}, whose object ${top.by.name} has made, of these bytes and options`
+}
+
+/** Whether what its log says went with an upload's Complete is not what its own has. */
+function namesOtherCall(
+  { startLog, sentDigest }: Run,
+  uploadId: string,
+): boolean {
+  const { upload } = startLog ?? {}
+  const { completing } = upload ?? {}
+  return (
+    upload?.uploadId === uploadId &&
+    completing !== undefined &&
+    completing.sentDigest !== sentDigest
+  )
 }
 
 /** Whether the logs of two machines name an upload. */

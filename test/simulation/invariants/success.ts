@@ -339,6 +339,13 @@ function isUntold(
   // The rule: what has lost its mark is ours only where a store is known for that.
   const { marks, tellsNoMetadata } = truth.traits
   const isLost = run.plan.marks && marks === 'dropped' && !tellsNoMetadata
-  const isHidden = isUnknown || isLost || !isSeen
+  // Without one it is ours only if it is another than was seen just before.
+  const hasNoBefore = heard.wasDenied(run.number, 'headObject')
+  const isAsBefore = truth.objects.some(
+    (one) =>
+      !objects.includes(one) && objects.some(({ etag }) => etag === one.etag),
+  )
+  const isOld = !isMarked && (hasNoBefore || isAsBefore)
+  const isHidden = isUnknown || isLost || isOld || !isSeen
   return isEmpty && isHidden
 }

@@ -61,13 +61,12 @@ export function isMixedUnseen(
  * Whether an object, of a store that takes parts for completed uploads, was
  * changed by what nobody could hold back: a part that was under way when it was
  * made, or one of a run whose log did not know of its Complete, or which could not
- * look what had become of that.
+ * look what had become of that: it may not, or looked when the object was not there
+ * yet, or lay under another's. The rule: not ours and still listed, it is gone on with.
  */
-export function isChangedUnseen(
-  scene: Scene,
-  { upload, at, parts }: StoredObject,
-): boolean {
-  const { truth, heard, runs } = scene
+export function isChangedUnseen(scene: Scene, object: StoredObject): boolean {
+  const { upload, at, parts } = object
+  const { truth, heard, runs, world } = scene
   if (truth.traits.completedUpload !== 'listed' || upload === undefined) {
     return false
   }
@@ -80,11 +79,14 @@ export function isChangedUnseen(
   )
   const isUnseen = ({ sentAt, by }: (typeof later)[number]): boolean => {
     const sender = runs.find(({ number }) => number === by.run)
+    const look = heard.lastLook(by.run, sentAt)
+    const wasHidden = look !== undefined && look.found !== object
     return (
+      wasHidden ||
       sentAt <= at ||
       sender === undefined ||
       !namesComplete(sender.startLog, upload.id) ||
-      heard.mayNotLook(by.run, sentAt) ||
+      world.hasHappened(['failover'], { since: sender.startedAt }) ||
       upload.mark === undefined ||
       truth.traits.headLag > 0
     )
