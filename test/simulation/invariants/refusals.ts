@@ -127,6 +127,7 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   if (namesOtherCall(run, upload.id)) return undefined
   // Two machines had the upload in their logs: whose Complete it was cannot be told.
   if (isInTwoHands(scene, upload.id)) return undefined
+  if (isBare(scene, run, top)) return undefined
   // What it saw with its mark was a tool's.
   const seen = heard.lastLook(run.number)?.found
   const isCopied = world.hasHappened(['others-copy-mark']) && seen !== top
@@ -179,6 +180,8 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   if (!plan.log || !maker.plan.log || !canKnow(scene, run)) return undefined
   // The condition and the callback go with it: with others it is another call.
   if (maker.sentDigest !== run.sentDigest) return undefined
+  // It asks for a mark, by which alone it would know its own.
+  if (top.mark === undefined && !maker.plan.marks) return undefined
   // What was proved by less than this call's proof is not known for its bytes.
   const isStronger = plan.proof === 'sha256' && maker.plan.proof !== 'sha256'
   if (isStronger && top.upload !== undefined) return undefined
