@@ -183,6 +183,21 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'an earlier put of other bytes is an object that may not be put over',
+    profile: 'ceph',
+    knobs: ['versions'],
+    runs: [
+      { ...forbid, source: { noise: 1, size: 9, flips: [] } },
+      { ...forbid, source: { noise: 2, size: 9, flips: [] } },
+    ],
+    happens: [['run 1:putObject done|intervention', 1, 'kill']],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+      'run 3 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
     name: 'with a log the next run claims what nobody could look at',
     profile: 'kms',
     runs: [{}],

@@ -93,6 +93,7 @@ class Putting {
 
   async run(bytes: PutBytes): Promise<Put> {
     const { settings, progress, emit } = this.#context
+    if (this.#earlier === undefined) await this.#mustBeFree()
     const made = this.#earlier && (await this.#madeBy(this.#earlier))
     if (made === undefined && settings.hasNoRoomForMark) {
       emit('unmarked', { reason: 'no-room' })
@@ -112,12 +113,26 @@ class Putting {
     return put
   }
 
+  /**
+   * An object with the mark of an earlier PutObject was left to the bytes when the log
+   * was opened, and these are others. Some servers would replace it.
+   */
+  async #mustBeFree(): Promise<void> {
+    const { log, requests, settings } = this.#context
+    if (!this.#mayPutOnce || log.state.put?.completing === undefined) return
+    const found = await lookAt(requests, settings)
+    if (typeof found === 'object') throw alreadyThere(this.#key, 'another')
+  }
+
   /** The object of an earlier run's put, if it is there. */
   async #madeBy(earlier: CompletingPutRecord): Promise<Put | undefined> {
     const expected = this.#expected(earlier)
     const { found, made, isDoubtful } = await this.#look(expected)
     // Put again it could be found out; where it may not be, nothing is sent.
     if (isDoubtful && this.#mayPutOnce) throw putUndecided(this.#key, found)
+    // It is another's, whatever mark was copied to it, and some would replace it.
+    const isTaken = made === undefined && typeof found === 'object'
+    if (isTaken && this.#mayPutOnce) throw alreadyThere(this.#key, 'another')
     if (made === undefined) return undefined
     const check = checkOf(made, expected)
     return this.#confirmed({ receipt: made, check, attempts: 0 }, expected)
