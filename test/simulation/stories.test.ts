@@ -198,6 +198,24 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'an object that comes in place of an earlier put is kept',
+    profile: 'ceph',
+    knobs: ['versions'],
+    runs: [
+      { ...forbid, source: { noise: 1, size: 9, flips: [] } },
+      { ...forbid, source: { noise: 1, size: 9, flips: [] } },
+    ],
+    happens: [
+      ['run 1:putObject done|intervention', 1, 'kill'],
+      ['run 2:headObject done|intervention', 1, 'others-put'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+      'run 3 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
     name: 'with a log the next run claims what nobody could look at',
     profile: 'kms',
     runs: [{}],

@@ -115,13 +115,18 @@ class Putting {
 
   /**
    * An object with the mark of an earlier PutObject was left to the bytes when the log
-   * was opened, and these are others. Some servers would replace it.
+   * was opened, and these are others.
    */
   async #mustBeFree(): Promise<void> {
     const { log, requests, settings } = this.#context
     if (!this.#mayPutOnce || log.state.put?.completing === undefined) return
     const found = await lookAt(requests, settings)
-    if (typeof found === 'object') throw alreadyThere(this.#key, 'another')
+    this.#mayNotReplace(typeof found === 'object')
+  }
+
+  /** Where the condition is ignored, a PutObject replaces another's object. */
+  #mayNotReplace(isThere: boolean): void {
+    if (isThere && this.#mayPutOnce) throw alreadyThere(this.#key, 'another')
   }
 
   /** The object of an earlier run's put, if it is there. */
@@ -130,10 +135,11 @@ class Putting {
     const { found, made, isDoubtful } = await this.#look(expected)
     // Put again it could be found out; where it may not be, nothing is sent.
     if (isDoubtful && this.#mayPutOnce) throw putUndecided(this.#key, found)
-    // It is another's, whatever mark was copied to it, and some would replace it.
-    const isTaken = made === undefined && typeof found === 'object'
-    if (isTaken && this.#mayPutOnce) throw alreadyThere(this.#key, 'another')
-    if (made === undefined) return undefined
+    if (made === undefined) {
+      // Another's, whatever mark was copied to it.
+      this.#mayNotReplace(typeof found === 'object')
+      return undefined
+    }
     const check = checkOf(made, expected)
     return this.#confirmed({ receipt: made, check, attempts: 0 }, expected)
   }
@@ -162,9 +168,8 @@ class Putting {
   ): Promise<CompletingPutRecord> {
     const { log, settings } = this.#context
     const before = await sightBefore(this.#context, mark)
-    // An object has come since the run looked, and some servers would replace it.
-    const isTaken = before !== undefined && before.etag !== ''
-    if (isTaken && this.#mayPutOnce) throw alreadyThere(settings.key, 'another')
+    // An object has come since the run looked.
+    this.#mayNotReplace(before !== undefined && before.etag !== '')
     // Another run is to know it again, if there can be one.
     const sentDigest = log.isKept ? settings.digests.put : undefined
     const fields = { ...bytes, mark, before, sentDigest }
