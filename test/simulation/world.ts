@@ -157,6 +157,16 @@ export class World {
     }
   }
 
+  /** The clock goes on until the work has settled; rejects as it does. */
+  async until<T>(work: Promise<T>): Promise<T> {
+    const settled = work.then(
+      () => undefined,
+      () => undefined,
+    )
+    await this.play(settled, () => false)
+    return work
+  }
+
   #step(): boolean {
     for (;;) {
       const next = this.#queue.pop()

@@ -27,15 +27,7 @@ function setUp(decisions: readonly Decision[] = []) {
     const { logFiles, locker } = process.environment
     return new FileCheckpoint(path, locker, logFiles)
   }
-  /** The clock goes on until the work has settled; rejects as it does. */
-  const until = async <T>(work: Promise<T>): Promise<T> => {
-    const settled = work.then(
-      () => undefined,
-      () => undefined,
-    )
-    await world.play(settled, () => false)
-    return work
-  }
+  const until = <T>(work: Promise<T>) => world.until(work)
   return { world, disk, newProcess, open, until }
 }
 

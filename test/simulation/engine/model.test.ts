@@ -37,15 +37,7 @@ function setUp(decisions: readonly Decision[] = [], canLose = true) {
     const log = engine.checkpointFor(process)
     return { log, process, bytes: await until(log.open()) }
   }
-  /** The clock goes on until the work has settled; rejects as it does. */
-  const until = async <T>(work: Promise<T>): Promise<T> => {
-    const settled = work.then(
-      () => undefined,
-      () => undefined,
-    )
-    await world.play(settled, () => false)
-    return work
-  }
+  const until = <T>(work: Promise<T>) => world.until(work)
   const pass = (ms: number) => world.play(world.sleep(ms), () => false)
   return { engine, open, until, pass }
 }

@@ -1,4 +1,5 @@
 /** The store contract in the words of the models. */
+import type { StoreCallName } from '../../../lib/store/around-calls.js'
 import type {
   CreateUploadRequest,
   ObjectHead,
@@ -15,16 +16,8 @@ export type PartAnswer = PartReceipt
 export type ObjectAnswer = ObjectReceipt
 export type Head = ObjectHead
 
-/** A call by the name of the store's method. */
-export type CallName =
-  | 'createUpload'
-  | 'uploadPart'
-  | 'listParts'
-  | 'completeUpload'
-  | 'abortUpload'
-  | 'listUploads'
-  | 'putObject'
-  | 'headObject'
+/** A call by the name of the store's method; uploads make no others. */
+export type CallName = Exclude<StoreCallName, 'getObject' | 'deleteObject'>
 
 export type {
   AbortUploadRequest,
