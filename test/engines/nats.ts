@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import type { Checkpoint } from '../../lib/index.js'
 import { temporaryDirectory } from '../support/dev-store.js'
 import { freePort, startEngine, type Engine } from './support/engine.js'
-import { freshName, playContract } from './support/hold.js'
+import { appendThroughOutage, freshName, playContract } from './support/hold.js'
 
 register('../support/pawl-name.js', import.meta.url)
 const { natsCheckpoint } =
@@ -117,12 +117,7 @@ await t.test('an append whose answer was lost is not made twice', async (t) => {
 await t.test('a server that is gone for a moment is waited for', async (t) => {
   const mortal = await startNats(t)
   const log = natsCheckpoint({ kv: await bucketOn(t, mortal), name: 'a' })
-  await log.open()
-  await log.append(Buffer.from('one'))
-  await mortal.kill()
-  const appending = log.append(Buffer.from('two'))
-  await mortal.restart()
-  await appending
+  await appendThroughOutage(log, mortal)
   await log.close()
   t.equal(Buffer.from(await log.open()).toString(), 'onetwo')
   await log.remove()

@@ -13,6 +13,7 @@ import {
 import { temporaryDirectory } from '../support/dev-store.js'
 import { freePort, startEngine } from './support/engine.js'
 import {
+  appendThroughOutage,
   freshName,
   playLeasedContract,
   playLeases,
@@ -208,12 +209,7 @@ await t.test('a server that is gone for a moment is waited for', async (t) => {
     query: (text, values) => connections.query(text, values),
     name: 'a',
   })
-  await log.open()
-  await log.append(Buffer.from('one'))
-  await mortal.kill()
-  const appending = log.append(Buffer.from('two'))
-  await mortal.restart()
-  await appending
+  await appendThroughOutage(log, mortal)
   await log.close()
   t.equal(Buffer.from(await log.open()).toString(), 'onetwo')
   await log.remove()

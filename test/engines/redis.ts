@@ -10,6 +10,7 @@ import {
   type RedisCheckpointOptions,
 } from '../../lib/lease/redis.js'
 import {
+  appendThroughOutage,
   freshName,
   keysOf,
   playLeasedContract,
@@ -346,12 +347,7 @@ await t.test('a server that is gone for a moment is waited for', async (t) => {
     lease: 30_000,
     durability: 'fsync',
   })
-  await log.open()
-  await log.append(Buffer.from('one'))
-  await mortal.kill()
-  const appending = log.append(Buffer.from('two'))
-  await mortal.restart()
-  await appending
+  await appendThroughOutage(log, mortal)
   t.equal(await client.get(keysOf('a').log), 'onetwo')
   await log.remove()
 })

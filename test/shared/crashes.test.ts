@@ -7,6 +7,7 @@ import {
 } from '../../lib/index.js'
 import { beginUpload, type PartReceipt } from '../../lib/shared/index.js'
 import { noise } from '../support/dev-store.js'
+import { completesUnheard } from '../support/lost-answers.js'
 import {
   failureIn,
   key,
@@ -70,13 +71,7 @@ await t.test(
       const checkpoint = isLogLost ? memoryCheckpoint() : s.log
       const ticket = await s.begin({ checkpoint })
       const receipts = await s.send(ticket)
-      s.server.setFault(({ operation }) =>
-        operation === 'CompleteMultipartUpload'
-          ? { kind: 'reply-lost' }
-          : operation === 'HeadObject'
-            ? { kind: 'status', status: 503 }
-            : undefined,
-      )
+      s.server.setFault(completesUnheard)
       const options = { checkpoint, retry: { attempts: 1 } }
       await failureIn(s.complete(ticket, receipts, options))
       s.server.setFault(undefined)

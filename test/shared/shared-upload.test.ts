@@ -14,6 +14,7 @@ import {
 } from '../../lib/upload/options/environment.js'
 import { keys } from '../support/dev-store.js'
 import { dialects } from '../support/dialects.js'
+import { completesUnheard } from '../support/lost-answers.js'
 import {
   failureIn,
   key,
@@ -354,13 +355,7 @@ await t.test(
     const object = { callback: { url: 'http://127.0.0.1:9/none', body: 'x' } }
     const ticket = await s.begin()
     const receipts = await s.send(ticket)
-    s.server.setFault(({ operation }) =>
-      operation === 'CompleteMultipartUpload'
-        ? { kind: 'reply-lost' }
-        : operation === 'HeadObject'
-          ? { kind: 'status', status: 503 }
-          : undefined,
-    )
+    s.server.setFault(completesUnheard)
     const once = { retry: { attempts: 1 }, object }
     await failureIn(s.complete(ticket, receipts, once))
     s.server.setFault(undefined)

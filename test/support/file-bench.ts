@@ -13,6 +13,7 @@ import {
 import { uploadFileOn } from '../../lib/upload/file.js'
 import { realUploadEnvironment } from '../../lib/upload/options/environment.js'
 import { devStore, noise, smallPart, type DevStore } from './dev-store.js'
+import { completesUnheard } from './lost-answers.js'
 import { WatchedFiles } from './watched-files.js'
 
 export const key = 'backups/db.dump'
@@ -139,13 +140,7 @@ export async function loggedBytes(b: FileBench): Promise<number> {
 
 /** A run whose Complete goes through while its answers are lost. */
 export async function completeUnheard(b: FileBench): Promise<void> {
-  b.server.setFault(({ operation }) =>
-    operation === 'CompleteMultipartUpload'
-      ? { kind: 'reply-lost' }
-      : operation === 'HeadObject'
-        ? { kind: 'status', status: 503 }
-        : undefined,
-  )
+  b.server.setFault(completesUnheard)
   const error: unknown = await b
     .run({ retry: { attempts: 1 } })
     .catch((reason: unknown) => reason)

@@ -1,6 +1,10 @@
 /** Answers that are lost or lie, and what must be true of the object after them. */
 import type { Test } from 'tap'
-import type { Fault, Operation } from '../../lib/dev-server/index.js'
+import type {
+  Fault,
+  Operation,
+  SeenRequest,
+} from '../../lib/dev-server/index.js'
 import type { ObjectStore, UploadStreamOptions } from '../../lib/index.js'
 import { key, send, until, type SmallUploads } from './small-upload.js'
 import { storeCall } from './store-call.js'
@@ -24,6 +28,20 @@ export function first(
   server.setFault((request) =>
     request.operation === operation && left-- > 0 ? fault : undefined,
   )
+}
+
+/** Complete goes through, and neither its answer nor a look at the object arrives. */
+export function completesUnheard({
+  operation,
+}: Pick<SeenRequest, 'operation'>): Fault | undefined {
+  switch (operation) {
+    case 'CompleteMultipartUpload':
+      return { kind: 'reply-lost' }
+    case 'HeadObject':
+      return { kind: 'status', status: 503 }
+    default:
+      return undefined
+  }
 }
 
 export async function mustBe(

@@ -162,6 +162,19 @@ export async function playLeases(t: Test, sink: LeasedSink): Promise<void> {
   })
 }
 
+/** Opens a log, and appends `one` before and `two` while its engine is away. */
+export async function appendThroughOutage(
+  log: Checkpoint,
+  engine: { kill(): Promise<void>; restart(): Promise<void> },
+): Promise<void> {
+  await log.open()
+  await log.append(Buffer.from('one'))
+  await engine.kill()
+  const appending = log.append(Buffer.from('two'))
+  await engine.restart()
+  await appending
+}
+
 /** Every case of the contract as a subtest. */
 export async function playContract(
   t: Test,
