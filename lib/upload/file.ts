@@ -73,7 +73,7 @@ export async function uploadFileOn(
   // What is wrong with the options is said before the file is touched.
   const byName = typeByName(path, options.key)
   const object = withContentType(options.object, byName)
-  const settings = readSettings({ ...options, object }, environment)
+  const settings = readSettings(options, environment, object)
   return traceUpload(settings, 'file', (scope) =>
     upload(path, options, settings, {
       prove,

@@ -64,7 +64,7 @@ export function signV1(
   }
   const signed = sign(input, { ...input.headers, ...added })
   added['authorization'] = `OSS ${input.credentials.id}:${signed.signature}`
-  return { ...signed, headers: added }
+  return { headers: added, ...signed }
 }
 
 /** Keys and values as they are, not encoded. */

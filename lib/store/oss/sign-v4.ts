@@ -53,7 +53,7 @@ export function signV4(
     additional.length === 0 ? '' : `AdditionalHeaders=${additional.join(';')},`
   added['authorization'] =
     `${algorithm} Credential=${input.credentials.id}/${signed.scope},${list}Signature=${signed.signature}`
-  return { ...signed, headers: added }
+  return { headers: added, ...signed }
 }
 
 /** `/bucket/key`, `/bucket/` or `/`, encoded; the same for every URL style. */

@@ -120,7 +120,7 @@ export class PartSender {
         },
         (request, call) =>
           wired.attempt(() =>
-            store.uploadPart({ ...request, key, uploadId, partNumber }, call),
+            store.uploadPart({ key, uploadId, partNumber, ...request }, call),
           ),
         { wired },
       )
@@ -189,7 +189,7 @@ export class PartSender {
     }
     const compareMd5 = this.#md5Comparison(md5)
     let isMd5Equal = false
-    const sending = { ...context, bodySize: content.size, isStoring: true }
+    const sending = { bodySize: content.size, isStoring: true, ...context }
     const { answer, attempts } = await this.#requests
       .send(sending, async (call) => {
         const receipt = await put(request, call)

@@ -120,6 +120,7 @@ export function readSettings(
     sourceId?: string
   },
   environment: UploadEnvironment,
+  given = options.object,
 ) {
   const { store, key, partSize: wantedPartSize } = options
   checkStore(store)
@@ -127,17 +128,17 @@ export function readSettings(
   const size = optional(options.size, (n) => wholeNumber('size', n, 0))
   const verify = readVerify(options.verify, store)
   // The caller's may be another before the next call; this one stays what it is.
-  const object: ObjectOptions = Object.freeze({ ...options.object })
+  const object: ObjectOptions = Object.freeze({ ...given })
   const mark = oneOf('mark', options.mark ?? true, [true, false])
   const isFull = store.canMark?.(object) === false
   const maxRate = checkRate(options.maxRate)
   const rate = lowest(maxRate, checkRate(store.maxRate))
   const sequential = options.sequential === true
   return {
-    ...readRequestSettings(options, environment),
-    ...readConcurrency(options),
     store,
     key,
+    ...readRequestSettings(options, environment),
+    ...readConcurrency(options),
     object,
     size,
     wantedPartSize,
@@ -335,10 +336,8 @@ export function readListeners({ onProgress, on = {} }: ListenerOptions): Emit {
   for (const [name, listener] of Object.entries(on)) {
     if (listener !== undefined) aFunction(`on.${name}`, listener)
   }
-  const listeners: Partial<Record<string, (event: never) => void>> = {
-    ...on,
-    progress: onProgress,
-  }
+  const listeners: Partial<Record<string, (event: never) => void>> =
+    Object.assign({}, on, { progress: onProgress })
   return (name, event) => {
     // Name and event belong together; the type of the table forgets it.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion

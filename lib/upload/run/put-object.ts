@@ -108,7 +108,7 @@ class Putting {
       const { attempts, receipt } = put
       const where = { partNumber: 1, offset: 0, size }
       const { etag } = receipt
-      emit('part', { ...where, etag, reused: false, attempts })
+      emit('part', { etag, reused: false, attempts, ...where })
     }
     return put
   }
@@ -172,7 +172,7 @@ class Putting {
     this.#mayNotReplace(before !== undefined && before.etag !== '')
     // Another run is to know it again, if there can be one.
     const sentDigest = log.isKept ? settings.digests.put : undefined
-    const fields = { ...bytes, mark, before, sentDigest }
+    const fields = { mark, before, sentDigest, ...bytes }
     const record = { type: 'completing', put: true, ...fields } as const
     await log.append(record)
     return record
@@ -235,7 +235,7 @@ class Putting {
         // A PutObject has no upload that could be ended: the log alone is held.
         await log.confirm()
         try {
-          const put = { ...request, key, object, mark }
+          const put = { key, object, mark, ...request }
           const receipt = await store.putObject(put, call)
           // The answer tells of other bytes than were sent: it is there, and is put again.
           this.#doubt.hear(undefined, true)
