@@ -693,6 +693,25 @@ const stories: Story[] = [
     ends: ['run 1 resolves, 0 reused'],
   },
   {
+    name: 'a renewal that a stopped run hears of late is asked for anew',
+    profile: 'oss',
+    lease: { ...lease, lease: 1000, linger: 5000 },
+    runs: [{}],
+    happens: [
+      ['run 1:log append|engine', 4, 'engine-away', 429_921_527],
+      ['run 1:log renew|intervention', 2, 'pause', 1_863_760_229],
+    ],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+  {
+    name: 'a log that a failover has lost is left, for all that its run knows',
+    profile: 'oss',
+    lease: { ...lease, canLose: true },
+    runs: [{ source: { noise: 1, size: 0, flips: [] } }],
+    happens: [['run 1:putObject done|intervention', 1, 'failover', 9]],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+  {
     name: 'an older file that wakes is not put over what a newer run has made',
     profile: 'oss',
     lease,
