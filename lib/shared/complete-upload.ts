@@ -236,6 +236,7 @@ function claimed(
     mark,
     // Others may have sent parts to it.
     isOnly: false,
+    mayBeReplayed: false,
     begun: undefined,
     before: undefined,
   }

@@ -81,7 +81,11 @@ export const ofSuccess: readonly Check<[Run]>[] = [
           : [...engineTroubles, 'pause']
       const isUnheard =
         !isThere && scene.world.hasHappened(unheard, { to: run.actor.name })
-      return isUnheard
+      // The log that its run still had has gone with the failover.
+      const isLost =
+        !isThere &&
+        scene.world.hasHappened(['failover'], { since: run.startedAt })
+      return isUnheard || isLost
         ? undefined
         : `checkpointLeft is ${checkpointLeft}, the log is ${isThere ? 'there' : 'gone'}`
     }),
