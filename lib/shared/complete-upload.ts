@@ -199,10 +199,8 @@ async function claim(
   settings: UploadSettings,
   receipts: PartReceipt[][],
 ): Promise<UploadResult> {
-  const { environment, store } = settings
-  const facts = environment.facts.of(store)
   const { signal, letGo } = ownSignal(settings.signal)
-  const requests = new Requests(settings, signal, () => undefined, facts)
+  const requests = new Requests(settings, signal, () => undefined)
   try {
     const found = await lookAt(requests, settings)
     const parts = receipts.map((ofPart) => chosen(ofPart, undefined))
@@ -227,7 +225,7 @@ function claimed(
   parts: readonly PartReceipt[],
 ): UploadResult | undefined {
   if (typeof found !== 'object') return undefined
-  const { store, crc, environment } = settings
+  const { crc, facts } = settings
   const crc64 = combinedCrc64(crc.variant, parts)
   const expected = {
     size,
@@ -239,9 +237,7 @@ function claimed(
     begun: undefined,
     before: undefined,
   }
-  if (whose(found, expected, environment.facts.of(store)) !== 'ours') {
-    return undefined
-  }
+  if (whose(found, expected, facts) !== 'ours') return undefined
   const check = checkObject(found, expected)
   return claimedResult(found, settings, {
     size,

@@ -199,10 +199,9 @@ class RangeSending {
     this.#settings = settings
     this.#source = source
     this.#onPart = onPart
-    const { environment, size, store } = settings
+    const { environment, size } = settings
     const { signal: stopped } = this.#stop
-    const facts = environment.facts.of(store)
-    const requests = new Requests(settings, stopped, () => undefined, facts)
+    const requests = new Requests(settings, stopped, () => undefined)
     const progress = new ProgressCounter(size, () => undefined, environment)
     this.#requests = requests
     this.#progress = progress

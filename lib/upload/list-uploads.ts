@@ -181,13 +181,13 @@ export function requestsFor(
   { signal = new AbortController().signal, ...options }: ListUploadsOptions,
 ): StoreQuestions {
   const environment = realUploadEnvironment
-  const settings = readRequestSettings(options, environment)
   const facts = environment.facts.of(store)
-  const requests = new Requests(settings, signal, () => undefined, facts)
+  const settings = { ...readRequestSettings(options, environment), facts }
+  const requests = new Requests(settings, signal, () => undefined)
   const told = (thrown: unknown): Error => {
     const error = asError(thrown)
     const { hasAnswered } = requests
-    tellKept(error, { isResumable: false, environment, store }, { hasAnswered })
+    tellKept(error, { isResumable: false, facts }, { hasAnswered })
     return error
   }
   return { requests, told }

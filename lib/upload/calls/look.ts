@@ -114,9 +114,8 @@ export async function lookFor(
   expected: ExpectedObject,
   more: CallBounds & Sought = {},
 ): Promise<Seen> {
-  const { environment, store } = settings
   const found = await lookAt(requests, settings, more)
-  return seenAs(found, expected, environment.facts.of(store))
+  return seenAs(found, expected, settings.facts)
 }
 
 /** Abort, tried again as any other call. */

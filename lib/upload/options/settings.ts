@@ -137,6 +137,8 @@ export function readSettings(
     ...readRequestSettings(options, environment),
     ...readConcurrency(options),
     store,
+    /** What is known of it, by whichever upload. */
+    facts: environment.facts.of(store),
     key,
     object,
     size,

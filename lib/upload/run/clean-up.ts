@@ -292,10 +292,7 @@ export async function sightBefore(
   { requests, settings }: Pick<RunContext, 'requests' | 'settings'>,
   mark: string | undefined,
 ): Promise<ObjectSight | undefined> {
-  const { environment, store } = settings
-  if (mark !== undefined && !environment.facts.of(store).dropsMarks) {
-    return undefined
-  }
+  if (mark !== undefined && !settings.facts.dropsMarks) return undefined
   const found = await lookAt(requests, settings)
   if (found === 'refused') return undefined
   if (found === 'absent') return { etag: '' }

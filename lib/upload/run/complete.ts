@@ -396,10 +396,9 @@ async function mustBeAsSent(
   { uploadId, expected }: CompleteInput,
   answer: ObjectReceipt,
 ): Promise<MadeObject> {
-  const { key, environment, store: objects } = settings
-  const facts = environment.facts.of(objects)
+  const { key, facts } = settings
   const store = {
-    ordersByInitiate: objects.precedence === 'initiate',
+    ordersByInitiate: settings.store.precedence === 'initiate',
     dropsMarks: facts.dropsMarks,
   }
   const found = needsLook(answer, expected, store)

@@ -91,10 +91,9 @@ export class CurrentUpload {
    * neither CRC-64 nor MD5 tells the objects apart, it must not be replaced.
    */
   mustNotReplace(partNumber: number): boolean {
-    const { crc, environment, store } = this.#context.settings
+    const { crc, facts } = this.#context.settings
     const isNamed = this.#earlier?.upload.completing !== undefined
-    if (!isNamed || crc.isWanted) return false
-    if (environment.facts.of(store).hasMd5Etags) return false
+    if (!isNamed || crc.isWanted || facts.hasMd5Etags) return false
     const isStored = typeof this.listed(partNumber) === 'object'
     return isStored || this.recordOf(partNumber) !== undefined
   }

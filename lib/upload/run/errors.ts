@@ -347,7 +347,7 @@ type KeptLog = Pick<UploadLog, 'isResumable' | 'endedSoBefore'> &
  */
 export function tellKept(
   error: Error,
-  settings: Pick<UploadSettings, 'isResumable' | 'environment' | 'store'>,
+  { isResumable, facts }: Pick<UploadSettings, 'isResumable' | 'facts'>,
   {
     log,
     hasAnswered,
@@ -370,10 +370,9 @@ export function tellKept(
     resumable,
     transient: transient || isTransient(cause),
   }
-  const { isResumable, environment, store } = settings
   const kept = keptAfter(failure, {
     isKept: isResumable && log?.isResumable === true,
-    hasAnswered: environment.facts.of(store).hasAnswered,
+    hasAnswered: facts.hasAnswered,
     hasAnsweredNow: hasAnswered,
     isSecond: log?.endedSoBefore(code) === true,
   })

@@ -129,7 +129,7 @@ async function conclude(
 }
 
 function resultOf(
-  { settings, log, reuse }: RunContext,
+  { settings, log, tally }: RunContext,
   receipt: ObjectReceipt,
   { current, uploadId, size, crc64, parts, verified }: Finished,
   isRemoved: boolean,
@@ -143,10 +143,10 @@ function resultOf(
     versionId: receipt.versionId,
     size,
     parts,
-    partsReused: reuse.parts,
-    bytesReused: reuse.bytes,
+    partsReused: tally.parts,
+    bytesReused: tally.bytes,
     uploadId,
-    resumed: reuse.resumed,
+    resumed: tally.resumed,
     verified,
     checkpointLeft: !isRemoved,
     ...(uploadsLeft.length === 0 ? {} : { uploadsLeft }),
@@ -249,7 +249,7 @@ export async function putInstead(
     const candidate = { size: content.size, hash }
     mustBeAsStored(settings, stored, candidate, uploadId)
   }
-  context.reuse.resumed = false
+  context.tally.resumed = false
   if (hasMd5()) content.expect('md5')
   const { size } = content
   const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined

@@ -13,7 +13,8 @@ import type { PartRecord } from '../../checkpoint/record.js'
 import type { AtOnce } from '../../store/slots.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
-import { storedRun, vouchedRun } from '../rules/judge.js'
+import type { ClaimedObject } from '../rules/claim.js'
+import { vouchedRun } from '../rules/judge.js'
 import { partSizesOf, type Plan } from '../rules/plan.js'
 import {
   type HashedPart,
@@ -100,21 +101,12 @@ export class OpenRun {
   skipStored(trustSource: boolean): number | 'nobody' {
     const { log, settings } = this.#context
     const { sourceDigest } = settings
-    const stored = this.#stored()
+    const stored = this.#plan.mode === 'create' ? [] : this.#plan.stored
     const records = vouchedRun(stored, log.state, sourceDigest, trustSource)
     if (records === 'nobody') return records
     this.#stage.skip(records)
     this.#pass(records)
     return this.#size
-  }
-
-  #stored(): PartRecord[] {
-    const plan = this.#plan
-    if (plan.mode === 'create') return []
-    const { verify } = this.#context.settings
-    return plan.mode === 'claim'
-      ? storedRun(plan.upload, 'refused', false)
-      : storedRun(plan.upload, plan.listed, verify)
   }
 
   #pass(records: readonly PartRecord[]): void {
@@ -127,7 +119,7 @@ export class OpenRun {
   }
 
   /** What an earlier run's Complete has made, when that is there. */
-  get claimed(): Extract<Plan, { mode: 'claim' }> | undefined {
+  get claimed(): ClaimedObject | undefined {
     return this.#plan.mode === 'claim' ? this.#plan : undefined
   }
 

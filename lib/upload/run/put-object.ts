@@ -92,7 +92,7 @@ class Putting {
   }
 
   async run(bytes: PutBytes): Promise<Put> {
-    const { settings, progress, emit } = this.#context
+    const { settings, tally, emit } = this.#context
     if (this.#earlier === undefined) await this.#mustBeFree()
     const made = this.#earlier && (await this.#madeBy(this.#earlier))
     if (made === undefined && settings.hasNoRoomForMark) {
@@ -103,12 +103,9 @@ class Putting {
     const put =
       made ?? (await this.#put(bytes, settings.mark ? mark : undefined))
     const { size } = bytes
-    progress.stored(size)
     if (size > 0) {
-      const { attempts, receipt } = put
-      const where = { partNumber: 1, offset: 0, size }
-      const { etag } = receipt
-      emit('part', { ...where, etag, reused: false, attempts })
+      const whole = { partNumber: 1, offset: 0, size }
+      tally.sent(whole, put.receipt.etag, put.attempts)
     }
     return put
   }
@@ -252,8 +249,7 @@ class Putting {
   }
 
   #isOurs(found: Found, expected: ExpectedObject): boolean {
-    const { environment, store } = this.#context.settings
-    const is = whose(found, expected, environment.facts.of(store))
+    const is = whose(found, expected, this.#context.settings.facts)
     return is === 'ours' || is === 'equal'
   }
 
@@ -273,12 +269,11 @@ class Putting {
   /** HEAD, tried again as any other call. */
   async #look(expected: ExpectedObject): Promise<Looked> {
     const { requests, settings, completeSignal: signal } = this.#context
-    const { environment, store } = settings
     const found = await lookAt(requests, settings, { signal })
     if (typeof found !== 'object') {
       return { found, made: undefined, isDoubtful: false }
     }
-    const isInDoubt = isDoubtful(found, expected, environment.facts.of(store))
+    const isInDoubt = isDoubtful(found, expected, settings.facts)
     // What the answer to a PUT has named is what that has made.
     const isAnswered = isInDoubt && this.#etags.has(bareEtag(found.etag))
     const isOurs = isAnswered || this.#isOurs(found, expected)

@@ -27,10 +27,10 @@ import { Requests } from '../calls/requests.js'
 import { PartSender } from '../calls/send.js'
 import { type Progress, ProgressCounter } from '../options/progress.js'
 import type { UploadResult } from '../../upload-result.js'
-import { BeforeComplete } from './before-complete.js'
 import {
+  BeforeComplete,
   type Ending,
-  Reuse,
+  PartTally,
   type RunContext,
   type UploadRunOptions,
 } from './context.js'
@@ -155,8 +155,7 @@ export class UploadRun {
     scope?.logOpened(log)
     await this.#options.opened?.(log)
     const { emit } = this
-    const facts = settings.environment.facts.of(settings.store)
-    const requests = new Requests(settings, signal, emit, facts)
+    const requests = new Requests(settings, signal, emit)
     this.#requests = requests
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
@@ -176,7 +175,7 @@ export class UploadRun {
       beforeComplete: new BeforeComplete(settings, signal, async () =>
         this.#options.checkSource?.(async () => open.takenParts()),
       ),
-      reuse: new Reuse(emit, progress, plan.mode !== 'create'),
+      tally: new PartTally(emit, progress, plan.mode !== 'create'),
       tells: (result) => {
         this.#told = result
       },
