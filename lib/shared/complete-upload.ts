@@ -4,7 +4,8 @@
  * log while there is one, then by the object, which has to be these parts.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { asError, invalidOption, UploadError } from '../errors.js'
+import { invalidOption, UploadError } from '../errors.js'
+import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { ownSignal } from '../upload/calls/follow-signal.js'
 import { lookAt } from '../upload/calls/look.js'

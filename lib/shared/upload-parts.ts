@@ -4,7 +4,8 @@
  * told by the server, and believes when it is equal to its own bytes. It never
  * begins, completes or aborts anything.
  */
-import { asError, UploadError } from '../errors.js'
+import { UploadError } from '../errors.js'
+import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { followSignal } from '../upload/calls/follow-signal.js'
 import { listParts } from '../upload/calls/look.js'

@@ -5,7 +5,8 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { LogState } from '../checkpoint/fold.js'
-import { asError, UploadError } from '../errors.js'
+import { UploadError } from '../errors.js'
+import { asError } from '../realm.js'
 import { listAllParts, lookFor } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import type { UploadSettings } from './options/settings.js'

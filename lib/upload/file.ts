@@ -1,7 +1,7 @@
 /** `uploadFile`: the same upload as the stream's, from a file. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { noLog } from '../checkpoint/no-log.js'
-import { asError } from '../errors.js'
+import { asError } from '../realm.js'
 import { filePath, type FilePath } from '../file-path.js'
 import { discardUpload } from './discard.js'
 import { type FileUploadOptions, uploadOpenFile } from './file-upload.js'

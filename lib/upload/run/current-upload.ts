@@ -13,14 +13,10 @@
  */
 import type { PartSizes } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
-import type { UploadError } from '../../errors.js'
+import { UploadError } from '../../errors.js'
 import type { ListedPart } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
-import {
-  isOutOfSequence,
-  isStoredAlready,
-  listAllParts,
-} from '../calls/look.js'
+import { listAllParts, sequenceFault } from '../calls/look.js'
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
 import type { Receipt, StoredPart } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
@@ -110,33 +106,41 @@ export class CurrentUpload {
    * one is begun; else `PAWL_UPLOAD_GONE`.
    */
   async store(part: TakenPart): Promise<StoredPart> {
-    const { sender } = this.#context
-    const { content, partNumber } = part
     for (;;) {
       const uploadId = await this.id()
       try {
-        const sent = await sender
-          .sendPart(content, partNumber, uploadId)
-          .catch((error: unknown) => {
-            if (!isStoredAlready(error)) throw error
-            return this.#findStored(part, uploadId, error)
-          })
+        const sent = await this.#send(part, uploadId)
         // Confirmed for an upload that was found gone meanwhile: sent again.
         if (uploadId !== this.#known) continue
-        this.receipts.set(partNumber, sent.receipt)
+        this.receipts.set(part.partNumber, sent.receipt)
         return sent
       } catch (error) {
-        if (isOutOfSequence(error)) {
-          const { key } = this.#context.settings
-          const where = { key, uploadId, cause: error }
-          const failure = outOfSequence(part, where)
-          await this.giveUpFor(failure, 'source-changed')
-          throw failure
-        }
         if (kindOf(error) !== 'no-upload') throw error
         // What has ended the run may be the failure of another upload.
         this.#context.signal.throwIfAborted()
         await this.#renew(uploadId, error)
+      }
+    }
+  }
+
+  async #send(part: TakenPart, uploadId: string): Promise<StoredPart> {
+    const { sender, settings } = this.#context
+    const { content, partNumber } = part
+    try {
+      return await sender.sendPart(content, partNumber, uploadId)
+    } catch (error) {
+      if (!(error instanceof UploadError)) throw error
+      switch (sequenceFault(error)) {
+        case 'stored-already':
+          return this.#findStored(part, uploadId, error)
+        case 'out-of-sequence': {
+          const where = { key: settings.key, uploadId, cause: error }
+          const failure = outOfSequence(part, where)
+          await this.giveUpFor(failure, 'source-changed')
+          throw failure
+        }
+        default:
+          throw error
       }
     }
   }

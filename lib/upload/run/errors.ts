@@ -1,5 +1,4 @@
 /** What ends a run, in words, and what is told with it. */
-import type { EventEmitter } from 'node:events'
 import {
   CallbackError,
   type ErrorCode,
@@ -468,16 +467,6 @@ export function contended(
       retryAfter,
     },
   )
-}
-
-/** For an end that the caller asked for by name; `result` says it too. */
-export function beQuiet(stream: EventEmitter): void {
-  // Once: it may be asked for again and again.
-  stream.off('error', ignoreError).on('error', ignoreError)
-}
-
-function ignoreError(): void {
-  // Without a listener the stream's error would end the process.
 }
 
 /** `found` bytes so far, or in all; never as many as the caller had said. */

@@ -188,16 +188,27 @@ export class OpenRun {
   /** Resolves when all parts taken are stored; rejects when the run was stopped. */
   async idle(): Promise<void> {
     // A part may wait for a disk that hangs: who stopped the run does not.
-    await unlessAborted(this.#context.signal, this.settled())
+    await unlessAborted(this.#context.signal, this.#settled())
   }
 
   /** Resolves when no part is under way, however that went. */
-  async settled(): Promise<void> {
+  async #settled(): Promise<void> {
     await Promise.all(this.#tasks)
   }
 
+  /** Of a run that was stopped: ends all that is under way, as the clock lets it. */
+  async leave(clock: Deadline, stopComplete: () => void): Promise<void> {
+    await this.#leaveWire(clock)
+    // A Complete that was sent is waited for: its answer decides what is true.
+    await clock.until(bounds.complete, this.#finishing)
+    stopComplete()
+    await clock.until(bounds.work, this.#settled())
+    await clock.until(bounds.work, this.#finishing)
+    if (this.#finishing === undefined) this.#whole?.release()
+  }
+
   /** Lets parts end that are nearly stored, where a later run has use for them. */
-  async leaveWire(clock: Deadline): Promise<void> {
+  async #leaveWire(clock: Deadline): Promise<void> {
     const { settings, sender } = this.#context
     const { wire } = sender
     const isOfUse = settings.isResumable && this.upload.over === undefined
@@ -213,16 +224,6 @@ export class OpenRun {
     this.#finishing.then(done, fail)
   }
 
-  /** The making of the object, once it is under way. */
-  get finishing(): Promise<UploadResult> | undefined {
-    return this.#finishing
-  }
-
-  /** Lets go of what was taken and is not being put. */
-  letGo(): void {
-    if (this.#finishing === undefined) this.#whole?.release()
-  }
-
   /** Without a log nothing can go on, so nothing is left. */
   async abandon(): Promise<void> {
     const { settings } = this.#context
@@ -231,7 +232,7 @@ export class OpenRun {
 
   async #finish(): Promise<UploadResult> {
     try {
-      await this.settled()
+      await this.#settled()
       this.#context.signal.throwIfAborted()
       const { size, key } = this.#context.settings
       if (size !== undefined && size !== this.#size) {

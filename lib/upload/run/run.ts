@@ -21,7 +21,8 @@
  */
 import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
-import { CallbackError, asError } from '../../errors.js'
+import { CallbackError } from '../../errors.js'
+import { asError } from '../../realm.js'
 import { followSignal } from '../calls/follow-signal.js'
 import { Requests } from '../calls/requests.js'
 import { PartSender } from '../calls/send.js'
@@ -106,8 +107,8 @@ export class UploadRun {
     return this.#isLogStuck
   }
 
-  /** Says of a failure, which need not end the run, what is kept. */
-  told<Failure extends Error>(error: Failure): Failure {
+  /** A failure, which need not end the run, that says what is kept. */
+  withKept<Failure extends Error>(error: Failure): Failure {
     const log = this.#log
     const hasAnswered = this.#requests?.hasAnswered === true
     tellKept(error, this.#options.settings, { log, hasAnswered })
@@ -230,14 +231,8 @@ export class UploadRun {
     scope?.suspending(reason)
     this.#stop.abort(reason)
     const clock = new Deadline(settings.environment)
-    await this.#open?.leaveWire(clock)
-    // A Complete that was sent is waited for: its answer decides what is true.
-    await clock.until(bounds.complete, this.#open?.finishing)
-    this.#stopComplete.abort(reason)
+    await this.#open?.leave(clock, () => this.#stopComplete.abort(reason))
     const isOpened = await clock.until(bounds.work, this.#opening)
-    await clock.until(bounds.work, this.#open?.settled())
-    await clock.until(bounds.work, this.#open?.finishing)
-    this.#open?.letGo()
     if (this.#log === undefined) this.#isLogStuck = !isOpened
     if (this.#result === undefined) await this.#open?.abandon()
     if (this.#log === undefined || this.#result !== undefined) return
@@ -255,7 +250,7 @@ export class UploadRun {
     this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done' && isOwn(ending.error, this.#failure)) {
-      this.told(ending.error)
+      this.withKept(ending.error)
     }
     this.#ended.resolve(ending)
     this.#hasEnded = true
