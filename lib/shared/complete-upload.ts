@@ -25,8 +25,8 @@ import {
   type UploadSettings,
 } from '../upload/options/settings.js'
 import {
-  checkObject,
   combinedCrc64,
+  confirmedBy,
   expectedEtag,
   type Found,
   sameEtag,
@@ -168,8 +168,8 @@ async function join(
   const { uploadId } = open.upload
   if (uploadId !== ticket.uploadId) throw gone(ticket, 'absent')
   const records = receipts.map((ofPart, index) => {
-    const listed = open.upload.listed(index + 1)
-    const etag = typeof listed === 'object' ? listed.etag : undefined
+    const { there } = open.upload.earlier(index + 1)
+    const etag = typeof there === 'object' ? there.etag : undefined
     return recordOf(chosen(ofPart, etag), log.run)
   })
   await open.join(records)
@@ -239,16 +239,13 @@ function claimed(
     before: undefined,
   }
   if (whose(found, expected, facts) !== 'ours') return undefined
-  const check = checkObject(found, expected)
+  const check = confirmedBy(found, expected)
   return claimedResult(found, settings, {
     size,
     parts: parts.length,
     crc64,
     uploadId,
-    verified:
-      check === 'wrong'
-        ? 'none'
-        : weakest([check, ...parts.map((part) => part.check)]),
+    verified: weakest([check, ...parts.map((part) => part.check)]),
     checkpointLeft: false,
   })
 }

@@ -109,10 +109,10 @@ async function upload(
     const checkpoint = isOneRequest
       ? await placeIfNeeded(path, options, settings)
       : await placeFileCheckpoint(path, options, settings)
-    const isResumable = checkpoint !== noLog && before.isResumable
+    const isLogged = checkpoint !== noLog && before.isLogged
     return await uploadOpenFile({
       source,
-      settings: { ...settings, isResumable },
+      settings: { ...settings, isLogged },
       checkpoint,
       multipartThreshold,
       ...means,

@@ -191,7 +191,7 @@ export function requestsFor(
   const told = (thrown: unknown): Error => {
     const error = asError(thrown)
     const { hasAnswered } = requests
-    tellKept(error, { isResumable: false, facts }, { hasAnswered })
+    tellKept(error, { isLogged: false, facts }, { hasAnswered })
     return error
   }
   return { requests, told }

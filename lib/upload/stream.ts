@@ -371,7 +371,7 @@ export class ResumableUploadStream extends Writable {
 
   /** A destroyed upload always has an error, and ours say whether it can go on. */
   #reasonFor(given: unknown): Error {
-    const { key, signal, isResumable: isLogged } = this.#settings
+    const { key, signal, isLogged } = this.#settings
     const isOurs = isError(given) && given !== signal?.reason
     if (isOurs && !this.#isDiscarding) return given
     const fields = { key, uploadId: this.uploadId, cause: given ?? undefined }

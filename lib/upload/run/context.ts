@@ -63,7 +63,7 @@ export interface RunContext {
   readonly beforeComplete: BeforeComplete
   readonly tally: PartTally
   /** The log is about to say that this result was handed out: so it must be. */
-  readonly tells: (result: UploadResult) => void
+  readonly handsOut: (result: UploadResult) => void
   /** The object is complete. */
   readonly done: (result: UploadResult) => void
   /** Ends the run; the first failure counts. */

@@ -32,6 +32,12 @@ import { inScope } from './trace.js'
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRenewals = 2
 
+export interface EarlierPart {
+  record: PartRecord | undefined
+  /** `refused`: this caller may not list parts. */
+  there: ListedPart | 'refused' | undefined
+}
+
 export class CurrentUpload {
   readonly #context: RunContext
   /** Of its parts. */
@@ -71,15 +77,13 @@ export class CurrentUpload {
     return this.#over
   }
 
-  /** What the log has of a part. */
-  recordOf(partNumber: number): PartRecord | undefined {
-    return this.#earlier?.upload.parts.get(partNumber)
-  }
-
-  /** What the store had of a part when the run began. */
-  listed(partNumber: number): ListedPart | 'refused' | undefined {
-    const listed = this.#earlier?.listed
-    return listed === 'refused' ? listed : listed?.get(partNumber)
+  /** What the log has of a part, and what the store had when the run began. */
+  earlier(partNumber: number): EarlierPart {
+    const { upload, listed } = this.#earlier ?? {}
+    return {
+      record: upload?.parts.get(partNumber),
+      there: listed === 'refused' ? listed : listed?.get(partNumber),
+    }
   }
 
   /**
@@ -90,8 +94,8 @@ export class CurrentUpload {
     const { crc, facts } = this.#context.settings
     const isNamed = this.#earlier?.upload.completing !== undefined
     if (!isNamed || crc.isWanted || facts.hasMd5Etags) return false
-    const isStored = typeof this.listed(partNumber) === 'object'
-    return isStored || this.recordOf(partNumber) !== undefined
+    const { record, there } = this.earlier(partNumber)
+    return typeof there === 'object' || record !== undefined
   }
 
   /** Begins the upload when there is none. */
@@ -236,7 +240,7 @@ export class CurrentUpload {
         try {
           return await store.createUpload(request, call)
         } catch (error) {
-          if (mayHaveHappened(error)) log.hasUnheard()
+          if (mayHaveHappened(error)) log.noteUnheard()
           if (mark === undefined || !refusesMetadata(error, object)) throw error
         }
         // A server that takes no metadata: once more without.

@@ -198,13 +198,13 @@ export function notKnown(
 /** PutObject was refused for an object that may be the one of an attempt before. */
 export function putNotKnown(
   cause: UploadError,
-  { key, isResumable }: Pick<UploadSettings, 'key' | 'isResumable'>,
+  { key, isLogged }: Pick<UploadSettings, 'key' | 'isLogged'>,
 ): UploadError {
   const { status, serverCode, requestId, attempts, elapsed } = cause
   const answer = { status, serverCode, requestId, attempts, elapsed }
   return new UploadError(
     'PAWL_COMPLETE_UNKNOWN',
-    `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; ${whatNext(isResumable)}`,
+    `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; ${whatNext(isLogged)}`,
     { ...answer, key, cause, transient: true },
   )
 }
@@ -346,7 +346,7 @@ type KeptLog = Pick<UploadLog, 'isResumable' | 'endedSoBefore'> &
  */
 export function tellKept(
   error: Error,
-  { isResumable, facts }: Pick<UploadSettings, 'isResumable' | 'facts'>,
+  { isLogged, facts }: Pick<UploadSettings, 'isLogged' | 'facts'>,
   {
     log,
     hasAnswered,
@@ -370,7 +370,7 @@ export function tellKept(
     transient: transient || isTransient(cause),
   }
   const kept = keptAfter(failure, {
-    isKept: isResumable && log?.isResumable === true,
+    isKept: isLogged && log?.isResumable === true,
     hasAnswered: facts.hasAnswered,
     hasAnsweredNow: hasAnswered,
     isSecond: log?.endedSoBefore(code) === true,

@@ -300,7 +300,7 @@ export class UploadLog {
   }
 
   /** A request that makes something on the server may have done so unheard. */
-  hasUnheard(): void {
+  noteUnheard(): void {
     this.#hasUnheard = true
   }
 

@@ -13,7 +13,6 @@ import type { PartRecord } from '../../checkpoint/record.js'
 import type { AtOnce } from '../../store/slots.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
-import type { ClaimedObject } from '../rules/claim.js'
 import { vouchedRun } from '../rules/judge.js'
 import { partSizesOf, type Plan } from '../rules/plan.js'
 import {
@@ -119,7 +118,7 @@ export class OpenRun {
   }
 
   /** What an earlier run's Complete has made, when that is there. */
-  get claimed(): ClaimedObject | undefined {
+  get claimed(): Extract<Plan, { mode: 'claim' }> | undefined {
     return this.#plan.mode === 'claim' ? this.#plan : undefined
   }
 
@@ -211,7 +210,7 @@ export class OpenRun {
   async #leaveWire(clock: Deadline): Promise<void> {
     const { settings, sender } = this.#context
     const { wire } = sender
-    const isOfUse = settings.isResumable && this.upload.over === undefined
+    const isOfUse = settings.isLogged && this.upload.over === undefined
     const wait = isOfUse ? wire.lastParts(bounds.parts) : 0
     if (wait > 0) await clock.until(wait, wire.settled())
     wire.cut()
@@ -227,7 +226,7 @@ export class OpenRun {
   /** Without a log nothing can go on, so nothing is left. */
   async abandon(): Promise<void> {
     const { settings } = this.#context
-    if (!settings.isResumable) await abortUnlogged(this.#context, this.upload)
+    if (!settings.isLogged) await abortUnlogged(this.#context, this.upload)
   }
 
   async #finish(): Promise<UploadResult> {

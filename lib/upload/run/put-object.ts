@@ -20,7 +20,7 @@ import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
 import { Doubt } from '../rules/doubt.js'
 import {
   bareEtag,
-  checkObject,
+  confirmedBy,
   type ExpectedObject,
   expectedPut,
   type Found,
@@ -137,7 +137,7 @@ class Putting {
       this.#mayNotReplace(typeof found === 'object')
       return undefined
     }
-    const check = checkOf(made, expected)
+    const check = confirmedBy(made, expected)
     return this.#confirmed({ receipt: made, check, attempts: 0 }, expected)
   }
 
@@ -198,12 +198,12 @@ class Putting {
       // Refused at once, equal bytes are another's; our mark alone is ours.
       const isEqual = isExists && !isUnsure && made?.mark === undefined
       if (made !== undefined && !isEqual) {
-        const check = checkOf(made, expected)
+        const check = confirmedBy(made, expected)
         return { receipt: made, check, attempts: error.attempts ?? 1 }
       }
       const isCertain = !isUnsure || typeof found === 'object'
       if (isExists && isCertain && !isDoubtful) throw error
-      log.hasUnheard()
+      log.noteUnheard()
       if (!isExists) throw error
       throw isDoubtful
         ? putUndecided(this.#key, found, error)
@@ -292,12 +292,12 @@ class Putting {
     const { made } = await this.#look(expected)
     if (made !== undefined) {
       const receipt = { ...put.receipt, ...made }
-      return { ...put, receipt, check: checkOf(made, expected) }
+      return { ...put, receipt, check: confirmedBy(made, expected) }
     }
     const isStored = callbackFailed !== undefined && saysStored(callbackFailed)
     if (isStored || callbackBody !== undefined) return put
     const { requests, log } = this.#context
-    log.hasUnheard()
+    log.noteUnheard()
     const { attempts } = put
     const failure = callbackFailed ?? noEtag
     throw requests.describe(failure, { what: 'PutObject' }, { attempts })
@@ -336,9 +336,4 @@ function areSame(one: PutBytes, other: PutBytes): boolean {
     return one.md5 === other.md5
   }
   return one.crc64 !== undefined && one.crc64 === other.crc64
-}
-
-function checkOf(made: ObjectHead, expected: ExpectedObject): PartCheck {
-  const check = checkObject(made, expected)
-  return check === 'wrong' ? 'none' : check
 }

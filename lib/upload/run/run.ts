@@ -59,7 +59,7 @@ export class UploadRun {
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** What the log says was handed out. */
-  #told: UploadResult | undefined
+  #handedOut: UploadResult | undefined
   /** The object is complete, but its callback failed. */
   #callbackFailed: CallbackError | undefined
   #isLogStuck = false
@@ -68,7 +68,7 @@ export class UploadRun {
   constructor(options: UploadRunOptions) {
     this.#options = options
     const { settings, progress } = options
-    const { key, size, signal, isResumable: isLogged, environment } = settings
+    const { key, size, signal, isLogged, environment } = settings
     const tell = (counts: Progress): void => this.emit('progress', counts)
     progress?.tell(tell)
     this.progress = progress ?? new ProgressCounter(size, tell, environment)
@@ -177,8 +177,8 @@ export class UploadRun {
         this.#options.checkSource?.(async () => open.takenParts()),
       ),
       tally: new PartTally(emit, progress, plan.mode !== 'create'),
-      tells: (result) => {
-        this.#told = result
+      handsOut: (result) => {
+        this.#handedOut = result
       },
       done: (result) => this.#done(result),
       fail: (error) => this.fail(error),
@@ -240,7 +240,7 @@ export class UploadRun {
     this.#isLogStuck = !left.isFree
     scope?.logLeft(left.isKept)
     // No later run would claim the object, however slow the disk that was told.
-    if (this.#told !== undefined) this.#done(this.#told)
+    if (this.#handedOut !== undefined) this.#done(this.#handedOut)
   }
 
   #settle(reason?: Error): void {

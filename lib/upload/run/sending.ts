@@ -51,9 +51,8 @@ export class Sending implements Stage {
   takeUnread(piece: Piece): PartEvent | undefined {
     const { partNumber } = piece
     const { log, settings, tally } = this.#context
-    const record = this.#upload.recordOf(partNumber)
+    const { record, there } = this.#upload.earlier(partNumber)
     if (!log.isOfFile(record, piece)) return undefined
-    const there = this.#upload.listed(partNumber)
     if (there === 'refused' && !this.#isProbeSent) return undefined
     const verdict = judgePart(record, record, there, settings.verify)
     if (verdict.do !== 'reuse') return undefined
@@ -95,8 +94,7 @@ export class Sending implements Stage {
   async #reuseStored(part: TakenPart): Promise<PartEvent | undefined> {
     const upload = this.#upload
     const { partNumber, size } = part
-    const record = upload.recordOf(partNumber)
-    const there = upload.listed(partNumber)
+    const { record, there } = upload.earlier(partNumber)
     const isKnown = record !== undefined || typeof there === 'object'
     // Bytes that can be compared with nothing are hashed on their way out.
     if (!isKnown) return undefined
