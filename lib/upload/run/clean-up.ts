@@ -3,7 +3,6 @@
  * given up, and those whose ID was never heard. An upload is aborted only when
  * the log says that it is ours, or by the rule in `rules/orphan`.
  */
-import type { LogState } from '../../checkpoint/fold.js'
 import type { ObjectSight } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
 import { UploadError } from '../../errors.js'
@@ -26,7 +25,6 @@ import {
 } from '../rules/rivals.js'
 import type { RunContext } from './context.js'
 import { contended } from './errors.js'
-import type { UploadLog } from './log.js'
 
 type Means = Pick<RunContext, 'settings' | 'log' | 'requests'>
 
@@ -194,19 +192,11 @@ export async function beginLog({
 const mostPages = 10
 
 /** Aborts what is left of lost Initiates. What cannot be asked is left alone. */
-export async function abortOrphans({
-  settings,
-  log,
-  requests,
-}: {
-  settings: Pick<UploadSettings, 'store' | 'key' | 'environment'>
-  log: Pick<UploadLog, 'state'>
-  requests: Requests
-}): Promise<void> {
+export async function abortOrphans(means: Means): Promise<void> {
+  const { settings, log, requests } = means
   if (!mayHaveOrphans(log.state)) return
   try {
-    const found = await findCandidates(settings, log.state, requests)
-    for (const uploadId of found) {
+    for (const uploadId of await findCandidates(means)) {
       const listed = await listAllParts(requests, settings, uploadId, brief)
       if (typeof listed === 'string' || listed.size > 0) continue
       await abortUpload(requests, settings, uploadId, brief)
@@ -216,15 +206,12 @@ export async function abortOrphans({
   }
 }
 
-async function findCandidates(
-  {
-    store,
-    key,
-    environment,
-  }: Pick<UploadSettings, 'store' | 'key' | 'environment'>,
-  { intents, uploadIds }: Pick<LogState, 'intents' | 'uploadIds'>,
-  requests: Requests,
-): Promise<string[]> {
+async function findCandidates({
+  settings: { store, key, environment },
+  log,
+  requests,
+}: Means): Promise<string[]> {
+  const { intents, uploadIds } = log.state
   const found: string[] = []
   const begun = { key, intents, uploadIds }
   let markers = {}
@@ -306,10 +293,7 @@ export async function sightBefore(
   { requests, settings }: Pick<RunContext, 'requests' | 'settings'>,
   mark: string | undefined,
 ): Promise<ObjectSight | undefined> {
-  const { environment, store } = settings
-  if (mark !== undefined && !environment.facts.of(store).dropsMarks) {
-    return undefined
-  }
+  if (mark !== undefined && !settings.facts.dropsMarks) return undefined
   const found = await lookAt(requests, settings)
   if (found === 'refused') return undefined
   if (found === 'absent') return { etag: '' }

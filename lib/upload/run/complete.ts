@@ -338,7 +338,7 @@ class Completing {
     const fields = this.#fieldsOf(cause)
     if (typeof fault === 'string') {
       await log.append({ type: 'void', uploadId, reason: fault })
-      return completeRefused(fault, cause, fields, settings.isResumable)
+      return completeRefused(fault, cause, fields, settings.isLogged)
     }
     const before = log.state.upload
     const isAgain =
@@ -367,8 +367,8 @@ class Completing {
 
   /** `listed`: its parts, at the last look. */
   #unknown(cause: StoreError, listed: Listed | 'gone'): UploadError {
-    const { isResumable } = this.#context.settings
-    return notKnown(cause, listed, this.#fieldsOf(cause), isResumable)
+    const { isLogged } = this.#context.settings
+    return notKnown(cause, listed, this.#fieldsOf(cause), isLogged)
   }
 
   #fieldsOf(cause: StoreError): UploadErrorFields {
@@ -396,10 +396,9 @@ async function mustBeAsSent(
   { uploadId, expected }: CompleteInput,
   answer: ObjectReceipt,
 ): Promise<MadeObject> {
-  const { key, environment, store: objects } = settings
-  const facts = environment.facts.of(objects)
+  const { key, facts } = settings
   const store = {
-    ordersByInitiate: objects.precedence === 'initiate',
+    ordersByInitiate: settings.store.precedence === 'initiate',
     dropsMarks: facts.dropsMarks,
   }
   const found = needsLook(answer, expected, store)

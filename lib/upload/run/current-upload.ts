@@ -13,14 +13,10 @@
  */
 import type { PartSizes } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
-import type { UploadError } from '../../errors.js'
+import { UploadError } from '../../errors.js'
 import type { ListedPart } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
-import {
-  isOutOfSequence,
-  isStoredAlready,
-  listAllParts,
-} from '../calls/look.js'
+import { listAllParts, sequenceFault } from '../calls/look.js'
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
 import type { Receipt, StoredPart } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
@@ -35,6 +31,12 @@ import { inScope } from './trace.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRenewals = 2
+
+export interface EarlierPart {
+  record: PartRecord | undefined
+  /** `refused`: this caller may not list parts. */
+  there: ListedPart | 'refused' | undefined
+}
 
 export class CurrentUpload {
   readonly #context: RunContext
@@ -75,15 +77,13 @@ export class CurrentUpload {
     return this.#over
   }
 
-  /** What the log has of a part. */
-  recordOf(partNumber: number): PartRecord | undefined {
-    return this.#earlier?.upload.parts.get(partNumber)
-  }
-
-  /** What the store had of a part when the run began. */
-  listed(partNumber: number): ListedPart | 'refused' | undefined {
-    const listed = this.#earlier?.listed
-    return listed === 'refused' ? listed : listed?.get(partNumber)
+  /** What the log has of a part, and what the store had when the run began. */
+  earlier(partNumber: number): EarlierPart {
+    const { upload, listed } = this.#earlier ?? {}
+    return {
+      record: upload?.parts.get(partNumber),
+      there: listed === 'refused' ? listed : listed?.get(partNumber),
+    }
   }
 
   /**
@@ -91,12 +91,11 @@ export class CurrentUpload {
    * neither CRC-64 nor MD5 tells the objects apart, it must not be replaced.
    */
   mustNotReplace(partNumber: number): boolean {
-    const { crc, environment, store } = this.#context.settings
+    const { crc, facts } = this.#context.settings
     const isNamed = this.#earlier?.upload.completing !== undefined
-    if (!isNamed || crc.isWanted) return false
-    if (environment.facts.of(store).hasMd5Etags) return false
-    const isStored = typeof this.listed(partNumber) === 'object'
-    return isStored || this.recordOf(partNumber) !== undefined
+    if (!isNamed || crc.isWanted || facts.hasMd5Etags) return false
+    const { record, there } = this.earlier(partNumber)
+    return typeof there === 'object' || record !== undefined
   }
 
   /** Begins the upload when there is none. */
@@ -111,33 +110,41 @@ export class CurrentUpload {
    * one is begun; else `PAWL_UPLOAD_GONE`.
    */
   async store(part: TakenPart): Promise<StoredPart> {
-    const { sender } = this.#context
-    const { content, partNumber } = part
     for (;;) {
       const uploadId = await this.id()
       try {
-        const sent = await sender
-          .sendPart(content, partNumber, uploadId)
-          .catch((error: unknown) => {
-            if (!isStoredAlready(error)) throw error
-            return this.#findStored(part, uploadId, error)
-          })
+        const sent = await this.#send(part, uploadId)
         // Confirmed for an upload that was found gone meanwhile: sent again.
         if (uploadId !== this.#known) continue
-        this.receipts.set(partNumber, sent.receipt)
+        this.receipts.set(part.partNumber, sent.receipt)
         return sent
       } catch (error) {
-        if (isOutOfSequence(error)) {
-          const { key } = this.#context.settings
-          const where = { key, uploadId, cause: error }
-          const failure = outOfSequence(part, where)
-          await this.giveUpFor(failure, 'source-changed')
-          throw failure
-        }
         if (kindOf(error) !== 'no-upload') throw error
         // What has ended the run may be the failure of another upload.
         this.#context.signal.throwIfAborted()
         await this.#renew(uploadId, error)
+      }
+    }
+  }
+
+  async #send(part: TakenPart, uploadId: string): Promise<StoredPart> {
+    const { sender, settings } = this.#context
+    const { content, partNumber } = part
+    try {
+      return await sender.sendPart(content, partNumber, uploadId)
+    } catch (error) {
+      if (!(error instanceof UploadError)) throw error
+      switch (sequenceFault(error)) {
+        case 'stored-already':
+          return this.#findStored(part, uploadId, error)
+        case 'out-of-sequence': {
+          const where = { key: settings.key, uploadId, cause: error }
+          const failure = outOfSequence(part, where)
+          await this.giveUpFor(failure, 'source-changed')
+          throw failure
+        }
+        default:
+          throw error
       }
     }
   }
@@ -233,7 +240,7 @@ export class CurrentUpload {
         try {
           return await store.createUpload(request, call)
         } catch (error) {
-          if (mayHaveHappened(error)) log.hasUnheard()
+          if (mayHaveHappened(error)) log.noteUnheard()
           if (mark === undefined || !refusesMetadata(error, object)) throw error
         }
         // A server that takes no metadata: once more without.

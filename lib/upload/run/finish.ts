@@ -16,8 +16,8 @@ import { StoreError } from '../../store/store-error.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { Claim } from '../rules/claim.js'
 import {
-  checkObject,
   combinedCrc64,
+  confirmedBy,
   etagsDigest,
   expectedOf,
   md5Hex,
@@ -97,14 +97,13 @@ export async function finishClaim(
 ): Promise<UploadResult> {
   const { size, crc64 } = completing
   await context.beforeComplete.ask({ size, crc64 })
-  const check = checkObject(head, expectedOf(upload, completing))
-  const isKnown = check !== 'wrong' && check !== 'none'
+  const check = confirmedBy(head, expectedOf(upload, completing))
   return conclude(context, head, {
     uploadId: upload.uploadId,
     size,
     crc64,
     parts: completing.parts,
-    verified: isKnown ? weakest([check, ...checks]) : 'none',
+    verified: weakest([check, ...checks]),
   })
 }
 
@@ -129,7 +128,7 @@ async function conclude(
 }
 
 function resultOf(
-  { settings, log, reuse }: RunContext,
+  { settings, log, tally }: RunContext,
   receipt: ObjectReceipt,
   { current, uploadId, size, crc64, parts, verified }: Finished,
   isRemoved: boolean,
@@ -143,10 +142,10 @@ function resultOf(
     versionId: receipt.versionId,
     size,
     parts,
-    partsReused: reuse.parts,
-    bytesReused: reuse.bytes,
+    partsReused: tally.parts,
+    bytesReused: tally.bytes,
     uploadId,
-    resumed: reuse.resumed,
+    resumed: tally.resumed,
     verified,
     checkpointLeft: !isRemoved,
     ...(uploadsLeft.length === 0 ? {} : { uploadsLeft }),
@@ -201,7 +200,7 @@ async function removeLog(
     }
   }
   if (receipt.callbackFailed === undefined) {
-    context.tells(resultOf(context, receipt, finished, false))
+    context.handsOut(resultOf(context, receipt, finished, false))
   }
   await quietly(context, () => log.append({ type: 'told' }))
   return false
@@ -244,12 +243,12 @@ export async function putInstead(
   const content = whole ?? new MemoryContent([], hashOfNothing, digests)
   const { uploadId } = upload
   if (settings.onSourceChange === 'fail') {
-    const stored = claimed?.parts.get(1) ?? upload.recordOf(1)
+    const stored = claimed?.parts.get(1) ?? upload.earlier(1).record
     const hash = await content.digest(settings.proof)
     const candidate = { size: content.size, hash }
     mustBeAsStored(settings, stored, candidate, uploadId)
   }
-  context.reuse.resumed = false
+  context.tally.resumed = false
   if (hasMd5()) content.expect('md5')
   const { size } = content
   const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined

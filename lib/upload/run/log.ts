@@ -16,7 +16,11 @@ import {
 import { equalParts } from '../../checkpoint/growth.js'
 import { noLog } from '../../checkpoint/no-log.js'
 import { type ReadLog, readLog } from '../../checkpoint/reader.js'
-import type { HeaderRecord, LogRecord } from '../../checkpoint/record.js'
+import type {
+  HeaderRecord,
+  LogRecord,
+  PartRecord,
+} from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
 import { type ErrorCode, UploadError } from '../../errors.js'
 import type { Environment, Timer } from '../../environment.js'
@@ -24,11 +28,7 @@ import { loadXxh64, type Xxh64 } from '../../hash/xxh64.js'
 import { kindOf, mayHaveHappened } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { checkTarget } from '../rules/plan.js'
-import {
-  type FileSight,
-  isSameFile,
-  isSettled,
-} from '../source/file-identity.js'
+import { type FileSight, isSameFile, isSettled } from '../source/file-source.js'
 import { bounds, type Deadline, Deferred } from './waits.js'
 
 /** Why an upload is void whose Complete was sent and never known to take effect. */
@@ -172,15 +172,18 @@ export class UploadLog {
   }
 
   /**
-   * The file is the one that an earlier run read: by the caller's `sourceId`, or
-   * else not written to since then.
+   * Whether a part was stored of the file that this run uploads, so that it need not be
+   * read: by the caller's `sourceId`, or else as the file was not written to since.
    */
-  isFileUnchangedSince(run: number): boolean {
-    const then = this.state.runs.get(run)
+  isOfFile(
+    record: PartRecord | undefined,
+    { size }: { size: number },
+  ): record is PartRecord {
+    if (this.#file === undefined || record?.size !== size) return false
     const { sourceDigest } = this.header
-    if (this.#file === undefined || then === undefined) return false
-    if (sourceDigest !== undefined) return then.sourceDigest === sourceDigest
-    if (then.fileIdentity === undefined) return false
+    const then = this.state.runs.get(record.run)
+    if (sourceDigest !== undefined) return then?.sourceDigest === sourceDigest
+    if (then?.fileIdentity === undefined) return false
     const { fileIdentity: identity, time } = then
     return (
       isSameFile(identity, this.#file.identity) && isSettled({ identity, time })
@@ -302,7 +305,7 @@ export class UploadLog {
   }
 
   /** A request that makes something on the server may have done so unheard. */
-  hasUnheard(): void {
+  noteUnheard(): void {
     this.#hasUnheard = true
   }
 

@@ -20,7 +20,7 @@ import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
 import { Doubt } from '../rules/doubt.js'
 import {
   bareEtag,
-  checkObject,
+  confirmedBy,
   type ExpectedObject,
   expectedPut,
   type Found,
@@ -92,7 +92,7 @@ class Putting {
   }
 
   async run(bytes: PutBytes): Promise<Put> {
-    const { settings, progress, emit } = this.#context
+    const { settings, tally, emit } = this.#context
     if (this.#earlier === undefined) await this.#mustBeFree()
     const made = this.#earlier && (await this.#madeBy(this.#earlier))
     if (made === undefined && settings.hasNoRoomForMark) {
@@ -103,12 +103,9 @@ class Putting {
     const put =
       made ?? (await this.#put(bytes, settings.mark ? mark : undefined))
     const { size } = bytes
-    progress.stored(size)
     if (size > 0) {
-      const { attempts, receipt } = put
-      const where = { partNumber: 1, offset: 0, size }
-      const { etag } = receipt
-      emit('part', { ...where, etag, reused: false, attempts })
+      const whole = { partNumber: 1, offset: 0, size }
+      tally.sent(whole, put.receipt.etag, put.attempts)
     }
     return put
   }
@@ -140,7 +137,7 @@ class Putting {
       this.#mayNotReplace(typeof found === 'object')
       return undefined
     }
-    const check = checkOf(made, expected)
+    const check = confirmedBy(made, expected)
     return this.#confirmed({ receipt: made, check, attempts: 0 }, expected)
   }
 
@@ -201,12 +198,12 @@ class Putting {
       // Refused at once, equal bytes are another's; our mark alone is ours.
       const isEqual = isExists && !isUnsure && made?.mark === undefined
       if (made !== undefined && !isEqual) {
-        const check = checkOf(made, expected)
+        const check = confirmedBy(made, expected)
         return { receipt: made, check, attempts: error.attempts ?? 1 }
       }
       const isCertain = !isUnsure || typeof found === 'object'
       if (isExists && isCertain && !isDoubtful) throw error
-      log.hasUnheard()
+      log.noteUnheard()
       if (!isExists) throw error
       throw isDoubtful
         ? putUndecided(this.#key, found, error)
@@ -252,8 +249,7 @@ class Putting {
   }
 
   #isOurs(found: Found, expected: ExpectedObject): boolean {
-    const { environment, store } = this.#context.settings
-    const is = whose(found, expected, environment.facts.of(store))
+    const is = whose(found, expected, this.#context.settings.facts)
     return is === 'ours' || is === 'equal'
   }
 
@@ -273,12 +269,11 @@ class Putting {
   /** HEAD, tried again as any other call. */
   async #look(expected: ExpectedObject): Promise<Looked> {
     const { requests, settings, completeSignal: signal } = this.#context
-    const { environment, store } = settings
     const found = await lookAt(requests, settings, { signal })
     if (typeof found !== 'object') {
       return { found, made: undefined, isDoubtful: false }
     }
-    const isInDoubt = isDoubtful(found, expected, environment.facts.of(store))
+    const isInDoubt = isDoubtful(found, expected, settings.facts)
     // What the answer to a PUT has named is what that has made.
     const isAnswered = isInDoubt && this.#etags.has(bareEtag(found.etag))
     const isOurs = isAnswered || this.#isOurs(found, expected)
@@ -297,12 +292,12 @@ class Putting {
     const { made } = await this.#look(expected)
     if (made !== undefined) {
       const receipt = { ...put.receipt, ...made }
-      return { ...put, receipt, check: checkOf(made, expected) }
+      return { ...put, receipt, check: confirmedBy(made, expected) }
     }
     const isStored = callbackFailed !== undefined && saysStored(callbackFailed)
     if (isStored || callbackBody !== undefined) return put
     const { requests, log } = this.#context
-    log.hasUnheard()
+    log.noteUnheard()
     const { attempts } = put
     const failure = callbackFailed ?? noEtag
     throw requests.describe(failure, { what: 'PutObject' }, { attempts })
@@ -341,9 +336,4 @@ function areSame(one: PutBytes, other: PutBytes): boolean {
     return one.md5 === other.md5
   }
   return one.crc64 !== undefined && one.crc64 === other.crc64
-}
-
-function checkOf(made: ObjectHead, expected: ExpectedObject): PartCheck {
-  const check = checkObject(made, expected)
-  return check === 'wrong' ? 'none' : check
 }

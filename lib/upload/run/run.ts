@@ -21,16 +21,17 @@
  */
 import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
-import { CallbackError, asError } from '../../errors.js'
+import { CallbackError } from '../../errors.js'
+import { asError } from '../../realm.js'
 import { followSignal } from '../calls/follow-signal.js'
 import { Requests } from '../calls/requests.js'
 import { PartSender } from '../calls/send.js'
 import { type Progress, ProgressCounter } from '../options/progress.js'
 import type { UploadResult } from '../../upload-result.js'
-import { BeforeComplete } from './before-complete.js'
 import {
+  BeforeComplete,
   type Ending,
-  Reuse,
+  PartTally,
   type RunContext,
   type UploadRunOptions,
 } from './context.js'
@@ -58,7 +59,7 @@ export class UploadRun {
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** What the log says was handed out. */
-  #told: UploadResult | undefined
+  #handedOut: UploadResult | undefined
   /** The object is complete, but its callback failed. */
   #callbackFailed: CallbackError | undefined
   #isLogStuck = false
@@ -67,7 +68,7 @@ export class UploadRun {
   constructor(options: UploadRunOptions) {
     this.#options = options
     const { settings, progress } = options
-    const { key, size, signal, isResumable: isLogged, environment } = settings
+    const { key, size, signal, isLogged, environment } = settings
     const tell = (counts: Progress): void => this.emit('progress', counts)
     progress?.tell(tell)
     this.progress = progress ?? new ProgressCounter(size, tell, environment)
@@ -106,8 +107,8 @@ export class UploadRun {
     return this.#isLogStuck
   }
 
-  /** Says of a failure, which need not end the run, what is kept. */
-  told<Failure extends Error>(error: Failure): Failure {
+  /** A failure, which need not end the run, that says what is kept. */
+  withKept<Failure extends Error>(error: Failure): Failure {
     const log = this.#log
     const hasAnswered = this.#requests?.hasAnswered === true
     tellKept(error, this.#options.settings, { log, hasAnswered })
@@ -155,8 +156,7 @@ export class UploadRun {
     scope?.logOpened(log)
     await this.#options.opened?.(log)
     const { emit } = this
-    const facts = settings.environment.facts.of(settings.store)
-    const requests = new Requests(settings, signal, emit, facts)
+    const requests = new Requests(settings, signal, emit)
     this.#requests = requests
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
@@ -176,9 +176,9 @@ export class UploadRun {
       beforeComplete: new BeforeComplete(settings, signal, async () =>
         this.#options.checkSource?.(async () => open.takenParts()),
       ),
-      reuse: new Reuse(emit, progress, plan.mode !== 'create'),
-      tells: (result) => {
-        this.#told = result
+      tally: new PartTally(emit, progress, plan.mode !== 'create'),
+      handsOut: (result) => {
+        this.#handedOut = result
       },
       done: (result) => this.#done(result),
       fail: (error) => this.fail(error),
@@ -231,14 +231,8 @@ export class UploadRun {
     scope?.suspending(reason)
     this.#stop.abort(reason)
     const clock = new Deadline(settings.environment)
-    await this.#open?.leaveWire(clock)
-    // A Complete that was sent is waited for: its answer decides what is true.
-    await clock.until(bounds.complete, this.#open?.finishing)
-    this.#stopComplete.abort(reason)
+    await this.#open?.leave(clock, () => this.#stopComplete.abort(reason))
     const isOpened = await clock.until(bounds.work, this.#opening)
-    await clock.until(bounds.work, this.#open?.settled())
-    await clock.until(bounds.work, this.#open?.finishing)
-    this.#open?.letGo()
     if (this.#log === undefined) this.#isLogStuck = !isOpened
     if (this.#result === undefined) await this.#open?.abandon()
     if (this.#log === undefined || this.#result !== undefined) return
@@ -246,7 +240,7 @@ export class UploadRun {
     this.#isLogStuck = !left.isFree
     scope?.logLeft(left.isKept)
     // No later run would claim the object, however slow the disk that was told.
-    if (this.#told !== undefined) this.#done(this.#told)
+    if (this.#handedOut !== undefined) this.#done(this.#handedOut)
   }
 
   #settle(reason?: Error): void {
@@ -256,7 +250,7 @@ export class UploadRun {
     this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
     if (ending.how !== 'done' && isOwn(ending.error, this.#failure)) {
-      this.told(ending.error)
+      this.withKept(ending.error)
     }
     this.#ended.resolve(ending)
     this.#hasEnded = true

@@ -1,6 +1,6 @@
 /** Promises: one that its owner settles, work with a signal, work within a time. */
 import type { Environment, Timer } from '../../environment.js'
-import { asError } from '../../errors.js'
+import { asError } from '../../realm.js'
 
 /** A promise that its owner settles. A rejection that nobody awaits is no accident. */
 export class Deferred<T> {

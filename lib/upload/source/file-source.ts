@@ -1,20 +1,15 @@
 /**
- * A file as the source of an upload: bytes from anywhere in it, and the word of
- * the file system on whether it is still the file that was opened.
+ * A file as the source of an upload: bytes from anywhere in it, which file it is,
+ * and the word of the file system on whether it is still the one that was opened.
  *
  * It owns the descriptor until `close()`. Every read fills its whole target or
  * rejects: a file that ends early has changed.
  */
 import type { BigIntStats } from 'node:fs'
+import type { FileIdentity } from '../../checkpoint/record.js'
 import { messageOf } from '../../realm.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import type { RunningDigest } from '../../hash/crc64.js'
-import {
-  type FileIdentity,
-  type FileSight,
-  identityOf,
-  isSameFile,
-} from './file-identity.js'
 import type { HashedPart } from './part-content.js'
 import type { SourceFiles, SourceHandle } from './source-files.js'
 
@@ -23,6 +18,15 @@ const mostAtHand = 256 * 1024
 
 /** Bytes read at once when a file is read again. */
 const blockSize = 1024 * 1024
+
+export type { FileIdentity }
+
+/** A file as it was looked at. */
+export interface FileSight {
+  identity: FileIdentity
+  /** ms since 1970, when it was looked at. */
+  time: number
+}
 
 export interface FileSourceOptions {
   files: SourceFiles
@@ -240,6 +244,38 @@ export class FileSource {
   async close(): Promise<void> {
     await this.#handle.close()
   }
+}
+
+/**
+ * ms that a time must be older than its recording: clocks of file systems are coarse,
+ * and a second write in the same tick leaves the times as they are.
+ */
+const settling = 2000
+
+export function identityOf(stats: BigIntStats): FileIdentity {
+  return {
+    device: stats.dev.toString(),
+    inode: stats.ino.toString(),
+    size: Number(stats.size),
+    mtime: stats.mtimeNs.toString(),
+    ctime: stats.ctimeNs.toString(),
+  }
+}
+
+export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
+  return (
+    a.device === b.device &&
+    a.inode === b.inode &&
+    a.size === b.size &&
+    a.mtime === b.mtime &&
+    a.ctime === b.ctime
+  )
+}
+
+/** Whether a write after it was looked at would have changed the identity. */
+export function isSettled({ identity, time }: FileSight): boolean {
+  const latest = BigInt(time - settling) * 1_000_000n
+  return BigInt(identity.mtime) <= latest && BigInt(identity.ctime) <= latest
 }
 
 function fail(path: string, what: string, cause: unknown): never {
