@@ -33,15 +33,9 @@ export interface UploadRunOptions {
   scope: UploadScope | undefined
   /** The source is a file: how it was when it was opened. */
   file?: FileSight | undefined
-  /**
-   * Rejects when the source is not what was read: the parts that `taken` has. Asked
-   * before the object is made.
-   */
+  /** Rejects when the source is not what was read of it, `taken`; before the object is made. */
   checkSource?: (taken: () => Promise<readonly HashedPart[]>) => Promise<void>
-  /**
-   * Looks at the log before anything of it is acted on; what it throws ends the
-   * run, which has written and asked nothing then.
-   */
+  /** Looks at the log, before the run has written or asked anything; may throw. */
   opened?: (log: UploadLog) => Promise<void>
 }
 
@@ -193,10 +187,7 @@ export interface Stage {
   readonly isInOrder: boolean
   /** Takes stored parts on the log's word. */
   skip(records: readonly PartRecord[]): void
-  /**
-   * Takes all parts of the object on the word of their receipts. Rejects when an
-   * object that is there is of other parts; then it is left, and so is the log.
-   */
+  /** Takes all parts on the word of their receipts; rejects when the object is of others. */
   join(records: readonly PartRecord[]): Promise<void>
   /** Takes a stored part of a file unread; undefined when it has to be read. */
   takeUnread(piece: Piece): PartEvent | undefined

@@ -1,15 +1,11 @@
 /**
- * The multipart upload on the server that a run sends its parts to, and what is
- * stored of it: begun when the first part needs it, and begun anew when the
- * server no longer has it and every byte taken is still in hand.
+ * The multipart upload on the server that a run sends its parts to, begun when the
+ * first part needs it. It owns the receipts, which count for its upload and no other,
+ * and what earlier runs stored of it. While there is no receipt every byte taken is
+ * still in hand, and an upload that the server has lost is begun anew.
  *
- * It owns the receipts, which count for its upload and no other, and what earlier
- * runs stored, which is forgotten with the upload it belongs to. A new upload can
- * be begun exactly while there is no receipt.
- *
- * Order: `intent` synced → Initiate → `upload` synced → first part. Each attempt
- * at Initiate has its own `intent`, so that what a lost answer left behind can be
- * recognised.
+ * Order: `intent` synced → Initiate → `upload` synced → first part. Each attempt at
+ * Initiate has its own `intent`, by which a lost answer's upload is recognised.
  */
 import type { PartSizes } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
@@ -72,7 +68,7 @@ export class CurrentUpload {
     return this.#epoch
   }
 
-  /** The run's failure was the end of its upload; the source can begin anew. */
+  /** Why the run's failure ended its upload too: the source can begin anew. */
   get over(): RestartReason | undefined {
     return this.#over
   }
@@ -87,8 +83,8 @@ export class CurrentUpload {
   }
 
   /**
-   * A Complete of an earlier run may have named the part as it is stored. Where
-   * neither CRC-64 nor MD5 tells the objects apart, it must not be replaced.
+   * An earlier run's Complete may have named the part as it is stored, and neither
+   * CRC-64 nor MD5 would tell that object from this run's.
    */
   mustNotReplace(partNumber: number): boolean {
     const { crc, facts } = this.#context.settings
@@ -105,9 +101,8 @@ export class CurrentUpload {
   }
 
   /**
-   * Sends a part until the upload in use has it; its receipt is among the others
-   * then. When the server has lost the upload and there is no receipt yet, a new
-   * one is begun; else `PAWL_UPLOAD_GONE`.
+   * Sends a part until the upload in use has it. One that the server has lost is begun
+   * anew while there is no receipt; else `PAWL_UPLOAD_GONE`.
    */
   async store(part: TakenPart): Promise<StoredPart> {
     for (;;) {
@@ -150,10 +145,8 @@ export class CurrentUpload {
   }
 
   /**
-   * A part that a sequential upload has already, as if it had been sent now: OSS
-   * takes none a second time. It is ours when the answer to it was lost. Of other
-   * bytes, since the source has changed, no run could ever replace it, so the
-   * upload is given up.
+   * OSS takes no part of a sequential upload twice. The one it has is ours when the
+   * answer to it was lost; one of other bytes no run could replace: given up.
    */
   async #findStored(
     part: TakenPart,
@@ -172,11 +165,7 @@ export class CurrentUpload {
     throw failure
   }
 
-  /**
-   * The upload is no longer used, and the next part begins another: said in the
-   * log first, then on the server. One that has become an object is not aborted:
-   * that breaks the object on some servers.
-   */
+  /** The upload is no longer used, and the next part begins another. */
   async giveUp(reason: RestartReason, closed?: 'object'): Promise<void> {
     const closing = this.#close(reason, closed)
     this.#id = undefined
@@ -184,8 +173,8 @@ export class CurrentUpload {
   }
 
   /**
-   * The upload is no longer used, and no other takes its place: parts in flight
-   * get `failure`. With `canBeginAnew` the source, read again, could do better.
+   * The upload is no longer used, and no other takes its place: parts in flight get
+   * `failure`. `canBeginAnew`: the source, read again, could do better.
    */
   async giveUpFor(
     failure: Error,

@@ -347,13 +347,7 @@ type KeptLog = Pick<UploadLog, 'isResumable' | 'endedSoBefore'> &
 export function tellKept(
   error: Error,
   { isLogged, facts }: Pick<UploadSettings, 'isLogged' | 'facts'>,
-  {
-    log,
-    hasAnswered,
-  }: {
-    log?: KeptLog | undefined
-    hasAnswered: boolean
-  },
+  { log, hasAnswered }: { log?: KeptLog | undefined; hasAnswered: boolean },
 ): void {
   if (!(error instanceof UploadError)) return
   if (error instanceof Suspension && log?.isComplete === true) {
@@ -380,9 +374,9 @@ export function tellKept(
   }
 }
 
-/** Whether what ended a run is its own: a failure of it, or its suspension. */
-export function isOwn(error: Error, failure: Error | undefined): boolean {
-  return error === failure || error instanceof Suspension
+/** Whether it was made by `suspended`. */
+export function isSuspension(error: Error): boolean {
+  return error instanceof Suspension
 }
 
 /** The system's own code at the bottom of what our errors stand on. */

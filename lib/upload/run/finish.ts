@@ -1,11 +1,8 @@
 /**
  * The end of an upload: Complete or PutObject, in the order that makes a kill at
- * any point harmless.
- *
- * `completing` synced → request → look → compared → `done` synced → uploads left
- * behind aborted → log removed. Whatever can be checked before the request is
- * checked before it, since OSS reports a wrong object only after it has replaced
- * the old one.
+ * any point harmless: `completing` synced → request → look → compared → `done` synced →
+ * uploads left behind aborted → log removed. What can be checked is checked before the
+ * request, since OSS reports a wrong object only after it has replaced the old one.
  */
 import { hasMd5 } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
@@ -165,12 +162,10 @@ function calledBack(
 }
 
 /**
- * False when the log is still there: it could not be removed, or an upload that it
- * names is not aborted yet, for which a later run needs it. The object is
- * complete: nothing that happens to the log can make this a failure. It says
- * `told` before the result is handed out, so that no later run claims the object
- * for another source; from then on it is handed out, though a suspension waits no
- * longer for the disk.
+ * False when the log is still there: it could not be removed, or names an upload that a
+ * later run has to abort. The object is complete, so nothing here is a failure. The log
+ * says `told` before the result is handed out, so that no later run claims the object
+ * for another source; from then on it is handed out, whatever the disk does.
  */
 async function removeLog(
   context: RunContext,
@@ -227,9 +222,8 @@ async function quietly(
 }
 
 /**
- * Puts a source that is less than a part in one request, whatever was begun for
- * it. That upload is given up only when the object is there: until then its parts
- * may be wanted. With `onSourceChange: 'fail'` its part 1 has to be what was stored.
+ * Puts a source that is less than a part in one request, whatever was begun for it.
+ * That upload is given up only when the object is there: its parts may be wanted.
  */
 export async function putInstead(
   context: RunContext,

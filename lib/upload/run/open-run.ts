@@ -93,10 +93,7 @@ export class OpenRun {
     return this.#stage instanceof Proving
   }
 
-  /**
-   * Takes stored parts unread: the offset of what follows the last of them, in
-   * bytes; `nobody` when nobody vouches for the source.
-   */
+  /** Takes stored parts unread: where they end; `nobody` vouches for the source. */
   skipStored(trustSource: boolean): number | 'nobody' {
     const { log, settings } = this.#context
     const { sourceDigest } = settings
@@ -122,10 +119,7 @@ export class OpenRun {
     return this.#plan.mode === 'claim' ? this.#plan : undefined
   }
 
-  /**
-   * Instead of all other calls but `finish()`: takes every part of the object on
-   * the word of its receipt, as others have stored it.
-   */
+  /** Instead of all calls but `finish()`: takes every part on the word of its receipt. */
   async join(records: readonly PartRecord[]): Promise<void> {
     await this.#stage.join(records)
     this.#pass(records)

@@ -1,11 +1,8 @@
 /**
- * Everything that happens before the source is taken: what the log says is held
- * against what the store says, and a plan comes of it.
- *
- * Order: the log is open and locked; a Complete that may have happened is looked
- * for before any other request to that upload; then all pages of ListParts; then
- * earlier uploads of the log are dead, and where nothing may be replaced nothing
- * is there.
+ * What happens before the source is taken: what the log says is held against what the
+ * store says, and a plan comes of it. In this order: a Complete that may have happened
+ * is looked for before any other request to that upload; then all pages of ListParts;
+ * then earlier uploads of the log are ended, and what may not be replaced is not there.
  */
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
@@ -208,9 +205,8 @@ async function isSuperseded(
 }
 
 /**
- * The upload is not on the server. An earlier run's Complete may have taken effect
- * since it was looked for; or its record has been lost, with the log's last bytes:
- * an object with its mark says so.
+ * The upload is not on the server. Its Complete may have taken effect since it was
+ * looked for, or be lost with the log's last bytes: an object with its mark says so.
  */
 async function findGone(
   preparation: Preparation,

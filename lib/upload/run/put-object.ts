@@ -1,11 +1,10 @@
 /**
  * One PutObject for a source that is shorter than a part.
  *
- * Its record in the log says what was about to be put. After a first answer that
- * was lost, of this run or of an earlier one, every later failure is looked at
- * before it is believed, and nothing is sent again before a look: our object
- * there is success, and a repeated PUT would replace what somebody else has put
- * since, make a second version, or a second callback.
+ * Its record in the log says what was about to be put. Once it may have happened, of
+ * this run or of an earlier one, every failure is looked at before it is believed, and
+ * nothing is sent again before a look: a repeated PUT would replace what somebody else
+ * has put since, make a second version, or a second callback.
  */
 import type { CompletingPutRecord, PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
@@ -110,10 +109,7 @@ class Putting {
     return put
   }
 
-  /**
-   * An object with the mark of an earlier PutObject was left to the bytes when the log
-   * was opened, and these are others.
-   */
+  /** An earlier PutObject's object, left to the bytes when the log was opened: others. */
   async #mustBeFree(): Promise<void> {
     const { log, requests, settings } = this.#context
     if (!this.#mayPutOnce || log.state.put?.completing === undefined) return
@@ -282,9 +278,8 @@ class Putting {
   }
 
   /**
-   * An answer that does not say what was stored, as after a failed callback: the
-   * object does. Under 203 the server has said that it is there; any other success
-   * without an ETag is not a store's.
+   * Where an answer has no ETag, as after a failed callback, the object says what was
+   * stored. Under 203 it is there; any other success without an ETag is not a store's.
    */
   async #confirmed(put: Put, expected: ExpectedObject): Promise<Put> {
     const { callbackFailed, callbackBody, etag } = put.receipt

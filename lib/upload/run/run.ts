@@ -8,16 +8,14 @@
  *    is read and locked, the store was asked. No byte may be taken before that.
  * 2. The open run's own calls, see `open-run.ts`: parts, then `finish()`.
  * 3. `suspend(reason)` at any time, also instead of 2, or `fail(error)` for what the
- *    source failed with; idempotent. The settings' `signal` suspends by itself.
- *    After it nothing is sent or written, and the lock is free. It waits for no
- *    server, but for a Complete that was sent and for parts that are about to be
- *    stored, and for neither these nor a disk longer than two seconds. Where there
- *    is no log the upload is aborted, which may take longer.
+ *    source failed with; idempotent. The settings' `signal` suspends by itself. Within
+ *    two seconds nothing is sent or written, and the lock is free: a Complete that was
+ *    sent, parts that are about to be stored and a disk are waited for no longer. Only
+ *    where there is no log the upload is aborted, which may take longer.
  * 4. Await `ending`: one of the ways in `Ending`. It never rejects, and when it
  *    has settled nothing of the run is left but its log.
  *
- * The first failure wins, stops the run, and aborts `signal` with itself. A
- * failed part is never left out: no Complete without a receipt for every part.
+ * The first failure wins, stops the run, and aborts `signal` with itself.
  */
 import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
@@ -35,7 +33,7 @@ import {
   type RunContext,
   type UploadRunOptions,
 } from './context.js'
-import { isOwn, suspended, tellKept } from './errors.js'
+import { isSuspension, suspended, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
@@ -115,10 +113,7 @@ export class UploadRun {
     return error
   }
 
-  /**
-   * Emits an event. What a listener throws fails the run; when there is nothing
-   * left to fail it is nobody's, and thrown in a turn of its own.
-   */
+  /** What a listener throws fails the run, or, when that is over, nobody's: uncaught. */
   readonly emit: RunContext['emit'] = (name, event) => {
     if (this.#hasEnded) return
     // `restarted` was said: what is counted until the next run begins is of neither.
@@ -249,8 +244,11 @@ export class UploadRun {
     this.#sender?.leave()
     this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
-    if (ending.how !== 'done' && isOwn(ending.error, this.#failure)) {
-      this.withKept(ending.error)
+    if (ending.how !== 'done') {
+      const { error } = ending
+      // The reason of who stopped it is not ours to change.
+      const isOwn = error === this.#failure || isSuspension(error)
+      if (isOwn) this.withKept(error)
     }
     this.#ended.resolve(ending)
     this.#hasEnded = true

@@ -1,8 +1,6 @@
 /**
- * The stage that has parts stored: reused, compared, or sent.
- *
- * What becomes of a part is `rules/judge`'s to say; the receipts are the current
- * upload's. Parts come with their memory and keep it until `take` has settled.
+ * The stage that has parts stored: reused, compared, or sent, as `rules/judge` says.
+ * Parts come with their memory and keep it until `take` has settled.
  */
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { Receipt } from '../calls/send.js'
@@ -60,10 +58,7 @@ export class Sending implements Stage {
     return (await this.#reuseStored(part)) ?? this.#send(part)
   }
 
-  /**
-   * The last part that was skipped was short, and the source goes on behind it:
-   * it is dropped, and the next run reads it again.
-   */
+  /** The last part that was skipped was short, and the source goes on: it is dropped. */
   async refuse(last: number, offset: number): Promise<never> {
     const { log, settings } = this.#context
     const { key, sequential } = settings

@@ -34,9 +34,8 @@ export async function unlessAborted<T>(
 }
 
 /**
- * Up to when a suspension waits for something, ms from its start: one clock bounds
- * all of it, so that a disk and a server that hang at once still take no more than
- * the two seconds promised.
+ * Up to when a suspension waits for something, ms from its start: a disk and a server
+ * that hang at once take no more than the two seconds promised.
  */
 export const bounds = {
   parts: 1200,

@@ -9,8 +9,8 @@ import type { BigIntStats } from 'node:fs'
 import type { FileIdentity } from '../../checkpoint/record.js'
 import { messageOf } from '../../realm.js'
 import { invalidOption, UploadError } from '../../errors.js'
-import type { RunningDigest } from '../../hash/crc64.js'
-import type { HashedPart } from './part-content.js'
+import type { Digests } from '../../hash/digest.js'
+import { createHash, type HashedPart } from './part-content.js'
 import type { SourceFiles, SourceHandle } from './source-files.js'
 
 /** Bytes of a file that is read whole at once. */
@@ -113,10 +113,7 @@ export class FileSource {
     return room.subarray(0, size)
   }
 
-  /**
-   * How many bytes there were; fewer than are enough only at the end. A read that
-   * could have given more than enough, and did not, has seen the end.
-   */
+  /** How many bytes there were; fewer than are enough only at the end. */
   async #fill(
     into: Uint8Array,
     position: number,
@@ -139,10 +136,7 @@ export class FileSource {
     return this.changed(`it ends at ${end}, expected ${this.size} bytes`)
   }
 
-  /**
-   * Rejects with `PAWL_INVALID_OPTION` when the file system tells of fewer bytes
-   * than there are. `readWhole` sees it by itself.
-   */
+  /** Rejects with `PAWL_INVALID_OPTION` when there are more bytes than were told of. */
   async mustEnd(): Promise<void> {
     if (await this.#goesOn()) await this.#mustNotGoOn()
   }
@@ -151,15 +145,6 @@ export class FileSource {
   async #mustNotGoOn(): Promise<void> {
     await this.mustBeUnchanged()
     mustBeSized(this.path, this.size)
-  }
-
-  /**
-   * The times of the file have moved while it was read: it was written to, or only
-   * its mode, its names or the times themselves were changed. What was read of it
-   * has to be read again, and be the same.
-   */
-  get isTouched(): boolean {
-    return !isSameFile(this.#last, this.sight.identity)
   }
 
   /** Rejects with `PAWL_SOURCE_CHANGED` when the open file is another, or longer. */
@@ -198,17 +183,27 @@ export class FileSource {
   }
 
   /**
-   * Reads everything that was uploaded again and compares it, for a file whose
-   * times have moved. Nobody may have touched it while that went on.
+   * Rejects unless the file is what was read of it. Where its times have moved it was
+   * written to, or only its mode or names were changed: then `taken` is read again.
    */
-  async prove(
+  async mustBeAsTaken(
+    taken: () => Promise<readonly HashedPart[]>,
+    digests: Pick<Digests, 'create'>,
+  ): Promise<void> {
+    await this.mustBeInPlace()
+    if (isSameFile(this.#last, this.sight.identity)) return
+    await this.#prove(await taken(), digests)
+  }
+
+  async #prove(
     parts: readonly HashedPart[],
-    createHash: (kind: 'xxh64' | 'sha256') => Promise<RunningDigest>,
+    digests: Pick<Digests, 'create'>,
   ): Promise<void> {
     const before = this.#last
     const buffer = new Uint8Array(Math.min(blockSize, this.size))
     for (const { offset, size, hash } of parts) {
-      const running = await createHash(hash.length === 64 ? 'sha256' : 'xxh64')
+      const kind = hash.length === 64 ? 'sha256' : 'xxh64'
+      const running = await createHash(kind, digests)
       for (let at = 0; at < size; at += buffer.length) {
         const block = buffer.subarray(0, Math.min(buffer.length, size - at))
         await this.read(block, offset + at)
@@ -219,6 +214,7 @@ export class FileSource {
       }
     }
     await this.mustBeUnchanged()
+    // Nobody may have touched it while that went on.
     if (!isSameFile(this.#last, before)) {
       throw this.changed('it was touched again and again')
     }
