@@ -23,6 +23,8 @@ const firstPause = 50
 const longestPause = 1000
 /** ms */
 const leastPatience = 10_000
+/** Renewals of which each is answered too late to say who has the log by then. */
+const mostConfirmations = 10
 
 type LeaseEnvironment = Pick<Environment, 'timer' | 'monotonic' | 'now' | 'id'>
 
@@ -163,12 +165,22 @@ export class LeasedCheckpoint implements Checkpoint {
     await this.#once(() => this.#steps.close(held)).catch(() => undefined)
   }
 
+  /** Who was stopped while the answer was under way knows nothing by it: asked anew. */
   async confirm(): Promise<void> {
     const held = this.#opened()
-    if (held.failure !== undefined) throw held.failure
-    const age = passedSince(held.heardAt, this.#environment)
-    if (age < this.#lease / 2) return
-    await this.#step(held, 'renewed', () => this.#steps.renew(held))
+    for (let renewals = 0; ; renewals++) {
+      if (held.failure !== undefined) throw held.failure
+      const age = passedSince(held.heardAt, this.#environment)
+      if (age < this.#lease / 2) return
+      if (renewals === mostConfirmations) {
+        throw new UploadError(
+          'PAWL_CHECKPOINT_IO',
+          `${this.name} answers too late for a lease of ${this.#lease} ms`,
+          { transient: true },
+        )
+      }
+      await this.#step(held, 'renewed', () => this.#steps.renew(held))
+    }
   }
 
   #opened(): Held {

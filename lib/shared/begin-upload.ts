@@ -17,7 +17,7 @@ import {
   type UploadSettings,
   wholeNumber,
 } from '../upload/options/settings.js'
-import { checkObject, expectedOf } from '../upload/rules/proof.js'
+import { confirmedBy, expectedOf } from '../upload/rules/proof.js'
 import type { ClaimedObject } from '../upload/rules/claim.js'
 import { givenUp, type UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
@@ -192,13 +192,12 @@ function made(
   settings: UploadSettings,
 ): UploadResult {
   const { parts, size, crc64 } = completing
-  const check = checkObject(head, expectedOf(upload, completing))
   return claimedResult(head, settings, {
     size,
     parts,
     crc64,
     uploadId: upload.uploadId,
-    verified: check === 'wrong' ? 'none' : check,
+    verified: confirmedBy(head, expectedOf(upload, completing)),
     checkpointLeft: true,
   })
 }

@@ -4,7 +4,8 @@
  * log while there is one, then by the object, which has to be these parts.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { asError, invalidOption, UploadError } from '../errors.js'
+import { invalidOption, UploadError } from '../errors.js'
+import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { ownSignal } from '../upload/calls/follow-signal.js'
 import { lookAt } from '../upload/calls/look.js'
@@ -24,8 +25,8 @@ import {
   type UploadSettings,
 } from '../upload/options/settings.js'
 import {
-  checkObject,
   combinedCrc64,
+  confirmedBy,
   expectedEtag,
   type Found,
   sameEtag,
@@ -201,8 +202,8 @@ async function join(
   // It was found gone: the object may be there all the same.
   if (open.upload.uploadId !== ticket.uploadId) throw new NotInLog(log)
   const records = receipts.map((ofPart, index) => {
-    const listed = open.upload.listed(index + 1)
-    const etag = typeof listed === 'object' ? listed.etag : undefined
+    const { there } = open.upload.earlier(index + 1)
+    const etag = typeof there === 'object' ? there.etag : undefined
     return recordOf(chosen(ofPart, etag), log.run)
   })
   await open.join(records)
@@ -236,10 +237,8 @@ async function claim(
     checkpointLeft,
   }: { settings: UploadSettings; checkpointLeft: boolean },
 ): Promise<UploadResult> {
-  const { environment, store } = settings
-  const facts = environment.facts.of(store)
   const { signal, letGo } = ownSignal(settings.signal)
-  const requests = new Requests(settings, signal, () => undefined, facts)
+  const requests = new Requests(settings, signal, () => undefined)
   try {
     const found = await lookAt(requests, settings)
     const parts = receipts.map((ofPart) => chosen(ofPart, undefined))
@@ -267,7 +266,7 @@ function claimed(
   }: { settings: UploadSettings; checkpointLeft: boolean },
 ): UploadResult | undefined {
   if (typeof found !== 'object') return undefined
-  const { store, crc, environment } = settings
+  const { crc, facts } = settings
   const crc64 = combinedCrc64(crc.variant, parts)
   const expected = {
     size,
@@ -276,22 +275,18 @@ function claimed(
     mark,
     // Others may have sent parts to it.
     isOnly: false,
+    mayBeReplayed: false,
     begun: undefined,
     before: undefined,
   }
-  if (whose(found, expected, environment.facts.of(store)) !== 'ours') {
-    return undefined
-  }
-  const check = checkObject(found, expected)
+  if (whose(found, expected, facts) !== 'ours') return undefined
+  const check = confirmedBy(found, expected)
   return claimedResult(found, settings, {
     size,
     parts: parts.length,
     crc64,
     uploadId,
-    verified:
-      check === 'wrong'
-        ? 'none'
-        : weakest([check, ...parts.map((part) => part.check)]),
+    verified: weakest([check, ...parts.map((part) => part.check)]),
     checkpointLeft,
   })
 }

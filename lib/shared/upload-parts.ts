@@ -4,7 +4,8 @@
  * told by the server, and believes when it is equal to its own bytes. It never
  * begins, completes or aborts anything.
  */
-import { asError, UploadError } from '../errors.js'
+import { UploadError } from '../errors.js'
+import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { followSignal } from '../upload/calls/follow-signal.js'
 import { listParts } from '../upload/calls/look.js'
@@ -201,10 +202,9 @@ class RangeSending {
     this.#settings = settings
     this.#source = source
     this.#onPart = onPart
-    const { environment, size, store } = settings
+    const { environment, size } = settings
     const { signal: stopped } = this.#stop
-    const facts = environment.facts.of(store)
-    const requests = new Requests(settings, stopped, () => undefined, facts)
+    const requests = new Requests(settings, stopped, () => undefined)
     const progress = new ProgressCounter(size, () => undefined, environment)
     this.#requests = requests
     this.#progress = progress

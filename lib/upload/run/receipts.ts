@@ -16,10 +16,7 @@ import type { PartContent, TakenPart } from '../source/part-content.js'
 /** Receipts of one upload's parts, by part number. */
 export type Receipts = ReadonlyMap<number, Receipt>
 
-/**
- * Those of parts 1 to `count`, which must all be there and together be of `size`:
- * nothing is completed without a receipt for every part.
- */
+/** Those of parts 1 to `count`, which must all be there and be of `size` together. */
 export function receiptsInOrder(
   receipts: Receipts,
   count: number,
@@ -70,9 +67,8 @@ export function weakest(checks: Iterable<PartCheck>): PartCheck {
 }
 
 /**
- * A part that the store lists and no record speaks of, held against the bytes
- * themselves: its receipt; undefined when it has to be sent. `hash` is theirs, by
- * the upload's proof.
+ * The receipt of a part that the store lists and no record speaks of; undefined when it
+ * has to be sent. `hash`: of the bytes, by the upload's proof.
  */
 export async function asListed(
   part: TakenPart,
@@ -86,10 +82,7 @@ export async function asListed(
   return compared(part, verdict, crc.variant)
 }
 
-/**
- * What a stored part can be compared by is worked out together with its hash: the
- * bytes may have to be read for it.
- */
+/** What a stored part can be compared by is worked out with its hash, in one reading. */
 export function expectComparison(
   content: PartContent,
   there: ListedPart,
@@ -100,10 +93,7 @@ export function expectComparison(
   else if (hasMd5()) content.expect('md5')
 }
 
-/**
- * A stored part that the log cannot prove, held against the bytes themselves:
- * its receipt; undefined when it is of other bytes.
- */
+/** The receipt of a stored part; undefined when it is of other bytes than these. */
 export async function compared(
   { content, size }: TakenPart,
   { by, value, etag }: Extract<Verdict, { do: 'compare' }>,
