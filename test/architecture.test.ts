@@ -43,6 +43,7 @@ const allowed: Record<string, readonly string[]> = {
     'known-options',
   ],
   fleet: [
+    'file-path',
     'shared',
     'lease',
     'job',
