@@ -44,6 +44,7 @@ const allowed: Record<string, readonly string[]> = {
   ],
   fleet: [
     'file-path',
+    'own-require',
     'shared',
     'lease',
     'job',

@@ -10,6 +10,7 @@ import type * as csvModule from 'csv-parse'
 import { invalidOption, UploadError } from '../errors.js'
 import { filePath, type FilePath } from '../file-path.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
+import { requireOrImport } from '../own-require.js'
 import { messageOf, systemCode } from '../realm.js'
 import { aFunction, optional } from '../upload/options/settings.js'
 import type { PlannedFile } from './plan-fleet.js'
@@ -106,16 +107,24 @@ async function* rowsOf(
   }
 }
 
-/** Only who reads lists has it. */
-async function load(): Promise<typeof csvModule> {
-  try {
-    return await import('csv-parse')
-  } catch (error) {
-    if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error
+type CsvParse = Pick<typeof csvModule, 'parse'>
+
+/** Only who reads lists has it, so that bundlers must not look for it. */
+async function load(): Promise<CsvParse> {
+  const name = 'csv-parse'
+  const loaded = await requireOrImport(name).catch((error: unknown) => {
+    const isMissing = /^(?:ERR_)?MODULE_NOT_FOUND$/.test(systemCode(error))
+    if (!isMissing) throw error
     return invalidOption(
-      'a list is read by csv-parse: install it beside pawl, by npm install csv-parse',
+      `a list is read by ${name}: install it beside pawl, by npm install ${name}`,
     )
-  }
+  })
+  if (isCsvParse(loaded)) return loaded
+  return invalidOption(`${name} has no function parse`)
+}
+
+function isCsvParse(loaded: unknown): loaded is CsvParse {
+  return typeof Reflect.get(Object(loaded), 'parse') === 'function'
 }
 
 function bytesOf(
