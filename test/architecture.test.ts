@@ -43,6 +43,8 @@ const allowed: Record<string, readonly string[]> = {
     'known-options',
   ],
   fleet: [
+    'file-path',
+    'own-require',
     'shared',
     'lease',
     'job',
