@@ -24,6 +24,7 @@ import {
   readSettings,
   type UploadSettings,
 } from '../upload/options/settings.js'
+import { ownUpload } from '../upload/rules/plan.js'
 import {
   combinedCrc64,
   confirmedBy,
@@ -149,12 +150,8 @@ export async function completeUploadOn(
 class NotInLog extends Error {}
 
 function mustBeIn(log: UploadLog, ticket: Ticket): void {
-  const { upload } = log.state
-  const isIn =
-    upload?.uploadId === ticket.uploadId &&
-    upload.voided === undefined &&
-    !upload.isTold
-  if (!isIn) throw new NotInLog()
+  const upload = ownUpload(log.state)
+  if (upload?.uploadId !== ticket.uploadId) throw new NotInLog()
   if (upload.partSize === ticket.partSize && upload.mark === ticket.mark) return
   invalidOption(`the ticket is not the one in ${log.checkpoint.name}`)
 }
