@@ -49,9 +49,10 @@ import {
 } from './parts-source.js'
 import {
   checkTicket,
+  digestOfId,
+  mustBeTicket,
   type PartReceipt,
   pieceOf,
-  sourceDigest,
   type Ticket,
 } from './ticket.js'
 
@@ -148,6 +149,7 @@ export async function uploadPartsOn(
   const { source, store, prefix, root, sourceId } = options
   optional(options.onPart, (value) => aFunction('onPart', value))
   checkSource(source)
+  mustBeTicket(ticket)
   const { key, size, partSize } = ticket
   // Also looks whether there is a store at all.
   const settings = readSettings(
@@ -157,7 +159,7 @@ export async function uploadPartsOn(
   checkTicket(ticket, { store, prefix })
   refuseLateParts(settings)
   const range = readRange(options.parts ?? [1, ticket.parts], ticket)
-  if (sourceDigest(size, sourceId) !== ticket.sourceId) {
+  if (digestOfId(sourceId) !== ticket.sourceId) {
     throw changed(key, `its sourceId is not the one of beginUpload()`)
   }
   const opened = await openSource(source, ticket, { root, environment })

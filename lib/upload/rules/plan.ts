@@ -112,21 +112,24 @@ function fits(
 export interface UnheardPut {
   /** Bytes. */
   size: number
-  /** Of the run that has put it: a source of these bytes was less than a part. */
+  /** Of a run that has put it so: a source of these bytes was less than a part. */
   partSize: number
 }
 
-/** The PutObject that may have made what this run may not overwrite. */
+/**
+ * The PutObject that may have made what this run may not overwrite. A run since then
+ * may have asked for smaller parts, and has put it whole all the same.
+ */
 export function unheardPut(
-  { put, runs, header }: LogState,
+  { put, runs }: Pick<LogState, 'put' | 'runs'>,
   { object, partSize }: Pick<UploadSettings, 'object' | 'partSize'>,
 ): UnheardPut | undefined {
   const { completing, isTold } = put ?? {}
   if (completing === undefined || isTold === true) return undefined
   if (object.forbidOverwrite !== true) return undefined
-  const before = runs.get(header.run - 1)?.partSize ?? partSize
   const { size } = completing
-  return { size, partSize: before > size ? before : partSize }
+  const whole = [...runs.values()].findLast((run) => run.partSize > size)
+  return { size, partSize: whole?.partSize ?? partSize }
 }
 
 /** What a run starts from. */

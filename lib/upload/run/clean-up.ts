@@ -167,6 +167,17 @@ export async function abortUnnamed(
   await abortFailure(means, uploadId, brief)
 }
 
+/** Uploads that an emptied log cannot name again are ended: no other run knows them. */
+export async function beginLog({ log, ...means }: Means): Promise<void> {
+  try {
+    await log.begin()
+  } catch (error) {
+    const left = [...log.namedByNone]
+    await Promise.all(left.map((id) => abortUnnamed(means, id)))
+    throw error
+  }
+}
+
 /** Of one key: more than that is not this log's doing. */
 const mostPages = 10
 

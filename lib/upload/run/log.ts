@@ -143,6 +143,11 @@ export class UploadLog {
     await this.append(this.header, ...(this.#kept ?? []))
   }
 
+  /** Uploads that no log names once it is emptied, and until it has begun. */
+  get namedByNone(): ReadonlySet<string> {
+    return this.#kept === undefined ? new Set() : this.state.unclosed
+  }
+
   /** The number of this run, from 1. */
   get run(): number {
     return this.header.run

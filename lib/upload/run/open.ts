@@ -25,7 +25,7 @@ import {
   partsNow,
   whose,
 } from '../rules/proof.js'
-import { closeOldUploads, endRivals } from './clean-up.js'
+import { beginLog, closeOldUploads, endRivals } from './clean-up.js'
 import type { RunContext } from './context.js'
 import { alreadyThere, mayNotLook, mayNotLookAgain } from './errors.js'
 import { completeUnknown, givenUp } from './log.js'
@@ -40,7 +40,7 @@ export async function prepare(preparation: Preparation): Promise<Plan> {
   const isNew = !log.isKept && settings.object.forbidOverwrite !== true
   if (isNew) return { mode: 'create', unheard: undefined }
   const step = firstStep(log.state, settings)
-  await log.begin()
+  await beginLog(preparation)
   if (log.setAside !== undefined) emit('restarted', { reason: 'log-damaged' })
   const plan = await planFor(preparation, step)
   if (plan.mode === 'claim') return plan

@@ -2,7 +2,7 @@
  * What is known of an upload's stored parts, and how one that no record proves is
  * held against the bytes themselves.
  */
-import type { PartCheck } from '../../checkpoint/record.js'
+import type { PartCheck, PartRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
@@ -42,6 +42,17 @@ export function receiptsInOrder(
     )
   }
   return parts
+}
+
+/** Those of some records that a log does not say yet. */
+export function unknownOf(
+  records: readonly PartRecord[],
+  known: ReadonlyMap<number, PartRecord> = new Map(),
+): PartRecord[] {
+  return records.filter(({ number, etag, hash, size }) => {
+    const one = known.get(number)
+    return one?.etag !== etag || one.hash !== hash || one.size !== size
+  })
 }
 
 const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }

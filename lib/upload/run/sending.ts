@@ -12,7 +12,7 @@ import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
 import { mayBeNamed, mustBeAsStored, sourceGrew } from './errors.js'
 import { finishUpload, putInstead } from './finish.js'
-import { compared, expectComparison } from './receipts.js'
+import { compared, expectComparison, unknownOf } from './receipts.js'
 
 export class Sending implements Stage {
   readonly isInOrder: boolean
@@ -38,11 +38,7 @@ export class Sending implements Stage {
   /** As those of any upload: a later run knows its object by the log. */
   async join(records: readonly PartRecord[]): Promise<void> {
     const { log } = this.#context
-    const known = log.state.upload?.parts
-    const unknown = records.filter(
-      (record) => !isSameReceipt(known?.get(record.number), record),
-    )
-    await log.append(...unknown)
+    await log.append(...unknownOf(records, log.state.upload?.parts))
     this.skip(records)
   }
 
@@ -172,11 +168,4 @@ export class Sending implements Stage {
       .append({ type: 'part', number, offset, hash, ...receipt, run: log.run })
       .catch(this.#context.fail)
   }
-}
-
-function isSameReceipt(
-  known: PartRecord | undefined,
-  { etag, hash, size }: PartRecord,
-): boolean {
-  return known?.etag === etag && known.hash === hash && known.size === size
 }
