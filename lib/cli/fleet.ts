@@ -147,7 +147,9 @@ export async function retryFleetOf(
   await withFleets(task, async ({ fleets, queue, ask }) => {
     const { store } = target
     const plan = await fleets.retryFleet({ queue, fleet: name, store, ...ask })
-    out.write(isJson ? line({ event: 'planned', ...plan }) : planText(plan))
+    const again = `${countOf(plan.slicesAgain, 'slice')} that had been given up are run again\n`
+    const text = `${planText(plan)}${plan.slicesAgain === 0 ? '' : again}`
+    out.write(isJson ? line({ event: 'planned', ...plan }) : text)
   })
 }
 
@@ -243,7 +245,10 @@ function table(status: FleetStatus): string {
     ['rate', `${formatSize(Math.round(rate))}/s`],
     ['left', `${status.left}${status.isPlanned ? '' : ', and still planned'}`],
     ['failed', String(status.failed)],
-    ['workers', `${status.workers} of ${status.workersOfQueue} at the queue`],
+    [
+      'workers',
+      `${status.workers} of ${status.workersOfQueue} at the queue${status.isPaused ? ', which is paused' : ''}`,
+    ],
     [
       'slices',
       `${status.slicesDone} of ${status.slices} done, ${status.active} under way, ${status.abandoned} of dead workers, ${status.givenUp} given up`,

@@ -29,13 +29,18 @@ export {
   type FleetStatusOptions,
 } from './fleet-status.js'
 
-export { retryFleet, type RetryFleetOptions } from './retry-fleet.js'
+export {
+  retryFleet,
+  type FleetRetry,
+  type RetryFleetOptions,
+} from './retry-fleet.js'
 
 export type {
   FleetBackoff,
   FleetJob,
   FleetJobOptions,
   FleetQueue,
+  JobAgain,
   KeptJobs,
   QueueConnection,
   QueuedJob,

@@ -15,12 +15,14 @@ import type { ObjectOptions } from '../store/object-store.js'
 import { placeBelow } from '../shared/parts-source.js'
 import { realUploadEnvironment } from '../upload/options/environment.js'
 import { uploadFileOn } from '../upload/file.js'
+import { isOfVolume, mustBeMounted, withoutLinks } from './volume.js'
 import type { AskOptions, FleetBucket } from './fleet-bucket.js'
 import {
   decodeSlice,
   type DoneFile,
   encodeLines,
   type FailedFile,
+  failedFile,
   fleetPrefix,
   keyIn,
   markOf,
@@ -31,6 +33,11 @@ import {
 const MiB = 1024 ** 2
 /** Bytes; shorter files are put in one request. */
 const putBelow = 64 * MiB
+
+const environment = {
+  ...realUploadEnvironment,
+  sourceFiles: withoutLinks(realUploadEnvironment.sourceFiles),
+}
 
 /** What of a worker the work of its slices needs. */
 export interface SliceMeans extends AskOptions {
@@ -69,6 +76,8 @@ export class SliceWork {
   readonly #isAgain: boolean
   readonly #done: DoneFile[] = []
   readonly #failed: FailedFile[] = []
+  /** As `failed`, of what may be the fault of this machine or its volume. */
+  readonly #unread: [line: SliceFile, error: UploadError][] = []
   #again: unknown
   #proved = 0
 
@@ -123,13 +132,11 @@ export class SliceWork {
       },
     )
     signal.throwIfAborted()
+    await this.#settleUnread()
     if (stopped !== undefined) throw stopped
     if (this.#again !== undefined) throw this.#again
     if (!isWhole) throw new Error('a slice that was not looked at whole')
-    if (this.#failed.length > 0) {
-      const text = encodeLines(this.#failed)
-      await bucket.put(keyIn(fleet, 'failed', slice), text)
-    }
+    await this.#tellFailed()
     await bucket.putNew(keyIn(fleet, 'done', slice), encodeLines(this.#done))
     return {
       files: this.#done.length,
@@ -137,6 +144,30 @@ export class SliceWork {
       failed: this.#failed.length,
       proved: this.#proved,
     }
+  }
+
+  /** What an earlier run has told, and is not true any more, is taken back. */
+  async #tellFailed(): Promise<void> {
+    const { bucket } = this.#means
+    const { fleet, slice } = this.#slice
+    const key = keyIn(fleet, 'failed', slice)
+    const isTold =
+      this.#failed.length > 0 ||
+      (this.#isAgain && (await bucket.find(key)) !== undefined)
+    if (isTold) await bucket.put(key, encodeLines(this.#failed))
+  }
+
+  /**
+   * A volume that is away fails a run of the slice. Files that fail again while others
+   * of the slice are read have failed for good: their place on the disk is broken.
+   */
+  async #settleUnread(): Promise<void> {
+    const isOfFiles = this.#isAgain && this.#done.length > 0
+    for (const [line, error] of this.#unread) {
+      if (isOfFiles) this.#failed.push(failedFile(line, error))
+      else this.#again ??= error
+    }
+    if (this.#failed.length > 0) await mustBeMounted(this.#means.root)
   }
 
   async *#files(): AsyncGenerator<Found> {
@@ -172,12 +203,15 @@ export class SliceWork {
       this.#again ??= error
       return
     }
+    if (isOfVolume(error)) {
+      this.#unread.push([line, error])
+      return
+    }
     if (error.transient) {
       this.#again ??= error
       return
     }
-    const { code, message } = error
-    this.#failed.push({ ...line, code, message })
+    this.#failed.push(failedFile(line, error))
   }
 
   async #send(file: JobFile): Promise<void> {
@@ -248,8 +282,8 @@ export class SliceWork {
       },
       // The line's mark says that its planned bytes are there, and nothing else does.
       isAsPlanned(file, line)
-        ? { ...realUploadEnvironment, id: () => mark }
-        : realUploadEnvironment,
+        ? { ...environment, id: () => mark }
+        : environment,
     )
     return { size, etag, crc64 }
   }

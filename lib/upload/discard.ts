@@ -5,7 +5,8 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { LogState } from '../checkpoint/fold.js'
-import { asError, UploadError } from '../errors.js'
+import { UploadError } from '../errors.js'
+import { asError } from '../realm.js'
 import { listAllParts, lookFor } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import type { UploadSettings } from './options/settings.js'
@@ -27,8 +28,7 @@ export async function discardUpload(
 ): Promise<void> {
   let log: UploadLog | undefined
   const { signal } = new AbortController()
-  const facts = settings.environment.facts.of(settings.store)
-  const requests = new Requests(settings, signal, () => undefined, facts)
+  const requests = new Requests(settings, signal, () => undefined)
   try {
     log = await UploadLog.open(checkpoint, settings)
     await discardLogged(settings, log, requests)
@@ -66,8 +66,8 @@ async function mustNotBeComplete(
   { state }: UploadLog,
   requests: Requests,
 ): Promise<void> {
-  const { environment, store, key } = settings
-  const expected = expectedIn(state, environment.facts.of(store))
+  const { key } = settings
+  const expected = expectedIn(state, settings.facts)
   if (expected === undefined) return
   const isPut = state.put !== undefined
   const uploadId = isPut ? undefined : state.upload?.uploadId

@@ -21,7 +21,6 @@ import {
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
-import { mustBeAsTaken } from './source/file-part-content.js'
 import { FileParts, piecesOf } from './source/file-parts.js'
 import type { FileSource } from './source/file-source.js'
 import { MemoryContent } from './source/part-content.js'
@@ -60,8 +59,7 @@ export async function uploadOpenFile(
       settings,
       checkpoint: async () => checkpoint,
       file: source.sight,
-      // The file must be what was uploaded of it, whatever its times say.
-      checkSource: (taken) => mustBeAsTaken(source, taken, digests),
+      checkSource: (taken) => source.mustBeAsTaken(taken, digests),
       emit,
       scope,
       progress,

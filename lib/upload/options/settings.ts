@@ -137,6 +137,8 @@ export function readSettings(
     ...readRequestSettings(options, environment),
     ...readConcurrency(options),
     store,
+    /** What is known of it, by whichever upload. */
+    facts: environment.facts.of(store),
     key,
     object,
     size,
@@ -144,7 +146,7 @@ export function readSettings(
     partSize: readPartSize(wantedPartSize, size, { store, environment }),
     memory: optional(options.memory, (n) => wholeNumber('memory', n, 1)),
     /** There is a log that outlives the run. */
-    isResumable: options.checkpoint !== false,
+    isLogged: options.checkpoint !== false,
     proof: oneOf('proof', options.proof ?? 'xxh64', ['xxh64', 'sha256']),
     onSourceChange: oneOf(
       'onSourceChange',
