@@ -198,6 +198,7 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   const isDamaged = failureOf(maker.outcome).completed === true
   if (isTold || isDamaged || isGivenUp(run, top)) return undefined
   if (isLatePut(scene, maker, top)) return undefined
+  if (isOvertaken(scene, run, top)) return undefined
   if (isBare(scene, run, top)) return undefined
   if (isUnproved(scene, run, maker, top)) return undefined
   if (isRefusedUnseen(scene, run, maker, top)) return undefined
@@ -218,6 +219,32 @@ function isLatePut(
   const isIgnored = truth.traits.putCondition === 'ignored'
   const isRefused = failureOf(outcome).code === 'PAWL_ALREADY_EXISTS'
   return isIgnored && upload === undefined && isRefused && at >= endedAt
+}
+
+/**
+ * An earlier run's Complete came between the last look of a run that has given the
+ * upload up and its Abort: nobody could look later, and what is void is not claimed,
+ * by that run or any after it.
+ */
+function isOvertaken(
+  { heard, runs }: Scene,
+  run: Run,
+  { upload, at }: StoredObject,
+): boolean {
+  if (upload === undefined) return false
+  return runs.some(({ number, startLog, process }) => {
+    const abortedAt = heard.abortAskedAt(number, upload.id)
+    const look = heard.lastLook(number, abortedAt)
+    return (
+      number <= run.number &&
+      process.machine.logs === run.process.machine.logs &&
+      namesComplete(startLog, upload.id) &&
+      abortedAt !== undefined &&
+      look !== undefined &&
+      look.found !== 'refused' &&
+      look.at < at
+    )
+  })
 }
 
 /** Nothing is left to do for the next run. */

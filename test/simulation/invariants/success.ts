@@ -81,7 +81,11 @@ export const ofSuccess: readonly Check<[Run]>[] = [
           : [...engineTroubles, 'pause']
       const isUnheard =
         !isThere && scene.world.hasHappened(unheard, { to: run.actor.name })
-      return isUnheard
+      // It takes the log, or brings it back, and the run does not hear of it.
+      const isFailedOver = scene.world.hasHappened(['failover'], {
+        since: run.startedAt,
+      })
+      return isUnheard || isFailedOver
         ? undefined
         : `checkpointLeft is ${checkpointLeft}, the log is ${isThere ? 'there' : 'gone'}`
     }),
@@ -118,7 +122,8 @@ function hasNoMark(
 
 /**
  * It was told to compare nothing, or its Complete was answered without an ETag and
- * HEAD did not show the object yet.
+ * HEAD did not show the object yet: nothing else says that a part was replaced after
+ * the run had last heard of it, where Complete takes whatever is there.
  */
 function comparesNothing(
   { truth, world }: Scene,
