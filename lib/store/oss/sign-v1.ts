@@ -62,7 +62,7 @@ export function signV1(
   if (input.credentials.token !== undefined) {
     added['x-oss-security-token'] = input.credentials.token
   }
-  const signed = sign(input, { ...input.headers, ...added })
+  const signed = sign(input, Object.assign({}, input.headers, added))
   added['authorization'] = `OSS ${input.credentials.id}:${signed.signature}`
   return { headers: added, ...signed }
 }

@@ -46,7 +46,7 @@ export function signV4(
   if (input.credentials.token !== undefined) {
     added['x-oss-security-token'] = input.credentials.token
   }
-  const headers = lowerCased({ ...input.headers, ...added })
+  const headers = lowerCased(input.headers, added)
   const additional = additionalOf(input, headers)
   const signed = sign(input, headers, additional)
   const list =
@@ -123,9 +123,11 @@ function signedByDefault(name: string): boolean {
 }
 
 function lowerCased(
-  headers: Readonly<Record<string, string>>,
+  ...all: Readonly<Record<string, string>>[]
 ): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+    all
+      .flatMap((headers) => Object.entries(headers))
+      .map(([name, value]) => [name.toLowerCase(), value]),
   )
 }
