@@ -217,7 +217,7 @@ await t.test('the parts of a run', (t) => {
   t.end()
 })
 
-t.test('what a run cuts its source into after a PutObject unheard', (t) => {
+await t.test('what a run cuts its source into after a PutObject unheard', (t) => {
   const completing = { type: 'completing', put: true, size: 5 } as const
   const rows: [name: string, sizes: number[], own: number, expected: number][] =
     [
