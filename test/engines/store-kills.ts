@@ -41,9 +41,8 @@ async function startStore(t: Test): Promise<Engine & { endpoint: string }> {
   const directory = await temporaryDirectory(t)
   const port = await freePort()
   const main = join(compiledSources(), 'lib/cli/main.js')
-  const [command, args] = bareNode(
-    ...[main, 'serve', join(directory, 'objects'), '--port', String(port)],
-  )
+  const words = [main, 'serve', join(directory, 'objects')]
+  const [command, args] = bareNode(...words, '--port', String(port))
   const engine = await startEngine(t, { command, args, port })
   const endpoint = `http://127.0.0.1:${port}`
   return Object.assign(Object.create(engine) as Engine, { endpoint })
