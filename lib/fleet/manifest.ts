@@ -245,7 +245,7 @@ export function decodeFailed(
 }
 
 /** What a planner is given is a path below any root, and what can be read again. */
-export function isPlannable(file: SliceFile): boolean {
+export function isFitForPlan(file: SliceFile): boolean {
   if (!isFile({ ...file })) return false
   const { path } = file
   return !isAbsolute(path) && !path.split(/[\\/]/).includes('..')

@@ -24,7 +24,7 @@ import {
   encodeHead,
   encodeSlice,
   fleetPrefix,
-  isPlannable,
+  isFitForPlan,
   jobIdOf,
   keyIn,
   mostBytes,
@@ -182,7 +182,7 @@ async function* slicesOf({
   for await (const file of files) {
     const { path, size, mtime } = file
     const line = { path, key: file.key ?? key(file), size, mtime }
-    mustBePlannable(line)
+    mustBeFitForPlan(line)
     const length = mostOfLine(line)
     const isFull =
       slice.length === sliceFiles ||
@@ -208,8 +208,8 @@ async function* slicesOf({
 }
 
 /** Whatever is planned wrongly would fail in each worker, and much later. */
-function mustBePlannable(file: SliceFile): void {
-  if (!isPlannable(file)) {
+function mustBeFitForPlan(file: SliceFile): void {
+  if (!isFitForPlan(file)) {
     refuse(
       file,
       'expected a path below the root, a key of 1 to 1,024 bytes, a size, and ns in decimal as mtime',
