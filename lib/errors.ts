@@ -7,7 +7,6 @@
  * was made on this machine (file system, socket).
  */
 
-import { hasBrand, isError } from './realm.js'
 import type { UploadResult } from './upload-result.js'
 
 /** A stable name for what went wrong. */
@@ -240,6 +239,18 @@ export class UploadError extends Error {
 }
 
 /**
+ * Whether it is of a class that carries this brand, in whichever copy of the
+ * package: a store or a checkpoint of a caller's may come with one of its own.
+ */
+export function hasBrand(value: unknown, brand: symbol): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Reflect.get(value, brand) === true
+  )
+}
+
+/**
  * Not in the class: one that names itself is called `_UploadError` by the bundler,
  * and whoever prints an error would read that name in its stack.
  */
@@ -302,9 +313,4 @@ export type InstanceOf<Class, Value> = UploadError extends Class
 /** Throws `PAWL_INVALID_OPTION`; for checks in expressions. */
 export function invalidOption(message: string): never {
   throw new UploadError('PAWL_INVALID_OPTION', message)
-}
-
-/** What was thrown, as an error. */
-export function asError(thrown: unknown): Error {
-  return isError(thrown) ? thrown : new Error(String(thrown))
 }

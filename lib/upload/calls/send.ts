@@ -222,8 +222,7 @@ export class PartSender {
   #md5Comparison(
     md5: string | undefined,
   ): (receipt: Answer, context: RequestContext) => boolean {
-    const { environment, store, isVerifyAsked, verify } = this.#settings
-    const facts = environment.facts.of(store)
+    const { facts, isVerifyAsked, verify } = this.#settings
     const ours = md5 === undefined ? undefined : md5Hex(md5)
     let hasDiffered = false
     return ({ etag, isOpaque }, { what }) => {

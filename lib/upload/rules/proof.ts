@@ -261,6 +261,15 @@ export function checkObject(
   return ours.isBinding && isOfSameForm ? 'wrong' : 'none'
 }
 
+/** The same of an object that is ours, so that nothing contradicts it. */
+export function confirmedBy(
+  found: Pick<ObjectReceipt, 'crc64' | 'etag' | 'isOpaque'>,
+  expected: Pick<ExpectedObject, 'crc64' | 'etag'>,
+): PartCheck {
+  const check = checkObject(found, expected)
+  return check === 'wrong' ? 'none' : check
+}
+
 /** What tells a part that a Complete names. */
 type Named = Pick<PartRecord, 'etag' | 'md5'>
 

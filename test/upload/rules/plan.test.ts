@@ -171,14 +171,14 @@ await t.test('the parts of a run', (t) => {
     ['new', create, undefined, {}, { partSize: 10, growth }],
     [
       'of a log',
-      { mode: 'resume', upload, listed: 'refused' },
+      { mode: 'resume', upload, listed: 'refused', stored: [] },
       undefined,
       {},
       { partSize: 7, growth: upload.growth },
     ],
     [
       'of a log that does not grow',
-      { mode: 'resume', upload: other, listed: 'refused' },
+      { mode: 'resume', upload: other, listed: 'refused', stored: [] },
       undefined,
       {},
       { partSize: 7, growth: undefined },
