@@ -670,6 +670,26 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'a put that is damaged where nobody compares is told of as it is there',
+    profile: 'like-md5',
+    knobs: ['MD5s that nobody compares'],
+    runs: [{ source: { noise: 1, size: 1, flips: [] } }],
+    happens: [['run 1:putObject|fault', 2, 'damaged-body']],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+  {
+    name: 'a log that an earlier run’s unlink takes late is left, for all that is known',
+    profile: 'kms',
+    runs: [{}, { after: 1500 }],
+    happens: [
+      ['run 1:write|intervention', 1, 'source-error'],
+      ['run 1:unlink|disk', 1, 'slow-disk', 1],
+      ['between runs|interlude', 1, 'log-lost'],
+      ['run 2:headObject|fault', 1, 'slow-answer', 3],
+    ],
+    ends: ['run 1 rejects with Error', 'run 2 resolves, 0 reused'],
+  },
+  {
     name: 'an upload whose ID finds no room on the disk is ended',
     profile: 'oss',
     runs: [{}],
