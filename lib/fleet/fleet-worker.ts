@@ -283,9 +283,11 @@ async function workOn(
       { fleet, slice },
       isFailure,
       async () => {
-        await mustHaveVolume(own, lease)
+        await orWait(own, lease, () => mustBeMounted(own.root))
         const work = await SliceWork.open(own, { fleet, slice }, isAgain)
-        return work && (await tellingProgress(job, work))
+        if (work === undefined) return undefined
+        await orWait(own, lease, async () => work.mustBeOwn())
+        return tellingProgress(job, work)
       },
     )
   } catch (error) {
@@ -297,15 +299,16 @@ async function workOn(
 }
 
 /**
- * A worker whose volume is away fails slices faster than others do them, and would have
- * all of them given up: it takes one in a while.
+ * A worker whose volume is away, or that is for other fleets, fails slices faster than
+ * others do them, and would have all of them given up: it takes one in a while.
  */
-async function mustHaveVolume(
-  { root, signal }: SliceMeans,
+async function orWait(
+  { signal }: SliceMeans,
   lease: number,
+  check: () => Promise<void>,
 ): Promise<void> {
   try {
-    await mustBeMounted(root)
+    await check()
   } catch (error) {
     await delay(realEnvironment, lease, signal)
     throw error

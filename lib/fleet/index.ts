@@ -14,6 +14,11 @@ export {
 export { walkFiles, type WalkFilesOptions } from './walk-files.js'
 
 export {
+  inventoryFiles,
+  type InventoryFilesOptions,
+} from './inventory-files.js'
+
+export {
   fleetWorker,
   type FleetRunner,
   type FleetWorker,

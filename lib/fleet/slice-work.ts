@@ -15,7 +15,7 @@ import type { ObjectOptions } from '../store/object-store.js'
 import { placeBelow } from '../shared/parts-source.js'
 import { realUploadEnvironment } from '../upload/options/environment.js'
 import { uploadFileOn } from '../upload/file.js'
-import { isOfVolume, mustBeMounted, withoutLinks } from './volume.js'
+import { isGone, isOfVolume, mustBeMounted, withoutLinks } from './volume.js'
 import type { AskOptions, FleetBucket } from './fleet-bucket.js'
 import {
   decodeSlice,
@@ -78,6 +78,8 @@ export class SliceWork {
   readonly #failed: FailedFile[] = []
   /** As `failed`, of what may be the fault of this machine or its volume. */
   readonly #unread: [line: SliceFile, error: UploadError][] = []
+  /** The first file that is not there, and how many. */
+  #gone: { error: UploadError; count: number } | undefined
   #again: unknown
   #proved = 0
 
@@ -168,6 +170,9 @@ export class SliceWork {
       else this.#again ??= error
     }
     if (this.#failed.length > 0) await mustBeMounted(this.#means.root)
+    // Another worker may have the files, where this one has another root.
+    const isElsewhere = this.#gone?.count === this.#slice.files.length
+    if (isElsewhere && !this.#isAgain) this.#again ??= this.#gone?.error
   }
 
   async *#files(): AsyncGenerator<Found> {
@@ -183,15 +188,37 @@ export class SliceWork {
     }
   }
 
+  /**
+   * Throws when this worker may write none of its keys: it is for other fleets, and
+   * would have all files of this one fail for good.
+   */
+  mustBeOwn(): void {
+    const { files, fleet, slice } = this.#slice
+    const [first] = files
+    if (first === undefined) return
+    if (files.some(({ key }) => this.#isAllowed(key))) return
+    throw new UploadError(
+      'PAWL_INVALID_OPTION',
+      `slice ${slice} of the fleet ${fleet} is not for this worker: ${this.#refusalOf(first.key)}`,
+    )
+  }
+
+  #isAllowed(key: string): boolean {
+    return key.startsWith(this.#means.prefix) && !key.startsWith(fleetPrefix)
+  }
+
+  #refusalOf(key: string): string {
+    const { prefix } = this.#means
+    return `the key ${JSON.stringify(key)} is not one that this worker may write: only those that begin with ${JSON.stringify(prefix)}`
+  }
+
   /** A line of the bucket is input: of what it names only what may be is looked at. */
   async #look({ path, key }: SliceFile): Promise<JobFile> {
-    const { root, prefix } = this.#means
-    if (!key.startsWith(prefix) || key.startsWith(fleetPrefix)) {
-      throw new UploadError(
-        'PAWL_INVALID_OPTION',
-        `the key ${JSON.stringify(key)} is not one that this worker may write: only those that begin with ${JSON.stringify(prefix)}`,
-        { key },
-      )
+    const { root } = this.#means
+    if (!this.#isAllowed(key)) {
+      throw new UploadError('PAWL_INVALID_OPTION', this.#refusalOf(key), {
+        key,
+      })
     }
     return lookAt(await placeBelow(path, root), key)
   }
@@ -210,6 +237,10 @@ export class SliceWork {
     if (error.transient) {
       this.#again ??= error
       return
+    }
+    if (isGone(error)) {
+      const { error: first = error, count = 0 } = this.#gone ?? {}
+      this.#gone = { error: first, count: count + 1 }
     }
     this.#failed.push(failedFile(line, error))
   }

@@ -61,6 +61,11 @@ export function isOfVolume({ code, cause }: UploadError): boolean {
   return code === 'PAWL_SOURCE_IO' && codesOfVolumes.has(systemCode(cause))
 }
 
+/** Whether there is no such file. */
+export function isGone({ code, cause }: UploadError): boolean {
+  return code === 'PAWL_SOURCE_IO' && systemCode(cause) === 'ENOENT'
+}
+
 /**
  * Files by paths without links, as they were when they were looked at: a link may have
  * been put on the way since then, and would lead out of the root.

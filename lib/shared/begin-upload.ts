@@ -17,6 +17,7 @@ import {
   type UploadSettings,
   wholeNumber,
 } from '../upload/options/settings.js'
+import { ownUpload } from '../upload/rules/plan.js'
 import { confirmedBy, expectedOf } from '../upload/rules/proof.js'
 import type { ClaimedObject } from '../upload/rules/claim.js'
 import { givenUp, type UploadLog } from '../upload/run/log.js'
@@ -145,9 +146,9 @@ async function giveUpOther(
   log: UploadLog,
   { sourceDigest: source }: UploadSettings,
 ): Promise<void> {
-  const { upload, header } = log.state
-  if (upload === undefined || upload.voided !== undefined) return
-  if (upload.isTold) return
+  const upload = ownUpload(log.state)
+  if (upload === undefined) return
+  const { header } = log.state
   const isOther = header.sourceDigest !== source
   if (!isOther && upload.growth === undefined) return
   const reason = isOther ? 'source-changed' : 'part-size'

@@ -24,6 +24,7 @@ import {
   readSettings,
   type UploadSettings,
 } from '../upload/options/settings.js'
+import { ownUpload } from '../upload/rules/plan.js'
 import {
   combinedCrc64,
   confirmedBy,
@@ -172,12 +173,9 @@ async function takeFrom(
   ticket: Ticket,
   receipts: PartReceipt[][],
 ): Promise<void> {
-  const { upload, header } = log.state
-  const isIn =
-    upload?.uploadId === ticket.uploadId &&
-    upload.voided === undefined &&
-    !upload.isTold
-  if (!isIn) throw new NotInLog(log)
+  const { header } = log.state
+  const upload = ownUpload(log.state)
+  if (upload?.uploadId !== ticket.uploadId) throw new NotInLog(log)
   const isIts =
     upload.partSize === ticket.partSize &&
     upload.mark === ticket.mark &&

@@ -10,6 +10,7 @@ import { asError } from '../realm.js'
 import { listAllParts, lookFor } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import type { UploadSettings } from './options/settings.js'
+import { ownUpload } from './rules/plan.js'
 import {
   expectedDone,
   expectedOf,
@@ -95,9 +96,10 @@ async function mustNotBeComplete(
 
 /** What would be under the key; undefined when nothing can be of this log. */
 function expectedIn(
-  { put, upload }: LogState,
+  state: LogState,
   { hasMd5Etags: isBinding }: KnownStore,
 ): ExpectedObject | undefined {
+  const { put } = state
   // Once its result was handed out, an object is no longer its log's.
   if (put !== undefined) {
     const { completing, done, isTold } = put
@@ -105,9 +107,9 @@ function expectedIn(
     if (completing !== undefined) return expectedPut(completing, { isBinding })
     return done && expectedDone(done)
   }
-  if (upload === undefined || upload.voided !== undefined) return undefined
-  const { completing, done, isTold } = upload
-  if (isTold) return undefined
+  const upload = ownUpload(state)
+  if (upload === undefined) return undefined
+  const { completing, done } = upload
   if (completing !== undefined) return expectedOf(upload, completing)
   return done && expectedDone(done, upload)
 }

@@ -1,10 +1,9 @@
 /**
  * The upload of one open file: runs of it until one ends in the object.
  *
- * A file can always be read again, so a run whose upload turned out to be gone,
- * or whose finished object turned out to be of other bytes, says so in the log
- * and is followed by another one that begins anew, on its own. Any other failure
- * ends the upload, and so does the signal; both leave a log to go on from.
+ * A file can always be read again, so a run whose upload turned out to be void, as when
+ * the server has lost it, is followed by one that begins anew. Any other failure ends
+ * the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'

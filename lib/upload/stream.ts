@@ -1,8 +1,6 @@
 /**
- * `createResumableUploadStream`: a Writable of bytes at whose end is an object.
- *
- * It owns the part buffers, the cutter and one `UploadRun`, and turns the run's
- * ends into a stream's:
+ * `createResumableUploadStream`: a Writable of bytes at whose end is an object. It
+ * owns the cutter and one `UploadRun`, and turns the run's ends into a stream's:
  *
  * - bytes are taken only when the plan is fixed (`_construct`);
  * - `finish` comes only after the object is complete, compared, and the log gone;

@@ -425,6 +425,25 @@ await t.test('the command plans, works, tells and tries again', async (t) => {
       break
     }
   }
+  // A list instead of a directory; each is named by itself.
+  const list = join(dev.directory, 'list.csv')
+  await writeFile(list, '"bucket","a+b%2F3","100"\n')
+  const of = ['--name', 'listed', '--columns', 'Bucket, Key, Size']
+  const listed = await run('plan', '--from', list, `${url}/in/from/`, ...of)
+  t.match(listed, { code: 0, out: { files: 1, slices: 1, added: 1 } })
+  for (;;) {
+    const { out } = await run('status', 'listed', `${url}/`)
+    if (out['left'] === 0) break
+  }
+  t.ok(noise(100, 5).equals(await dev.object('in/from/a b/3')))
+  for (const words of [
+    ['plan', root, `${url}/in/`, '--from', list],
+    ['plan', `${url}/in/`, '--columns', 'path, size'],
+    ['plan', root],
+  ]) {
+    const misused = await run(...words, '--name', 'none')
+    t.match(misused, { code: 2, out: { code: 'PAWL_INVALID_OPTION' } })
+  }
   worker.kill('SIGTERM')
   const [code] = (await once(worker, 'close')) as [number]
   t.equal(code, 0, 'stopped, as it was asked')

@@ -540,6 +540,40 @@ await t.test('a volume that is away fails no file for good', async (t) => {
   t.match(await work?.run(), { files: 2 })
 })
 
+await t.test(
+  'a slice of another root or prefix waits for its worker',
+  async (t) => {
+    const b = await fleetBench(t, { count: 3 })
+    await plan(b)
+    const job = { fleet, slice: 1 }
+    const other = await b.work(job, { prefix: 'out/' })
+    t.throws(() => other?.mustBeOwn(), {
+      code: 'PAWL_INVALID_OPTION',
+      message: /is not for this worker/,
+    })
+    const root = join(b.directory, 'other')
+    await mkdir(join(root, 'not empty'), { recursive: true })
+    const elsewhere = await failureIn(
+      (await b.work(job, { root }))?.run() ?? never(),
+    )
+    t.equal(elsewhere.code, 'PAWL_SOURCE_IO')
+    t.match(await ask(b), { left: 3, failed: 0 })
+    const own = await b.work(job, { prefix: 'in/' }, true)
+    own?.mustBeOwn()
+    t.match(await own?.run(), { files: 3, failed: 0 })
+    await mustBeThere(t, b)
+  },
+)
+
+await t.test('files that are nowhere have failed for good', async (t) => {
+  const b = await fleetBench(t, { count: 4 })
+  await plan(b)
+  const job = { fleet, slice: 2 }
+  await rm(join(b.root, 'day-0/file-3'))
+  await failureIn((await b.work(job))?.run() ?? never())
+  t.match(await (await b.work(job, {}, true))?.run(), { files: 0, failed: 1 })
+})
+
 if (process.platform === 'linux') {
   await t.test('a disk that fails is tried again, and then told', async (t) => {
     const b = await fleetBench(t, { count: 1 })

@@ -704,6 +704,37 @@ const stories: Story[] = [
     ends: ['run 1 resolves, 0 reused'],
   },
   {
+    name: 'nobody ends an upload of which a failover has left nothing in the log',
+    profile: 'oss',
+    lease: { ...lease, lease: 1000, canLose: true },
+    runs: [{}, { after: 60_000, object: { ...noObject, contentType: 1 } }],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'kill', 1_591_536_832],
+      ['run 2:log open|intervention', 1, 'failover', 2],
+      ['run 3:ended|landing', 1, 'lands'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'a log that a failover brings back was removed, for all that its run knows',
+    profile: 'oss',
+    lease: { ...lease, canLose: true },
+    runs: [
+      { source: { noise: 1, size: 0, flips: [] } },
+      { source: { noise: 1, size: 0, flips: [] }, after: 115 },
+    ],
+    happens: [['run 2:log open|intervention', 1, 'failover', 7]],
+    ends: [
+      'run 1 resolves, 0 reused',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
     name: 'a log that a failover has lost is left, for all that its run knows',
     profile: 'oss',
     lease: { ...lease, canLose: true },

@@ -39,17 +39,11 @@ import type {
 export type UploadSettings = Readonly<ReturnType<typeof readSettings>> & {
   /** Where the parts of a new stream become larger. */
   readonly growth?: readonly GrowthStep[] | undefined
-  /**
-   * Options that another call says, so that they are not compared: those fixed
-   * when the upload begins, or those that go with its Complete.
-   */
+  /** What another call says, and is not compared: what is fixed, or goes with Complete. */
   readonly unsaid?: 'fixed' | 'sent' | undefined
 }
 
-/**
- * By what a log knows the options of an object again. What the store cannot send
- * is refused at once; a digest is worked out when somebody asks for it.
- */
+/** By what a log knows an object's options again. What cannot be sent is refused at once. */
 export class OptionDigests {
   readonly #fixed: Record<string, string>
   readonly #sent: Record<string, string>
@@ -90,14 +84,11 @@ function digestOf(value: unknown): string {
 
 /** Which CRC-64 this upload computes, and when. */
 export interface CrcSettings {
-  /** The store's, with which its lists can be compared even when none is wanted. */
+  /** The store's, whose lists can be compared even when none is wanted. */
   readonly variant: Crc64Variant
   /** Of every part and of the whole object. */
   readonly isWanted: boolean
-  /**
-   * The CRC-64 goes into a header, so it has to be there before the PUT; else it is
-   * worked out while the bytes go out.
-   */
+  /** It goes into a header, before the bytes; else it is worked out beside the PUT. */
   readonly isBefore: boolean
 }
 

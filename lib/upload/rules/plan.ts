@@ -26,17 +26,22 @@ export type FirstStep =
   | { do: 'look'; upload: UploadState; completing: CompletingUploadRecord }
   | { do: 'list'; upload: UploadState }
 
+/**
+ * The upload that a log is of: not void, and its result was not handed out, since
+ * whatever is uploaded after that is another object.
+ */
+export function ownUpload({ upload }: LogState): UploadState | undefined {
+  if (upload?.voided !== undefined || upload?.isTold === true) return undefined
+  return upload
+}
+
 /** What the log of this target, if there is one, lets this run do. */
 export function firstStep(
   state: LogState,
   settings: UploadSettings,
 ): FirstStep {
-  const { upload } = state
-  if (upload === undefined || upload.voided !== undefined) {
-    return { do: 'create' }
-  }
-  // Its result was handed out: whatever is uploaded now is another object.
-  if (upload.isTold) return { do: 'create' }
+  const upload = ownUpload(state)
+  if (upload === undefined) return { do: 'create' }
   const { completing, done } = upload
   if (completing !== undefined) return { do: 'look', upload, completing }
   if (done !== undefined) {

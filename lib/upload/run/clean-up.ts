@@ -168,10 +168,7 @@ export async function abortUnnamed(
 }
 
 /** Uploads that an emptied log cannot name again are ended: no other run knows them. */
-export async function beginLog({
-  log,
-  ...means
-}: Pick<RunContext, 'settings' | 'log' | 'requests'>): Promise<void> {
+export async function beginLog({ log, ...means }: Means): Promise<void> {
   try {
     await log.begin()
   } catch (error) {

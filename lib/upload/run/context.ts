@@ -112,7 +112,7 @@ export class BeforeComplete {
   }
 }
 
-/** The parts of a run that are stored, told and counted. */
+/** What a run has of its object, told and counted. */
 export class PartTally {
   readonly #emit: Emit
   readonly #progress: ProgressCounter
@@ -145,6 +145,12 @@ export class PartTally {
   sent(piece: Piece, etag: string, attempts: number): PartEvent {
     this.#progress.stored(piece.size)
     return this.#tell(piece, etag, false, attempts)
+  }
+
+  /** The upload in use is no longer used: nothing of it counts any more. */
+  restarted(reason: RestartReason): void {
+    this.resumed = false
+    this.#emit('restarted', { reason })
   }
 
   #tell(

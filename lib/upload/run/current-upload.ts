@@ -207,8 +207,7 @@ export class CurrentUpload {
     // A log that does not say so is the run's failure, and ends it.
     if (isOver) this.#over = reason
     if (uploadId === undefined) return
-    const { emit } = this.#context
-    emit('restarted', { reason })
+    this.#context.tally.restarted(reason)
     await closeOldUploads(this.#context)
   }
 
@@ -291,7 +290,7 @@ export class CurrentUpload {
     await this.#context.log.append(...givenUp(uploadId, reason))
     // The server's word that it is gone is not the last: it is aborted as well.
     await closeOldUploads(this.#context, { seenGone: uploadId })
-    this.#context.emit('restarted', { reason })
+    this.#context.tally.restarted(reason)
     return this.#create()
   }
 

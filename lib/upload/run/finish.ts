@@ -242,14 +242,11 @@ export async function putInstead(
     const candidate = { size: content.size, hash }
     mustBeAsStored(settings, stored, candidate, uploadId)
   }
-  context.tally.resumed = false
   if (hasMd5()) content.expect('md5')
   const { size } = content
   const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined
   await context.beforeComplete.ask({ size, crc64 })
-  if (uploadId !== undefined) {
-    context.emit('restarted', { reason: 'source-changed' })
-  }
+  if (uploadId !== undefined) context.tally.restarted('source-changed')
   await endRivals(context, { isLast: true })
   const md5 = hasMd5() ? md5Hex(await content.digest('md5')) : undefined
   const bytes = { size, crc64, md5 }

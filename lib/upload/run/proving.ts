@@ -135,7 +135,6 @@ export class Proving implements Stage {
   async #giveUp(): Promise<void> {
     if (this.#claim.parts > 0) await this.#break()
     await this.#upload.giveUp('source-changed', 'object')
-    this.#context.tally.resumed = false
   }
 
   async #break(): Promise<never> {

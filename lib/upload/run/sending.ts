@@ -145,10 +145,7 @@ export class Sending implements Stage {
   /** A new upload instead of another part in one that may be complete already. */
   async #replace(part: Piece): Promise<void> {
     const upload = this.#upload
-    if (upload.receipts.size === 0) {
-      this.#context.tally.resumed = false
-      return upload.giveUp('source-changed')
-    }
+    if (upload.receipts.size === 0) return upload.giveUp('source-changed')
     const { key } = this.#context.settings
     const failure = mayBeNamed(part, { key, uploadId: upload.uploadId })
     await upload.giveUpFor(failure, 'source-changed')

@@ -217,28 +217,42 @@ await t.test('the parts of a run', (t) => {
   t.end()
 })
 
-t.test('what a run cuts its source into after a PutObject unheard', (t) => {
-  const completing = { type: 'completing', put: true, size: 5 } as const
-  const rows: [name: string, sizes: number[], own: number, expected: number][] =
-    [
+await t.test(
+  'what a run cuts its source into after a PutObject unheard',
+  (t) => {
+    const completing = { type: 'completing', put: true, size: 5 } as const
+    const rows: [
+      name: string,
+      sizes: number[],
+      own: number,
+      expected: number,
+    ][] = [
       ['as the run that has put it', [40], 3, 40],
       ['as that, whatever was asked for since', [40, 3, 3], 3, 40],
       ['as the last that has put it whole', [40, 20, 3], 3, 20],
       ['as is asked for, where no run is known', [], 10, 10],
     ]
-  for (const [name, sizes, partSize, expected] of rows) {
-    const state = emptyState(header())
-    state.put = { completing, done: undefined, isTold: false }
-    for (const [index, of] of sizes.entries()) {
-      const run = index + 1
-      state.runs.set(run, { ...state.header, run, partSize: of })
+    for (const [name, sizes, partSize, expected] of rows) {
+      const state = emptyState(header())
+      state.put = { completing, done: undefined, isTold: false }
+      for (const [index, of] of sizes.entries()) {
+        const run = index + 1
+        state.runs.set(run, { ...state.header, run, partSize: of })
+      }
+      const forbidding = settings({
+        object: { forbidOverwrite: true },
+        partSize,
+      })
+      t.same(
+        unheardPut(state, forbidding),
+        { size: 5, partSize: expected },
+        name,
+      )
+      const replacing = settings({ object: {}, partSize })
+      t.equal(unheardPut(state, replacing), undefined)
+      state.put.isTold = true
+      t.equal(unheardPut(state, forbidding), undefined)
     }
-    const forbidding = settings({ object: { forbidOverwrite: true }, partSize })
-    t.same(unheardPut(state, forbidding), { size: 5, partSize: expected }, name)
-    const replacing = settings({ object: {}, partSize })
-    t.equal(unheardPut(state, replacing), undefined)
-    state.put.isTold = true
-    t.equal(unheardPut(state, forbidding), undefined)
-  }
-  t.end()
-})
+    t.end()
+  },
+)
