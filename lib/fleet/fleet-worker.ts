@@ -122,7 +122,7 @@ const names: NamesOf<FleetWorkerOptions> = {
   worker: true,
 }
 
-/** ms between two words to the queue on how far a slice is. */
+/** ms between two words to the queue and the bucket on how far a slice is. */
 const toldEvery = 10_000
 
 /**
@@ -319,18 +319,24 @@ async function tellingProgress(
   job: Job,
   work: SliceWork,
 ): Promise<SliceResult> {
-  let told = 0
-  const timer = setInterval(() => {
-    const { percent } = work
-    if (percent === told) return
-    told = percent
-    job.updateProgress(percent).catch(() => {
-      // For who watches: the next one says it.
-    })
-  }, toldEvery)
+  const ended = new AbortController()
+  void tell(job, work, ended.signal)
   try {
     return await work.run()
   } finally {
-    clearInterval(timer)
+    ended.abort()
+  }
+}
+
+/** Never rejects: who watches, and who runs the slice again, has the next word. */
+async function tell(
+  job: Job,
+  work: SliceWork,
+  ended: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await delay(realEnvironment, toldEvery, ended).catch(() => undefined)
+    if (ended.aborted) return
+    await Promise.allSettled([job.updateProgress(work.percent), work.note()])
   }
 }

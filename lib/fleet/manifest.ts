@@ -96,7 +96,7 @@ export const fleetPrefix = '.pawl/'
 /** The key of one of a fleet's objects in the bucket. */
 export function keyIn(
   fleet: string,
-  what: 'plan' | 'end' | 'manifest' | 'done' | 'failed',
+  what: 'plan' | 'end' | 'manifest' | 'doing' | 'done' | 'failed',
   slice?: number,
 ): string {
   const number = slice === undefined ? '' : `/${numbered(slice)}`
@@ -229,6 +229,26 @@ export function encodeLines(lines: readonly object[]): string {
   return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
 }
 
+const doneShape = {
+  key: is.isKey,
+  size: is.isSize,
+  etag: is.isFinalEtag,
+  crc64: is.optional(is.isCrc64),
+}
+
+/** Of a slice that is under way; anything that is none is refused. */
+export function decodeDone(
+  text: string,
+  where: { fleet: string; slice: number },
+): DoneFile[] {
+  return linesOf(text).map((line) => {
+    const file = jsonIn(line, where)
+    if (!isDone(file)) throw unreadable(where, 'what is done of it')
+    const { key, size, etag, crc64 } = file
+    return { key, size, etag, ...(crc64 === undefined ? {} : { crc64 }) }
+  })
+}
+
 /** Of a slice; anything that is none is refused. */
 export function decodeFailed(
   text: string,
@@ -300,6 +320,10 @@ function hasShape(
 
 function isFile(fields: Fields): fields is Fields & SliceFile {
   return hasShape(fields, fileShape)
+}
+
+function isDone(fields: Fields): fields is Fields & DoneFile {
+  return hasShape(fields, doneShape)
 }
 
 function isPath(value: unknown): boolean {

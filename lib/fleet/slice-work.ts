@@ -18,6 +18,7 @@ import { uploadFileOn } from '../upload/file.js'
 import { isGone, isOfVolume, mustBeMounted, withoutLinks } from './volume.js'
 import type { AskOptions, FleetBucket } from './fleet-bucket.js'
 import {
+  decodeDone,
   decodeSlice,
   type DoneFile,
   encodeLines,
@@ -74,25 +75,40 @@ export class SliceWork {
   /** By what they were looked at as. */
   readonly #indexes = new WeakMap<JobFile, number>()
   readonly #isAgain: boolean
-  readonly #done: DoneFile[] = []
+  /** What is done, and what earlier runs have noted as that. */
+  readonly #done: DoneFile[]
+  /** Keys of what earlier runs have noted. */
+  readonly #earlier: ReadonlySet<string>
+  /** How many of `done` are noted. */
+  #noted: number
   readonly #failed: FailedFile[] = []
   /** As `failed`, of what may be the fault of this machine or its volume. */
   readonly #unread: [line: SliceFile, error: UploadError][] = []
   /** The first file that is not there, and how many. */
   #gone: { error: UploadError; count: number } | undefined
   #again: unknown
-  #proved = 0
+  #proved: number
 
-  private constructor(means: SliceMeans, slice: Slice, isAgain: boolean) {
+  private constructor(
+    means: SliceMeans,
+    slice: Slice,
+    { isAgain, noted }: { isAgain: boolean; noted: readonly DoneFile[] },
+  ) {
     this.#means = means
     this.#slice = slice
     this.#isAgain = isAgain
+    const keys = new Set(slice.files.map(({ key }) => key))
+    this.#done = noted.filter(({ key }) => keys.has(key))
+    this.#earlier = new Set(this.#done.map(({ key }) => key))
+    this.#noted = this.#done.length
+    this.#proved = this.#done.length
   }
 
   /**
    * Undefined when it is done. `isAgain`: it may have been begun before, so each file
-   * is asked for before it is sent. That costs a HEAD a file, and repeats no body
-   * that has become an object, whatever the queue has forgotten.
+   * that nobody has noted as done is asked for before it is sent. That costs a HEAD a
+   * file, and repeats no body that has become an object, whatever the queue has
+   * forgotten.
    */
   static async open(
     means: SliceMeans,
@@ -111,13 +127,32 @@ export class SliceWork {
     }
     const store = bucket.store.identity
     const found = decodeSlice(text, { fleet, slice, store })
-    return new SliceWork(means, found, isAgain)
+    const doing = isAgain
+      ? await bucket.get(keyIn(fleet, 'doing', slice))
+      : undefined
+    const noted = decodeDone(doing ?? '', { fleet, slice })
+    return new SliceWork(means, found, { isAgain, noted })
   }
 
   /** Per cent of its files that are settled, for whoever watches the queue. */
   get percent(): number {
     const settled = this.#done.length + this.#failed.length
     return Math.floor((100 * settled) / Math.max(1, this.#slice.files.length))
+  }
+
+  /**
+   * Notes in the bucket what is done, so that whoever runs the slice again does not ask
+   * for it: a slice comes to its end though its workers live shorter than a HEAD for
+   * each of its files takes. Of two that run it at once the last is read; all that
+   * either has noted is there.
+   */
+  async note(): Promise<void> {
+    const { length } = this.#done
+    if (length === this.#noted) return
+    const { fleet, slice } = this.#slice
+    const text = encodeLines(this.#done)
+    await this.#means.bucket.put(keyIn(fleet, 'doing', slice), text)
+    this.#noted = length
   }
 
   /** Rejects when the slice has to be run again. */
@@ -164,7 +199,7 @@ export class SliceWork {
    * of the slice are read have failed for good: their place on the disk is broken.
    */
   async #settleUnread(): Promise<void> {
-    const isOfFiles = this.#isAgain && this.#done.length > 0
+    const isOfFiles = this.#isAgain && this.#done.length > this.#earlier.size
     for (const [line, error] of this.#unread) {
       if (isOfFiles) this.#failed.push(failedFile(line, error))
       else this.#again ??= error
@@ -177,6 +212,7 @@ export class SliceWork {
 
   async *#files(): AsyncGenerator<Found> {
     for (const [index, line] of this.#slice.files.entries()) {
+      if (this.#earlier.has(line.key)) continue
       try {
         const file = await this.#look(line)
         this.#indexes.set(file, index)

@@ -28,6 +28,7 @@ import {
   KeptQueue,
   type FleetBench,
 } from '../support/fleet-bench.js'
+import type { Operation } from '../../lib/dev-server/options.js'
 import { failureIn } from '../support/shared-upload.js'
 import { smallStore, wrapStore } from '../support/small-store.js'
 import { storeCall } from '../support/store-call.js'
@@ -45,6 +46,9 @@ const plan = ({ queue, small: store, root, retry }: FleetBench) =>
   })
 const ask = ({ queue, small: store, retry }: FleetBench) =>
   fleetStatus({ queue, fleet, store, retry })
+
+const bucketOf = ({ small, retry }: FleetBench) =>
+  new FleetBucket(small, { retry })
 
 function never(): never {
   throw new Error('the slice is done')
@@ -178,6 +182,70 @@ await t.test('a queue that lost everything sends nothing twice', async (t) => {
   t.match(await plan(b), { added: 0 })
   await mustBeThere(t, b)
 })
+
+await t.test(
+  'a slice that is run again asks for nothing that is noted',
+  async (t) => {
+    const b = await fleetBench(t, { count: 7 })
+    await planFleet({
+      queue: b.queue,
+      fleet,
+      store: b.small,
+      retry: b.retry,
+      files: walkFiles(b.root),
+      key: ({ path }) => `in/${path}`,
+    })
+    const asked = (operation: Operation) =>
+      b.seen(operation).filter(({ key = '' }) => key.startsWith('in/')).length
+    // Its worker dies after five files, and before its next note after three.
+    let left = 5
+    b.server.setFault(({ key = '', operation }) =>
+      operation === 'PutObject' && key.startsWith('in/') && left-- <= 0
+        ? { kind: 'status', status: 503 }
+        : undefined,
+    )
+    const first = await b.work({ fleet, slice: 1 }, { atOnce: 1 })
+    t.ok(first)
+    await first?.note()
+    t.equal(asked('PutObject'), 0, 'nothing is done yet, and nothing noted')
+    t.equal(await bucketOf(b).get(keyIn(fleet, 'doing', 1)), undefined)
+    await failureIn(first?.run() ?? Promise.resolve())
+    await first?.note()
+    b.server.setFault(undefined)
+    const heads = asked('HeadObject')
+    const second = await b.work({ fleet, slice: 1 }, { atOnce: 1 }, true)
+    t.equal(second?.percent, 71)
+    const before = asked('PutObject')
+    t.match(await second?.run(), { files: 7, proved: 5, failed: 0 })
+    t.equal(asked('HeadObject') - heads, 2, 'of those that are not noted')
+    t.equal(asked('PutObject') - before, 2)
+    await mustBeThere(t, b)
+    const done = await bucketOf(b).get(keyIn(fleet, 'done', 1))
+    t.equal(done?.split('\n').length, 8, 'a line for each of the seven')
+  },
+)
+
+await t.test(
+  'a volume that goes away after a kill fails no file',
+  async (t) => {
+    const b = await fleetBench(t, { count: 3 })
+    await plan(b)
+    b.server.setFault(({ key = '', operation }) =>
+      operation === 'PutObject' && !key.endsWith('file-0')
+        ? { kind: 'status', status: 503 }
+        : undefined,
+    )
+    const first = await b.work({ fleet, slice: 1 }, { atOnce: 1 })
+    await failureIn(first?.run() ?? Promise.resolve())
+    b.server.setFault(undefined)
+    await first?.note()
+    const second = await b.work({ fleet, slice: 1 }, {}, true)
+    await rm(b.root, { recursive: true })
+    await failureIn(second?.run() ?? Promise.resolve())
+    t.equal(await bucketOf(b).get(keyIn(fleet, 'failed', 1)), undefined)
+    t.equal(await bucketOf(b).get(keyIn(fleet, 'done', 1)), undefined)
+  },
+)
 
 await t.test('a planner that dies at any step goes on', async (t) => {
   const b = await fleetBench(t, { count: 8 })

@@ -2,6 +2,7 @@ import t from 'tap'
 import {
   checkFleet,
   decodeEnd,
+  decodeDone,
   decodeFailed,
   decodeHead,
   decodeSlice,
@@ -137,6 +138,18 @@ await t.test('a plan is of one store, and its end adds up', async (t) => {
   }
   const failed = { ...slice.files[0], code: 'PAWL_SOURCE_IO', message: 'm' }
   t.match(decodeFailed(encodeLines([failed]), wanted), [failed])
+  const done = { key: 'in/a', size: 1, etag: 'e' }
+  t.same(decodeDone(encodeLines([done]), wanted), [done])
+  const summed = { ...done, crc64: '12' }
+  t.same(decodeDone(encodeLines([{ ...summed, more: 1 }]), wanted), [summed])
+  t.same(decodeDone('', wanted), [])
+  for (const forged of [{ ...done, size: -1 }, { ...done, etag: 1 }, [], 1]) {
+    t.throws(
+      () => decodeDone(encodeLines([Object(forged)]), wanted),
+      { code: 'PAWL_RESPONSE' },
+      JSON.stringify(forged),
+    )
+  }
   t.throws(() => decodeFailed('{"path":1}\n', wanted), {
     code: 'PAWL_RESPONSE',
   })
