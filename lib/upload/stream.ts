@@ -11,7 +11,7 @@
  * - `result` settles last, when the lock is free.
  */
 import { Writable } from 'node:stream'
-import { isError } from '../realm.js'
+import { isDetached, isError } from '../realm.js'
 import { asError, CallbackError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64 } from '../hash/xxh64.js'
@@ -30,6 +30,7 @@ import type { UploadResult } from '../upload-result.js'
 import {
   needsDigests,
   readStreamSettings,
+  wholeNumber,
   type UploadSettings,
 } from './options/settings.js'
 import {
@@ -106,7 +107,13 @@ export class ResumableUploadStream extends Writable {
     super({
       ...(options.highWaterMark === undefined
         ? {}
-        : { highWaterMark: options.highWaterMark }),
+        : {
+            highWaterMark: wholeNumber(
+              'highWaterMark',
+              options.highWaterMark,
+              0,
+            ),
+          }),
       emitClose: true,
     })
     this.#settings = settings
@@ -296,8 +303,27 @@ export class ResumableUploadStream extends Writable {
   ): void {
     this.#isTaking = true
     this.#largeReads.look()
-    this.#run.progress.read(chunk.byteLength)
-    this.#cutter?.write(chunk, callback)
+    const { byteLength } = chunk
+    if (byteLength === 0 && isDetached(chunk)) {
+      callback(this.#takenAway())
+      return
+    }
+    this.#run.progress.read(byteLength)
+    this.#cutter?.write(chunk, () =>
+      callback(chunk.byteLength < byteLength ? this.#takenAway() : null),
+    )
+  }
+
+  /** The caller gave the memory of a chunk away before it was copied. */
+  #takenAway(): UploadError {
+    const { key } = this.#settings
+    return this.#run.told(
+      new UploadError(
+        'PAWL_SOURCE_IO',
+        'a chunk was taken away before it was written (its ArrayBuffer was transferred or made smaller); wait for the callback of write()',
+        { key, uploadId: this.uploadId },
+      ),
+    )
   }
 
   /** @internal */
