@@ -7,8 +7,8 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { installed } from '../test/peers/packages.js'
+import { aws, pawl, rclone, s3cmd } from './support/command-lines.js'
 import { median, spread } from './support/report.js'
 import { runCommand } from './support/run-command.js'
 
@@ -16,7 +16,6 @@ export const title = 'many small files, by commands'
 
 const KiB = 1024
 const MiB = 1024 * KiB
-const pawl = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 
 export async function run({ runs, quick, server, input }) {
   await installed(['awscli', 'rclone', 's3cmd', 'python3'])
@@ -85,67 +84,53 @@ async function compare(contenders, { runs, path, directory, server, files }) {
 }
 
 async function contendersIn(directory, { port }) {
-  const endpoint = `http://127.0.0.1:${port}`
-  const host = `127.0.0.1:${port}`
+  const where = { port, directory }
   const bucket = 'examplebucket'
-  const rclone = join(directory, 'rclone.conf')
-  await writeFile(
-    rclone,
-    `[dev]\ntype = s3\nprovider = Other\nendpoint = ${endpoint}\n` +
-      'access_key_id = dev\nsecret_access_key = dev-secret\nregion = us-east-1\n',
-  )
-  const s3cfg = join(directory, 's3cfg')
-  await writeFile(
-    s3cfg,
-    '[default]\naccess_key = dev\nsecret_key = dev-secret\n' +
-      `host_base = ${host}\nhost_bucket = ${host}/%(bucket)\n` +
-      'use_https = False\nsignature_v2 = False\n',
-  )
+  const onRclone = await rclone(where)
+  const onS3cmd = await s3cmd(where)
   const words = (text) => text.split(' ')
-  const copy = ['/usr/bin/rclone', '--config', rclone, 'copy']
-  const aws = ['/usr/bin/aws', '--endpoint-url', endpoint]
-  const s3cmd = ['/usr/bin/s3cmd', '-c', s3cfg]
   return [
     {
       name: 'pawl put -r',
-      command: (path, prefix) => [
-        process.execPath,
-        pawl,
-        ...words(`put -r --endpoint ${endpoint}`),
-        path,
-        `s3://${bucket}/${prefix}/`,
-      ],
+      command: (path, prefix) =>
+        pawl(
+          ...words(`put -r --endpoint http://127.0.0.1:${port}`),
+          path,
+          `s3://${bucket}/${prefix}/`,
+        ),
     },
     {
       name: 'aws s3 cp --recursive',
-      command: (path, prefix) => [
-        ...aws,
-        ...words('s3 cp --recursive --no-progress --only-show-errors'),
-        path,
-        `s3://${bucket}/${prefix}/`,
-      ],
+      command: (path, prefix) =>
+        aws(
+          where,
+          ...words('s3 cp --recursive --no-progress --only-show-errors'),
+          path,
+          `s3://${bucket}/${prefix}/`,
+        ),
     },
     {
       name: 'rclone copy',
-      command: (path, prefix) => [...copy, path, `dev:${bucket}/${prefix}`],
+      command: (path, prefix) =>
+        onRclone('copy', path, `dev:${bucket}/${prefix}`),
     },
     {
       name: 'rclone copy --transfers 16',
-      command: (path, prefix) => [
-        ...copy,
-        ...words('--transfers 16'),
-        path,
-        `dev:${bucket}/${prefix}`,
-      ],
+      command: (path, prefix) =>
+        onRclone(
+          ...words('copy --transfers 16'),
+          path,
+          `dev:${bucket}/${prefix}`,
+        ),
     },
     {
       name: 's3cmd put -r',
-      command: (path, prefix) => [
-        ...s3cmd,
-        ...words('--no-progress --quiet put -r'),
-        `${path}/`,
-        `s3://${bucket}/${prefix}/`,
-      ],
+      command: (path, prefix) =>
+        onS3cmd(
+          ...words('--no-progress --quiet put -r'),
+          `${path}/`,
+          `s3://${bucket}/${prefix}/`,
+        ),
     },
   ]
 }

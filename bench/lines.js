@@ -1,11 +1,13 @@
 /**
  * Lines that are slow, far, near and none: the library and the command, as they
- * are without any option, beside fixed numbers of parts at once.
+ * are without any option, beside fixed numbers of parts at once; all commands on S3.
  *
  * The server paces what it reads and answers (`support/line.js`). Nothing is
  * warmed up: what is measured begins with one part on a line that is not known.
  * What the line takes for the bytes is the floor.
  */
+import { installed } from '../test/peers/packages.js'
+import { aws, pawl, rclone } from './support/command-lines.js'
 import { startServer } from './support/start-server.js'
 import { row } from './support/report.js'
 
@@ -27,7 +29,7 @@ const lines = [
     traits: { connection: 10 * MB, total: 100 * MB, roundTrip: 50 },
     share: 1,
     fixed: [4, 16],
-    atMost: { file: 1.2, stream: 1.3, ten: 1.25 },
+    atMost: { file: 1.2, stream: 1.3, ten: 1.25, aws: 0.95, rclone: 0.5 },
   },
   {
     name: 'near',
@@ -38,15 +40,19 @@ const lines = [
   { name: 'loopback', share: 1, fixed: [1, 2, 4, 8, 16], best: 1.1 },
 ]
 
-export async function run({ runs, quick, compare, input, size }) {
+export const choices = lines.map(({ name }) => name)
+
+export async function run({ runs, quick, compare, input, size, only }) {
+  await installed(['awscli', 'rclone', 'python3'])
   const tables = []
   const goals = []
   const crc64 = await input.crc64Table([8 * MiB])
   for (const line of lines) {
+    if (only !== undefined && line.name !== only) continue
     const server = await startServer(crc64, line.traits)
     try {
       const job = await input.file(Math.max(16 * MiB, size * line.share))
-      const contenders = contendersOn(line, { server, input, quick })
+      const contenders = await contendersOn(line, { server, input, quick })
       const options = { runs, job, warmUp: undefined }
       const found = await compare(contenders, options)
       tables.push(tableOf(line, job, found))
@@ -58,7 +64,7 @@ export async function run({ runs, quick, compare, input, size }) {
   return { tables, goals }
 }
 
-function contendersOn({ fixed }, { server, input, quick }) {
+async function contendersOn({ fixed }, { server, input, quick }) {
   const base = { port: server.port, directory: input.directory }
   const off = { ...base, verify: false }
   const on = { ...base, crc: true }
@@ -67,8 +73,7 @@ function contendersOn({ fixed }, { server, input, quick }) {
     { name: 'uploadFile, verify off', client: 'pawl-file', options: off },
     { name: 'stream', client: 'pawl-stream', options: on },
     { name: 'stream, verify off', client: 'pawl-stream', options: off },
-    { name: 'pawl put', client: 'pawl-command', options: on },
-    { name: 'pawl put, verify off', client: 'pawl-command', options: off },
+    ...(await commandsOn(base)),
     {
       name: 'ten streams',
       client: 'pawl-stream',
@@ -80,6 +85,26 @@ function contendersOn({ fixed }, { server, input, quick }) {
       options: { ...off, concurrency },
     })),
   ]
+}
+
+/** Each checks what it checks by default, unless it says so. */
+async function commandsOn(where) {
+  const { port, directory } = where
+  const url = 's3://bench/{key}'
+  const put = ['put', '--quiet', '--endpoint', `http://127.0.0.1:${port}`]
+  const quiet = ['--no-progress', '--only-show-errors']
+  const onRclone = await rclone(where)
+  const all = {
+    'pawl put': pawl(...put, '{path}', url),
+    'pawl put, verify off': pawl(...put, '--verify', 'none', '{path}', url),
+    'aws s3 cp': aws(where, 's3', 'cp', ...quiet, '{path}', url),
+    'rclone copyto': onRclone('copyto', '{path}', 'dev:bench/{key}'),
+  }
+  return Object.entries(all).map(([name, command]) => ({
+    name,
+    client: 'command',
+    options: { command, directory },
+  }))
 }
 
 /** Seconds that the line takes for the bytes; undefined where there is none. */
@@ -115,6 +140,13 @@ function goalsOf(line, job, found) {
     add('uploadFile, of the line', atMost.file, wall('uploadFile') / floor)
     add('a stream, of the line', atMost.stream, wall('stream') / floor)
     add('ten streams, of the line', atMost.ten, wall('ten streams') / floor)
+    const put = wall('pawl put')
+    add('pawl put, of aws s3 cp', atMost.aws, put / wall('aws s3 cp'))
+    add(
+      'pawl put, of rclone copyto',
+      atMost.rclone,
+      put / wall('rclone copyto'),
+    )
   }
   const numbers = fixed
     .map((n) => wall(`uploadFile, verify off, ${n} at once`))

@@ -3,7 +3,8 @@
  *
  *     npm run bench -- [--quick] [--runs N] [--size MIB] [subject ...]
  *
- * A subject that is run again on one day replaces what its earlier run found.
+ * `lines/far` is one of the parts that a subject has. A subject, or such a part,
+ * that is run again on one day replaces what its earlier run found.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -48,7 +49,8 @@ const { values: flags, positionals } = parseArgs({
 const { quick } = flags
 const runs = Number(flags.runs ?? (quick ? 1 : 5))
 const size = Number(flags.size ?? (quick ? 256 : 1024)) * MiB
-const subjects = positionals.length > 0 ? positionals : all
+const chosen = positionals.length > 0 ? positionals : all
+const subjects = chosen.map((choice) => choice.split('/')[0])
 for (const name of subjects) {
   if (!all.includes(name)) {
     throw new Error(`no subject ${name}; there are ${all.join(', ')}`)
@@ -89,12 +91,16 @@ const context = {
 }
 const results = {}
 try {
-  for (const name of subjects) {
-    const { run } = await import(`./${name}.js`)
-    process.stderr.write(`${name} `)
-    const found = await run(context)
+  for (const choice of chosen) {
+    const [name, only] = choice.split('/')
+    const { run, choices = [] } = await import(`./${name}.js`)
+    if (only !== undefined && !choices.includes(only)) {
+      throw new Error(`no ${choice}; ${name} has ${choices.join(', ')}`)
+    }
+    process.stderr.write(`${choice} `)
+    const found = await run({ ...context, only })
     for (const { title, rows } of found.tables) console.log(table(title, rows))
-    results[name] = { ...environment, ...found }
+    results[choice] = { ...environment, ...found }
   }
 } finally {
   server.stop()
@@ -112,8 +118,9 @@ async function keep(found) {
     : {}
   const whole = { ...before, ...found }
   await writeFile(`${name}.json`, `${JSON.stringify(whole, undefined, 2)}\n`)
-  const bars = all.flatMap((subject) => whole[subject]?.chart ?? [])
-  if (bars.length === 0) return
+  // What a reader may use now, and nothing else: floors are in the tables.
+  const bars = whole.peers?.chart
+  if (bars === undefined) return
   const { machine, node } = environment
   const caption = `${machine}; Node ${node}; ${environment.commit}; ${day}`
   await writeFile(`${name}.svg`, chart(bars, caption))

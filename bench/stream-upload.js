@@ -80,15 +80,5 @@ export async function run({ runs, quick, compare, server, input }) {
         measured: cpu('pawl, CRC-64 off, with a log') / cpu('pawl, CRC-64 off'),
       },
     ],
-    chart: [
-      { name: 'floor: read + PUT + xxh64', cpu: floor },
-      ...['bare pipeline', 'pawl, CRC-64 off', 'pawl, CRC-64 on'].map(
-        (name) => ({ name: `stream: ${name}`, ...chartOf(found.get(name)) }),
-      ),
-    ],
   }
-}
-
-function chartOf({ cpu, rate }) {
-  return { cpu, rate }
 }

@@ -41,7 +41,7 @@ export async function run({ runs, quick, compare, server, input }) {
   const rows = [...found].map(([name, summary]) =>
     row(name, summary, { 'CPU / floor': (summary.cpu / floor).toFixed(2) }),
   )
-  const { cpu: off4, rate } = found.get('pawl, CRC-64 off')
+  const { cpu: off4 } = found.get('pawl, CRC-64 off')
   return {
     tables: [
       { title: `${title}; the floor is ${floor.toFixed(2)} CPU s/GiB`, rows },
@@ -52,10 +52,6 @@ export async function run({ runs, quick, compare, server, input }) {
         atMost: 1.2,
         measured: off4 / floor,
       },
-    ],
-    chart: [
-      { name: 'floor: fs.read + PUT + xxh64', cpu: floor },
-      { name: 'uploadFile: pawl, CRC-64 off', cpu: off4, rate },
     ],
   }
 }

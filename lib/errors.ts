@@ -8,7 +8,6 @@
  */
 
 import { inspect } from 'node:util'
-import { hasBrand, isError } from './realm.js'
 import type { UploadResult } from './upload-result.js'
 
 /** A stable name for what went wrong. */
@@ -241,6 +240,18 @@ export class UploadError extends Error {
 }
 
 /**
+ * Whether it is of a class that carries this brand, in whichever copy of the
+ * package: a store or a checkpoint of a caller's may come with one of its own.
+ */
+export function hasBrand(value: unknown, brand: symbol): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Reflect.get(value, brand) === true
+  )
+}
+
+/**
  * Not in the class: one that names itself is called `_UploadError` by the bundler,
  * and whoever prints an error would read that name in its stack.
  */
@@ -310,9 +321,4 @@ export function shown(value: unknown): string {
   return typeof value === 'string'
     ? JSON.stringify(value)
     : inspect(value, { depth: 0, breakLength: Infinity })
-}
-
-/** What was thrown, as an error. */
-export function asError(thrown: unknown): Error {
-  return isError(thrown) ? thrown : new Error(String(thrown))
 }

@@ -33,6 +33,11 @@ export function reasonOf(error: unknown): string {
   return systemCode(error) || String(error)
 }
 
+/** What was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  return isError(thrown) ? thrown : new Error(String(thrown))
+}
+
 /** What an error says of itself; anything else that was thrown, as text. */
 export function messageOf(thrown: unknown): string {
   return isError(thrown) ? thrown.message : String(thrown)
@@ -56,18 +61,6 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
     typeof Reflect.get(value, 'aborted') === 'boolean' &&
     typeof Reflect.get(value, 'addEventListener') === 'function' &&
     typeof Reflect.get(value, 'removeEventListener') === 'function'
-  )
-}
-
-/**
- * Whether it is of a class that carries this brand, in whichever copy of the
- * package: a store or a checkpoint of a caller's may come with one of its own.
- */
-export function hasBrand(value: unknown, brand: symbol): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    Reflect.get(value, brand) === true
   )
 }
 

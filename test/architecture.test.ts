@@ -43,6 +43,8 @@ const allowed: Record<string, readonly string[]> = {
     'known-options',
   ],
   fleet: [
+    'file-path',
+    'own-require',
     'shared',
     'lease',
     'job',
@@ -153,6 +155,15 @@ await t.test('the README lists every error code, and no other', async (t) => {
   )
   t.same(new Set(listed), new Set(errorCodes))
   t.equal(listed.length, errorCodes.length)
+  for (const [row] of readme.matchAll(/^\| `PAWL_.*$/gm)) {
+    const [, code = '', what, kept, again, action] = row
+      .split('|')
+      .map((cell) => cell.trim())
+    t.ok(what, `${code}: what happened`)
+    t.match(kept, /^(?:log|yes|no|some)$/, `${code}: what is kept`)
+    t.match(again, /^(?:yes|no|some)$/, `${code}: whether again`)
+    t.ok(action, `${code}: what to do`)
+  }
 })
 
 await t.test('the tests that the README names are there', async (t) => {

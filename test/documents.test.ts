@@ -1,6 +1,6 @@
 /**
- * The cookbook shows its examples as they are, and all of them; what the benchmarks
- * import is there.
+ * The cookbook shows its examples as they are, and all of them; the tables of options
+ * have all of them; what the benchmarks import is there.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -138,6 +138,38 @@ await t.test('every link leads to a file, and to a heading of it', (t) => {
     }
   }
   t.ok(pages.length > 10 && count > 50, `${count} links`)
+  t.end()
+})
+
+/** What an interface declares, by its source. */
+function membersOf(path: string, name: string): string[] {
+  const text = readFileSync(join(root, 'lib', path), 'utf8')
+  const start = text.indexOf(`interface ${name} `)
+  const body = text.slice(start, text.indexOf('\n}\n', start))
+  return [...body.matchAll(/^ {2}(\w+)\??:/gm)].map(([, member = '']) => member)
+}
+
+await t.test('every option and every event is in its tables', (t) => {
+  const page = readFileSync(join(root, 'docs/options.md'), 'utf8')
+  const listed = new Set(
+    [...page.matchAll(/^\| (`\w+`(?:, `\w+`)*) +\|/gm)].flatMap(
+      ([, names = '']) => names.replaceAll('`', '').split(', '),
+    ),
+  )
+  const declared = [
+    ...[
+      'UploadOptions',
+      'UploadStreamOptions',
+      'UploadFileOptions',
+      'UploadBytesOptions',
+      'ListenerOptions',
+    ].flatMap((name) => membersOf('upload/options/options.ts', name)),
+    ...membersOf('upload/options/events.ts', 'UploadEvents'),
+    ...membersOf('store/oss/store.ts', 'OssStoreOptions'),
+    ...membersOf('store/s3/store.ts', 'S3StoreOptions'),
+  ]
+  t.ok(declared.length > 60, `${declared.length} names`)
+  t.strictSame(listed, new Set(declared))
   t.end()
 })
 

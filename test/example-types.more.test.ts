@@ -2,6 +2,7 @@
  * The TypeScript examples in documents compile against the sources. Those that are
  * files of `docs/examples` are compiled by `npm run lint`.
  */
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -66,9 +67,11 @@ await t.test('the examples of the README compile', async (t) => {
 })
 
 await t.test('and those of the other documents', async (t) => {
-  const examples = examplesOf('docs/observability.md')
-  t.ok(examples.length >= 1)
-  t.same(problemsOf(examples), [])
+  const pages = readdirSync(join(root, 'docs'), { encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => examplesOf(`docs/${name}`))
+  t.ok(pages.filter((examples) => examples.length > 0).length >= 3)
+  t.same(problemsOf(pages.flat()), [])
 })
 
 await t.test('an example that is wrong would be found', async (t) => {

@@ -1,8 +1,7 @@
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { CallbackError, UploadError } from '../lib/errors.js'
+import { CallbackError, hasBrand, UploadError } from '../lib/errors.js'
 import {
-  hasBrand,
   isAbortSignal,
   isError,
   isSharedArrayBuffer,

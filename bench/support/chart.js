@@ -2,15 +2,14 @@
 const MiB = 1024 * 1024
 const [left, width, line, top] = [280, 330, 26, 78]
 
-/** `bars`: `{ name, rate?, cpu }`, rate in bytes a second, CPU in s/GiB. */
+/** `bars`: `{ name, rate, cpu }`, rate in bytes a second, CPU in s/GiB. */
 export function chart(bars, caption) {
   const height = top + bars.length * line + 40
   const right = left + width + 40
-  const widest = (key) => Math.max(...bars.map((bar) => bar[key] ?? 0))
+  const widest = (key) => Math.max(...bars.map((bar) => bar[key]))
   const panel = (x, key, text) =>
     bars.map((bar, i) => {
       const value = bar[key]
-      if (value === undefined) return ''
       const length = (value / widest(key)) * (width - 70)
       const y = top + i * line
       return `<rect x="${x}" y="${y}" width="${length.toFixed(1)}" height="18" fill="${colourOf(bar.name)}"/><text x="${(x + length + 6).toFixed(1)}" y="${y + 14}">${text(value)}</text>`
@@ -34,8 +33,7 @@ ${panel(right, 'cpu', (value) => value.toFixed(2)).join('\n')}
 }
 
 function colourOf(name) {
-  if (name.includes('pawl')) return '#1f77b4'
-  return /floor|bare/.test(name) ? '#999' : '#d98c4a'
+  return name.includes('pawl') ? '#1f77b4' : '#d98c4a'
 }
 
 function escape(text) {

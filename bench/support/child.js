@@ -2,44 +2,35 @@
  * One measured run: a process of its own, so that memory, compiled code and
  * connections are nobody else's. The client does a warm-up job first; then CPU
  * (all threads, user and system) and wall time of the job itself are measured. Or
- * all of it is, from the start of the process, as users run it.
+ * all of it is, from the start of the process, as users run it. A client that starts
+ * a command measures that instead.
  */
 import { readFileSync } from 'node:fs'
 
 const { client, options, warmUp, job, isWhole } = JSON.parse(process.argv[2])
 const { createClient } = await import(`../clients/${client}.js`)
-const {
-  prepare,
-  run,
-  end,
-  childCpu = () => nothing,
-} = await createClient(options)
+const { prepare, run, end, measure = measured } = await createClient(options)
 
-const nothing = { user: 0, system: 0 }
 let done = 0
-async function measure(what) {
-  const named = { ...what, key: `object-${process.pid}-${++done}` }
-  await prepare?.(named)
-  const before = childCpu()
-  const cpu = process.cpuUsage()
-  const start = process.hrtime.bigint()
-  await run(named)
-  const wall = Number(process.hrtime.bigint() - start) / 1e9
-  const { user, system } = process.cpuUsage(cpu)
-  const children = childCpu()
-  return {
-    wall,
-    user: user / 1e6 + children.user - before.user,
-    system: system / 1e6 + children.system - before.system,
-  }
+function named(what) {
+  return { ...what, key: `object-${process.pid}-${++done}` }
 }
 
-if (warmUp !== undefined && !isWhole) await measure(warmUp)
-const sample = await measure(job)
+async function measured(what) {
+  await prepare?.(what)
+  const cpu = process.cpuUsage()
+  const start = process.hrtime.bigint()
+  await run(what)
+  const wall = Number(process.hrtime.bigint() - start) / 1e9
+  const { user, system } = process.cpuUsage(cpu)
+  return { wall, user: user / 1e6, system: system / 1e6 }
+}
+
+if (warmUp !== undefined && !isWhole) await measure(named(warmUp))
+const sample = await measure(named(job))
 await end?.()
-process.send({ ...(isWhole ? sinceStart() : sample), peakRss: peakRss() }, () =>
-  process.exit(),
-)
+const whole = { peakRss: peakRss(), ...(isWhole ? sinceStart() : sample) }
+process.send(whole, () => process.exit())
 
 function sinceStart() {
   const { user, system } = process.cpuUsage()

@@ -11,6 +11,7 @@ import type {
   FleetStatus,
   FleetStatusOptions,
   FleetWorkerOptions,
+  PlannedFile,
 } from '../fleet/index.js'
 import { bucketCheckpoint, UploadError } from '../index.js'
 import { systemCode } from '../realm.js'
@@ -36,6 +37,9 @@ export interface FleetPlanFlags extends FleetFlags {
   exclude?: string[]
   followLinks?: true
   sliceFiles?: number
+  /** Lists instead of a directory. */
+  from?: string[]
+  columns?: string
 }
 
 export interface FleetWorkFlags extends FleetFlags {
@@ -63,30 +67,46 @@ interface OpenFleets {
   ask: Pick<FleetStatusOptions, 'retry' | 'signal'>
 }
 
+/** Without a directory it is the files of lists. */
 export async function planFleetOf(
-  directory: string,
+  directory: string | undefined,
   task: FleetTask,
-  { name, include, exclude, followLinks, sliceFiles }: FleetPlanFlags,
+  flags: FleetPlanFlags,
 ): Promise<void> {
+  const { name, sliceFiles } = flags
   const { target, out, isJson } = task
   const prefix = prefixOf(target)
   await withFleets(task, async ({ fleets, queue, ask }) => {
     const { store } = target
-    const files = fleets.walkFiles(
-      directory,
-      given({ include, exclude, followLinks }),
-    )
     const plan = await fleets.planFleet({
       queue,
       fleet: name,
       store,
-      files,
+      files: filesOf(fleets, directory, flags),
       key: ({ path }) => prefix + path,
       ...given({ sliceFiles }),
       ...ask,
     })
     out.write(isJson ? line({ event: 'planned', ...plan }) : planText(plan))
   })
+
+  function filesOf(
+    { walkFiles, inventoryFiles }: Fleets,
+    root: string | undefined,
+    { include, exclude, followLinks, from = [], columns }: FleetPlanFlags,
+  ): AsyncIterable<PlannedFile> {
+    if (root !== undefined) {
+      return walkFiles(root, given({ include, exclude, followLinks }))
+    }
+    return (async function* () {
+      for (const list of from) {
+        for await (const file of inventoryFiles(list, given({ columns }))) {
+          const { key } = file
+          yield key === undefined ? file : { ...file, key: prefix + key }
+        }
+      }
+    })()
+  }
 }
 
 /** Works until a signal, which leaves the slice under way to another worker. */
@@ -147,7 +167,9 @@ export async function retryFleetOf(
   await withFleets(task, async ({ fleets, queue, ask }) => {
     const { store } = target
     const plan = await fleets.retryFleet({ queue, fleet: name, store, ...ask })
-    out.write(isJson ? line({ event: 'planned', ...plan }) : planText(plan))
+    const again = `${countOf(plan.slicesAgain, 'slice')} that had been given up are run again\n`
+    const text = `${planText(plan)}${plan.slicesAgain === 0 ? '' : again}`
+    out.write(isJson ? line({ event: 'planned', ...plan }) : text)
   })
 }
 
@@ -243,7 +265,10 @@ function table(status: FleetStatus): string {
     ['rate', `${formatSize(Math.round(rate))}/s`],
     ['left', `${status.left}${status.isPlanned ? '' : ', and still planned'}`],
     ['failed', String(status.failed)],
-    ['workers', `${status.workers} of ${status.workersOfQueue} at the queue`],
+    [
+      'workers',
+      `${status.workers} of ${status.workersOfQueue} at the queue${status.isPaused ? ', which is paused' : ''}`,
+    ],
     [
       'slices',
       `${status.slicesDone} of ${status.slices} done, ${status.active} under way, ${status.abandoned} of dead workers, ${status.givenUp} given up`,

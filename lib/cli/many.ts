@@ -192,11 +192,11 @@ class Many {
     const place = { store, places: this.#places, file }
     const checkpoint = await checkpointOf(flags, place)
     const result = await this.#files.upload(path, {
-      ...this.#options,
-      ...(checkpoint === undefined ? {} : { checkpoint }),
       store,
       key,
       signal: interrupts.signal,
+      ...this.#options,
+      ...(checkpoint === undefined ? {} : { checkpoint }),
       ...listenersOf(upload),
     })
     this.#log?.add(file, result)

@@ -364,24 +364,61 @@ function addFleetCommands(
     url: string,
     flags: Flags & FleetFlags,
     work: (task: FleetTask) => Promise<void>,
+    wrong?: string,
   ): Promise<void> =>
-    act(flags, ({ out, isJson, interrupts: { signal } }) =>
-      withTarget(url, flags, (target) =>
+    act(flags, (task) => {
+      if (wrong !== undefined) task.misuse(wrong)
+      const { out, isJson, interrupts } = task
+      const { signal } = interrupts
+      return withTarget(url, flags, (target) =>
         work({ target, flags, out, isJson, signal }),
-      ),
-    )
+      )
+    })
 
   withQueue('plan')
-    .description('Plan the files of a directory: slices in the bucket, jobs.')
+    .description(
+      'Plan the files of a directory, or of a list: slices in the bucket, jobs.',
+    )
+    .usage('[options] <dir> <url> | --from <file> <url>')
     .argument('<dir>')
-    .argument('<url>')
+    .argument('[url]')
     .requiredOption('--name <fleet>', 'the name of the fleet')
     .option('--include <glob...>', 'only these files')
     .option('--exclude <glob...>', 'not these files and directories')
     .option('--follow-links', 'take what symbolic links lead to')
     .option('--slice-files <n>', 'files of one slice (1000)', parseWholeNumber)
-    .action((directory: string, url: string, flags: Flags & FleetPlanFlags) =>
-      on(url, flags, (task) => planFleetOf(directory, task, flags)),
+    .addOption(
+      new Option(
+        '--from <file>',
+        'the files of a CSV list or inventory, gzip or not; may be repeated',
+      )
+        .argParser((list, lists: string[] | undefined) => [
+          ...(lists ?? []),
+          list,
+        ])
+        .conflicts(['include', 'exclude', 'followLinks']),
+    )
+    .option('--columns <names>', 'of lists without a first row of names')
+    .action(
+      (
+        directory: string,
+        url: string | undefined,
+        flags: Flags & FleetPlanFlags,
+      ) => {
+        // Of lists there is the URL alone.
+        const isOfLists = flags.from !== undefined
+        const isMisused =
+          isOfLists === (url !== undefined) ||
+          (flags.columns !== undefined && !isOfLists)
+        return on(
+          url ?? directory,
+          flags,
+          (task) => planFleetOf(isOfLists ? undefined : directory, task, flags),
+          isMisused
+            ? 'name a directory and the URL, or each list behind a --from of its own, and the URL'
+            : undefined,
+        )
+      },
     )
 
   withQueue('work')

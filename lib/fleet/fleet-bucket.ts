@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { hasMd5 } from '../hash/md5.js'
 import { invalidOption } from '../errors.js'
 import type {
+  GetObjectRequest,
   ObjectOptions,
   ObjectStore,
   StoredObject,
@@ -36,18 +37,18 @@ export class FleetBucket {
   }
 
   /** Undefined when there is none. */
-  async get(key: string): Promise<string | undefined> {
+  async get(key: string, maxBytes = mostText): Promise<string | undefined> {
     const found = await this.#ask('a look at the plan', (call) =>
-      this.#read(key, call),
+      this.#read({ key, maxBytes }, call),
     )
     return found && Buffer.from(found.bytes).toString('utf8')
   }
 
   async #read(
-    key: string,
+    request: GetObjectRequest,
     call: Parameters<ObjectStore['headObject']>[1],
   ): Promise<StoredObject | undefined> {
-    return this.store.getObject?.({ key, maxBytes: mostText }, call)
+    return this.store.getObject?.(request, call)
   }
 
   /** When it was put, ms since 1970; undefined when there is none. */
@@ -68,15 +69,19 @@ export class FleetBucket {
    * have put before. It is looked at first: a versioned bucket of OSS does not mind
    * the condition, and a plan that is begun again must not take another's place.
    */
-  async putNew(key: string, text: string): Promise<string> {
-    const before = await this.get(key)
+  async putNew(
+    key: string,
+    text: string,
+    maxBytes = mostText,
+  ): Promise<string> {
+    const before = await this.get(key, maxBytes)
     if (before !== undefined) return before
     try {
       await this.#put(key, text, { forbidOverwrite: true })
       return text
     } catch (error) {
       if (kindOf(error) !== 'exists') throw error
-      const there = await this.get(key)
+      const there = await this.get(key, maxBytes)
       if (there === undefined) throw error
       return there
     }

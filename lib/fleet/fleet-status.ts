@@ -13,6 +13,7 @@ import {
   decodeFailed,
   decodeSlice,
   keyIn,
+  mostEnd,
   mostSlices,
   type FailedFile,
 } from './manifest.js'
@@ -52,6 +53,8 @@ export interface FleetStatus {
   failed: number
   /** Bytes a second, of slices done in the last five minutes. */
   rate: number
+  /** The queue is paused, and hands out nothing. */
+  isPaused: boolean
   /** Workers that are at slices of this fleet. */
   workers: number
   /** Workers at the queue, those that are idle or at other fleets included. */
@@ -128,7 +131,9 @@ export async function fleetStatus(
     status.slicesDone += 1
     status.filesDone += files
     status.bytesDone += bytes
-    status.failed += (await failedOf(bucket, fleet, slice)).length
+    // Added after the wait: others add to it meanwhile.
+    const failed = await failedOf(bucket, fleet, slice)
+    status.failed += failed.length
     if (now - doneAt < rated) status.rate += bytes / (rated / 1000)
   })
   return status
@@ -140,8 +145,12 @@ export async function* failuresOf(
   fleet: string,
 ): AsyncGenerator<FailedFile> {
   const { slices } = await sizesOf(bucket, fleet)
-  for (let slice = 1; slice <= slices.length; slice++) {
-    yield* await failedOf(bucket, fleet, slice)
+  for (let from = 1; from <= slices.length; from += askedAtOnce) {
+    const count = Math.min(askedAtOnce, slices.length - from + 1)
+    const some = Array.from({ length: count }, (_, i) =>
+      failedOf(bucket, fleet, from + i),
+    )
+    for (const failed of await Promise.all(some)) yield* failed
   }
 }
 
@@ -161,7 +170,7 @@ async function sizesOf(
   bucket: FleetBucket,
   fleet: string,
 ): Promise<{ slices: Sizes; isPlanned: boolean }> {
-  const end = await bucket.get(keyIn(fleet, 'end'))
+  const end = await bucket.get(keyIn(fleet, 'end'), mostEnd)
   if (end !== undefined) {
     return { slices: decodeEnd(end, fleet).slices, isPlanned: true }
   }
@@ -184,7 +193,13 @@ async function sizesOf(
 
 type Work = Pick<
   FleetStatus,
-  'workers' | 'workersOfQueue' | 'active' | 'abandoned' | 'givenUp' | 'oldest'
+  | 'isPaused'
+  | 'workers'
+  | 'workersOfQueue'
+  | 'active'
+  | 'abandoned'
+  | 'givenUp'
+  | 'oldest'
 >
 
 /**
@@ -196,7 +211,8 @@ async function workOf(
   fleet: string,
   now: number,
 ): Promise<Work> {
-  const [workers, active, givenUp] = await Promise.all([
+  const [isPaused, workers, active, givenUp] = await Promise.all([
+    queue.isPaused(),
     queue.getWorkers(),
     jobsOf(queue, fleet, 'active'),
     jobsOf(queue, fleet, 'failed'),
@@ -205,6 +221,7 @@ async function workOf(
   const own = active.filter(({ processedBy }) => isIn(alive, processedBy))
   const begun = own.map(({ processedOn }) => processedOn ?? now)
   return {
+    isPaused,
     workers: new Set(own.map(({ processedBy }) => processedBy)).size,
     workersOfQueue: workers.length,
     active: own.length,
@@ -233,7 +250,7 @@ function isIn(
 /** Read a thousand at a time: each is a small job, and there may be 10^5. */
 const pageOfJobs = 1000
 
-async function jobsOf(
+export async function jobsOf(
   queue: FleetQueue,
   fleet: string,
   type: 'active' | 'failed',
@@ -258,7 +275,7 @@ function isOf(fleet: string, data: unknown): boolean {
 }
 
 /** Some at once; `slice` is from 1. */
-async function forEach<T>(
+export async function forEach<T>(
   items: readonly T[],
   work: (item: T, slice: number) => Promise<void>,
 ): Promise<void> {

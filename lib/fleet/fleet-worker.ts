@@ -3,10 +3,10 @@
  * BullMQ's lock is not a fence: two workers may do one slice, which is no harm.
  */
 import { hostname } from 'node:os'
-import { WaitingError, Worker, type Job } from 'bullmq'
+import { WaitingError, Worker, type Job, type Telemetry } from 'bullmq'
 import { invalidOption } from '../errors.js'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { realEnvironment } from '../environment.js'
+import { delay, realEnvironment } from '../environment.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { redisCheckpoint, type RedisClient } from '../lease/redis.js'
 import type { ObjectOptions, ObjectStore } from '../store/object-store.js'
@@ -21,7 +21,9 @@ import { FleetBucket, type AskOptions } from './fleet-bucket.js'
 import { type FleetLimit, limitedStore } from './limited-store.js'
 import { readJob } from './manifest.js'
 import type { FleetQueue } from './queue.js'
+import { inSliceSpan } from './slice-span.js'
 import { type SliceMeans, type SliceResult, SliceWork } from './slice-work.js'
+import { mustBeMounted } from './volume.js'
 
 /** How a worker works, and within which bounds. */
 export interface FleetWorkerOptions extends Omit<AskOptions, 'signal'> {
@@ -149,6 +151,8 @@ export function fleetWorker(options: FleetWorkerOptions): FleetWorker {
     wholeNumber(`limit.${name}`, value, 1)
   }
   wholeNumber('lease', lease, 1000)
+  const { prefix = '' } = options
+  if (typeof prefix !== 'string') invalidOption('prefix: expected a text')
   const atOnce = wholeNumber('atOnce', options.atOnce ?? 16, 1, 256)
   const stop = new AbortController()
   const { signal } = stop
@@ -158,7 +162,7 @@ export function fleetWorker(options: FleetWorkerOptions): FleetWorker {
     ...asked,
     bucket: new FleetBucket(limited, asked),
     root,
-    prefix: options.prefix ?? '',
+    prefix,
     atOnce,
     object: options.object,
     ifSame: oneOf('ifSame', options.ifSame ?? 'send', ['skip', 'send']),
@@ -175,11 +179,12 @@ export function fleetWorker(options: FleetWorkerOptions): FleetWorker {
     stalledInterval: lease,
   }
   const make = options.worker ?? onRedis(queue)
-  const logs = logsOf(options, lease)
   // BullMQ gives the signal to functions of three parameters.
   const work = async (job: Job, token?: string, taken?: AbortSignal) => {
-    const checkpoint = await logs
-    return workOn(job, token, { ...means, checkpoint }, taken)
+    const checkpoint = await logsOf(options, lease)
+    const { telemetry } = queue.opts
+    const how = { telemetry, lease, ...means, checkpoint }
+    return workOn(job, token, how, taken)
   }
   const runner = make(queue.name, work, settings)
   // Its connection is tried again by itself; slices fail by their own errors.
@@ -227,7 +232,7 @@ function onRedis({
     })
 }
 
-/** Where logs are. Its client is asked for when there is a slice to work on. */
+/** Where logs are. Until there is a slice to work on nobody waits for the client. */
 async function logsOf(
   { queue, checkpoint }: FleetWorkerOptions,
   lease: number,
@@ -252,10 +257,15 @@ function isRedis(client: unknown): client is RedisClient {
   )
 }
 
+interface WorkMeans extends SliceMeans {
+  telemetry: Telemetry | undefined
+  lease: number
+}
+
 async function workOn(
   job: Job,
   token: string | undefined,
-  means: SliceMeans,
+  { telemetry, lease, ...means }: WorkMeans,
   taken: AbortSignal | undefined,
 ): Promise<SliceResult | undefined> {
   const { signal } = means
@@ -267,14 +277,41 @@ async function workOn(
       taken === undefined
         ? means
         : { ...means, signal: AbortSignal.any([signal, taken]) }
-    const work = await SliceWork.open(own, { fleet, slice }, isAgain)
-    if (work === undefined) return undefined
-    return await tellingProgress(job, work)
+    const isFailure = (): boolean => !signal.aborted
+    return await inSliceSpan(
+      telemetry,
+      { fleet, slice },
+      isFailure,
+      async () => {
+        await orWait(own, lease, () => mustBeMounted(own.root))
+        const work = await SliceWork.open(own, { fleet, slice }, isAgain)
+        if (work === undefined) return undefined
+        await orWait(own, lease, async () => work.mustBeOwn())
+        return tellingProgress(job, work)
+      },
+    )
   } catch (error) {
     if (!signal.aborted) throw error
     // Another worker takes the job at once, and its attempts are not counted.
     await job.moveToWait(token)
     throw new WaitingError()
+  }
+}
+
+/**
+ * A worker whose volume is away, or that is for other fleets, fails slices faster than
+ * others do them, and would have all of them given up: it takes one in a while.
+ */
+async function orWait(
+  { signal }: SliceMeans,
+  lease: number,
+  check: () => Promise<void>,
+): Promise<void> {
+  try {
+    await check()
+  } catch (error) {
+    await delay(realEnvironment, lease, signal)
+    throw error
   }
 }
 

@@ -14,6 +14,11 @@ export {
 export { walkFiles, type WalkFilesOptions } from './walk-files.js'
 
 export {
+  inventoryFiles,
+  type InventoryFilesOptions,
+} from './inventory-files.js'
+
+export {
   fleetWorker,
   type FleetRunner,
   type FleetWorker,
@@ -29,13 +34,18 @@ export {
   type FleetStatusOptions,
 } from './fleet-status.js'
 
-export { retryFleet, type RetryFleetOptions } from './retry-fleet.js'
+export {
+  retryFleet,
+  type FleetRetry,
+  type RetryFleetOptions,
+} from './retry-fleet.js'
 
 export type {
   FleetBackoff,
   FleetJob,
   FleetJobOptions,
   FleetQueue,
+  JobAgain,
   KeptJobs,
   QueueConnection,
   QueuedJob,

@@ -3,6 +3,7 @@
  * became of them. Pure. All of it is input to whoever reads it: anybody who may
  * write to the bucket may have put it there.
  */
+import { isAbsolute } from 'node:path'
 import * as is from '../checkpoint/checks.js'
 import type { Check } from '../checkpoint/checks.js'
 import { invalidOption, UploadError } from '../errors.js'
@@ -61,14 +62,22 @@ export interface FailedFile extends SliceFile {
   message: string
 }
 
+/** Characters of a fleet's name. */
+export const mostOfName = 64
 /** Files of one slice. */
 export const mostFiles = 1000
 /** Bytes of one slice's files together; a larger file is a slice of its own. */
 export const mostBytes = 1024 ** 3
 /** Bytes of one text in the bucket. */
 export const mostText = 8 * 1024 ** 2
+/** Bytes that the lines of a slice may take, so that what failed of it is a text, too. */
+export const mostLines = mostText / 2
 /** Slices of one fleet. */
 export const mostSlices = 1_000_000
+/** Bytes of the end of a plan, which has a pair of numbers for each slice. */
+export const mostEnd = 24 * mostSlices
+/** Of what is kept of an error. */
+const mostMessage = 500
 
 /** Throws `PAWL_INVALID_OPTION` for what cannot name a fleet. */
 export function checkFleet(fleet: unknown): asserts fleet is string {
@@ -235,6 +244,26 @@ export function decodeFailed(
   })
 }
 
+/** What a planner is given is a path below any root, and what can be read again. */
+export function isFitForPlan(file: SliceFile): boolean {
+  if (!isFile({ ...file })) return false
+  const { path } = file
+  return !isAbsolute(path) && !path.split(/[\\/]/).includes('..')
+}
+
+/** The most bytes that the line of a file can take: JSON escapes a unit with six. */
+export function mostOfLine({ path, key }: SliceFile): number {
+  return 6 * (path.length + key.length) + 100
+}
+
+/** What is told of a file that failed. */
+export function failedFile(
+  file: SliceFile,
+  { code, message }: { code: string; message: string },
+): FailedFile {
+  return { ...file, code, message: message.slice(0, mostMessage) }
+}
+
 function lineOf({ path, key, size, mtime }: SliceFile): string {
   return JSON.stringify({ path, key, size, mtime })
 }
@@ -289,6 +318,6 @@ function unreadable(
   const where = slice === undefined ? fleet : `${fleet}, slice ${slice}`
   return new UploadError(
     'PAWL_RESPONSE',
-    `the fleet ${where}: ${what} in the bucket cannot be read; somebody else has written it`,
+    `the fleet ${where}: ${what} in the bucket cannot be read; somebody else has written it, or a newer version`,
   )
 }

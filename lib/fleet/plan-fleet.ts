@@ -4,7 +4,7 @@
  * the bucket, and adds nothing that is there.
  */
 import { randomBytes } from 'node:crypto'
-import { UploadError } from '../errors.js'
+import { invalidOption, UploadError } from '../errors.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import type { ObjectStore } from '../store/object-store.js'
 import {
@@ -24,10 +24,14 @@ import {
   encodeHead,
   encodeSlice,
   fleetPrefix,
+  isFitForPlan,
   jobIdOf,
   keyIn,
   mostBytes,
+  mostEnd,
   mostFiles,
+  mostLines,
+  mostOfLine,
   mostSlices,
   type SliceFile,
 } from './manifest.js'
@@ -116,7 +120,7 @@ export async function planFleet(options: PlanFleetOptions): Promise<FleetPlan> {
     wholeNumber('sliceFiles', n, 1, mostFiles),
   )
   const bucket = new FleetBucket(store, options)
-  const there = await bucket.get(keyIn(fleet, 'end'))
+  const there = await bucket.get(keyIn(fleet, 'end'), mostEnd)
   const slices =
     there === undefined
       ? await planSlices(options, bucket)
@@ -161,7 +165,7 @@ async function planSlices(
     slices.push([files.length, bytesOf(files)])
   }
   const end = encodeEnd({ slices })
-  const found = await bucket.putNew(keyIn(fleet, 'end'), end)
+  const found = await bucket.putNew(keyIn(fleet, 'end'), end, mostEnd)
   return decodeEnd(found, fleet).slices
 }
 
@@ -172,23 +176,56 @@ async function* slicesOf({
   sliceFiles = mostFiles,
 }: PlanFleetOptions): AsyncGenerator<SliceFile[]> {
   let slice: SliceFile[] = []
+  let keys = new Set<string>()
+  let bytes = 0
+  let lines = 0
   for await (const file of files) {
     const { path, size, mtime } = file
-    const name = file.key ?? key(file)
-    if (name.startsWith(fleetPrefix)) {
-      throw new UploadError(
-        'PAWL_INVALID_OPTION',
-        `${path} would be the object ${name}, and below ${fleetPrefix} fleets keep their plans`,
-      )
-    }
-    const isFull = slice.length === sliceFiles
-    if (slice.length > 0 && (isFull || bytesOf(slice) + size > mostBytes)) {
+    const line = { path, key: file.key ?? key(file), size, mtime }
+    mustBeFitForPlan(line)
+    const length = mostOfLine(line)
+    const isFull =
+      slice.length === sliceFiles ||
+      bytes + size > mostBytes ||
+      lines + length > mostLines
+    if (slice.length > 0 && isFull) {
       yield slice
       slice = []
+      keys = new Set()
+      bytes = 0
+      lines = 0
     }
-    slice.push({ path, key: name, size, mtime })
+    // Of a whole plan they would not fit into memory.
+    if (keys.has(line.key)) {
+      refuse(line, 'another file of the same slice has that key')
+    }
+    keys.add(line.key)
+    slice.push(line)
+    bytes += size
+    lines += length
   }
   if (slice.length > 0) yield slice
+}
+
+/** Whatever is planned wrongly would fail in each worker, and much later. */
+function mustBeFitForPlan(file: SliceFile): void {
+  if (!isFitForPlan(file)) {
+    refuse(
+      file,
+      'expected a path below the root, a key of 1 to 1,024 bytes, a size, and ns in decimal as mtime',
+    )
+  }
+  if (file.key.startsWith(fleetPrefix)) {
+    refuse(file, `below ${fleetPrefix} fleets keep their plans`)
+  }
+}
+
+function refuse({ path, key }: SliceFile, why: string): never {
+  const short = (text: unknown): string =>
+    JSON.stringify(String(text).slice(0, 200))
+  return invalidOption(
+    `the file ${short(path)} cannot become the object ${short(key)}: ${why}`,
+  )
 }
 
 function bytesOf(files: readonly SliceFile[]): number {

@@ -58,6 +58,14 @@ export interface QueuedJob {
   processedOn?: number | undefined
   /** The name of that worker. */
   processedBy?: string | undefined
+  /** Has the queue run it again. */
+  retry(state: 'failed', how: JobAgain): Promise<unknown>
+}
+
+/** How a job that was given up is run again. */
+export interface JobAgain {
+  /** As often as a new one. */
+  resetAttemptsMade: true
 }
 
 /** A worker that is connected. */
@@ -95,6 +103,8 @@ export interface FleetQueue {
   ): Promise<(QueuedJob | undefined)[]>
   /** Those that are connected. */
   getWorkers(): Promise<QueueWorker[]>
+  /** It hands out no jobs. */
+  isPaused(): Promise<boolean>
   /** What it talks to: a client of Redis is where logs are, by default. */
   readonly backend?: object
 }

@@ -15,12 +15,14 @@ import type { ObjectOptions } from '../store/object-store.js'
 import { placeBelow } from '../shared/parts-source.js'
 import { realUploadEnvironment } from '../upload/options/environment.js'
 import { uploadFileOn } from '../upload/file.js'
+import { isGone, isOfVolume, mustBeMounted, withoutLinks } from './volume.js'
 import type { AskOptions, FleetBucket } from './fleet-bucket.js'
 import {
   decodeSlice,
   type DoneFile,
   encodeLines,
   type FailedFile,
+  failedFile,
   fleetPrefix,
   keyIn,
   markOf,
@@ -31,6 +33,11 @@ import {
 const MiB = 1024 ** 2
 /** Bytes; shorter files are put in one request. */
 const putBelow = 64 * MiB
+
+const environment = {
+  ...realUploadEnvironment,
+  sourceFiles: withoutLinks(realUploadEnvironment.sourceFiles),
+}
 
 /** What of a worker the work of its slices needs. */
 export interface SliceMeans extends AskOptions {
@@ -69,6 +76,10 @@ export class SliceWork {
   readonly #isAgain: boolean
   readonly #done: DoneFile[] = []
   readonly #failed: FailedFile[] = []
+  /** As `failed`, of what may be the fault of this machine or its volume. */
+  readonly #unread: [line: SliceFile, error: UploadError][] = []
+  /** The first file that is not there, and how many. */
+  #gone: { error: UploadError; count: number } | undefined
   #again: unknown
   #proved = 0
 
@@ -123,13 +134,11 @@ export class SliceWork {
       },
     )
     signal.throwIfAborted()
+    await this.#settleUnread()
     if (stopped !== undefined) throw stopped
     if (this.#again !== undefined) throw this.#again
     if (!isWhole) throw new Error('a slice that was not looked at whole')
-    if (this.#failed.length > 0) {
-      const text = encodeLines(this.#failed)
-      await bucket.put(keyIn(fleet, 'failed', slice), text)
-    }
+    await this.#tellFailed()
     await bucket.putNew(keyIn(fleet, 'done', slice), encodeLines(this.#done))
     return {
       files: this.#done.length,
@@ -137,6 +146,33 @@ export class SliceWork {
       failed: this.#failed.length,
       proved: this.#proved,
     }
+  }
+
+  /** What an earlier run has told, and is not true any more, is taken back. */
+  async #tellFailed(): Promise<void> {
+    const { bucket } = this.#means
+    const { fleet, slice } = this.#slice
+    const key = keyIn(fleet, 'failed', slice)
+    const isTold =
+      this.#failed.length > 0 ||
+      (this.#isAgain && (await bucket.find(key)) !== undefined)
+    if (isTold) await bucket.put(key, encodeLines(this.#failed))
+  }
+
+  /**
+   * A volume that is away fails a run of the slice. Files that fail again while others
+   * of the slice are read have failed for good: their place on the disk is broken.
+   */
+  async #settleUnread(): Promise<void> {
+    const isOfFiles = this.#isAgain && this.#done.length > 0
+    for (const [line, error] of this.#unread) {
+      if (isOfFiles) this.#failed.push(failedFile(line, error))
+      else this.#again ??= error
+    }
+    if (this.#failed.length > 0) await mustBeMounted(this.#means.root)
+    // Another worker may have the files, where this one has another root.
+    const isElsewhere = this.#gone?.count === this.#slice.files.length
+    if (isElsewhere && !this.#isAgain) this.#again ??= this.#gone?.error
   }
 
   async *#files(): AsyncGenerator<Found> {
@@ -152,15 +188,37 @@ export class SliceWork {
     }
   }
 
+  /**
+   * Throws when this worker may write none of its keys: it is for other fleets, and
+   * would have all files of this one fail for good.
+   */
+  mustBeOwn(): void {
+    const { files, fleet, slice } = this.#slice
+    const [first] = files
+    if (first === undefined) return
+    if (files.some(({ key }) => this.#isAllowed(key))) return
+    throw new UploadError(
+      'PAWL_INVALID_OPTION',
+      `slice ${slice} of the fleet ${fleet} is not for this worker: ${this.#refusalOf(first.key)}`,
+    )
+  }
+
+  #isAllowed(key: string): boolean {
+    return key.startsWith(this.#means.prefix) && !key.startsWith(fleetPrefix)
+  }
+
+  #refusalOf(key: string): string {
+    const { prefix } = this.#means
+    return `the key ${JSON.stringify(key)} is not one that this worker may write: only those that begin with ${JSON.stringify(prefix)}`
+  }
+
   /** A line of the bucket is input: of what it names only what may be is looked at. */
   async #look({ path, key }: SliceFile): Promise<JobFile> {
-    const { root, prefix } = this.#means
-    if (!key.startsWith(prefix) || key.startsWith(fleetPrefix)) {
-      throw new UploadError(
-        'PAWL_INVALID_OPTION',
-        `the key ${JSON.stringify(key)} is not one that this worker may write: only those that begin with ${JSON.stringify(prefix)}`,
-        { key },
-      )
+    const { root } = this.#means
+    if (!this.#isAllowed(key)) {
+      throw new UploadError('PAWL_INVALID_OPTION', this.#refusalOf(key), {
+        key,
+      })
     }
     return lookAt(await placeBelow(path, root), key)
   }
@@ -172,12 +230,19 @@ export class SliceWork {
       this.#again ??= error
       return
     }
+    if (isOfVolume(error)) {
+      this.#unread.push([line, error])
+      return
+    }
     if (error.transient) {
       this.#again ??= error
       return
     }
-    const { code, message } = error
-    this.#failed.push({ ...line, code, message })
+    if (isGone(error)) {
+      const { error: first = error, count = 0 } = this.#gone ?? {}
+      this.#gone = { error: first, count: count + 1 }
+    }
+    this.#failed.push(failedFile(line, error))
   }
 
   async #send(file: JobFile): Promise<void> {
@@ -248,8 +313,8 @@ export class SliceWork {
       },
       // The line's mark says that its planned bytes are there, and nothing else does.
       isAsPlanned(file, line)
-        ? { ...realUploadEnvironment, id: () => mark }
-        : realUploadEnvironment,
+        ? { ...environment, id: () => mark }
+        : environment,
     )
     return { size, etag, crc64 }
   }

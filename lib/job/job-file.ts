@@ -1,6 +1,6 @@
 /** A file of a job, and what becomes of it. */
 import type { UploadResult } from '../upload-result.js'
-import type { FileIdentity } from '../upload/source/file-identity.js'
+import type { FileIdentity } from '../upload/source/file-source.js'
 
 /** A file that is to be sent, as it was looked at. */
 export interface JobFile {

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { getSystemErrorMap, promisify } from 'node:util'
 import { isError, reasonOf } from '../realm.js'
 import { UploadError } from '../errors.js'
-import { identityOf } from '../upload/source/file-identity.js'
+import { identityOf } from '../upload/source/file-source.js'
 import type { Found, JobFile } from './job-file.js'
 import type { Selection } from './selection.js'
 

@@ -24,6 +24,13 @@ import type { ObjectStore } from '../store/object-store.js'
 import { BucketObjects, type FoundObject } from './bucket-objects.js'
 import { mustHaveCondition } from './bucket-proof.js'
 import { LeasedCheckpoint, logLocked } from './leased-checkpoint.js'
+import {
+  type Clocks,
+  laterOf,
+  type Moment,
+  momentOn,
+  passedSince,
+} from './moment.js'
 import { checkLease, stepTimeout } from './options.js'
 import {
   decodeHeartbeat,
@@ -130,8 +137,8 @@ interface Position {
   next: number
   /** The number of the end of the log before it; 0: none. */
   end: number
-  /** When a request last showed that the log is this run's, by the monotonic clock. */
-  seenAt: number
+  /** When a request last showed that the log is this run's. */
+  seenAt: Moment
 }
 
 class BucketSteps implements LeaseSteps {
@@ -142,7 +149,7 @@ class BucketSteps implements LeaseSteps {
   readonly #folder: string
   readonly #lease: number
   readonly #isProven: boolean
-  readonly #environment: Pick<Environment, 'id' | 'monotonic'>
+  readonly #environment: Clocks & Pick<Environment, 'id'>
   #at: Position | undefined
 
   constructor(
@@ -153,7 +160,7 @@ class BucketSteps implements LeaseSteps {
       folder: string
       lease: number
       isProven: boolean
-      environment: Pick<Environment, 'id' | 'monotonic'>
+      environment: Clocks & Pick<Environment, 'id'>
     },
   ) {
     this.name = means.name
@@ -179,7 +186,7 @@ class BucketSteps implements LeaseSteps {
         environment: this.#environment,
       })
     }
-    const seenAt = this.#environment.monotonic()
+    const seenAt = momentOn(this.#environment)
     const { beat, heartbeat, log, age } = await this.#read()
     // An earlier attempt at this very step, whose answer was lost.
     const isTaken = log.token === token
@@ -227,7 +234,7 @@ class BucketSteps implements LeaseSteps {
     bytes: Uint8Array,
   ): Promise<Outcome> {
     const at = this.#position()
-    const age = this.#environment.monotonic() - at.seenAt
+    const age = passedSince(at.seenAt, this.#environment)
     const isOld = age >= this.#lease / 2
     if (isOld && !(await this.#isOurs(token))) return 'taken'
     if (!(await this.#make(token, 'data', bytes))) return 'taken'
@@ -294,7 +301,7 @@ class BucketSteps implements LeaseSteps {
   ): Promise<boolean> {
     const at = this.#position()
     const { next: number } = at
-    const sentAt = this.#environment.monotonic()
+    const sentAt = momentOn(this.#environment)
     const segment = encodeSegment({ number, token, kind, bytes })
     if (!(await this.#objects.create(this.#key(number), segment))) {
       // It may be this very one, of an attempt whose answer was lost.
@@ -303,7 +310,7 @@ class BucketSteps implements LeaseSteps {
     }
     // A late answer for an earlier segment must not lower the number.
     at.next = Math.max(at.next, number + 1)
-    at.seenAt = Math.max(at.seenAt, sentAt)
+    at.seenAt = laterOf(at.seenAt, sentAt)
     return true
   }
 
@@ -313,7 +320,7 @@ class BucketSteps implements LeaseSteps {
    */
   async #isOurs(token: string): Promise<boolean> {
     const at = this.#position()
-    const seenAt = this.#environment.monotonic()
+    const seenAt = momentOn(this.#environment)
     const { first, next } = at
     const [begin, last, following] = await Promise.all(
       [first, next - 1, next].map((number) => this.#segment(number)),

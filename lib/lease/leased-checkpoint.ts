@@ -15,6 +15,7 @@ import { delay, type Environment, type Timer } from '../environment.js'
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { UploadError } from '../errors.js'
 import { messageOf } from '../realm.js'
+import { laterOf, type Moment, momentOn, passedSince } from './moment.js'
 import { Unheard, type Hold, type LeaseSteps, type Outcome } from './steps.js'
 
 /** ms between repeated steps, at first and at most. */
@@ -22,15 +23,17 @@ const firstPause = 50
 const longestPause = 1000
 /** ms */
 const leastPatience = 10_000
+/** Renewals of which each is answered too late to say who has the log by then. */
+const mostConfirmations = 10
 
-type LeaseEnvironment = Pick<Environment, 'timer' | 'monotonic' | 'id'>
+type LeaseEnvironment = Pick<Environment, 'timer' | 'monotonic' | 'now' | 'id'>
 
 /** What is true while the log is open. */
 interface Held extends Hold {
   /** Bytes that must be there. */
   size: number
   /** When the last step that was answered began: its lease is younger. */
-  heardAt: number
+  heardAt: Moment
   readonly ending: AbortController
   failure: UploadError | undefined
   /** The log is being removed: its lease is renewed no more. */
@@ -87,7 +90,7 @@ export class LeasedCheckpoint implements Checkpoint {
     this.#isOpening = true
     try {
       const hold = { token: this.#environment.id(), lease: this.#lease }
-      const heardAt = this.#environment.monotonic()
+      const heardAt = momentOn(this.#environment)
       const { bytes, ...known } = await this.#repeat('opened', () =>
         this.#steps.open(hold),
       )
@@ -162,12 +165,22 @@ export class LeasedCheckpoint implements Checkpoint {
     await this.#once(() => this.#steps.close(held)).catch(() => undefined)
   }
 
+  /** Who was stopped while the answer was under way knows nothing by it: asked anew. */
   async confirm(): Promise<void> {
     const held = this.#opened()
-    if (held.failure !== undefined) throw held.failure
-    const age = this.#environment.monotonic() - held.heardAt
-    if (age < this.#lease / 2) return
-    await this.#step(held, 'renewed', () => this.#steps.renew(held))
+    for (let renewals = 0; ; renewals++) {
+      if (held.failure !== undefined) throw held.failure
+      const age = passedSince(held.heardAt, this.#environment)
+      if (age < this.#lease / 2) return
+      if (renewals === mostConfirmations) {
+        throw new UploadError(
+          'PAWL_CHECKPOINT_IO',
+          `${this.name} answers too late for a lease of ${this.#lease} ms`,
+          { transient: true },
+        )
+      }
+      await this.#step(held, 'renewed', () => this.#steps.renew(held))
+    }
   }
 
   #opened(): Held {
@@ -190,9 +203,10 @@ export class LeasedCheckpoint implements Checkpoint {
 
   /** Never rejects: a renewal that failed shows in the next step. */
   async #renew(held: Held): Promise<void> {
-    const begun = this.#environment.monotonic()
+    const begun = momentOn(this.#environment)
     try {
-      const isDue = begun - held.heardAt >= this.#lease / 4
+      const age = passedSince(held.heardAt, this.#environment)
+      const isDue = age >= this.#lease / 4
       if (isDue && !held.isRemoving) {
         const outcome = await this.#once(() => this.#steps.renew(held))
         if (this.#held === held && !held.isRemoving) {
@@ -214,20 +228,20 @@ export class LeasedCheckpoint implements Checkpoint {
     step: () => Promise<Outcome>,
   ): Promise<void> {
     if (held.failure !== undefined) throw held.failure
-    const begun = this.#environment.monotonic()
+    const begun = momentOn(this.#environment)
     const outcome = await this.#repeat(what, step, held)
     this.#take(held, outcome, begun)
   }
 
   /** Throws when the log is somebody else's now. */
-  #take(held: Held, outcome: Outcome, begun: number): void {
+  #take(held: Held, outcome: Outcome, begun: Moment): void {
     if (outcome === 'done') {
-      held.heardAt = Math.max(held.heardAt, begun)
+      held.heardAt = laterOf(held.heardAt, begun)
       return
     }
     const why =
       outcome === 'taken'
-        ? 'was taken by another run while this one did not renew its lease'
+        ? 'was taken by another run while this one did not renew its lease, or is gone'
         : 'is not as this run has left it: a failover has lost its end, or somebody else has written to it'
     const failure = new UploadError(
       'PAWL_CHECKPOINT_LOST',

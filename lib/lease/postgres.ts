@@ -129,7 +129,9 @@ const promises = `SELECT pg_is_in_recovery() AS standby,
   current_setting('synchronous_commit') AS commits,
   current_setting('fsync') AS fsync,
   current_setting('synchronous_standby_names') AS synchronous,
-  (SELECT count(*) FROM pg_stat_replication)::int AS replicas`
+  (SELECT count(*) FROM pg_stat_replication)::int
+    + (SELECT count(*) FROM pg_replication_slots
+      WHERE slot_type = 'physical')::int AS replicas`
 
 /** Takes it where nobody holds it, or no longer; no row: somebody does. */
 const take = `INSERT INTO pawl_log AS log (name, token, until)
@@ -303,8 +305,12 @@ class PostgresSteps implements LeaseSteps {
         `${this.name}: ${setting} is off, so that what is committed need not be on a disk; set it on for this role or database`,
       )
     }
-    // Standbys that nobody waits for: one that takes over may lag behind.
-    return Number(row['replicas']) > 0 && row['synchronous'] === ''
+    // Standbys that nobody waits for, also one that is away now: whichever takes
+    // over may lag behind. With `local` and `remote_write` none has it on its disk.
+    const isWaitedFor =
+      row['synchronous'] !== '' &&
+      ['on', 'remote_apply'].includes(String(row['commits']))
+    return Number(row['replicas']) > 0 && !isWaitedFor
   }
 }
 

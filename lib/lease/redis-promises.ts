@@ -43,7 +43,11 @@ export interface RedisFacts {
   hasAof: boolean
   /** Only where CONFIG may be asked. */
   appendfsync: string | undefined
+  /** It syncs nothing while it rewrites its file or saves. */
+  sparesRewrites: boolean
   replicas: number
+  /** One may come back that was there within the last hour, or is there. */
+  hasHadReplicas: boolean
 }
 
 export async function readFacts(send: SendToRedis): Promise<RedisFacts> {
@@ -53,15 +57,17 @@ export async function readFacts(send: SendToRedis): Promise<RedisFacts> {
     const at = line.indexOf(':')
     if (at > 0) info.set(line.slice(0, at), line.slice(at + 1))
   }
-  const asked = await send('CONFIG', 'GET', 'appendfsync').catch(
-    unlessForbidden,
-  )
+  const setting = async (name: string): Promise<string | undefined> =>
+    valueOf(await send('CONFIG', 'GET', name).catch(unlessForbidden), name)
+  const replicas = Number(info.get('connected_slaves') ?? 0)
   return {
     policy: info.get('maxmemory_policy'),
     version: info.get('redis_version'),
     hasAof: info.get('aof_enabled') === '1',
-    appendfsync: valueOf(asked, 'appendfsync'),
-    replicas: Number(info.get('connected_slaves') ?? 0),
+    appendfsync: await setting('appendfsync'),
+    sparesRewrites: (await setting('no-appendfsync-on-rewrite')) === 'yes',
+    replicas,
+    hasHadReplicas: replicas > 0 || info.get('repl_backlog_active') === '1',
   }
 }
 
@@ -115,14 +121,15 @@ export function promisesOf(
       `${name}: durability 'fsync' needs appendonly yes, which this Redis has not`,
     )
   }
-  // A replica that takes over may lag behind what is on this server's disk.
-  const canLose = facts.replicas > 0
-  if (facts.appendfsync === 'always') {
+  // A replica that takes over may lag behind what is on this server's disk, most of
+  // all one that is away now.
+  const canLose = facts.hasHadReplicas
+  if (facts.appendfsync === 'always' && !facts.sparesRewrites) {
     return { wait: { by: 'nothing' }, canLose }
   }
   if (isAtLeast(facts.version, 7, 2)) return { wait: { by: 'fsync' }, canLose }
   return invalidOption(
-    `${name}: durability 'fsync' needs Redis 7.2 (WAITAOF), or appendfsync always, which CONFIG has to say; this is ${facts.version ?? 'a version that may not be read'}`,
+    `${name}: durability 'fsync' needs Redis 7.2 (WAITAOF), or appendfsync always and no-appendfsync-on-rewrite no, which CONFIG has to say; this is ${facts.version ?? 'a version that may not be read'}`,
   )
 }
 

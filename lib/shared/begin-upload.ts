@@ -17,7 +17,8 @@ import {
   type UploadSettings,
   wholeNumber,
 } from '../upload/options/settings.js'
-import { checkObject, expectedOf } from '../upload/rules/proof.js'
+import { ownUpload } from '../upload/rules/plan.js'
+import { confirmedBy, expectedOf } from '../upload/rules/proof.js'
 import type { ClaimedObject } from '../upload/rules/claim.js'
 import { givenUp, type UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
@@ -28,7 +29,7 @@ import {
   type Outcome,
   refuseLateParts,
 } from './on-run.js'
-import { sourceDigest, type Ticket } from './ticket.js'
+import { digestOfId, sourceDigest, type Ticket } from './ticket.js'
 
 /** What `beginUpload` begins, and where its log is. */
 export interface BeginUploadOptions extends Pick<
@@ -40,6 +41,7 @@ export interface BeginUploadOptions extends Pick<
   | 'mark'
   | 'requestPayer'
   | 'trustLog'
+  | 'fence'
   | 'retry'
   | 'timeout'
   | 'signal'
@@ -69,6 +71,7 @@ export type BegunUpload = Ticket | DoneUpload
 
 const names: NamesOf<BeginUploadOptions> = {
   checkpoint: true,
+  fence: true,
   key: true,
   mark: true,
   object: true,
@@ -112,19 +115,21 @@ export async function beginUploadOn(
   checkObjectOptions(options)
   checkSharedLog(checkpoint)
   wholeNumber('size', options.size, 1)
+  const { size } = options
+  const sourceId = digestOfId(options.sourceId)
   const settings: UploadSettings = {
     ...readSettings(options, environment),
-    sourceDigest: sourceDigest(options.size, options.sourceId),
+    sourceDigest: sourceDigest({ size, sourceId }),
     // `completeUpload` says them.
     unsaid: 'sent',
   }
-  mustFit(settings, options.size)
+  mustFit(settings, size)
   refuseLateParts(settings)
   const begun = await onRun<BegunUpload>({
     settings,
     checkpoint,
     opened: (log) => giveUpOther(log, settings),
-    work: (open, log) => ticketOf(open, log, settings),
+    work: (open, log) => ticketOf(open, log, { settings, sourceId }),
   })
   if ('pawl' in begun || 'done' in begun) return begun
   throw new Error('a run that only begins has completed')
@@ -141,9 +146,9 @@ async function giveUpOther(
   log: UploadLog,
   { sourceDigest: source }: UploadSettings,
 ): Promise<void> {
-  const { upload, header } = log.state
-  if (upload === undefined || upload.voided !== undefined) return
-  if (upload.isTold) return
+  const upload = ownUpload(log.state)
+  if (upload === undefined) return
+  const { header } = log.state
   const isOther = header.sourceDigest !== source
   if (!isOther && upload.growth === undefined) return
   const reason = isOther ? 'source-changed' : 'part-size'
@@ -154,7 +159,7 @@ async function giveUpOther(
 async function ticketOf(
   open: OpenRun,
   log: UploadLog,
-  settings: UploadSettings,
+  { settings, sourceId }: { settings: UploadSettings; sourceId: string },
 ): Promise<Outcome<BegunUpload>> {
   const { claimed } = open
   if (claimed !== undefined) return { leave: { done: made(claimed, settings) } }
@@ -165,7 +170,7 @@ async function ticketOf(
     await open.upload.giveUp('upload-gone')
     throw error
   }
-  const { store, key, size = 0, sourceDigest: sourceId = '' } = settings
+  const { store, key, size = 0 } = settings
   const { partSize } = open.sizes
   const mark = log.state.upload?.mark
   const ticket: Ticket = {
@@ -188,13 +193,12 @@ function made(
   settings: UploadSettings,
 ): UploadResult {
   const { parts, size, crc64 } = completing
-  const check = checkObject(head, expectedOf(upload, completing))
   return claimedResult(head, settings, {
     size,
     parts,
     crc64,
     uploadId: upload.uploadId,
-    verified: check === 'wrong' ? 'none' : check,
+    verified: confirmedBy(head, expectedOf(upload, completing)),
     checkpointLeft: true,
   })
 }

@@ -4,7 +4,8 @@
  * log while there is one, then by the object, which has to be these parts.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { asError, invalidOption, UploadError } from '../errors.js'
+import { invalidOption, UploadError } from '../errors.js'
+import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { ownSignal } from '../upload/calls/follow-signal.js'
 import { lookAt } from '../upload/calls/look.js'
@@ -23,15 +24,16 @@ import {
   readSettings,
   type UploadSettings,
 } from '../upload/options/settings.js'
+import { ownUpload } from '../upload/rules/plan.js'
 import {
-  checkObject,
   combinedCrc64,
+  confirmedBy,
   expectedEtag,
   type Found,
   sameEtag,
   whose,
 } from '../upload/rules/proof.js'
-import { weakest } from '../upload/run/receipts.js'
+import { unknownOf, weakest } from '../upload/run/receipts.js'
 import { tellKept } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
@@ -44,9 +46,11 @@ import {
 } from './on-run.js'
 import {
   checkTicket,
+  mustBeTicket,
   type PartReceipt,
   receiptsByPart,
   recordOf,
+  sourceDigest,
   type Ticket,
 } from './ticket.js'
 
@@ -59,6 +63,7 @@ export interface CompleteUploadOptions extends Pick<
   | 'beforeComplete'
   | 'requestPayer'
   | 'trustLog'
+  | 'fence'
   | 'retry'
   | 'timeout'
   | 'signal'
@@ -74,6 +79,7 @@ export interface CompleteUploadOptions extends Pick<
 const names: NamesOf<CompleteUploadOptions> = {
   beforeComplete: true,
   checkpoint: true,
+  fence: true,
   object: true,
   prefix: true,
   receipts: true,
@@ -121,10 +127,11 @@ export async function completeUploadOn(
   checkRequestOptions(options)
   checkObjectOptions(options)
   checkSharedLog(checkpoint)
+  mustBeTicket(ticket)
   const { key, size, partSize } = ticket
   const settings: UploadSettings = {
     ...readSettings({ ...options, key, size, partSize }, environment),
-    sourceDigest: ticket.sourceId,
+    sourceDigest: sourceDigest(ticket),
     // `beginUpload` has said them.
     unsaid: 'fixed',
   }
@@ -135,27 +142,53 @@ export async function completeUploadOn(
     return await onRun<never>({
       settings,
       checkpoint,
-      opened: async (log) => mustBeIn(log, ticket),
+      opened: (log) => takeFrom(log, ticket, receipts),
       work: (open, log) => join(open, log, ticket, receipts),
     })
   } catch (error) {
     if (!(error instanceof NotInLog)) throw error
-    return claim(ticket, settings, receipts)
+    const { checkpointLeft } = error
+    return claim(ticket, receipts, { settings, checkpointLeft })
   }
 }
 
 /** The log does not have the ticket's upload, or not any more. */
-class NotInLog extends Error {}
+class NotInLog extends Error {
+  /** It is of other uploads. */
+  readonly checkpointLeft: boolean
 
-function mustBeIn(log: UploadLog, ticket: Ticket): void {
-  const { upload } = log.state
-  const isIn =
-    upload?.uploadId === ticket.uploadId &&
-    upload.voided === undefined &&
-    !upload.isTold
-  if (!isIn) throw new NotInLog()
-  if (upload.partSize === ticket.partSize && upload.mark === ticket.mark) return
-  invalidOption(`the ticket is not the one in ${log.checkpoint.name}`)
+  constructor({ isNew }: UploadLog) {
+    super()
+    this.checkpointLeft = !isNew
+  }
+}
+
+/**
+ * The ticket's upload has to be the log's. Where that has no word of a Complete, a
+ * failover may have lost it, and the records of the parts with it: they are written
+ * before anything is asked, since by them the object is known again.
+ */
+async function takeFrom(
+  log: UploadLog,
+  ticket: Ticket,
+  receipts: PartReceipt[][],
+): Promise<void> {
+  const { header } = log.state
+  const upload = ownUpload(log.state)
+  if (upload?.uploadId !== ticket.uploadId) throw new NotInLog(log)
+  const isIts =
+    upload.partSize === ticket.partSize &&
+    upload.mark === ticket.mark &&
+    header.sourceDigest === sourceDigest(ticket)
+  if (!isIts) {
+    invalidOption(`the ticket is not the one in ${log.checkpoint.name}`)
+  }
+  if (upload.completing !== undefined) return
+  const records = receipts.map((ofPart) =>
+    recordOf(chosen(ofPart, undefined), log.run),
+  )
+  const unknown = unknownOf(records, upload.parts)
+  if (unknown.length > 0) await log.append(log.header, ...unknown)
 }
 
 async function join(
@@ -164,11 +197,11 @@ async function join(
   ticket: Ticket,
   receipts: PartReceipt[][],
 ): Promise<Outcome<never>> {
-  const { uploadId } = open.upload
-  if (uploadId !== ticket.uploadId) throw gone(ticket, 'absent')
+  // It was found gone: the object may be there all the same.
+  if (open.upload.uploadId !== ticket.uploadId) throw new NotInLog(log)
   const records = receipts.map((ofPart, index) => {
-    const listed = open.upload.listed(index + 1)
-    const etag = typeof listed === 'object' ? listed.etag : undefined
+    const { there } = open.upload.earlier(index + 1)
+    const etag = typeof there === 'object' ? there.etag : undefined
     return recordOf(chosen(ofPart, etag), log.run)
   })
   await open.join(records)
@@ -196,17 +229,18 @@ function chosen(
  */
 async function claim(
   ticket: Ticket,
-  settings: UploadSettings,
   receipts: PartReceipt[][],
+  {
+    settings,
+    checkpointLeft,
+  }: { settings: UploadSettings; checkpointLeft: boolean },
 ): Promise<UploadResult> {
-  const { environment, store } = settings
-  const facts = environment.facts.of(store)
   const { signal, letGo } = ownSignal(settings.signal)
-  const requests = new Requests(settings, signal, () => undefined, facts)
+  const requests = new Requests(settings, signal, () => undefined)
   try {
     const found = await lookAt(requests, settings)
     const parts = receipts.map((ofPart) => chosen(ofPart, undefined))
-    const result = claimed(found, ticket, settings, parts)
+    const result = claimed(found, ticket, parts, { settings, checkpointLeft })
     if (result !== undefined) return result
     throw gone(ticket, found)
   } catch (error) {
@@ -223,11 +257,14 @@ async function claim(
 function claimed(
   found: Found,
   { size, mark, uploadId }: Ticket,
-  settings: UploadSettings,
   parts: readonly PartReceipt[],
+  {
+    settings,
+    checkpointLeft,
+  }: { settings: UploadSettings; checkpointLeft: boolean },
 ): UploadResult | undefined {
   if (typeof found !== 'object') return undefined
-  const { store, crc, environment } = settings
+  const { crc, facts } = settings
   const crc64 = combinedCrc64(crc.variant, parts)
   const expected = {
     size,
@@ -236,23 +273,19 @@ function claimed(
     mark,
     // Others may have sent parts to it.
     isOnly: false,
+    mayBeReplayed: false,
     begun: undefined,
     before: undefined,
   }
-  if (whose(found, expected, environment.facts.of(store)) !== 'ours') {
-    return undefined
-  }
-  const check = checkObject(found, expected)
+  if (whose(found, expected, facts) !== 'ours') return undefined
+  const check = confirmedBy(found, expected)
   return claimedResult(found, settings, {
     size,
     parts: parts.length,
     crc64,
     uploadId,
-    verified:
-      check === 'wrong'
-        ? 'none'
-        : weakest([check, ...parts.map((part) => part.check)]),
-    checkpointLeft: false,
+    verified: weakest([check, ...parts.map((part) => part.check)]),
+    checkpointLeft,
   })
 }
 
@@ -262,7 +295,7 @@ function gone({ key, uploadId }: Ticket, found: Found): UploadError {
       ? 'there is no object under the key'
       : found === 'refused'
         ? 'this caller may not look at the object (HEAD, which needs GetObject)'
-        : 'the object under the key is not of these parts'
+        : 'the object under the key is not known to be of these parts'
   return new UploadError(
     'PAWL_UPLOAD_GONE',
     `the log has no upload ${uploadId} that could be completed, and ${what}; nothing was sent: begin it again with beginUpload()`,

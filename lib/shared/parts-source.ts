@@ -7,10 +7,7 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { invalidOption, UploadError } from '../errors.js'
 import { isUint8Array, messageOf } from '../realm.js'
 import type { UploadEnvironment } from '../upload/options/environment.js'
-import {
-  type ByteSource,
-  mustBeAsTaken,
-} from '../upload/source/file-part-content.js'
+import type { ByteSource } from '../upload/source/file-part-content.js'
 import { FileSource } from '../upload/source/file-source.js'
 import type { HashedPart } from '../upload/source/part-content.js'
 import type { Ticket } from './ticket.js'
@@ -100,7 +97,7 @@ export async function openSource(
   }
   return {
     bytes: opened,
-    check: (taken) => mustBeAsTaken(opened, async () => taken, digests),
+    check: (taken) => opened.mustBeAsTaken(async () => taken, digests),
     close: () => opened.close(),
   }
 }

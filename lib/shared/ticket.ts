@@ -28,7 +28,7 @@ export interface Ticket {
   partSize: number
   /** How many parts there are. */
   parts: number
-  /** SHA-256 of the size and the caller's `sourceId`. */
+  /** SHA-256 of the caller's `sourceId`. */
   sourceId: string
 }
 
@@ -80,12 +80,21 @@ const receiptShape: Shape<PartReceipt> = {
   check: is.oneOf('none', 'md5', 'crc64'),
 }
 
-/** The digest of a source, by which all machines know that theirs is the same. */
-export function sourceDigest(
-  size: number,
-  sourceId: string | undefined,
-): string {
-  return sha256(JSON.stringify([size, sourceId ?? null]))
+/** Of the caller's `sourceId`: by it all machines know that theirs is the same. */
+export function digestOfId(sourceId: string | undefined): string {
+  return sha256(JSON.stringify(sourceId ?? null))
+}
+
+/**
+ * What the log has of the source. It holds the size as well: a ticket for fewer
+ * bytes than the upload was begun for would make a short object, and all of its
+ * receipts would fit.
+ */
+export function sourceDigest({
+  size,
+  sourceId,
+}: Pick<Ticket, 'size' | 'sourceId'>): string {
+  return sha256(JSON.stringify([size, sourceId]))
 }
 
 /** Where parts of a ticket may go. */
@@ -95,16 +104,25 @@ export interface TicketBounds {
   prefix?: string | undefined
 }
 
-/** Throws `PAWL_INVALID_OPTION` unless it is a ticket for this store and prefix. */
-export function checkTicket(
-  value: unknown,
-  { store, prefix }: TicketBounds,
-): asserts value is Ticket {
-  mustHaveShape<Ticket>('the ticket', value, ticketShape)
-  const { key, size, partSize, parts } = value
-  if (value.store !== store.identity) {
+/** Throws `PAWL_INVALID_OPTION` for what cannot be one. */
+export function mustBeTicket(value: unknown): asserts value is Ticket {
+  if (typeof value === 'object' && value !== null && 'done' in value) {
     invalidOption(
-      `the ticket is for ${value.store}, and this store is ${store.identity}`,
+      'there is no ticket: beginUpload() has found the object, and { done } is its result',
+    )
+  }
+  mustHaveShape<Ticket>('the ticket', value, ticketShape)
+}
+
+/** Throws `PAWL_INVALID_OPTION` unless it is one for this store and prefix. */
+export function checkTicket(
+  ticket: Ticket,
+  { store, prefix }: TicketBounds,
+): void {
+  const { key, size, partSize, parts } = ticket
+  if (ticket.store !== store.identity) {
+    invalidOption(
+      `the ticket is for ${ticket.store}, and this store is ${store.identity}`,
     )
   }
   if (prefix !== undefined && !key.startsWith(prefix)) {

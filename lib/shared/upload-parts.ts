@@ -4,7 +4,8 @@
  * told by the server, and believes when it is equal to its own bytes. It never
  * begins, completes or aborts anything.
  */
-import { asError, UploadError } from '../errors.js'
+import { UploadError } from '../errors.js'
+import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { followSignal } from '../upload/calls/follow-signal.js'
 import { listParts } from '../upload/calls/look.js'
@@ -48,9 +49,10 @@ import {
 } from './parts-source.js'
 import {
   checkTicket,
+  digestOfId,
+  mustBeTicket,
   type PartReceipt,
   pieceOf,
-  sourceDigest,
   type Ticket,
 } from './ticket.js'
 
@@ -147,6 +149,7 @@ export async function uploadPartsOn(
   const { source, store, prefix, root, sourceId } = options
   optional(options.onPart, (value) => aFunction('onPart', value))
   checkSource(source)
+  mustBeTicket(ticket)
   const { key, size, partSize } = ticket
   // Also looks whether there is a store at all.
   const settings = readSettings(
@@ -156,7 +159,7 @@ export async function uploadPartsOn(
   checkTicket(ticket, { store, prefix })
   refuseLateParts(settings)
   const range = readRange(options.parts ?? [1, ticket.parts], ticket)
-  if (sourceDigest(size, sourceId) !== ticket.sourceId) {
+  if (digestOfId(sourceId) !== ticket.sourceId) {
     throw changed(key, `its sourceId is not the one of beginUpload()`)
   }
   const opened = await openSource(source, ticket, { root, environment })
@@ -199,10 +202,9 @@ class RangeSending {
     this.#settings = settings
     this.#source = source
     this.#onPart = onPart
-    const { environment, size, store } = settings
+    const { environment, size } = settings
     const { signal: stopped } = this.#stop
-    const facts = environment.facts.of(store)
-    const requests = new Requests(settings, stopped, () => undefined, facts)
+    const requests = new Requests(settings, stopped, () => undefined)
     const progress = new ProgressCounter(size, () => undefined, environment)
     this.#requests = requests
     this.#progress = progress

@@ -8,6 +8,8 @@ import type { ObjectOptions } from './object-store.js'
 
 /** The name of the mark among the metadata of an object. */
 export const markName = 'pawl'
+/** Hex digits. */
+const markLength = 32
 
 /** How a service takes user metadata. */
 export interface MetadataRules {
@@ -52,11 +54,11 @@ export function fitsMark(
   metadata: ObjectOptions['metadata'],
   { prefix, maxBytes }: MetadataRules,
 ): boolean {
-  const entries = [...entriesOf(metadata), [markName, 'x'.repeat(32)] as const]
-  const bytes = entries.map(
-    ([name, value]) => prefix.length + name.length + value.length,
-  )
-  return bytes.reduce((sum, more) => sum + more, 0) <= maxBytes
+  let bytes = prefix.length + markName.length + markLength
+  for (const [name, value] of entriesOf(metadata)) {
+    bytes += prefix.length + name.length + value.length
+  }
+  return bytes <= maxBytes
 }
 
 /** The header of a mark; none where an object is to have none. */

@@ -216,12 +216,12 @@ export class Session {
         maxAnswerBytes: operation.maxAnswerBytes ?? errorBytes,
       },
       {
-        ...failing,
         environment: this.#environment,
         dispatcher: lane.dispatcher,
         queue: lane.queue,
         origin: this.#dialect.origin,
         signal: call.signal,
+        ...failing,
       },
     )
     const answer = withErrorBody(

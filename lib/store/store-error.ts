@@ -2,8 +2,8 @@
  * What one failed attempt of a store looks like to the uploader. `kind` is what
  * decisions are made on; `code` and the text are for people and callers.
  */
-import { hasBrand } from '../realm.js'
 import {
+  hasBrand,
   UploadError,
   type ErrorCode,
   type InstanceOf,

@@ -5,10 +5,12 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { LogState } from '../checkpoint/fold.js'
-import { asError, UploadError } from '../errors.js'
+import { UploadError } from '../errors.js'
+import { asError } from '../realm.js'
 import { listAllParts, lookFor } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import type { UploadSettings } from './options/settings.js'
+import { ownUpload } from './rules/plan.js'
 import {
   expectedDone,
   expectedOf,
@@ -27,8 +29,7 @@ export async function discardUpload(
 ): Promise<void> {
   let log: UploadLog | undefined
   const { signal } = new AbortController()
-  const facts = settings.environment.facts.of(settings.store)
-  const requests = new Requests(settings, signal, () => undefined, facts)
+  const requests = new Requests(settings, signal, () => undefined)
   try {
     log = await UploadLog.open(checkpoint, settings)
     await discardLogged(settings, log, requests)
@@ -66,8 +67,8 @@ async function mustNotBeComplete(
   { state }: UploadLog,
   requests: Requests,
 ): Promise<void> {
-  const { environment, store, key } = settings
-  const expected = expectedIn(state, environment.facts.of(store))
+  const { key } = settings
+  const expected = expectedIn(state, settings.facts)
   if (expected === undefined) return
   const isPut = state.put !== undefined
   const uploadId = isPut ? undefined : state.upload?.uploadId
@@ -95,9 +96,10 @@ async function mustNotBeComplete(
 
 /** What would be under the key; undefined when nothing can be of this log. */
 function expectedIn(
-  { put, upload }: LogState,
+  state: LogState,
   { hasMd5Etags: isBinding }: KnownStore,
 ): ExpectedObject | undefined {
+  const { put } = state
   // Once its result was handed out, an object is no longer its log's.
   if (put !== undefined) {
     const { completing, done, isTold } = put
@@ -105,9 +107,9 @@ function expectedIn(
     if (completing !== undefined) return expectedPut(completing, { isBinding })
     return done && expectedDone(done)
   }
-  if (upload === undefined || upload.voided !== undefined) return undefined
-  const { completing, done, isTold } = upload
-  if (isTold) return undefined
+  const upload = ownUpload(state)
+  if (upload === undefined) return undefined
+  const { completing, done } = upload
   if (completing !== undefined) return expectedOf(upload, completing)
   return done && expectedDone(done, upload)
 }

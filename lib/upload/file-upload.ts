@@ -1,10 +1,9 @@
 /**
  * The upload of one open file: runs of it until one ends in the object.
  *
- * A file can always be read again, so a run whose upload turned out to be gone,
- * or whose finished object turned out to be of other bytes, says so in the log
- * and is followed by another one that begins anew, on its own. Any other failure
- * ends the upload, and so does the signal; both leave a log to go on from.
+ * A file can always be read again, so a run whose upload turned out to be void, as when
+ * the server has lost it, is followed by one that begins anew. Any other failure ends
+ * the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'
@@ -21,7 +20,6 @@ import {
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import type { UploadScope } from './run/trace.js'
-import { mustBeAsTaken } from './source/file-part-content.js'
 import { FileParts, piecesOf } from './source/file-parts.js'
 import type { FileSource } from './source/file-source.js'
 import { MemoryContent } from './source/part-content.js'
@@ -60,8 +58,7 @@ export async function uploadOpenFile(
       settings,
       checkpoint: async () => checkpoint,
       file: source.sight,
-      // The file must be what was uploaded of it, whatever its times say.
-      checkSource: (taken) => mustBeAsTaken(source, taken, digests),
+      checkSource: (taken) => source.mustBeAsTaken(taken, digests),
       emit,
       scope,
       progress,

@@ -1,7 +1,7 @@
 /** `uploadFile`: the same upload as the stream's, from a file. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { noLog } from '../checkpoint/no-log.js'
-import { asError } from '../errors.js'
+import { asError } from '../realm.js'
 import { filePath, type FilePath } from '../file-path.js'
 import { discardUpload } from './discard.js'
 import { type FileUploadOptions, uploadOpenFile } from './file-upload.js'
@@ -73,7 +73,7 @@ export async function uploadFileOn(
   // What is wrong with the options is said before the file is touched.
   const byName = typeByName(path, options.key)
   const object = withContentType(options.object, byName)
-  const settings = readSettings({ ...options, object }, environment)
+  const settings = readSettings(options, environment, object)
   return traceUpload(settings, 'file', (scope) =>
     upload(path, options, settings, {
       prove,
@@ -109,10 +109,10 @@ async function upload(
     const checkpoint = isOneRequest
       ? await placeIfNeeded(path, options, settings)
       : await placeFileCheckpoint(path, options, settings)
-    const isResumable = checkpoint !== noLog && before.isResumable
+    const isLogged = checkpoint !== noLog && before.isLogged
     return await uploadOpenFile({
       source,
-      settings: { ...settings, isResumable },
+      settings: { ...settings, isLogged },
       checkpoint,
       multipartThreshold,
       ...means,

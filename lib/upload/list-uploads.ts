@@ -1,5 +1,6 @@
 /** Unfinished uploads, all pages of them. What is stored of them costs money. */
-import { asError, UploadError } from '../errors.js'
+import { UploadError } from '../errors.js'
+import { asError } from '../realm.js'
 import { checkKnownOptions } from '../known-options.js'
 import type {
   ListedPart,
@@ -23,6 +24,8 @@ import { tellKept } from './run/errors.js'
 
 /** Requests at once. */
 const askedAhead = 4
+
+type Found = AsyncGenerator<UnfinishedUpload, void, undefined>
 
 /** An upload that is neither complete nor aborted. Times by the server's clock. */
 export interface UnfinishedUpload {
@@ -74,18 +77,19 @@ export function listUploads(
 ): AsyncGenerator<UnfinishedUpload, void, undefined> {
   checkStore(store)
   checkListOptions('listUploads', options, ['sizes'])
-  return listUntil(store, options)
+  return asking(store, options, (requests) => listAll(store, options, requests))
 }
 
-/** Until the caller's signal is aborted, if it is. */
-async function* listUntil(
+/** Asks until the caller's signal is aborted, if it is. */
+async function* asking(
   store: ObjectStore,
   options: ListUploadsOptions,
-): AsyncGenerator<UnfinishedUpload, void, undefined> {
+  ask: (requests: Requests) => Found,
+): Found {
   const { signal, letGo } = ownSignal(options.signal)
   const { requests, told } = requestsFor(store, { ...options, signal })
   try {
-    yield* listAll(store, options, requests)
+    yield* ask(requests)
   } catch (error) {
     throw told(error)
   } finally {
@@ -97,7 +101,7 @@ async function* listAll(
   store: ObjectStore,
   { prefix, sizes = true }: ListUploadsOptions,
   requests: Requests,
-): AsyncGenerator<UnfinishedUpload, void, undefined> {
+): Found {
   let markers: { keyMarker?: string; uploadIdMarker?: string } = {}
   for (;;) {
     const { answer } = await requests.send(
@@ -181,13 +185,13 @@ export function requestsFor(
   { signal = new AbortController().signal, ...options }: ListUploadsOptions,
 ): StoreQuestions {
   const environment = realUploadEnvironment
-  const settings = readRequestSettings(options, environment)
   const facts = environment.facts.of(store)
-  const requests = new Requests(settings, signal, () => undefined, facts)
+  const settings = { ...readRequestSettings(options, environment), facts }
+  const requests = new Requests(settings, signal, () => undefined)
   const told = (thrown: unknown): Error => {
     const error = asError(thrown)
     const { hasAnswered } = requests
-    tellKept(error, { isResumable: false, environment, store }, { hasAnswered })
+    tellKept(error, { isLogged: false, facts }, { hasAnswered })
     return error
   }
   return { requests, told }
@@ -252,20 +256,17 @@ export async function abortUploads(
   checkListOptions('abortUploads', given, ['olderThan'])
   const { olderThan, ...options } = given
   wholeNumber('olderThan', olderThan, 0)
-  const { signal, letGo } = ownSignal(options.signal)
-  const { requests, told } = requestsFor(store, { ...options, signal })
   const aborted: UnfinishedUpload[] = []
-  try {
+  const abortIdle = async function* (requests: Requests): Found {
     for await (const upload of listAll(store, options, requests)) {
       const { key, uploadId, idle } = upload
       if (idle === undefined || idle <= olderThan) continue
       await abortUpload(requests, { key, store }, uploadId)
-      aborted.push(upload)
+      yield upload
     }
-  } catch (error) {
-    throw told(error)
-  } finally {
-    letGo()
+  }
+  for await (const upload of asking(store, options, abortIdle)) {
+    aborted.push(upload)
   }
   return aborted
 }

@@ -1,8 +1,6 @@
 /**
- * `createResumableUploadStream`: a Writable of bytes at whose end is an object.
- *
- * It owns the part buffers, the cutter and one `UploadRun`, and turns the run's
- * ends into a stream's:
+ * `createResumableUploadStream`: a Writable of bytes at whose end is an object. It
+ * owns the cutter and one `UploadRun`, and turns the run's ends into a stream's:
  *
  * - bytes are taken only when the plan is fixed (`_construct`);
  * - `finish` comes only after the object is complete, compared, and the log gone;
@@ -11,8 +9,8 @@
  * - `result` settles last, when the lock is free.
  */
 import { Writable } from 'node:stream'
-import { isDetached, isError } from '../realm.js'
-import { asError, CallbackError, UploadError } from '../errors.js'
+import { asError, isDetached, isError } from '../realm.js'
+import { CallbackError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64 } from '../hash/xxh64.js'
 import { discardUpload } from './discard.js'
@@ -35,7 +33,6 @@ import {
 } from './options/settings.js'
 import {
   alreadyComplete,
-  beQuiet,
   discarded,
   logStuck,
   suspended,
@@ -46,6 +43,8 @@ import { cutterOf } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
 import { Deferred } from './run/waits.js'
 import { LargeReads } from './source/large-reads.js'
+
+type Ending = Awaited<UploadRun['ending']>
 
 /**
  * Uploads what is written into it, in parts, and goes on where an earlier run of
@@ -87,9 +86,8 @@ export class ResumableUploadStream extends Writable {
   #cutter: ReturnType<typeof cutterOf> | undefined
   #isSkipped = false
   #isTaking = false
-  #finished: UploadResult | undefined
-  /** The object is complete all the same. */
-  #callbackFailed: CallbackError | undefined
+  /** Of the run; once its object is complete, or `result` is about to settle. */
+  #ending: Ending | undefined
   #isDiscarding = false
   #discarding: Promise<void> | undefined
   #scope: UploadScope | undefined
@@ -191,7 +189,7 @@ export class ResumableUploadStream extends Writable {
           : 'the sourceId is not the one of the run that stored the parts: write the source from its first byte, or pass { trustSource: true }',
         { key, uploadId },
       )
-      throw this.#run.told(error)
+      throw this.#run.withKept(error)
     }
     this.#cutter?.beginAt(run.partsTaken + 1)
     this.#run.progress.read(offset)
@@ -271,7 +269,7 @@ export class ResumableUploadStream extends Writable {
 
   /** Suspends, unless the upload has finished; resolves when the log is free. */
   async [Symbol.asyncDispose](): Promise<void> {
-    beQuiet(this)
+    this.#beQuiet()
     if (!this.writableFinished) this.destroy()
     await this.result.catch(() => undefined)
   }
@@ -337,7 +335,7 @@ export class ResumableUploadStream extends Writable {
     run.finish()
     const ending = await this.#run.ending
     if (ending.how !== 'done') throw ending.error
-    this.#finished = ending.result
+    this.#ending = ending
   }
 
   /** @internal */
@@ -345,7 +343,7 @@ export class ResumableUploadStream extends Writable {
     given: Error | null,
     callback: (error?: Error | null) => void,
   ): void {
-    const error = this.#finished === undefined ? this.#reasonFor(given) : null
+    const error = this.#ending === undefined ? this.#reasonFor(given) : null
     this.#cutter?.destroy()
     void this.#run.suspend(error ?? this.#reasonFor(null)).then((ending) => {
       callback(error)
@@ -354,15 +352,17 @@ export class ResumableUploadStream extends Writable {
   }
 
   /** Settles `result`: the last thing that an upload does. */
-  #settle(ending: Awaited<UploadRun['ending']>, error: Error | null): void {
-    if (ending.how === 'done') {
-      this.#finished = ending.result
-      this.#settled.resolve(ending.result)
-      return
-    }
-    const failure = ending.error
-    if (failure instanceof CallbackError) this.#callbackFailed = failure
-    this.#settled.reject(this.#callbackFailed ?? error ?? failure)
+  #settle(ending: Ending, error: Error | null): void {
+    this.#ending = ending
+    if (ending.how === 'done') this.#settled.resolve(ending.result)
+    else if (this.#isComplete()) this.#settled.reject(ending.error)
+    else this.#settled.reject(error ?? ending.error)
+  }
+
+  /** Also when the callback of the object has failed. */
+  #isComplete(): boolean {
+    const ending = this.#ending
+    return ending?.how === 'done' || ending?.error instanceof CallbackError
   }
 
   async #open(): Promise<void> {
@@ -395,7 +395,7 @@ export class ResumableUploadStream extends Writable {
 
   /** A destroyed upload always has an error, and ours say whether it can go on. */
   #reasonFor(given: unknown): Error {
-    const { key, signal, isResumable: isLogged } = this.#settings
+    const { key, signal, isLogged } = this.#settings
     const isOurs = isError(given) && given !== signal?.reason
     if (isOurs && !this.#isDiscarding) return given
     const fields = { key, uploadId: this.uploadId, cause: given ?? undefined }
@@ -407,7 +407,7 @@ export class ResumableUploadStream extends Writable {
   async #discard(): Promise<void> {
     this.#mustNotBeComplete()
     this.#isDiscarding = true
-    beQuiet(this)
+    this.#beQuiet()
     // At once: opening may be waiting for a server that is silent.
     this.destroy()
     await this.result.catch(() => undefined)
@@ -417,7 +417,16 @@ export class ResumableUploadStream extends Writable {
   }
 
   #mustNotBeComplete(): void {
-    const isComplete = this.#finished ?? this.#callbackFailed
-    if (isComplete !== undefined) throw alreadyComplete(this.#settings.key)
+    if (this.#isComplete()) throw alreadyComplete(this.#settings.key)
   }
+
+  /** For an end that the caller asked for by name; `result` says it too. */
+  #beQuiet(): void {
+    // Once: it may be asked for again and again.
+    this.off('error', ignoreError).on('error', ignoreError)
+  }
+}
+
+function ignoreError(): void {
+  // Without a listener the stream's error would end the process.
 }

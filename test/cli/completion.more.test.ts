@@ -35,6 +35,8 @@ test('bash completes commands, flags, their words and files', async (t) => {
     ['pawl fleet ', ['plan', 'work', 'status', 'retry'], ['put']],
     ['pawl fleet plan --sl', ['--slice-files'], ['--root']],
     ['pawl fleet plan ', ['folder'], ['db.dump']],
+    ['pawl fleet plan --from db', ['db.dump'], []],
+    ['pawl fleet plan --fr', ['--from'], []],
     ['pawl fleet work --log ', ['queue', 'bucket', 'none'], []],
     ['pawl fleet status ', [''], ['db.dump']],
     ['pawl status db', ['db.dump'], []],
@@ -64,7 +66,8 @@ test('every command and flag is in every completion and in the manual', async (t
     ),
   )
   t.ok(flags.length > 100)
-  for (const flag of ['slice-files', 'root']) t.ok(flags.includes(flag), flag)
+  for (const flag of ['slice-files', 'from', 'columns', 'root'])
+    t.ok(flags.includes(flag), flag)
   for (const shell of ['bash', 'zsh', 'fish']) {
     const { code, out } = await d.run(['completion', shell])
     t.equal(code, 0)

@@ -3,78 +3,17 @@
  * completes it dies or stops at each of its records. What workers meet needs no
  * engine: `test/shared/crashes.test.ts`.
  */
-import t, { type Test } from 'tap'
-import { UploadError, type Checkpoint } from '../../lib/index.js'
-import { postgresTables } from '../../lib/lease/postgres.js'
+import t from 'tap'
 import type { Ticket } from '../../lib/shared/index.js'
 import { besideEachOther } from '../support/beside.js'
-import { openPlace, type SharedJob } from '../support/leased-job.js'
-import {
-  key,
-  partSize,
-  sharedUpload,
-  type SharedUpload,
-} from '../support/shared-upload.js'
-import { freshName } from './support/hold.js'
-import { startLeasedChild, type LeasedChild } from './support/leased-child.js'
-import { startPostgres } from './support/postgres-server.js'
-import { startRedis } from './support/redis-server.js'
+import { noise } from '../support/dev-store.js'
+import { failureIn, key } from '../support/shared-upload.js'
+import { engineNames, startWalks } from './support/shared-walk.js'
 
-const redis = await startRedis(t)
-const postgres = await startPostgres(t)
-await postgres.pool().query(postgresTables)
+const walkOn = await startWalks(t)
 const test = besideEachOther(t, 4)
 
-interface Walk {
-  s: SharedUpload
-  /** A machine that makes a call, and stops behind these records. */
-  machine: (stopAfter: string[], more?: Partial<SharedJob>) => LeasedChild
-  /** A call of another machine, which comes again while the log is held. */
-  call: <T>(work: (checkpoint: Checkpoint) => Promise<T>) => Promise<T>
-}
-
-async function walkOn(t: Test, engine: SharedJob['engine']): Promise<Walk> {
-  const s = await sharedUpload(t)
-  const { endpoint } = s.server
-  const urls = { redis: redis.url, postgres: postgres.url, bucket: endpoint }
-  const job: SharedJob = {
-    engine,
-    url: urls[engine],
-    name: freshName(),
-    lease: 1500,
-    endpoint,
-    key,
-    partSize,
-    size: s.bytes.length,
-    seed: 1,
-    stopAfter: [],
-  }
-  const place = await openPlace(job)
-  t.teardown(() => place.close())
-  return {
-    s,
-    machine: (stopAfter, more) =>
-      startLeasedChild(t, 'shared-child', { ...job, ...more, stopAfter }),
-    async call(work) {
-      for (;;) {
-        try {
-          return await work(place.checkpoint())
-        } catch (error) {
-          const isHeld =
-            error instanceof UploadError &&
-            error.code === 'PAWL_CHECKPOINT_LOCKED'
-          if (!isHeld) throw error
-          const wait = Math.max(50, error.retryAfter ?? 0)
-          await new Promise((resolve) => {
-            setTimeout(resolve, wait)
-          })
-        }
-      }
-    },
-  }
-}
-
-for (const engine of ['redis', 'postgres', 'bucket'] as const) {
+for (const engine of engineNames) {
   for (const record of ['intent', 'upload']) {
     test(`${engine}: who begins dies behind ${record}`, async (t) => {
       const { s, machine, call } = await walkOn(t, engine)
@@ -121,4 +60,60 @@ for (const engine of ['redis', 'postgres', 'bucket'] as const) {
       })
     }
   }
+
+  test(`${engine}: the word of a Complete is lost, and nobody heard it`, async (t) => {
+    const { s, machine, call, losing } = await walkOn(t, engine)
+    const ticket = await call((checkpoint) => s.begin({ checkpoint }))
+    const receipts = await s.send(ticket)
+    const lose = await losing()
+    const first = machine(['done'], { ticket, receipts })
+    await first.stopped()
+    await first.kill()
+    await lose()
+    const result = await call((checkpoint) =>
+      s.complete(ticket, receipts, { checkpoint }),
+    )
+    t.match(result, { parts: 11, uploadId: ticket.uploadId })
+    t.equal(result.checkpointLeft, false)
+    t.ok(s.bytes.equals(await s.object(key)))
+    t.equal(s.seen('CompleteMultipartUpload').length, 1, 'it is claimed')
+    t.equal(s.seen('UploadPart').length, 11, 'no part is sent again')
+  })
+
+  test(`${engine}: an old upload that may not be aborted is fenced by its lease`, async (t) => {
+    const { s, machine, call } = await walkOn(t, engine)
+    const old = await call((checkpoint) => s.begin({ checkpoint }))
+    const receipts = await s.send(old)
+    const first = machine(['completing'], { ticket: old, receipts })
+    await first.stopped()
+    s.server.setFault(({ operation }) =>
+      operation === 'AbortMultipartUpload'
+        ? { kind: 'status', status: 403, code: 'AccessDenied' }
+        : undefined,
+    )
+    const sourceId = 'v2'
+    const unfenced = call((checkpoint) => s.begin({ checkpoint, sourceId }))
+    t.match(await failureIn(unfenced), {
+      code: 'PAWL_UPLOAD_CONTENDED',
+      transient: false,
+      uploadId: old.uploadId,
+    })
+    const fenced = { fence: 'lease', timeout: { complete: 2000 } } as const
+    const ticket = await call((checkpoint) =>
+      s.begin({ checkpoint, sourceId, ...fenced }),
+    )
+    const bytes = noise(s.bytes.length, 99)
+    const sent = await s.send(ticket, {
+      sourceId,
+      async *source(offset, size) {
+        yield bytes.subarray(offset, offset + size)
+      },
+    })
+    const result = await call((checkpoint) =>
+      s.complete(ticket, sent, { checkpoint, ...fenced }),
+    )
+    t.equal(result.uploadId, ticket.uploadId)
+    t.match(await first.wake(), { code: 'PAWL_CHECKPOINT_LOST' })
+    t.ok(bytes.equals(await s.object(key)), 'the newer bytes stay')
+  })
 }

@@ -2,19 +2,29 @@
  * A fleet on real Redis: workers that are killed, and the queue as well. Every
  * object is compared; what is repeated and what it costs Redis is told.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { Queue, type Telemetry, Worker } from 'bullmq'
+import { Queue, type Telemetry, UnrecoverableError, Worker } from 'bullmq'
 import t, { type Test } from 'tap'
-import { fleetWorker, planFleet, walkFiles } from '../../lib/fleet/index.js'
+import {
+  fleetStatus,
+  type FleetStatus,
+  fleetWorker,
+  planFleet,
+  retryFleet,
+  walkFiles,
+} from '../../lib/fleet/index.js'
+import type { FleetChildJob } from '../fixtures/fleet-child.js'
 import { bareNode } from '../support/bare-node.js'
-import { compiledSources } from '../support/compiled.js'
+import { compiledFixture, compiledSources } from '../support/compiled.js'
 import { devStore, noise } from '../support/dev-store.js'
 import { fleetBench } from '../support/fleet-bench.js'
 import { sized, tier } from '../support/tier.js'
+import { startChild } from '../support/upload-child.js'
 import {
   runFleet,
   type FleetEngine,
@@ -131,53 +141,232 @@ if (tier === 'long') {
   )
 }
 
+/** What BullMQ tells of spans, with the span that each was begun in. */
+class SpanRecorder implements Telemetry<SpanContext> {
+  readonly spans: RecordedSpan[] = []
+  readonly #active = new AsyncLocalStorage<SpanContext>()
+  readonly tracer = {
+    startSpan: (name: string, _options?: unknown, context?: SpanContext) => {
+      const recorded: RecordedSpan = {
+        name,
+        attributes: {},
+        within: context?.span?.name,
+        isEnded: false,
+        failures: [],
+      }
+      this.spans.push(recorded)
+      return {
+        addEvent: () => undefined,
+        end: () => {
+          recorded.isEnded = true
+        },
+        recordException: (failure: unknown) => {
+          recorded.failures.push(failure)
+        },
+        setAttribute: (key: string, value: unknown) => {
+          recorded.attributes[key] = value
+        },
+        setAttributes: (attributes: object) => {
+          Object.assign(recorded.attributes, attributes)
+        },
+        setSpanOnContext: () => ({ span: recorded }),
+      }
+    },
+  }
+  readonly contextManager = {
+    active: () => this.#active.getStore() ?? {},
+    fromMetadata: () => ({}),
+    getMetadata: () => '',
+    with: <A extends (...args: never[]) => unknown>(
+      context: SpanContext,
+      run: A,
+    ) => this.#active.run(context, run as () => ReturnType<A>),
+  }
+}
+
+interface SpanContext {
+  span?: RecordedSpan
+}
+
+interface RecordedSpan {
+  name: string
+  attributes: Record<string, unknown>
+  /** The name of the span around it. */
+  within: string | undefined
+  isEnded: boolean
+  failures: unknown[]
+}
+
 await t.test(
   'a worker has the prefix and the telemetry of its queue',
   async (t) => {
     const b = await fleetBench(t, { count: 3 })
     const { port } = await startRedis(t)
-    const spans: string[] = []
-    const span = {
-      addEvent: () => undefined,
-      end: () => undefined,
-      recordException: () => undefined,
-      setAttribute: () => undefined,
-      setAttributes: () => undefined,
-      setSpanOnContext: () => ({}),
-    }
-    const telemetry: Telemetry = {
-      tracer: {
-        startSpan(name) {
-          spans.push(name)
-          return span
-        },
-      },
-      contextManager: {
-        active: () => ({}),
-        fromMetadata: () => ({}),
-        getMetadata: () => '',
-        with: (_context, run) => run() as ReturnType<typeof run>,
-      },
-    }
+    const telemetry = new SpanRecorder()
     const connection = { host: '127.0.0.1', port }
     const queue = new Queue('fleet', { connection, prefix: 'own', telemetry })
     const { small: store, root } = b
     await planFleet({ queue, fleet: 'own', store, files: walkFiles(root) })
-    const worker = fleetWorker({ queue, store, root })
+    // The first run of its slice fails.
+    let isFailing = true
+    b.server.setFault(({ operation, key = '' }) =>
+      operation === 'PutObject' && !key.startsWith('.pawl/') && isFailing
+        ? { kind: 'status', status: 503 }
+        : undefined,
+    )
+    const retry = { attempts: 2, baseDelay: 1 }
+    const worker = fleetWorker({ queue, store, root, retry })
     const { runner } = worker
     t.ok(runner instanceof Worker)
     if (!(runner instanceof Worker)) return
+    runner.once('failed', () => {
+      isFailing = false
+    })
     // Of BullMQ's own events, such as a program listens to.
     const result = await new Promise((resolve) => {
       runner.once('completed', (_job, made: unknown) => resolve(made))
     })
     t.match(result, { files: 3, failed: 0 })
-    t.ok(
-      spans.some((name) => name.startsWith('process')),
-      spans.join(),
-    )
     await worker.close()
     await queue.close()
+    const own = telemetry.spans.filter(({ name }) => name === 'pawl slice')
+    const expected = {
+      attributes: { 'pawl.fleet': 'own', 'pawl.slice': 1 },
+      within: 'process fleet',
+      isEnded: true,
+    }
+    t.match(own, [expected, expected])
+    t.match(own[0]?.failures, [/503/])
+    t.same(own[1]?.failures, [])
+  },
+)
+
+await t.test(
+  'with all workers dead a status is true, and a queue that lost everything is planned again',
+  async (t) => {
+    const dev = await devStore(t)
+    const root = join(dev.directory, 'data')
+    await mkdir(root)
+    const all = 60
+    for (let i = 0; i < all; i++) {
+      await writeFile(join(root, `file-${i}`), noise(KiB, i))
+    }
+    const redis = await startRedis(t, { 'maxmemory-policy': 'noeviction' })
+    const { port } = redis
+    const queue = new Queue('fleet', {
+      connection: { host: '127.0.0.1', port },
+    })
+    t.teardown(() => queue.close())
+    const { store } = dev
+    const of = { queue, fleet: 'lost', store }
+    const key = ({ path }: { path: string }): string => `in/${path}`
+    const plan = () =>
+      planFleet({ ...of, files: walkFiles(root), key, sliceFiles: 10 })
+    t.match(await plan(), { slices: 6, added: 6 })
+    // From the 26th file on nobody is answered.
+    let asked = 0
+    dev.server.setFault(({ operation, key: put = '' }) =>
+      operation === 'PutObject' && put.startsWith('in/') && ++asked > 25
+        ? { kind: 'silence' }
+        : undefined,
+    )
+    const start = () => {
+      const child = startChild(compiledFixture('fleet-child'), {
+        redis: port,
+        queue: 'fleet',
+        endpoint: dev.server.endpoint,
+        root,
+        prefix: 'in/',
+        lease: 60_000,
+      } satisfies FleetChildJob)
+      t.teardown(() => child.kill())
+      return child
+    }
+    const until = async (isSo: (status: FleetStatus) => boolean) => {
+      for (;;) {
+        const status = await fleetStatus(of)
+        const { files, filesDone, left, workers, active } = status
+        const isTrue = filesDone + left === files && workers <= active
+        if (!isTrue) t.fail('a status that cannot be true', { status })
+        if (isSo(status)) return status
+      }
+    }
+    const workers = [start(), start()]
+    const stuck = await until(
+      ({ workers: at, active }) => at === 2 && active === 2 && asked > 25,
+    )
+    t.match(stuck, { files: all, abandoned: 0, workersOfQueue: 2 })
+    for (const worker of workers) worker.kill()
+    await Promise.all(workers.map(({ ended }) => ended))
+    const dead = await until(({ workersOfQueue }) => workersOfQueue === 0)
+    t.match(dead, { workers: 0, active: 0, oldest: undefined })
+    t.equal(dead.abandoned, await queue.getActiveCount())
+    t.ok(dead.left > 0)
+    await redis.client().flushall()
+    const lost = { slicesDone: dead.slicesDone, left: dead.left, abandoned: 0 }
+    t.match(await fleetStatus(of), lost)
+    dev.server.setFault(undefined)
+    t.match(await plan(), { slices: 6, added: 6 - dead.slicesDone })
+    t.match(await plan(), { added: 0 })
+    const last = start()
+    t.match(await until(({ left }) => left === 0), { failed: 0 })
+    last.kill()
+    await last.ended
+    const put = dev
+      .seen('PutObject')
+      .filter(({ applied, key: to = '' }) => applied && to.startsWith('in/'))
+    t.equal(put.length, all, 'nothing was sent twice')
+    t.equal(new Set(put.map(({ key: to }) => to)).size, all)
+  },
+)
+
+await t.test(
+  'slices are waited for, while a volume is away, and run again when they were given up',
+  async (t) => {
+    const b = await fleetBench(t, { count: 3 })
+    const { port } = await startRedis(t)
+    const connection = { host: '127.0.0.1', port }
+    const queue = new Queue('fleet', { connection })
+    t.teardown(() => queue.close())
+    const { small: store, root } = b
+    const of = { queue, fleet: 'away', store }
+    await planFleet({ ...of, files: walkFiles(root) })
+    const giver = new Worker(
+      'fleet',
+      async () => {
+        throw new UnrecoverableError('not to be tried again')
+      },
+      { connection },
+    )
+    await new Promise((resolve) => {
+      giver.once('failed', resolve)
+    })
+    await giver.close()
+    await queue.pause()
+    t.match(await fleetStatus(of), { givenUp: 1, left: 3, isPaused: true })
+    t.match(await retryFleet(of), { files: 0, slicesAgain: 1 })
+    await queue.resume()
+    t.match(await fleetStatus(of), { givenUp: 0, left: 3, isPaused: false })
+
+    const away = join(b.directory, 'away')
+    await rename(root, away)
+    const worker = fleetWorker({ queue, store, root, lease: 1000 })
+    const { runner } = worker
+    t.ok(runner instanceof Worker)
+    if (!(runner instanceof Worker)) return
+    const why = await new Promise((resolve) => {
+      runner.once('failed', (_job, error) => resolve(error))
+    })
+    t.match(why, { code: 'PAWL_SOURCE_IO' })
+    await rename(away, root)
+    const made = await new Promise((resolve) => {
+      runner.once('completed', (_job, result: unknown) => resolve(result))
+    })
+    t.match(made, { files: 3, failed: 0 })
+    await worker.close()
+    for (const [path, bytes] of b.files) {
+      t.ok(bytes.equals(await b.object(path)), path)
+    }
   },
 )
 
@@ -235,6 +424,25 @@ await t.test('the command plans, works, tells and tries again', async (t) => {
       t.equal(code, 0)
       break
     }
+  }
+  // A list instead of a directory; each is named by itself.
+  const list = join(dev.directory, 'list.csv')
+  await writeFile(list, '"bucket","a+b%2F3","100"\n')
+  const of = ['--name', 'listed', '--columns', 'Bucket, Key, Size']
+  const listed = await run('plan', '--from', list, `${url}/in/from/`, ...of)
+  t.match(listed, { code: 0, out: { files: 1, slices: 1, added: 1 } })
+  for (;;) {
+    const { out } = await run('status', 'listed', `${url}/`)
+    if (out['left'] === 0) break
+  }
+  t.ok(noise(100, 5).equals(await dev.object('in/from/a b/3')))
+  for (const words of [
+    ['plan', root, `${url}/in/`, '--from', list],
+    ['plan', `${url}/in/`, '--columns', 'path, size'],
+    ['plan', root],
+  ]) {
+    const misused = await run(...words, '--name', 'none')
+    t.match(misused, { code: 2, out: { code: 'PAWL_INVALID_OPTION' } })
   }
   worker.kill('SIGTERM')
   const [code] = (await once(worker, 'close')) as [number]

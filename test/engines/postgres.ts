@@ -189,6 +189,38 @@ await t.test('what the server must promise', async (t) => {
   await log.close()
 })
 
+await t.test('a standby that nobody waits for may lag behind', async (t) => {
+  const one = { replicas: 1, synchronous: 'one', commits: 'on' }
+  const rows: [string, Record<string, unknown>, boolean][] = [
+    ['there is none', { ...one, replicas: 0, synchronous: '' }, false],
+    ['nobody is waited for', { ...one, synchronous: '' }, true],
+    ['its disk is waited for', one, false],
+    ['and its tables', { ...one, commits: 'remote_apply' }, false],
+    ['its memory is waited for', { ...one, commits: 'remote_write' }, true],
+    ['it is named, and not waited for', { ...one, commits: 'local' }, true],
+  ]
+  for (const [name, said, canLose] of rows) {
+    const log = postgresCheckpoint({
+      async query(text, values) {
+        const { rows } = await pool.query<Record<string, unknown>>(text, values)
+        const isAsked = text.includes('pg_is_in_recovery')
+        return isAsked ? rows.map((row) => ({ ...row, ...said })) : rows
+      },
+      name: freshName(),
+    })
+    await log.open()
+    t.equal(log.canLose, canLose, name)
+    await log.close()
+  }
+  // It is away, and only its place in the server's log is kept for it.
+  await pool.query(`SELECT pg_create_physical_replication_slot('away')`)
+  const log = postgresCheckpoint({ query, name: freshName() })
+  await log.open()
+  t.equal(log.canLose, true, 'it is away')
+  await log.close()
+  await pool.query(`SELECT pg_drop_replication_slot('away')`)
+})
+
 await t.test('tables that are not there are named', async (t) => {
   const log = postgresCheckpoint({
     query: (text, values) =>

@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis'
 import { Redis as Valkey } from 'iovalkey'
 import { createClient } from 'redis'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Checkpoint } from '../../lib/index.js'
 import {
@@ -237,6 +238,12 @@ await t.test('what the server must promise', async (t) => {
       option,
     ],
     [
+      'not synced while it rewrites its file',
+      { 'no-appendfsync-on-rewrite': 'yes' },
+      { durability: 'fsync' },
+      option,
+    ],
+    [
       'no replica',
       {},
       { durability: { replicas: 1 } },
@@ -253,6 +260,27 @@ await t.test('what the server must promise', async (t) => {
     }
   }
 })
+
+await t.test(
+  'a replica that is away may come back, and lag behind',
+  async (t) => {
+    const master = await startRedis(t)
+    const replica = await startRedis(t, {
+      replicaof: `127.0.0.1 ${master.port}`,
+    })
+    const client = master.client()
+    const until = async (said: RegExp): Promise<void> => {
+      while (!said.test(await client.info())) await delay(20)
+    }
+    await until(/connected_slaves:1\r?\n.*state=online/)
+    await replica.kill()
+    await until(/connected_slaves:0/)
+    const log = redisCheckpoint({ client, name: 'a', durability: 'fsync' })
+    await log.open()
+    t.equal(log.canLose, true)
+    await log.close()
+  },
+)
 
 await t.test('replicas are waited for, and counted', async (t) => {
   const master = await startRedis(t)

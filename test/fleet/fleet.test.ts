@@ -1,4 +1,12 @@
-import { appendFile, symlink, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import {
+  appendFile,
+  mkdir,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import {
@@ -11,8 +19,9 @@ import { FleetBucket } from '../../lib/fleet/fleet-bucket.js'
 import { fleetStatus } from '../../lib/fleet/fleet-status.js'
 import { encodeSlice, keyIn } from '../../lib/fleet/manifest.js'
 import { planFleet, type PlannedFile } from '../../lib/fleet/plan-fleet.js'
-import type { QueuedJob } from '../../lib/fleet/queue.js'
+import type { FleetQueue, QueuedJob } from '../../lib/fleet/queue.js'
 import { retryFleet } from '../../lib/fleet/retry-fleet.js'
+import { mustBeMounted } from '../../lib/fleet/volume.js'
 import { walkFiles } from '../../lib/fleet/walk-files.js'
 import {
   fleetBench,
@@ -36,6 +45,10 @@ const plan = ({ queue, small: store, root, retry }: FleetBench) =>
   })
 const ask = ({ queue, small: store, retry }: FleetBench) =>
   fleetStatus({ queue, fleet, store, retry })
+
+function never(): never {
+  throw new Error('the slice is done')
+}
 
 async function workAll(b: FleetBench): Promise<number> {
   let files = 0
@@ -83,6 +96,7 @@ await t.test('a status is of its fleet, and of who is alive', async (t) => {
     data: { fleet: of, slice },
     processedBy,
     processedOn: Date.now() - 1000 * slice,
+    retry: async () => undefined,
   })
   b.queue.workers = [
     { rawname: 'bull:Zg==:w:node-1-aa' },
@@ -98,12 +112,15 @@ await t.test('a status is of its fleet, and of who is alive', async (t) => {
   b.queue.failed = [
     ...Array.from({ length: 1200 }, (_, i) => job(i + 1, undefined, 'other')),
     job(7),
-    { data: 'forged' },
-    { data: { fleet: { toString: () => fleet } } },
+    { ...job(1), data: 'forged' },
+    { ...job(1), data: { fleet: { toString: () => fleet } } },
   ]
   const of = { workers: 1, workersOfQueue: 3, active: 2, abandoned: 1 }
   const status = await ask(b)
   t.match(status, { ...of, givenUp: 1, slicesDone: 0, left: 1 })
+  t.equal(status.isPaused, false)
+  b.queue.paused = true
+  t.equal((await ask(b)).isPaused, true)
   const { oldest = 0 } = status
   t.ok(oldest >= 5000 && oldest < 60_000, 'a dead worker works on nothing')
   const [, ...others] = b.queue.workers
@@ -165,35 +182,55 @@ await t.test('a queue that lost everything sends nothing twice', async (t) => {
 await t.test('a planner that dies at any step goes on', async (t) => {
   const b = await fleetBench(t, { count: 8 })
   let steps = 0
+  let halves = 0
   for (let isDone = false; !isDone; steps++) {
     const queue = new KeptQueue()
     let left = steps
-    const dying = wrapStore(b.small, {
-      around: async (_call, run) => {
-        // Before it, and after it has taken effect.
-        if (left-- === 0) throw new StoreError('dead', { kind: 'request' })
-        const answer = await run()
-        if (left-- === 0) throw new StoreError('dead', { kind: 'request' })
-        return answer
+    // Before it, and after it has taken effect.
+    const step = async <T>(run: () => Promise<T>): Promise<T> => {
+      if (left-- === 0) throw new StoreError('dead', { kind: 'request' })
+      const answer = await run()
+      if (left-- === 0) throw new StoreError('dead', { kind: 'request' })
+      return answer
+    }
+    const dying = wrapStore(b.small, { around: (_call, run) => step(run) })
+    const dyingQueue: FleetQueue = {
+      name: queue.name,
+      opts: queue.opts,
+      addBulk: async (jobs) => {
+        for (const job of jobs) await step(() => queue.addBulk([job]))
       },
-    })
-    const fleetHere = `f${steps}`
+      getJob: (id) => step(() => queue.getJob(id)),
+      getJobs: (types, from, end) => queue.getJobs(types, from, end),
+      getWorkers: () => queue.getWorkers(),
+      isPaused: () => queue.isPaused(),
+    }
     const options = {
-      queue,
-      fleet: fleetHere,
+      fleet: `f${steps}`,
       retry: b.retry,
       sliceFiles: 3,
       files: [...b.files].map(([path, { length: size }]) => ({ path, size })),
     }
-    isDone = await planFleet({ ...options, store: dying }).then(
+    isDone = await planFleet({
+      ...options,
+      queue: dyingQueue,
+      store: dying,
+    }).then(
       () => true,
       () => false,
     )
-    const planned = await planFleet({ ...options, store: b.small })
-    t.match(planned, { slices: 3, files: 8 }, `dead at step ${steps}`)
+    const before = queue.jobs.size
+    if (before > 0 && before < 3) halves += 1
+    const planned = await planFleet({ ...options, queue, store: b.small })
+    const expected = { slices: 3, files: 8, added: 3 - before }
+    t.match(planned, expected, `dead at step ${steps}`)
     t.equal(queue.jobs.size, 3)
+    t.match(await planFleet({ ...options, queue, store: b.small }), {
+      added: 0,
+    })
   }
-  t.ok(steps > 10, `${steps} steps`)
+  t.ok(steps > 20, `${steps} steps`)
+  t.ok(halves > 0, `${halves} of them between two jobs`)
 })
 
 await t.test('a plan that has begun is of its files alone', async (t) => {
@@ -237,6 +274,58 @@ await t.test('a slice is planned for its bytes, too', async (t) => {
   const files = sizes.map((size, i) => ({ path: `${i}`, size }))
   const { queue, small: store } = b
   t.match(await planFleet({ queue, fleet, store, files }), { slices: 4 })
+})
+
+await t.test('what no worker could do is not planned', async (t) => {
+  const b = await fleetBench(t)
+  const { queue, small: store } = b
+  const good = { path: 'a', size: 1 }
+  const rows: [name: string, file: unknown][] = [
+    ['a path out of the root', { ...good, path: '../a' }],
+    ['one inside of a path', { ...good, path: 'a/../../b' }],
+    ['an absolute path', { ...good, path: '/etc/passwd' }],
+    ['a NUL', { ...good, path: 'a\0' }],
+    ['no path', { size: 1 }],
+    ['a long path', { ...good, path: 'a/'.repeat(3000), key: 'a' }],
+    ['a long key', { ...good, key: 'k'.repeat(1025) }],
+    ['half a character', { ...good, key: '\uD800' }],
+    ['no size', { path: 'a' }],
+    ['a size that is none', { ...good, size: NaN }],
+    ['a time that is none', { ...good, mtime: '1.5' }],
+    ['a place of fleets', { ...good, key: '.pawl/x/plan' }],
+  ]
+  for (const [index, [name, file]] of rows.entries()) {
+    const files = [{ path: 'first', size: 1 }, file as PlannedFile]
+    const call = planFleet({ queue, fleet: `n${index}`, store, files })
+    const { code, message } = await failureIn(call)
+    t.equal(code, 'PAWL_INVALID_OPTION', name)
+    t.ok(message.length < 1000, `${name}: ${message.length}`)
+  }
+  const files = [good, { path: 'b', size: 2, key: 'a' }]
+  const twice = planFleet({ queue, fleet, store, files })
+  t.match(await failureIn(twice), {
+    code: 'PAWL_INVALID_OPTION',
+    message: /the file "b" cannot become the object "a"/,
+  })
+  t.equal(queue.jobs.size, 0)
+})
+
+await t.test('the longest names can be planned, and told of', async (t) => {
+  const b = await fleetBench(t, { count: 1 })
+  const { queue, small: store, retry } = b
+  // JSON takes six bytes for each.
+  const long = '\u0001'.repeat(4090)
+  const files = Array.from({ length: 350 }, (_, i) => ({
+    path: `${long}${i}`,
+    key: `${i}`,
+    size: 1,
+  }))
+  const planned = await planFleet({ queue, fleet, store, retry, files })
+  t.match(planned, { files: 350, slices: 3 })
+  t.equal(await workAll(b), 0)
+  t.match(await ask(b), { left: 0, filesDone: 350, failed: 350 })
+  const again = await retryFleet({ queue, fleet, store, retry })
+  t.match(again, { files: 350, slices: 3 })
 })
 
 await t.test('a slice that is run again proves its own objects', async (t) => {
@@ -351,6 +440,7 @@ await t.test('a forged slice leads nowhere', async (t) => {
   const b = await fleetBench(t, { count: 1 })
   await writeFile(join(b.directory, 'secret'), 'secret')
   await symlink(join(b.directory, 'secret'), join(b.root, 'link'))
+  execFileSync('mkfifo', [join(b.root, 'fifo')])
   const bad: [path: string, key: string][] = [
     ['../secret', 'in/a'],
     [join(b.directory, 'secret'), 'in/b'],
@@ -359,6 +449,8 @@ await t.test('a forged slice leads nowhere', async (t) => {
     ['day-0/file-0', 'out/e'],
     ['day-0/file-0', '.pawl/ingest/plan'],
     ['day-0/gone', 'in/g'],
+    ['day-0', 'in/h'],
+    ['fifo', 'in/i'],
   ]
   const { bucket } = b.means()
   const text = encodeSlice({
@@ -381,7 +473,7 @@ await t.test('a forged slice leads nowhere', async (t) => {
     keyIn(fleet, 'done', 1),
   ])
   const codes = (await bucket.get(keyIn(fleet, 'failed', 1))) ?? ''
-  t.equal(codes.match(/PAWL_INVALID_OPTION/g)?.length, 6)
+  t.equal(codes.match(/PAWL_INVALID_OPTION/g)?.length, 8)
   t.equal(codes.match(/PAWL_SOURCE_IO/g)?.length, 1)
   for (const job of [
     { fleet, slice: 2 },
@@ -390,6 +482,138 @@ await t.test('a forged slice leads nowhere', async (t) => {
     t.equal((await failureIn(b.work(job))).code, 'PAWL_INVALID_STATE')
   }
 })
+
+await t.test('a link that is put on the way leads nowhere', async (t) => {
+  const b = await fleetBench(t, { count: 3 })
+  await plan(b)
+  const outside = join(b.directory, 'outside')
+  await mkdir(outside)
+  await writeFile(join(outside, 'file-0'), Buffer.alloc(100))
+  // It is asked for between the look at the file and its opening.
+  const store = wrapStore(b.small, {
+    around: async (name, send) => {
+      const answer = await send()
+      if (name === 'headObject' && !isMoved) {
+        isMoved = true
+        await rename(join(b.root, 'day-0'), join(b.directory, 'moved'))
+        await symlink(outside, join(b.root, 'day-0'))
+      }
+      return answer
+    },
+  })
+  let isMoved = true
+  const bucket = new FleetBucket(store, { retry: b.retry })
+  const work = await b.work(
+    { fleet, slice: 1 },
+    { bucket, atOnce: 1, prefix: 'in/' },
+    true,
+  )
+  isMoved = false
+  await writeFile(join(b.root, 'other'), 'so that the root is not empty')
+  t.match(await work?.run(), { files: 0, failed: 3 })
+  const put = b
+    .seen('PutObject')
+    .filter(({ key = '', applied }) => applied && key.startsWith('in/'))
+  t.same(put, [])
+  const told = (await bucket.get(keyIn(fleet, 'failed', 1))) ?? ''
+  t.match(told, /a link has been put on the way/)
+})
+
+await t.test('a volume that is away fails no file for good', async (t) => {
+  const b = await fleetBench(t, { count: 2 })
+  await plan(b)
+  const job = { fleet, slice: 1 }
+  const work = await b.work(job)
+  const away = join(b.directory, 'away')
+  await rename(b.root, away)
+  // As a mount point without its volume.
+  for (const isThere of [false, true]) {
+    if (isThere) await mkdir(b.root)
+    await t.rejects(mustBeMounted(b.root), { code: 'PAWL_SOURCE_IO' })
+    const error = await failureIn((await b.work(job))?.run() ?? never())
+    t.equal(error.code, 'PAWL_SOURCE_IO', `${isThere}`)
+  }
+  t.match(await ask(b), { left: 2, failed: 0 })
+  await rm(b.root, { recursive: true })
+  await rename(away, b.root)
+  await mustBeMounted(b.root)
+  t.match(await work?.run(), { files: 2 })
+})
+
+await t.test(
+  'a slice of another root or prefix waits for its worker',
+  async (t) => {
+    const b = await fleetBench(t, { count: 3 })
+    await plan(b)
+    const job = { fleet, slice: 1 }
+    const other = await b.work(job, { prefix: 'out/' })
+    t.throws(() => other?.mustBeOwn(), {
+      code: 'PAWL_INVALID_OPTION',
+      message: /is not for this worker/,
+    })
+    const root = join(b.directory, 'other')
+    await mkdir(join(root, 'not empty'), { recursive: true })
+    const elsewhere = await failureIn(
+      (await b.work(job, { root }))?.run() ?? never(),
+    )
+    t.equal(elsewhere.code, 'PAWL_SOURCE_IO')
+    t.match(await ask(b), { left: 3, failed: 0 })
+    const own = await b.work(job, { prefix: 'in/' }, true)
+    own?.mustBeOwn()
+    t.match(await own?.run(), { files: 3, failed: 0 })
+    await mustBeThere(t, b)
+  },
+)
+
+await t.test('files that are nowhere have failed for good', async (t) => {
+  const b = await fleetBench(t, { count: 4 })
+  await plan(b)
+  const job = { fleet, slice: 2 }
+  await rm(join(b.root, 'day-0/file-3'))
+  await failureIn((await b.work(job))?.run() ?? never())
+  t.match(await (await b.work(job, {}, true))?.run(), { files: 0, failed: 1 })
+})
+
+if (process.platform === 'linux') {
+  await t.test('a disk that fails is tried again, and then told', async (t) => {
+    const b = await fleetBench(t, { count: 1 })
+    const { queue, small: store, retry } = b
+    const files = [
+      // Read from its beginning it says EIO.
+      { path: 'proc/self/mem', key: 'in/mem', size: 0 },
+      { path: join(b.root, 'day-0/file-0').slice(1), key: 'in/a', size: 100 },
+    ]
+    await planFleet({ queue, fleet, store, retry, files })
+    const job = { fleet, slice: 1 }
+    const first = await b.work(job, { root: '/' })
+    const error = await failureIn(first?.run() ?? never())
+    t.match(error, { code: 'PAWL_SOURCE_IO', message: /EIO/ })
+    const again = await b.work(job, { root: '/' }, true)
+    t.match(await again?.run(), { files: 1, failed: 1 })
+  })
+}
+
+await t.test(
+  'what had failed, and has not any more, is taken back',
+  async (t) => {
+    const b = await fleetBench(t, { count: 2 })
+    await plan(b)
+    const job = { fleet, slice: 1 }
+    b.server.setFault(({ key = '', operation }) =>
+      operation !== 'PutObject'
+        ? undefined
+        : key === 'in/day-0/file-1'
+          ? { kind: 'status', status: 403, code: 'AccessDenied' }
+          : key.includes('/done/')
+            ? { kind: 'status', status: 503 }
+            : undefined,
+    )
+    await failureIn((await b.work(job))?.run() ?? never())
+    b.server.setFault(undefined)
+    t.match(await (await b.work(job, {}, true))?.run(), { files: 2, failed: 0 })
+    t.match(await ask(b), { filesDone: 2, failed: 0 })
+  },
+)
 
 await t.test('what failed is a fleet of its own', async (t) => {
   const b = await fleetBench(t, { count: 4 })
@@ -409,7 +633,58 @@ await t.test('what failed is a fleet of its own', async (t) => {
   t.equal(await workAll(b), 1)
   await mustBeThere(t, b)
   const next = await retryFleet({ queue, fleet, store })
-  t.match(next, { fleet: 'ingest.r2' })
+  t.match(next, { fleet: 'ingest.r2', slicesAgain: 0 })
+})
+
+await t.test(
+  'a retry that was killed does not stop the next one',
+  async (t) => {
+    const b = await fleetBench(t, { count: 6 })
+    const { queue, small: store, retry } = b
+    const long = 'f'.repeat(64)
+    await planFleet({
+      queue,
+      fleet: long,
+      store,
+      files: walkFiles(b.root),
+      sliceFiles: 3,
+    })
+    const fail = async (slice: number) => {
+      await rm(join(b.root, slice === 1 ? 'day-0/file-0' : 'day-1/file-0'))
+      t.match(await (await b.work({ fleet: long, slice }))?.run(), {
+        failed: 1,
+      })
+    }
+    await fail(2)
+    // It dies before the end of its plan, and more fails then.
+    const dying = wrapStore(store, {
+      around: (name, send, { size }) => {
+        if (name === 'putObject' && puts++ === 2) throw new Error(`at ${size}`)
+        return send()
+      },
+    })
+    let puts = 0
+    const of = { queue, fleet: long, retry }
+    await t.rejects(retryFleet({ ...of, store: dying }))
+    await fail(1)
+    const again = await retryFleet({ ...of, store })
+    t.match(again, { fleet: `${'f'.repeat(61)}.r2`, files: 2, added: 1 })
+  },
+)
+
+await t.test('slices that were given up are run again', async (t) => {
+  const b = await fleetBench(t, { count: 3 })
+  await plan(b)
+  const retried: unknown[] = []
+  const job = (of: string): QueuedJob => ({
+    data: { fleet: of, slice: 1 },
+    retry: async (...how) => retried.push(of, ...how),
+  })
+  b.queue.failed = [job('other'), job(fleet)]
+  const { queue, small: store } = b
+  const again = await retryFleet({ queue, fleet, store })
+  t.match(again, { files: 0, slicesAgain: 1 })
+  t.same(retried, [fleet, 'failed', { resetAttemptsMade: true }])
 })
 
 await t.test('an object of the same bytes is left, when asked', async (t) => {

@@ -12,7 +12,9 @@ import {
   jobIdOf,
   keyIn,
   markOf,
+  mostEnd,
   mostFiles,
+  mostSlices,
   readJob,
   type Slice,
 } from '../../lib/fleet/manifest.js'
@@ -127,6 +129,9 @@ await t.test('a plan is of one store, and its end adds up', async (t) => {
     [1, 0],
   ] as const
   t.same(decodeEnd(encodeEnd({ slices }), fleet).slices, slices)
+  const pair = [1, Number.MAX_SAFE_INTEGER] as const
+  const most = Array.from({ length: mostSlices }, () => pair)
+  t.ok(encodeEnd({ slices: most }).length <= mostEnd, 'it can be read again')
   for (const text of ['', '{"slices":7}', '{"slices":[[1]]}']) {
     t.throws(() => decodeEnd(text, fleet), { code: 'PAWL_RESPONSE' }, text)
   }

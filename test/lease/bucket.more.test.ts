@@ -83,38 +83,43 @@ test('a log whose removal was cut off is over all the same', async (t) => {
   }
 })
 
-test('a writer that wakes after the end cannot go on', async (t) => {
-  const clock = { now: 0 }
-  const environment = {
-    now: () => Date.now(),
-    monotonic: () => clock.now,
-    timer: () => ({ cancel: () => undefined }),
-    soon: (work: () => void) => void setImmediate(work),
-    random: () => 0,
-    id: () => 'a'.repeat(32),
-  }
-  const key = 'woken'
-  const slow = bucketCheckpoint({ store: dev.store, key }, environment)
-  await slow.open()
-  await slow.append(text('one'))
-  const named = logs.log(key)
-  await logs.endLease(named)
-  const next = logs.log(key)
-  await next.open()
-  await next.append(text('two'))
-  await next.append(text('three'))
-  t.equal(await next.remove(), true)
-  // Its own next segment is gone: that there is none must not let it in.
-  clock.now = 60_000
-  for (const call of [
-    () => slow.confirm?.() ?? Promise.resolve(),
-    () => slow.append(text('late')),
-  ]) {
-    await t.rejects(call(), { code: 'PAWL_CHECKPOINT_LOST' })
-  }
-  t.equal(await slow.remove(), false)
-  t.same(await logs.segments(named), ['1 moved 6', '6 removed'])
-})
+for (const [how, passed] of [
+  ['was stopped', { monotonic: 60_000, now: 0 }],
+  ['was suspended', { monotonic: 0, now: 60_000 }],
+] as const) {
+  test(`a writer that ${how} and wakes after the end cannot go on`, async (t) => {
+    const clock = { monotonic: 0, now: 0 }
+    const environment = {
+      now: () => clock.now,
+      monotonic: () => clock.monotonic,
+      timer: () => ({ cancel: () => undefined }),
+      soon: (work: () => void) => void setImmediate(work),
+      random: () => 0,
+      id: () => 'a'.repeat(32),
+    }
+    const key = `woken, ${how}`
+    const slow = bucketCheckpoint({ store: dev.store, key }, environment)
+    await slow.open()
+    await slow.append(text('one'))
+    const named = logs.log(key)
+    await logs.endLease(named)
+    const next = logs.log(key)
+    await next.open()
+    await next.append(text('two'))
+    await next.append(text('three'))
+    t.equal(await next.remove(), true)
+    // Its own next segment is gone: that there is none must not let it in.
+    Object.assign(clock, passed)
+    for (const call of [
+      () => slow.confirm?.() ?? Promise.resolve(),
+      () => slow.append(text('late')),
+    ]) {
+      await t.rejects(call(), { code: 'PAWL_CHECKPOINT_LOST' })
+    }
+    t.equal(await slow.remove(), false)
+    t.same(await logs.segments(named), ['1 moved 6', '6 removed'])
+  })
+}
 
 test('an append whose answer was lost is not made twice', async (t) => {
   let lost = 0

@@ -171,6 +171,6 @@ export const simulationMutants = [
     find: '.filter((uploadId) => canLose || rivals.has(uploadId))',
     replace: '.filter((uploadId) => rivals.has(uploadId) && canLose !== null)',
     profile: 'oss',
-    leaning: 'a log that machines share',
+    leaning: 'a failover that forgets a Complete',
   },
 ]

@@ -245,8 +245,12 @@ await t.test('a ticket is not authority', async (t) => {
     const completing = await failureIn(s.complete(forged, [], bounds))
     t.equal(completing.code, 'PAWL_INVALID_OPTION', name)
   }
-  for (const nothing of [null, undefined, 'ticket', []]) {
-    await t.rejects(s.send(nothing as never))
+  const done = { done: { etag: 'e' } }
+  for (const nothing of [null, undefined, 'ticket', [], done]) {
+    const sending = await failureIn(s.send(nothing as never))
+    t.equal(sending.code, 'PAWL_INVALID_OPTION')
+    const completing = await failureIn(s.complete(nothing as never, []))
+    t.equal(completing.code, 'PAWL_INVALID_OPTION')
   }
   for (const parts of [
     [0, 1],
@@ -262,6 +266,11 @@ await t.test('a ticket is not authority', async (t) => {
   const mark = 'f'.repeat(32)
   const forged = await failureIn(s.complete({ ...ticket, mark }, receipts))
   t.equal(forged.code, 'PAWL_INVALID_OPTION', 'not the one in the log')
+  // Each of its receipts fits, and they add up.
+  const short = { ...ticket, size: 5 * partSize, parts: 5 }
+  const cut = await failureIn(s.complete(short, receipts.slice(0, 5)))
+  t.equal(cut.code, 'PAWL_INVALID_OPTION', 'not for fewer bytes either')
+  t.equal(s.seen('CompleteMultipartUpload').length, 0)
   await s.complete(ticket, receipts)
 })
 

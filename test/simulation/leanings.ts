@@ -180,6 +180,33 @@ export const leanings: readonly Leaning[] = [
       }
     },
   },
+  {
+    name: 'a failover that forgets a Complete',
+    weight: 1,
+    likelier: { kill: 12, failover: 30, 'late-effect': 4 },
+    at: ['completeUpload', 'log open'],
+    lands: 'ended',
+    fit: (plan, random) => {
+      const [first, second] = longEnough(plan)
+      if (first === undefined) return plan
+      const next = second ?? { ...first, after: random.spread(100, 60_000) }
+      return {
+        ...atLeast(plan, random, { faults: 0, interventions: 2 }),
+        denied: random.chance(0.8) ? ['abortUpload'] : [],
+        disk: { most: 0, likely: 0 },
+        engine: { most: 0, likely: 0 },
+        lease: { lease: 1000, canLose: true, linger: random.pick([0, 5000]) },
+        runs: [first, next].map((run, index) => ({
+          ...run,
+          sameProcess: false,
+          discards: false,
+          vetoes: false,
+          // Fixed at Initiate: what the log still knows cannot be gone on with.
+          object: { ...run.object, contentType: index, forbidOverwrite: false },
+        })),
+      }
+    },
+  },
 ]
 
 /** What is as likely as its row says, unless a schedule leans to it. */

@@ -541,6 +541,120 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'an emptied log that finds no room on the disk ends what it named',
+    profile: 'oss',
+    denied: ['abortUpload'],
+    runs: [
+      { source: { noise: 1, size: 32, flips: [] } },
+      { empties: true, object: { ...noObject, contentType: 1 } },
+      { empties: true },
+    ],
+    happens: [
+      ['run 1:uploadPart done|intervention', 1, 'kill'],
+      ['run 3:truncate|intervention', 1, 'rights-back'],
+      ['run 3:write|disk', 1, 'disk-full'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 resolves, 0 reused',
+      'run 3 rejects with PAWL_CHECKPOINT_IO',
+      'run 4 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'and who may not end it has lost it',
+    profile: 'oss',
+    denied: ['abortUpload'],
+    runs: [
+      { source: { noise: 1, size: 32, flips: [] } },
+      { empties: true, object: { ...noObject, contentType: 1 } },
+      { empties: true },
+    ],
+    happens: [
+      ['run 1:uploadPart done|intervention', 1, 'kill'],
+      ['run 3:write|disk', 1, 'disk-full'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 resolves, 0 reused',
+      'run 3 rejects with PAWL_CHECKPOINT_IO',
+      'run 4 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'an answer that may be to an earlier Complete of other parts is no success',
+    profile: 'bare',
+    runs: [
+      { style: 'file', source: { noise: 1, size: 48, flips: [] } },
+      {
+        style: 'file',
+        source: { noise: 1, size: 55, flips: [] },
+        sameProcess: true,
+      },
+    ],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'kill', 1_591_536_832],
+      ['run 2:completeUpload sent|landing', 1, 'lands'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_UPLOAD_CONTENDED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'nor where nobody may look',
+    profile: 'kms',
+    denied: ['headObject'],
+    runs: [
+      { style: 'file', source: { noise: 1, size: 48, flips: [] } },
+      {
+        style: 'file',
+        source: { noise: 1, size: 55, flips: [] },
+        sameProcess: true,
+      },
+    ],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'kill', 1_591_536_832],
+      ['run 2:completeUpload sent|landing', 1, 'lands'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_UPLOAD_CONTENDED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'a Complete that comes while its upload is given up is not claimed',
+    profile: 'like-md5',
+    knobs: ['lists that lag'],
+    runs: [forbid, forbid],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'late-effect', 1_859_927_829],
+      ['run 1:completeUpload|fault', 2, 'bad-request'],
+      ['run 2:abortUpload sent|landing', 1, 'lands'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_SERVER',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+      'run 3 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
+    name: 'a put that nobody heard of is put whole by who has other parts since',
+    profile: 'like-md5',
+    runs: [
+      { ...forbid, source: { noise: 1, size: 63, flips: [] }, partSize: 64 },
+      { ...forbid, source: { noise: 1, size: 63, flips: [] } },
+    ],
+    happens: [['run 1:putObject|fault', 1, 'lost-reply']],
+    ends: [
+      'run 1 rejects with PAWL_COMPLETE_UNKNOWN',
+      'run 2 rejects with PAWL_COMPLETE_UNKNOWN',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
     name: 'an upload that a fourth run may not abort is let go, and told of',
     profile: 'oss',
     denied: ['abortUpload'],
@@ -554,6 +668,26 @@ const stories: Story[] = [
       'run 2 resolves, 0 reused',
       'run 3 resolves, 0 reused',
     ],
+  },
+  {
+    name: 'a put that is damaged where nobody compares is told of as it is there',
+    profile: 'like-md5',
+    knobs: ['MD5s that nobody compares'],
+    runs: [{ source: { noise: 1, size: 1, flips: [] } }],
+    happens: [['run 1:putObject|fault', 2, 'damaged-body']],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+  {
+    name: 'a log that an earlier run’s unlink takes late is left, for all that is known',
+    profile: 'kms',
+    runs: [{}, { after: 1500 }],
+    happens: [
+      ['run 1:write|intervention', 1, 'source-error'],
+      ['run 1:unlink|disk', 1, 'slow-disk', 1],
+      ['between runs|interlude', 1, 'log-lost'],
+      ['run 2:headObject|fault', 1, 'slow-answer', 3],
+    ],
+    ends: ['run 1 rejects with Error', 'run 2 resolves, 0 reused'],
   },
   {
     name: 'an upload whose ID finds no room on the disk is ended',
@@ -576,6 +710,56 @@ const stories: Story[] = [
     lease,
     runs: [{}],
     happens: [['run 1:log remove|intervention', 1, 'pause', minutes]],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+  {
+    name: 'a renewal that a stopped run hears of late is asked for anew',
+    profile: 'oss',
+    lease: { ...lease, lease: 1000, linger: 5000 },
+    runs: [{}],
+    happens: [
+      ['run 1:log append|engine', 4, 'engine-away', 429_921_527],
+      ['run 1:log renew|intervention', 2, 'pause', 1_863_760_229],
+    ],
+    ends: ['run 1 resolves, 0 reused'],
+  },
+  {
+    name: 'nobody ends an upload of which a failover has left nothing in the log',
+    profile: 'oss',
+    lease: { ...lease, lease: 1000, canLose: true },
+    runs: [{}, { after: 60_000, object: { ...noObject, contentType: 1 } }],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'kill', 1_591_536_832],
+      ['run 2:log open|intervention', 1, 'failover', 2],
+      ['run 3:ended|landing', 1, 'lands'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'a log that a failover brings back was removed, for all that its run knows',
+    profile: 'oss',
+    lease: { ...lease, canLose: true },
+    runs: [
+      { source: { noise: 1, size: 0, flips: [] } },
+      { source: { noise: 1, size: 0, flips: [] }, after: 115 },
+    ],
+    happens: [['run 2:log open|intervention', 1, 'failover', 7]],
+    ends: [
+      'run 1 resolves, 0 reused',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'a log that a failover has lost is left, for all that its run knows',
+    profile: 'oss',
+    lease: { ...lease, canLose: true },
+    runs: [{ source: { noise: 1, size: 0, flips: [] } }],
+    happens: [['run 1:putObject done|intervention', 1, 'failover', 9]],
     ends: ['run 1 resolves, 0 reused'],
   },
   {

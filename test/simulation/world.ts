@@ -104,12 +104,21 @@ export class World {
   /** Whether one of those names has happened, and so that it matters. */
   hasHappened(
     names: readonly string[],
-    { since = 0, to }: { since?: number; to?: string } = {},
+    {
+      since = 0,
+      until = Number.POSITIVE_INFINITY,
+      to,
+    }: { since?: number; until?: number; to?: string } = {},
   ): boolean {
     return names.some((name) =>
       this.#happened
         .get(name)
-        ?.some((one) => one.at >= since && (to === undefined || one.to === to)),
+        ?.some(
+          (one) =>
+            one.at >= since &&
+            one.at <= until &&
+            (to === undefined || one.to === to),
+        ),
     )
   }
 

@@ -22,6 +22,7 @@ export class KeptQueue implements FleetQueue {
   active: QueuedJob[] = []
   failed: QueuedJob[] = []
   workers: QueueWorker[] = []
+  paused = false
 
   async addBulk(jobs: FleetJob[]): Promise<void> {
     for (const job of jobs) {
@@ -41,6 +42,10 @@ export class KeptQueue implements FleetQueue {
   ): Promise<QueuedJob[]> {
     const jobs = type === 'failed' ? this.failed : this.active
     return jobs.slice(start, end === -1 ? undefined : end + 1)
+  }
+
+  async isPaused(): Promise<boolean> {
+    return this.paused
   }
 
   async getWorkers(): Promise<QueueWorker[]> {

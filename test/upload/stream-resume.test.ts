@@ -144,6 +144,28 @@ await t.test('an upload that is gone on the server starts over', async (t) => {
   t.not((await upload.result).uploadId, uploadId)
 })
 
+await t.test('nor is one resumed that goes with its first part', async (t) => {
+  const dev = await devStore(t)
+  const bytes = noise(5 * smallPart)
+  await sendSome(uploadTo(dev), bytes, 3)
+  // No stored part is this source's, so the first one is sent.
+  const other = Buffer.from(bytes.toReversed())
+  let isAsked = false
+  dev.server.setFault(({ operation }) => {
+    if (operation !== 'UploadPart' || isAsked) return undefined
+    isAsked = true
+    return { kind: 'status', status: 404, code: 'NoSuchUpload' }
+  })
+  const upload = uploadTo(dev, { concurrency: 1 })
+  const resumed = once(upload, 'resumed')
+  const restarted = once(upload, 'restarted')
+  await send(upload, other)
+  t.match(await resumed, [{ uploadId: String }])
+  t.same(await restarted, [{ reason: 'upload-gone' }])
+  t.match(await upload.result, { resumed: false, partsReused: 0 })
+  t.ok(other.equals(await dev.object(key)))
+})
+
 await t.test('other object options begin a new upload', async (t) => {
   const dev = await devStore(t)
   const bytes = noise(4 * smallPart)

@@ -62,9 +62,9 @@ export function signV1(
   if (input.credentials.token !== undefined) {
     added['x-oss-security-token'] = input.credentials.token
   }
-  const signed = sign(input, { ...input.headers, ...added })
+  const signed = sign(input, Object.assign({}, input.headers, added))
   added['authorization'] = `OSS ${input.credentials.id}:${signed.signature}`
-  return { ...signed, headers: added }
+  return { headers: added, ...signed }
 }
 
 /** Keys and values as they are, not encoded. */

@@ -46,14 +46,14 @@ export function signV4(
   if (input.credentials.token !== undefined) {
     added['x-oss-security-token'] = input.credentials.token
   }
-  const headers = lowerCased({ ...input.headers, ...added })
+  const headers = lowerCased(input.headers, added)
   const additional = additionalOf(input, headers)
   const signed = sign(input, headers, additional)
   const list =
     additional.length === 0 ? '' : `AdditionalHeaders=${additional.join(';')},`
   added['authorization'] =
     `${algorithm} Credential=${input.credentials.id}/${signed.scope},${list}Signature=${signed.signature}`
-  return { ...signed, headers: added }
+  return { headers: added, ...signed }
 }
 
 /** `/bucket/key`, `/bucket/` or `/`, encoded; the same for every URL style. */
@@ -123,9 +123,11 @@ function signedByDefault(name: string): boolean {
 }
 
 function lowerCased(
-  headers: Readonly<Record<string, string>>,
+  ...all: Readonly<Record<string, string>>[]
 ): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+    all
+      .flatMap((headers) => Object.entries(headers))
+      .map(([name, value]) => [name.toLowerCase(), value]),
   )
 }

@@ -232,23 +232,22 @@ function sign(
   },
 ): SignedRequest {
   const { bucket, signatureVersion } = options
-  const headers = { ...unsigned, host: endpoint.host }
-  const input = { method, bucket, key, query, headers, credentials }
+  const headers = { host: endpoint.host, ...unsigned }
+  const input = { method, bucket, key, query, headers, credentials, time }
   const { headers: added } =
     signatureVersion === 'v1'
-      ? signV1({ ...input, time })
+      ? signV1(input)
       : signV4({
-          ...input,
-          time,
           region: endpoint.region ?? '',
           product: endpoint.product,
           additionalHeaders: options.additionalHeaders,
+          ...input,
         })
   const text = encodeQuery(query, '')
   const path = percentEncodeKey(`${endpoint.pathPrefix}/${key ?? ''}`)
   return {
     path: text === '' ? path : `${path}?${text}`,
-    headers: { ...headers, ...added },
+    headers: Object.assign(headers, added),
   }
 }
 

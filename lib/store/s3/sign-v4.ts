@@ -54,7 +54,7 @@ export function signSigV4(
   added['authorization'] =
     `${algorithm} Credential=${input.credentials.id}/${steps.join('/')}, ` +
     `SignedHeaders=${names.join(';')}, Signature=${signed.signature}`
-  return { ...signed, headers: added }
+  return { headers: added, ...signed }
 }
 
 function sign(

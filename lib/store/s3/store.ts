@@ -270,7 +270,7 @@ function sign(
     region: string
   },
 ): SignedRequest {
-  const headers = { ...unsigned, host: endpoint.host }
+  const headers = { host: endpoint.host, ...unsigned }
   const path = percentEncodeKey(`${endpoint.pathPrefix}/${key ?? ''}`)
   const { headers: added } = signSigV4({
     method,
@@ -285,7 +285,7 @@ function sign(
   const text = encodeQuery(query, '=')
   return {
     path: text === '' ? path : `${path}?${text}`,
-    headers: { ...headers, ...added },
+    headers: Object.assign(headers, added),
   }
 }
 

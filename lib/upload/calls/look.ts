@@ -114,9 +114,8 @@ export async function lookFor(
   expected: ExpectedObject,
   more: CallBounds & Sought = {},
 ): Promise<Seen> {
-  const { environment, store } = settings
   const found = await lookAt(requests, settings, more)
-  return seenAs(found, expected, environment.facts.of(store))
+  return seenAs(found, expected, settings.facts)
 }
 
 /** Abort, tried again as any other call. */
@@ -137,16 +136,13 @@ export function isRefusedLook(error: unknown): boolean {
   return kind === 'denied' || kind === 'unsupported'
 }
 
-/** Whether OSS refused a part of a sequential upload because it has one of that number. */
-export function isStoredAlready(error: unknown): error is UploadError {
-  return error instanceof UploadError && error.serverCode === 'PartAlreadyExist'
-}
-
-/** Whether OSS refused a part of a sequential upload because one before it is missing. */
-export function isOutOfSequence(error: unknown): error is UploadError {
-  return (
-    error instanceof UploadError && error.serverCode === 'PartNotSequential'
-  )
+/** Why OSS refused a part of a sequential upload: it has one, or lacks one before it. */
+export function sequenceFault({
+  serverCode,
+}: Pick<UploadError, 'serverCode'>):
+  'stored-already' | 'out-of-sequence' | undefined {
+  if (serverCode === 'PartAlreadyExist') return 'stored-already'
+  return serverCode === 'PartNotSequential' ? 'out-of-sequence' : undefined
 }
 
 /** Whether an answer without an ETag says that the object is stored (OSS, 203). */

@@ -119,6 +119,8 @@ export interface RequestContext {
 export interface RequestOwner {
   key?: string
   object?: ObjectOptions
+  /** Of the store, where somebody wants to know. */
+  facts?: Pick<StoreFacts, 'hasAnswered'>
 }
 
 /** What was done for a call so far. */
@@ -149,13 +151,12 @@ export class Requests {
   /** Hears when the server asks for less. */
   onThrottled: () => void = () => undefined
 
-  /** `facts`: what is known of the store, if anybody wants to know. */
   constructor(
     settings: RequestSettings & RequestOwner,
     signal: AbortSignal,
     emit: Emit,
-    facts?: Pick<StoreFacts, 'hasAnswered'>,
   ) {
+    const { facts } = settings
     this.#common = {
       settings,
       signal,

@@ -120,7 +120,7 @@ export class PartSender {
         },
         (request, call) =>
           wired.attempt(() =>
-            store.uploadPart({ ...request, key, uploadId, partNumber }, call),
+            store.uploadPart({ key, uploadId, partNumber, ...request }, call),
           ),
         { wired },
       )
@@ -189,7 +189,7 @@ export class PartSender {
     }
     const compareMd5 = this.#md5Comparison(md5)
     let isMd5Equal = false
-    const sending = { ...context, bodySize: content.size, isStoring: true }
+    const sending = { bodySize: content.size, isStoring: true, ...context }
     const { answer, attempts } = await this.#requests
       .send(sending, async (call) => {
         const receipt = await put(request, call)
@@ -222,8 +222,7 @@ export class PartSender {
   #md5Comparison(
     md5: string | undefined,
   ): (receipt: Answer, context: RequestContext) => boolean {
-    const { environment, store, isVerifyAsked, verify } = this.#settings
-    const facts = environment.facts.of(store)
+    const { facts, isVerifyAsked, verify } = this.#settings
     const ours = md5 === undefined ? undefined : md5Hex(md5)
     let hasDiffered = false
     return ({ etag, isOpaque }, { what }) => {

@@ -39,11 +39,10 @@ export function checkFileCheckpoint({
 }
 
 /**
- * The sink for the log of a file that goes in one request. Killed, or its answer
- * lost for good, that leaves nothing to go on with: the next run puts the file
- * again. So no log is made for it, unless that would tell what no look can: whose
- * the object is that may not be overwritten, and whether a callback came. One that
- * is there, or was asked for by a path or as a sink, is used as any other.
+ * The sink for the log of a file that goes in one request, of which nothing is left to
+ * go on with. So none is made, unless it tells what no look can: whose the object is
+ * that may not be overwritten, and whether a callback came. One that is there or was
+ * asked for is used.
  */
 export async function placeIfNeeded(
   path: string,
@@ -79,10 +78,7 @@ async function isAbsent(
   }
 }
 
-/**
- * The sink for the log of a file's upload. Two targets of one file, and two
- * files for one target, never share a log unless a path is given for it.
- */
+/** The sink for a file's log; another for each file and target, unless a path is given. */
 export function placeFileCheckpoint(
   path: string,
   options: UploadFileOptions,

@@ -138,16 +138,21 @@ const ofTheObject = Object.fromEntries(
   Object.keys(ofObject).map((name) => [name, `object: { ${name} }`]),
 )
 
-/** Names that other libraries have. */
+/** Names that other libraries have, or other calls of this one. */
 const elsewhere: Record<string, string> = {
   ...ofTheObject,
   abortSignal: 'signal',
   attempts: 'retry: { attempts }',
   bucket: 'the store',
+  checkpointDir: 'checkpoint, which may be a directory',
+  highWaterMark: 'createResumableUploadStream, which has it',
   maxRetries: 'retry: { attempts }',
   meta: 'object: { metadata }',
   mime: 'object: { contentType }',
+  multipartThreshold: 'uploadFile, which has it',
   parallel: 'concurrency',
+  progress: 'onProgress',
+  prove: 'uploadFile, which has it',
   queueSize: 'concurrency',
   tags: 'object: { tagging }',
 }
@@ -157,24 +162,16 @@ const stream: KnownOptions = {
   names: Object.keys(ofStream),
   elsewhere: {
     ...elsewhere,
-    checkpointDir: 'checkpoint, which may be a directory',
-    multipartThreshold: 'uploadFile, which has it',
     on: 'upload.on(…)',
     onProgress: "upload.on('progress', …)",
     progress: "upload.on('progress', …)",
-    prove: 'uploadFile, which has it',
   },
 }
 
 const file: KnownOptions = {
   of: 'uploadFile',
   names: Object.keys(ofFile),
-  elsewhere: {
-    ...elsewhere,
-    highWaterMark: 'createResumableUploadStream, which has it',
-    progress: 'onProgress',
-    size: 'nothing: a file has its own',
-  },
+  elsewhere: { ...elsewhere, size: 'nothing: a file has its own' },
 }
 
 const bytes: KnownOptions = {
@@ -182,11 +179,6 @@ const bytes: KnownOptions = {
   names: Object.keys(ofBytes),
   elsewhere: {
     ...elsewhere,
-    checkpointDir: 'checkpoint, which may be a directory',
-    highWaterMark: 'createResumableUploadStream, which has it',
-    multipartThreshold: 'uploadFile, which has it',
-    progress: 'onProgress',
-    prove: 'uploadFile, which has it',
     size: 'nothing: bytes are as many as they are',
     sourceId: 'nothing: bytes are proved by their hash',
   },
@@ -194,27 +186,28 @@ const bytes: KnownOptions = {
 
 /** Throws `PAWL_INVALID_OPTION` with the name that was meant. */
 export function checkStreamOptions(options: UploadStreamOptions): void {
-  checkKnownOptions(options, stream)
-  checkInner(options)
+  checkNames(options, stream)
 }
 
 /** As `checkStreamOptions`, for a file. */
 export function checkFileOptions(options: UploadFileOptions): void {
-  checkKnownOptions(options, file)
-  checkInner(options)
-  checkListenerNames(options)
+  checkNames(options, file)
 }
 
 /** As `checkStreamOptions`, for bytes in memory. */
 export function checkBytesOptions(options: UploadBytesOptions): void {
-  checkKnownOptions(options, bytes)
-  checkInner(options)
-  checkListenerNames(options)
+  checkNames(options, bytes)
 }
 
-function checkListenerNames({ on }: ListenerOptions): void {
+function checkNames(
+  options: UploadOptions & ListenerOptions,
+  known: KnownOptions,
+): void {
+  checkKnownOptions(options, known)
+  checkRequestOptions(options)
+  checkObjectOptions(options)
   const { progress: _, ...named } = events
-  check('on', on, named, { progress: 'onProgress' })
+  check('on', options.on, named, { progress: 'onProgress' })
 }
 
 /** The options that go into every request. */
@@ -224,11 +217,6 @@ export function checkRequestOptions({
 }: Pick<UploadOptions, 'retry' | 'timeout'>): void {
   check('retry', retry, ofRetry)
   check('timeout', timeout, ofTimeout)
-}
-
-function checkInner(options: UploadOptions): void {
-  checkRequestOptions(options)
-  checkObjectOptions(options)
 }
 
 /** What the object is to be. */

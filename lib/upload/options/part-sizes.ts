@@ -1,10 +1,8 @@
 /**
- * How large the parts of a new upload are, and how much memory the parts of one may
- * take: its share of the pool, which is the process's. Pure.
+ * How large the parts of a new upload are, and how much memory they may take. Pure.
  *
- * An upload has a limited number of parts. A known size is made to fit; a stream
- * whose size nobody knows begins with small parts and goes on with larger ones,
- * unless the caller has named a size, or the store wants parts of one.
+ * An upload has a limited number of parts: a known size is made to fit, a stream of
+ * unknown size goes on with larger ones, unless the caller or the store wants one size.
  */
 import type { GrowthStep, PartSizes } from '../../checkpoint/growth.js'
 import { invalidOption } from '../../errors.js'
@@ -71,11 +69,7 @@ export interface MemorySettings {
   readonly memory: number | undefined
 }
 
-/**
- * What the parts of a stream may take, the one being filled included: as many as
- * there is room for. There is always room for two, since one is sent while the
- * next is filled.
- */
+/** What the parts of a stream may take, the one being filled included. */
 export function roomFor({
   concurrency,
   isConcurrencyFixed,
@@ -86,10 +80,7 @@ export function roomFor({
   return { parts, bytes: isUnlimited ? Infinity : (memory ?? defaultMemory) }
 }
 
-/**
- * Whether the parts of a stream may grow to such a size. `memory` is the caller's
- * word on what they may take, and holds for the last of them as for the first.
- */
+/** Whether the parts of a stream may grow to such a size within the caller's `memory`. */
 export function mayGrowTo(
   partSize: number,
   { concurrency, isConcurrencyFixed, memory }: MemorySettings,
@@ -111,10 +102,7 @@ export function mustHaveRoom(
   )
 }
 
-/**
- * How many parts of a file are held at once, where a digest goes before their bytes;
- * none: they are read twice.
- */
+/** How many parts of a file are held, where a digest goes first; 0: they are read twice. */
 export function heldAtOnce(
   partSize: number,
   { concurrency, isConcurrencyFixed, memory = defaultMemory }: MemorySettings,

@@ -68,7 +68,7 @@ export class ProgressCounter {
     }
   }
 
-  /** From now on somebody else is spoken to. */
+  /** Speaks to somebody else from now on. */
   tell(emit: (progress: Progress) => void): void {
     this.#emit = emit
   }
@@ -87,10 +87,7 @@ export class ProgressCounter {
     this.#speak()
   }
 
-  /**
-   * What has left of some bytes that are sent until a server has them. An attempt
-   * begins where the one before had come to, and counts for what is left.
-   */
+  /** Of bytes that are sent until a server has them; an attempt counts for what is left. */
   flight(size: number): Flight {
     /** What earlier attempts count for, what has left in this one, and all together. */
     let [base, left, counted] = [0, 0, 0]

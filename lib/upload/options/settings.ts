@@ -39,17 +39,11 @@ import type {
 export type UploadSettings = Readonly<ReturnType<typeof readSettings>> & {
   /** Where the parts of a new stream become larger. */
   readonly growth?: readonly GrowthStep[] | undefined
-  /**
-   * Options that another call says, so that they are not compared: those fixed
-   * when the upload begins, or those that go with its Complete.
-   */
+  /** What another call says, and is not compared: what is fixed, or goes with Complete. */
   readonly unsaid?: 'fixed' | 'sent' | undefined
 }
 
-/**
- * By what a log knows the options of an object again. What the store cannot send
- * is refused at once; a digest is worked out when somebody asks for it.
- */
+/** By what a log knows an object's options again. What cannot be sent is refused at once. */
 export class OptionDigests {
   readonly #fixed: Record<string, string>
   readonly #sent: Record<string, string>
@@ -90,14 +84,11 @@ function digestOf(value: unknown): string {
 
 /** Which CRC-64 this upload computes, and when. */
 export interface CrcSettings {
-  /** The store's, with which its lists can be compared even when none is wanted. */
+  /** The store's, whose lists can be compared even when none is wanted. */
   readonly variant: Crc64Variant
   /** Of every part and of the whole object. */
   readonly isWanted: boolean
-  /**
-   * The CRC-64 goes into a header, so it has to be there before the PUT; else it is
-   * worked out while the bytes go out.
-   */
+  /** It goes into a header, before the bytes; else it is worked out beside the PUT. */
   readonly isBefore: boolean
 }
 
@@ -120,6 +111,7 @@ export function readSettings(
     sourceId?: string
   },
   environment: UploadEnvironment,
+  given = options.object,
 ) {
   const { store, key, partSize: wantedPartSize } = options
   checkStore(store)
@@ -127,24 +119,26 @@ export function readSettings(
   const size = optional(options.size, (n) => wholeNumber('size', n, 0))
   const verify = readVerify(options.verify, store)
   // The caller's may be another before the next call; this one stays what it is.
-  const object: ObjectOptions = Object.freeze({ ...options.object })
+  const object: ObjectOptions = Object.freeze({ ...given })
   const mark = oneOf('mark', options.mark ?? true, [true, false])
   const isFull = store.canMark?.(object) === false
   const maxRate = checkRate(options.maxRate)
   const rate = lowest(maxRate, checkRate(store.maxRate))
   const sequential = options.sequential === true
   return {
+    store,
+    /** What is known of it, by whichever upload. */
+    facts: environment.facts.of(store),
+    key,
     ...readRequestSettings(options, environment),
     ...readConcurrency(options),
-    store,
-    key,
     object,
     size,
     wantedPartSize,
     partSize: readPartSize(wantedPartSize, size, { store, environment }),
     memory: optional(options.memory, (n) => wholeNumber('memory', n, 1)),
     /** There is a log that outlives the run. */
-    isResumable: options.checkpoint !== false,
+    isLogged: options.checkpoint !== false,
     proof: oneOf('proof', options.proof ?? 'xxh64', ['xxh64', 'sha256']),
     onSourceChange: oneOf(
       'onSourceChange',
@@ -335,10 +329,8 @@ export function readListeners({ onProgress, on = {} }: ListenerOptions): Emit {
   for (const [name, listener] of Object.entries(on)) {
     if (listener !== undefined) aFunction(`on.${name}`, listener)
   }
-  const listeners: Partial<Record<string, (event: never) => void>> = {
-    ...on,
-    progress: onProgress,
-  }
+  const listeners: Partial<Record<string, (event: never) => void>> =
+    Object.assign({}, on, { progress: onProgress })
   return (name, event) => {
     // Name and event belong together; the type of the table forgets it.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion

@@ -3,8 +3,9 @@
  *
  * Mostly the answer says it. It does not when it has no ETag, when it speaks of
  * other parts than were named (some servers replay the answer to another run's
- * Complete of the same upload), and when the store orders by Initiate, where another
- * object may be under the key all the same: then HEAD is asked, and its word counts.
+ * Complete of the same upload), when it may speak of them and nothing in it can be
+ * compared, and when the store orders by Initiate, where another object may be under
+ * the key all the same: then HEAD is asked, and its word counts.
  */
 import type { PartCheck } from '../../checkpoint/record.js'
 import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
@@ -43,11 +44,24 @@ export interface Made {
 
 /** Whether HEAD has to be asked, since the answer alone does not say it. */
 export function needsLook(
-  { etag }: ObjectReceipt,
+  answer: ObjectReceipt,
   expected: ExpectedObject,
   { ordersByInitiate }: AnsweringStore,
 ): boolean {
-  return etag === '' || ordersByInitiate || hasOtherParts(etag, expected.etag)
+  const { etag } = answer
+  const isAmbiguous = etag === '' || hasOtherParts(etag, expected.etag)
+  return isAmbiguous || ordersByInitiate || isPerhapsOthers(answer, expected)
+}
+
+/**
+ * Whether an answer may be the one to an earlier Complete, which has named other
+ * parts of this upload: nothing in it can be compared with those of this one.
+ */
+function isPerhapsOthers(
+  answer: ObjectReceipt,
+  expected: ExpectedObject,
+): boolean {
+  return expected.mayBeReplayed && checkObject(answer, expected) === 'none'
 }
 
 /** `found`: what HEAD has shown; undefined when it was not needed. */
@@ -64,6 +78,8 @@ export function madeObject(
   const isOthers =
     there === 'other-parts' ||
     (there === 'replaced' && hasOtherParts(answer.etag, expected.etag)) ||
+    // Success would be of bytes that nobody has seen.
+    (!isSeen && there !== 'damaged' && isPerhapsOthers(answer, expected)) ||
     (there !== 'damaged' && isOfOtherParts(word, expected.etag))
   const ownCheck = there === 'damaged' ? 'wrong' : checkObject(word, expected)
   const isKnown = store.ordersByInitiate && there !== 'unknown'

@@ -7,11 +7,15 @@
  */
 import type { LogState, UploadState } from '../../checkpoint/fold.js'
 import { equalParts, type PartSizes, roomIn } from '../../checkpoint/growth.js'
-import type { CompletingUploadRecord } from '../../checkpoint/record.js'
+import type {
+  CompletingUploadRecord,
+  PartRecord,
+} from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import type { ObjectHead, StoreLimits } from '../../store/object-store.js'
+import type { StoreLimits } from '../../store/object-store.js'
 import type { RestartReason } from '../options/events.js'
 import type { UploadSettings } from '../options/settings.js'
+import type { ClaimedObject } from './claim.js'
 import type { Listed } from './judge.js'
 
 /** What the log alone lets a run do. */
@@ -22,17 +26,22 @@ export type FirstStep =
   | { do: 'look'; upload: UploadState; completing: CompletingUploadRecord }
   | { do: 'list'; upload: UploadState }
 
+/**
+ * The upload that a log is of: not void, and its result was not handed out, since
+ * whatever is uploaded after that is another object.
+ */
+export function ownUpload({ upload }: LogState): UploadState | undefined {
+  if (upload?.voided !== undefined || upload?.isTold === true) return undefined
+  return upload
+}
+
 /** What the log of this target, if there is one, lets this run do. */
 export function firstStep(
   state: LogState,
   settings: UploadSettings,
 ): FirstStep {
-  const { upload } = state
-  if (upload === undefined || upload.voided !== undefined) {
-    return { do: 'create' }
-  }
-  // Its result was handed out: whatever is uploaded now is another object.
-  if (upload.isTold) return { do: 'create' }
+  const upload = ownUpload(state)
+  if (upload === undefined) return { do: 'create' }
   const { completing, done } = upload
   if (completing !== undefined) return { do: 'look', upload, completing }
   if (done !== undefined) {
@@ -103,34 +112,35 @@ function fits(
 export interface UnheardPut {
   /** Bytes. */
   size: number
-  /** Of the run that has put it: a source of these bytes was less than a part. */
+  /** Of a run that has put it so: a source of these bytes was less than a part. */
   partSize: number
 }
 
-/** The PutObject that may have made what this run may not overwrite. */
+/**
+ * The PutObject that may have made what this run may not overwrite. A run since then
+ * may have asked for smaller parts, and has put it whole all the same.
+ */
 export function unheardPut(
-  { put, runs, header }: LogState,
+  { put, runs }: Pick<LogState, 'put' | 'runs'>,
   { object, partSize }: Pick<UploadSettings, 'object' | 'partSize'>,
 ): UnheardPut | undefined {
   const { completing, isTold } = put ?? {}
   if (completing === undefined || isTold === true) return undefined
   if (object.forbidOverwrite !== true) return undefined
-  const before = runs.get(header.run - 1)?.partSize ?? partSize
   const { size } = completing
-  return { size, partSize: before > size ? before : partSize }
+  const whole = [...runs.values()].findLast((run) => run.partSize > size)
+  return { size, partSize: whole?.partSize ?? partSize }
 }
 
 /** What a run starts from. */
 export type Plan =
   | { mode: 'create'; unheard?: UnheardPut | undefined }
-  | { mode: 'resume'; upload: UploadState; listed: Listed }
+  | { mode: 'resume'; upload: UploadState; listed: Listed; stored: StoredRun }
   /** The object is there already; the source is read and proved, nothing is sent. */
-  | {
-      mode: 'claim'
-      upload: UploadState
-      completing: CompletingUploadRecord
-      head: ObjectHead
-    }
+  | ({ mode: 'claim'; stored: StoredRun } & ClaimedObject)
+
+/** What a source that is entered in the middle may be entered behind. */
+type StoredRun = readonly PartRecord[]
 
 /** What a run cuts its source into: the log says it of an upload that is gone on with. */
 export function partSizesOf(

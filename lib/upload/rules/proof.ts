@@ -73,6 +73,11 @@ export interface ExpectedObject {
    * of this size named the same: then mark and size are enough.
    */
   isOnly: boolean
+  /**
+   * Another Complete of this upload has named other parts, so that a store which
+   * replays its answer may speak of that one's object.
+   */
+  mayBeReplayed: boolean
   /** When the upload began, by the server's clock, ms since 1970. */
   begun: number | undefined
   /** What was under the key before; an empty ETag: nothing. */
@@ -256,6 +261,15 @@ export function checkObject(
   return ours.isBinding && isOfSameForm ? 'wrong' : 'none'
 }
 
+/** The same of an object that is ours, so that nothing contradicts it. */
+export function confirmedBy(
+  found: Pick<ObjectReceipt, 'crc64' | 'etag' | 'isOpaque'>,
+  expected: Pick<ExpectedObject, 'crc64' | 'etag'>,
+): PartCheck {
+  const check = checkObject(found, expected)
+  return check === 'wrong' ? 'none' : check
+}
+
 /** What tells a part that a Complete names. */
 type Named = Pick<PartRecord, 'etag' | 'md5'>
 
@@ -293,6 +307,7 @@ export function expectedOf(
     etag: named && expectedEtag(named),
     mark,
     isOnly: ofSize.length === 1 && !isContended(drops),
+    mayBeReplayed: etagsDigests.size > 1,
     begun: serverDate,
     before,
   }
@@ -342,7 +357,16 @@ export function expectedPut(
   { isBinding }: { isBinding: boolean },
 ): ExpectedObject {
   const etag = md5 === undefined ? undefined : { value: md5, isBinding }
-  return { size, crc64, etag, mark, isOnly: true, begun: undefined, before }
+  return {
+    size,
+    crc64,
+    etag,
+    mark,
+    isOnly: true,
+    mayBeReplayed: false,
+    begun: undefined,
+    before,
+  }
 }
 
 /** What `done` says of an object whose `completing` was lost to damage. */
@@ -356,6 +380,7 @@ export function expectedDone(
     etag: { value: bareEtag(etag), isBinding: true },
     mark,
     isOnly: true,
+    mayBeReplayed: false,
     begun,
     before: undefined,
   }

@@ -3,7 +3,6 @@
  * given up, and those whose ID was never heard. An upload is aborted only when
  * the log says that it is ours, or by the rule in `rules/orphan`.
  */
-import type { LogState } from '../../checkpoint/fold.js'
 import type { ObjectSight } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
 import { UploadError } from '../../errors.js'
@@ -26,7 +25,6 @@ import {
 } from '../rules/rivals.js'
 import type { RunContext } from './context.js'
 import { contended } from './errors.js'
-import type { UploadLog } from './log.js'
 
 type Means = Pick<RunContext, 'settings' | 'log' | 'requests'>
 
@@ -57,14 +55,12 @@ export async function abortForGood(
 }
 
 /**
- * Makes sure that no earlier upload of this log can still become the object: a
- * Complete that a paused or killed run has sent may be under way. Each is aborted
- * and seen gone, or aborted twice, or its mark is seen under the key. What cannot
- * be aborted is `PAWL_UPLOAD_CONTENDED`.
+ * Makes sure that no earlier upload of this log can still become the object, by a
+ * Complete that a paused or killed run has sent. Each is aborted and seen gone, or
+ * aborted twice, or its mark is seen under the key; else `PAWL_UPLOAD_CONTENDED`.
  *
- * Under a lease, whose holder may wake at any time, gone once is not enough: it is
- * looked at a second time, a while later. `isLast`: the object is about to be
- * made, so that this is waited for.
+ * Under a lease, whose holder may wake at any time, gone is looked at a second time, a
+ * while later. `isLast`: the object is about to be made, so that this is waited for.
  */
 export async function endRivals(
   context: Means,
@@ -99,9 +95,7 @@ async function endRival(
 ): Promise<'abort' | 'gone' | 'object' | 'lease'> {
   const isObject = async (): Promise<boolean> =>
     carriesMark(await lookAt(requests, settings), mark)
-  const failure = await failureOf(requests, () =>
-    abortUpload(requests, settings, uploadId),
-  )
+  const failure = await abortFailure({ settings, requests }, uploadId)
   if (failure === undefined) {
     const left = await listAllParts(requests, settings, uploadId)
     if (left === 'gone' || left === 'refused') return 'abort'
@@ -126,13 +120,14 @@ async function endRival(
   throw contended(uploadId, failure, { key, ...rest })
 }
 
-/** What a call was given up with, if it was; what stops the run is no answer to it. */
-async function failureOf(
-  requests: Requests,
-  call: () => Promise<void>,
+/** What an Abort was given up with, if it was; what stops the run is no answer to it. */
+async function abortFailure(
+  { settings, requests }: Pick<Means, 'settings' | 'requests'>,
+  uploadId: string,
+  more: Parameters<typeof abortUpload>[3] = {},
 ): Promise<UploadError | undefined> {
   try {
-    await call()
+    await abortUpload(requests, settings, uploadId, more)
     return undefined
   } catch (error) {
     requests.throwIfStopped()
@@ -142,12 +137,11 @@ async function failureOf(
 }
 
 /**
- * Aborts all uploads of a run that keeps no log: its current one, unless its
- * Complete was sent and may have taken effect, and those that it has given up and
- * was about to end when it was stopped.
+ * Aborts all uploads of a run that keeps no log: those that it has given up, and its
+ * current one, unless a Complete of that was sent and may have taken effect.
  */
 export async function abortUnlogged(
-  { settings, log }: Pick<RunContext, 'settings' | 'log'>,
+  { settings, log }: Pick<Means, 'settings' | 'log'>,
   {
     uploadId,
     isCompleting,
@@ -163,36 +157,36 @@ export async function abortUnlogged(
 }
 
 /**
- * Aborts an upload that no log names, as when that could not take its ID. If it has
- * taken it all the same, a later run finds the upload gone, and begins anew. What
- * cannot be aborted is an orphan, or the lifecycle rule's.
+ * Aborts an upload that no log names. If one has taken its ID all the same, a later run
+ * finds the upload gone. What cannot be aborted is an orphan, or the lifecycle rule's.
  */
 export async function abortUnnamed(
-  { settings, requests }: Pick<RunContext, 'settings' | 'requests'>,
+  means: Pick<Means, 'settings' | 'requests'>,
   uploadId: string,
 ): Promise<void> {
-  await failureOf(requests, () =>
-    abortUpload(requests, settings, uploadId, brief),
-  )
+  await abortFailure(means, uploadId, brief)
+}
+
+/** Uploads that an emptied log cannot name again are ended: no other run knows them. */
+export async function beginLog({ log, ...means }: Means): Promise<void> {
+  try {
+    await log.begin()
+  } catch (error) {
+    const left = [...log.namedByNone]
+    await Promise.all(left.map((id) => abortUnnamed(means, id)))
+    throw error
+  }
 }
 
 /** Of one key: more than that is not this log's doing. */
 const mostPages = 10
 
 /** Aborts what is left of lost Initiates. What cannot be asked is left alone. */
-export async function abortOrphans({
-  settings,
-  log,
-  requests,
-}: {
-  settings: Pick<UploadSettings, 'store' | 'key' | 'environment'>
-  log: Pick<UploadLog, 'state'>
-  requests: Requests
-}): Promise<void> {
+export async function abortOrphans(means: Means): Promise<void> {
+  const { settings, log, requests } = means
   if (!mayHaveOrphans(log.state)) return
   try {
-    const found = await findCandidates(settings, log.state, requests)
-    for (const uploadId of found) {
+    for (const uploadId of await findCandidates(means)) {
       const listed = await listAllParts(requests, settings, uploadId, brief)
       if (typeof listed === 'string' || listed.size > 0) continue
       await abortUpload(requests, settings, uploadId, brief)
@@ -202,15 +196,12 @@ export async function abortOrphans({
   }
 }
 
-async function findCandidates(
-  {
-    store,
-    key,
-    environment,
-  }: Pick<UploadSettings, 'store' | 'key' | 'environment'>,
-  { intents, uploadIds }: Pick<LogState, 'intents' | 'uploadIds'>,
-  requests: Requests,
-): Promise<string[]> {
+async function findCandidates({
+  settings: { store, key, environment },
+  log,
+  requests,
+}: Means): Promise<string[]> {
+  const { intents, uploadIds } = log.state
   const found: string[] = []
   const begun = { key, intents, uploadIds }
   let markers = {}
@@ -238,15 +229,12 @@ async function findCandidates(
 const lastRun = 4
 
 /**
- * Aborts uploads that the log has given up, once each. What cannot be aborted now
- * stays in the log for the next time; what the fourth run since then, or a later
- * one, may not abort either is let go, and told. A refused Abort is not asked for
- * again in the same run.
+ * Aborts uploads that the log has given up. What cannot be aborted stays in the log for
+ * the next run; what the fourth run since then may not abort either is let go, and told.
  *
- * `seenGone`: the server has just said that it has no such upload. Where this
- * caller may not abort it, that stands unless it is listed. `isMade`: the object is
- * there. Until then those that may still become it are left to `endRivals`, which
- * looks closer.
+ * `seenGone`: the server has just said that it has no such upload. Where this caller may
+ * not abort it, that stands unless it is listed. `isMade`: the object is there; until
+ * then those that may still become it are left to `endRivals`, which looks closer.
  */
 export async function closeOldUploads(
   { settings, log, requests, emit }: Means & Pick<RunContext, 'emit'>,
@@ -262,9 +250,9 @@ export async function closeOldUploads(
     const onFailure = ({ kind }: StoreError): void => {
       isRefused = kind === 'denied'
     }
-    const failure = await failureOf(requests, () =>
-      abortUpload(requests, settings, uploadId, { onFailure, ...brief }),
-    )
+    const means = { settings, requests }
+    const bounds = { onFailure, ...brief }
+    const failure = await abortFailure(means, uploadId, bounds)
     if (failure === undefined) {
       await log.append({ type: 'closed', uploadId, by: 'abort' })
       continue
@@ -284,18 +272,12 @@ export async function closeOldUploads(
   }
 }
 
-/**
- * What is under the key before something is made of it: looked at only where no
- * mark tells the new object from the old one.
- */
+/** What is under the key, where no mark will tell the new object from the old one. */
 export async function sightBefore(
   { requests, settings }: Pick<RunContext, 'requests' | 'settings'>,
   mark: string | undefined,
 ): Promise<ObjectSight | undefined> {
-  const { environment, store } = settings
-  if (mark !== undefined && !environment.facts.of(store).dropsMarks) {
-    return undefined
-  }
+  if (mark !== undefined && !settings.facts.dropsMarks) return undefined
   const found = await lookAt(requests, settings)
   if (found === 'refused') return undefined
   if (found === 'absent') return { etag: '' }

@@ -1,17 +1,15 @@
 /**
- * Complete, what became of it, and what it has made.
+ * Complete, what became of it, and what it has made (`rules/made`).
  *
- * After the first answer that leaves that open (`rules/doubt`), of this run or of an
- * earlier one, every later failure is looked at before it is believed: whose the
- * object under the key is, and whether the upload is still listed.
+ * After the first answer that leaves that open (`rules/doubt`), every later failure is
+ * looked at before it is believed: whose the object under the key is, and whether the
+ * upload is still listed.
  *
  * - Ours: success. Another's, and the answer is that it exists: that.
  * - Still listed: the same Complete goes out again.
  * - Neither: looked for again, for as long as a Complete that nobody answered may
  *   take; where this caller may not look, the repeated Complete is the question.
  *   Then `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
- *
- * What is there at last is held against what was sent (`rules/made`).
  */
 import type { PartCheck } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
@@ -73,10 +71,7 @@ export interface CompleteInput {
   parts: readonly (CompletedPart & { size: number })[]
   /** By which the object is known to be this upload's. */
   expected: ExpectedObject
-  /**
-   * An earlier run has sent a Complete, which may still be under way: with what
-   * goes with this one, such as the ACL, or with something else.
-   */
+  /** An earlier run's Complete may be under way, with the same ACL and so on, or others. */
   sentBefore: 'alike' | 'otherwise' | undefined
 }
 
@@ -150,9 +145,8 @@ class Completing {
   }
 
   /**
-   * Some servers ignore the condition on Complete (Ceph, OSS with versions) and
-   * would replace the object. Between this look and Complete only the server can
-   * keep it. What an earlier run's Complete has made by now is this upload's own.
+   * Some servers ignore the condition on Complete (Ceph, OSS with versions) and would
+   * replace the object. What an earlier run's Complete has made by now is our own.
    */
   async #mustNotExist(): Promise<ObjectReceipt | undefined> {
     const { is, found } = await this.#look()
@@ -182,8 +176,8 @@ class Completing {
   }
 
   /**
-   * A run that slept may have lost its log to another: then it sends nothing more.
-   * Who has it may have completed this very upload with these very parts.
+   * A run that slept may have lost its log: then it sends nothing more. Who has it may
+   * have completed this very upload.
    */
   async #mustHoldLog(): Promise<ObjectReceipt | undefined> {
     try {
@@ -255,10 +249,9 @@ class Completing {
   }
 
   /**
-   * Whether an object with our mark can be what this run's Complete was to make,
-   * when that was answered that there is no such upload. An earlier run's has made
-   * it, perhaps with another ACL; or nobody of this log has sent one, and then its
-   * bytes must show it: a run with a copy of the log may have completed the upload.
+   * Whether an object with our mark can be this run's, whose first Complete was answered
+   * with NoSuchUpload. An earlier run's has made it, perhaps with another ACL; or a run
+   * with a copy of the log has: then the bytes must show it.
    */
   #mayHaveMade(found: ObjectHead): boolean {
     const { sentBefore, expected } = this.#input
@@ -321,10 +314,7 @@ class Completing {
     return listAllParts(requests, settings, this.#input.uploadId, { signal })
   }
 
-  /**
-   * The error of a Complete that was refused for certain. Its cure goes into the log
-   * before that is told, so that no log fails for ever.
-   */
+  /** Of a Complete that was refused for certain: the log has the cure before that is told. */
   async #refused(cause: StoreError): Promise<UploadError> {
     const { kind } = cause
     const { upload, uploadId, parts } = this.#input
@@ -338,7 +328,7 @@ class Completing {
     const fields = this.#fieldsOf(cause)
     if (typeof fault === 'string') {
       await log.append({ type: 'void', uploadId, reason: fault })
-      return completeRefused(fault, cause, fields, settings.isResumable)
+      return completeRefused(fault, cause, fields, settings.isLogged)
     }
     const before = log.state.upload
     const isAgain =
@@ -367,8 +357,8 @@ class Completing {
 
   /** `listed`: its parts, at the last look. */
   #unknown(cause: StoreError, listed: Listed | 'gone'): UploadError {
-    const { isResumable } = this.#context.settings
-    return notKnown(cause, listed, this.#fieldsOf(cause), isResumable)
+    const { isLogged } = this.#context.settings
+    return notKnown(cause, listed, this.#fieldsOf(cause), isLogged)
   }
 
   #fieldsOf(cause: StoreError): UploadErrorFields {
@@ -387,19 +377,17 @@ function isFinal(error: StoreError): boolean {
 }
 
 /**
- * Holds what is there against what was sent. Rejects when it is something else, or
- * another run's of the same upload; the log says then that the upload has become an
- * object, and the next run begins anew.
+ * Rejects when what is there is not what was sent, or is another run's of the same
+ * upload. The log then says that the upload is an object, and the next run begins anew.
  */
 async function mustBeAsSent(
   { settings, requests, log, completeSignal: signal }: RunContext,
   { uploadId, expected }: CompleteInput,
   answer: ObjectReceipt,
 ): Promise<MadeObject> {
-  const { key, environment, store: objects } = settings
-  const facts = environment.facts.of(objects)
+  const { key, facts } = settings
   const store = {
-    ordersByInitiate: objects.precedence === 'initiate',
+    ordersByInitiate: settings.store.precedence === 'initiate',
     dropsMarks: facts.dropsMarks,
   }
   const found = needsLook(answer, expected, store)

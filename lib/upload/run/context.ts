@@ -1,22 +1,25 @@
 /** What a run is made with, what its stages share, and what they say to each other. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import type { PartRecord } from '../../checkpoint/record.js'
+import { UploadError } from '../../errors.js'
+import { messageOf } from '../../realm.js'
+import type { UploadResult } from '../../upload-result.js'
 import type { Requests } from '../calls/requests.js'
 import type { PartSender } from '../calls/send.js'
 import type { Emit, PartEvent, RestartReason } from '../options/events.js'
+import type { CompleteCandidate } from '../options/options.js'
 import type { ProgressCounter } from '../options/progress.js'
-import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
-import type { FileSight } from '../source/file-identity.js'
+import type { FileSight } from '../source/file-source.js'
 import type {
   HashedPart,
   PartContent,
   Piece,
   TakenPart,
 } from '../source/part-content.js'
-import type { BeforeComplete } from './before-complete.js'
 import type { UploadLog } from './log.js'
 import type { UploadScope } from './trace.js'
+import { unlessAborted } from './waits.js'
 
 /** What a run is made with. */
 export interface UploadRunOptions {
@@ -30,15 +33,9 @@ export interface UploadRunOptions {
   scope: UploadScope | undefined
   /** The source is a file: how it was when it was opened. */
   file?: FileSight | undefined
-  /**
-   * Rejects when the source is not what was read: the parts that `taken` has. Asked
-   * before the object is made.
-   */
+  /** Rejects when the source is not what was read of it, `taken`; before the object is made. */
   checkSource?: (taken: () => Promise<readonly HashedPart[]>) => Promise<void>
-  /**
-   * Looks at the log before anything of it is acted on; what it throws ends the
-   * run, which has written and asked nothing then.
-   */
+  /** Looks at the log, before the run has written or asked anything; may throw. */
   opened?: (log: UploadLog) => Promise<void>
 }
 
@@ -58,20 +55,68 @@ export interface RunContext {
   /** The run is to end without taking the log away. */
   readonly isSuspending: () => boolean
   readonly beforeComplete: BeforeComplete
-  /** What needed no request. */
-  readonly reuse: Reuse
+  readonly tally: PartTally
   /** The log is about to say that this result was handed out: so it must be. */
-  readonly tells: (result: UploadResult) => void
+  readonly handsOut: (result: UploadResult) => void
   /** The object is complete. */
   readonly done: (result: UploadResult) => void
   /** Ends the run; the first failure counts. */
   readonly fail: (error: unknown) => void
 }
 
-/** What of a run needed no request, counted and told. */
-export class Reuse {
+/**
+ * What is asked when the source has ended, before anything is made of it or given up
+ * for it: a clean end is not a whole source. The caller is asked once a run, the
+ * source each time.
+ */
+export class BeforeComplete {
+  readonly #settings: UploadSettings
+  readonly #signal: AbortSignal
+  readonly #checkSource: () => Promise<void>
+  #hasAgreed = false
+
+  constructor(
+    settings: UploadSettings,
+    signal: AbortSignal,
+    checkSource: () => Promise<void>,
+  ) {
+    this.#settings = settings
+    this.#signal = signal
+    this.#checkSource = checkSource
+  }
+
+  /** Rejects when the caller or the source keeps the object from being made. */
+  async ask(candidate: CompleteCandidate): Promise<void> {
+    if (!this.#hasAgreed) await this.#askCaller(candidate)
+    this.#hasAgreed = true
+    await this.#checkSource()
+    this.#signal.throwIfAborted()
+  }
+
+  async #askCaller(candidate: CompleteCandidate): Promise<void> {
+    const { beforeComplete, key } = this.#settings
+    const signal = this.#signal
+    if (beforeComplete === undefined) return
+    try {
+      signal.throwIfAborted()
+      const asked = Promise.resolve().then(() => beforeComplete(candidate))
+      await unlessAborted(signal, asked)
+    } catch (cause) {
+      signal.throwIfAborted()
+      throw new UploadError(
+        'PAWL_BEFORE_COMPLETE',
+        `beforeComplete did not agree, so nothing was completed: ${messageOf(cause)}`,
+        { cause, key },
+      )
+    }
+  }
+}
+
+/** What a run has of its object, told and counted. */
+export class PartTally {
   readonly #emit: Emit
   readonly #progress: ProgressCounter
+  /** Those that needed no request, and their bytes. */
   parts = 0
   bytes = 0
   /** An earlier run's upload is gone on with, or its object claimed. */
@@ -83,18 +128,38 @@ export class Reuse {
     this.resumed = resumed
   }
 
-  /** A part is passed over unread. */
-  count(size: number): void {
+  /** A stored part is passed over, which is no event. */
+  skipped(size: number): void {
     this.parts++
     this.bytes += size
     this.#progress.reused(size)
   }
 
   /** A part was stored before. */
-  tell({ partNumber, offset, size }: Piece, etag: string): PartEvent {
-    this.count(size)
-    const where = { partNumber, offset, size }
-    const event = { ...where, etag, reused: true, attempts: 0 }
+  reused(piece: Piece, etag: string): PartEvent {
+    this.skipped(piece.size)
+    return this.#tell(piece, etag, true, 0)
+  }
+
+  /** A part was sent. */
+  sent(piece: Piece, etag: string, attempts: number): PartEvent {
+    this.#progress.stored(piece.size)
+    return this.#tell(piece, etag, false, attempts)
+  }
+
+  /** The upload in use is no longer used: nothing of it counts any more. */
+  restarted(reason: RestartReason): void {
+    this.resumed = false
+    this.#emit('restarted', { reason })
+  }
+
+  #tell(
+    { partNumber, offset, size }: Piece,
+    etag: string,
+    reused: boolean,
+    attempts: number,
+  ): PartEvent {
+    const event = { partNumber, offset, size, etag, reused, attempts }
     this.#emit('part', event)
     return event
   }
@@ -128,10 +193,7 @@ export interface Stage {
   readonly isInOrder: boolean
   /** Takes stored parts on the log's word. */
   skip(records: readonly PartRecord[]): void
-  /**
-   * Takes all parts of the object on the word of their receipts. Rejects when an
-   * object that is there is of other parts; then it is left, and so is the log.
-   */
+  /** Takes all parts on the word of their receipts; rejects when the object is of others. */
   join(records: readonly PartRecord[]): Promise<void>
   /** Takes a stored part of a file unread; undefined when it has to be read. */
   takeUnread(piece: Piece): PartEvent | undefined

@@ -1,26 +1,18 @@
 /**
- * The multipart upload on the server that a run sends its parts to, and what is
- * stored of it: begun when the first part needs it, and begun anew when the
- * server no longer has it and every byte taken is still in hand.
+ * The multipart upload on the server that a run sends its parts to, begun when the
+ * first part needs it. It owns the receipts, which count for its upload and no other,
+ * and what earlier runs stored of it. While there is no receipt every byte taken is
+ * still in hand, and an upload that the server has lost is begun anew.
  *
- * It owns the receipts, which count for its upload and no other, and what earlier
- * runs stored, which is forgotten with the upload it belongs to. A new upload can
- * be begun exactly while there is no receipt.
- *
- * Order: `intent` synced → Initiate → `upload` synced → first part. Each attempt
- * at Initiate has its own `intent`, so that what a lost answer left behind can be
- * recognised.
+ * Order: `intent` synced → Initiate → `upload` synced → first part. Each attempt at
+ * Initiate has its own `intent`, by which a lost answer's upload is recognised.
  */
 import type { PartSizes } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
-import type { UploadError } from '../../errors.js'
+import { UploadError } from '../../errors.js'
 import type { ListedPart } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
-import {
-  isOutOfSequence,
-  isStoredAlready,
-  listAllParts,
-} from '../calls/look.js'
+import { listAllParts, sequenceFault } from '../calls/look.js'
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
 import type { Receipt, StoredPart } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
@@ -35,6 +27,12 @@ import { inScope } from './trace.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRenewals = 2
+
+export interface EarlierPart {
+  record: PartRecord | undefined
+  /** `refused`: this caller may not list parts. */
+  there: ListedPart | 'refused' | undefined
+}
 
 export class CurrentUpload {
   readonly #context: RunContext
@@ -70,33 +68,30 @@ export class CurrentUpload {
     return this.#epoch
   }
 
-  /** The run's failure was the end of its upload; the source can begin anew. */
+  /** Why the run's failure ended its upload too: the source can begin anew. */
   get over(): RestartReason | undefined {
     return this.#over
   }
 
-  /** What the log has of a part. */
-  recordOf(partNumber: number): PartRecord | undefined {
-    return this.#earlier?.upload.parts.get(partNumber)
-  }
-
-  /** What the store had of a part when the run began. */
-  listed(partNumber: number): ListedPart | 'refused' | undefined {
-    const listed = this.#earlier?.listed
-    return listed === 'refused' ? listed : listed?.get(partNumber)
+  /** What the log has of a part, and what the store had when the run began. */
+  earlier(partNumber: number): EarlierPart {
+    const { upload, listed } = this.#earlier ?? {}
+    return {
+      record: upload?.parts.get(partNumber),
+      there: listed === 'refused' ? listed : listed?.get(partNumber),
+    }
   }
 
   /**
-   * A Complete of an earlier run may have named the part as it is stored. Where
-   * neither CRC-64 nor MD5 tells the objects apart, it must not be replaced.
+   * An earlier run's Complete may have named the part as it is stored, and neither
+   * CRC-64 nor MD5 would tell that object from this run's.
    */
   mustNotReplace(partNumber: number): boolean {
-    const { crc, environment, store } = this.#context.settings
+    const { crc, facts } = this.#context.settings
     const isNamed = this.#earlier?.upload.completing !== undefined
-    if (!isNamed || crc.isWanted) return false
-    if (environment.facts.of(store).hasMd5Etags) return false
-    const isStored = typeof this.listed(partNumber) === 'object'
-    return isStored || this.recordOf(partNumber) !== undefined
+    if (!isNamed || crc.isWanted || facts.hasMd5Etags) return false
+    const { record, there } = this.earlier(partNumber)
+    return typeof there === 'object' || record !== undefined
   }
 
   /** Begins the upload when there is none. */
@@ -106,34 +101,19 @@ export class CurrentUpload {
   }
 
   /**
-   * Sends a part until the upload in use has it; its receipt is among the others
-   * then. When the server has lost the upload and there is no receipt yet, a new
-   * one is begun; else `PAWL_UPLOAD_GONE`.
+   * Sends a part until the upload in use has it. One that the server has lost is begun
+   * anew while there is no receipt; else `PAWL_UPLOAD_GONE`.
    */
   async store(part: TakenPart): Promise<StoredPart> {
-    const { sender } = this.#context
-    const { content, partNumber } = part
     for (;;) {
       const uploadId = await this.id()
       try {
-        const sent = await sender
-          .sendPart(content, partNumber, uploadId)
-          .catch((error: unknown) => {
-            if (!isStoredAlready(error)) throw error
-            return this.#findStored(part, uploadId, error)
-          })
+        const sent = await this.#send(part, uploadId)
         // Confirmed for an upload that was found gone meanwhile: sent again.
         if (uploadId !== this.#known) continue
-        this.receipts.set(partNumber, sent.receipt)
+        this.receipts.set(part.partNumber, sent.receipt)
         return sent
       } catch (error) {
-        if (isOutOfSequence(error)) {
-          const { key } = this.#context.settings
-          const where = { key, uploadId, cause: error }
-          const failure = outOfSequence(part, where)
-          await this.giveUpFor(failure, 'source-changed')
-          throw failure
-        }
         if (kindOf(error) !== 'no-upload') throw error
         // What has ended the run may be the failure of another upload.
         this.#context.signal.throwIfAborted()
@@ -142,11 +122,31 @@ export class CurrentUpload {
     }
   }
 
+  async #send(part: TakenPart, uploadId: string): Promise<StoredPart> {
+    const { sender, settings } = this.#context
+    const { content, partNumber } = part
+    try {
+      return await sender.sendPart(content, partNumber, uploadId)
+    } catch (error) {
+      if (!(error instanceof UploadError)) throw error
+      switch (sequenceFault(error)) {
+        case 'stored-already':
+          return this.#findStored(part, uploadId, error)
+        case 'out-of-sequence': {
+          const where = { key: settings.key, uploadId, cause: error }
+          const failure = outOfSequence(part, where)
+          await this.giveUpFor(failure, 'source-changed')
+          throw failure
+        }
+        default:
+          throw error
+      }
+    }
+  }
+
   /**
-   * A part that a sequential upload has already, as if it had been sent now: OSS
-   * takes none a second time. It is ours when the answer to it was lost. Of other
-   * bytes, since the source has changed, no run could ever replace it, so the
-   * upload is given up.
+   * OSS takes no part of a sequential upload twice. The one it has is ours when the
+   * answer to it was lost; one of other bytes no run could replace: given up.
    */
   async #findStored(
     part: TakenPart,
@@ -165,11 +165,7 @@ export class CurrentUpload {
     throw failure
   }
 
-  /**
-   * The upload is no longer used, and the next part begins another: said in the
-   * log first, then on the server. One that has become an object is not aborted:
-   * that breaks the object on some servers.
-   */
+  /** The upload is no longer used, and the next part begins another. */
   async giveUp(reason: RestartReason, closed?: 'object'): Promise<void> {
     const closing = this.#close(reason, closed)
     this.#id = undefined
@@ -177,8 +173,8 @@ export class CurrentUpload {
   }
 
   /**
-   * The upload is no longer used, and no other takes its place: parts in flight
-   * get `failure`. With `canBeginAnew` the source, read again, could do better.
+   * The upload is no longer used, and no other takes its place: parts in flight get
+   * `failure`. `canBeginAnew`: the source, read again, could do better.
    */
   async giveUpFor(
     failure: Error,
@@ -211,8 +207,7 @@ export class CurrentUpload {
     // A log that does not say so is the run's failure, and ends it.
     if (isOver) this.#over = reason
     if (uploadId === undefined) return
-    const { emit } = this.#context
-    emit('restarted', { reason })
+    this.#context.tally.restarted(reason)
     await closeOldUploads(this.#context)
   }
 
@@ -233,7 +228,7 @@ export class CurrentUpload {
         try {
           return await store.createUpload(request, call)
         } catch (error) {
-          if (mayHaveHappened(error)) log.hasUnheard()
+          if (mayHaveHappened(error)) log.noteUnheard()
           if (mark === undefined || !refusesMetadata(error, object)) throw error
         }
         // A server that takes no metadata: once more without.
@@ -295,7 +290,7 @@ export class CurrentUpload {
     await this.#context.log.append(...givenUp(uploadId, reason))
     // The server's word that it is gone is not the last: it is aborted as well.
     await closeOldUploads(this.#context, { seenGone: uploadId })
-    this.#context.emit('restarted', { reason })
+    this.#context.tally.restarted(reason)
     return this.#create()
   }
 

@@ -1,5 +1,4 @@
 /** What ends a run, in words, and what is told with it. */
-import type { EventEmitter } from 'node:events'
 import {
   CallbackError,
   type ErrorCode,
@@ -199,13 +198,13 @@ export function notKnown(
 /** PutObject was refused for an object that may be the one of an attempt before. */
 export function putNotKnown(
   cause: UploadError,
-  { key, isResumable }: Pick<UploadSettings, 'key' | 'isResumable'>,
+  { key, isLogged }: Pick<UploadSettings, 'key' | 'isLogged'>,
 ): UploadError {
   const { status, serverCode, requestId, attempts, elapsed } = cause
   const answer = { status, serverCode, requestId, attempts, elapsed }
   return new UploadError(
     'PAWL_COMPLETE_UNKNOWN',
-    `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; ${whatNext(isResumable)}`,
+    `it is not known whether the object was put: the last answer was "${cause.message}", and the object under the key could not be looked at; ${whatNext(isLogged)}`,
     { ...answer, key, cause, transient: true },
   )
 }
@@ -268,7 +267,7 @@ export const claimOfOthers = ofUpload(
 export const completedByOther = ofUpload(
   'PAWL_UPLOAD_CONTENDED',
   () =>
-    'another run has completed this upload with other parts, perhaps from a copy of the same log; let one of them finish, then run the same call again: it uploads everything anew',
+    'another run has completed this upload with other parts, or nothing shows that it has not, perhaps from a copy of the same log; let one of them finish, then run the same call again: it uploads everything anew',
   { transient: true },
 )
 
@@ -347,14 +346,8 @@ type KeptLog = Pick<UploadLog, 'isResumable' | 'endedSoBefore'> &
  */
 export function tellKept(
   error: Error,
-  settings: Pick<UploadSettings, 'isResumable' | 'environment' | 'store'>,
-  {
-    log,
-    hasAnswered,
-  }: {
-    log?: KeptLog | undefined
-    hasAnswered: boolean
-  },
+  { isLogged, facts }: Pick<UploadSettings, 'isLogged' | 'facts'>,
+  { log, hasAnswered }: { log?: KeptLog | undefined; hasAnswered: boolean },
 ): void {
   if (!(error instanceof UploadError)) return
   if (error instanceof Suspension && log?.isComplete === true) {
@@ -370,10 +363,9 @@ export function tellKept(
     resumable,
     transient: transient || isTransient(cause),
   }
-  const { isResumable, environment, store } = settings
   const kept = keptAfter(failure, {
-    isKept: isResumable && log?.isResumable === true,
-    hasAnswered: environment.facts.of(store).hasAnswered,
+    isKept: isLogged && log?.isResumable === true,
+    hasAnswered: facts.hasAnswered,
     hasAnsweredNow: hasAnswered,
     isSecond: log?.endedSoBefore(code) === true,
   })
@@ -382,9 +374,9 @@ export function tellKept(
   }
 }
 
-/** Whether what ended a run is its own: a failure of it, or its suspension. */
-export function isOwn(error: Error, failure: Error | undefined): boolean {
-  return error === failure || error instanceof Suspension
+/** Whether it was made by `suspended`. */
+export function isSuspension(error: Error): boolean {
+  return error instanceof Suspension
 }
 
 /** The system's own code at the bottom of what our errors stand on. */
@@ -469,16 +461,6 @@ export function contended(
       retryAfter,
     },
   )
-}
-
-/** For an end that the caller asked for by name; `result` says it too. */
-export function beQuiet(stream: EventEmitter): void {
-  // Once: it may be asked for again and again.
-  stream.off('error', ignoreError).on('error', ignoreError)
-}
-
-function ignoreError(): void {
-  // Without a listener the stream's error would end the process.
 }
 
 /** `found` bytes so far, or in all; never as many as the caller had said. */

@@ -1,11 +1,8 @@
 /**
  * The end of an upload: Complete or PutObject, in the order that makes a kill at
- * any point harmless.
- *
- * `completing` synced → request → look → compared → `done` synced → uploads left
- * behind aborted → log removed. Whatever can be checked before the request is
- * checked before it, since OSS reports a wrong object only after it has replaced
- * the old one.
+ * any point harmless: `completing` synced → request → look → compared → `done` synced →
+ * uploads left behind aborted → log removed. What can be checked is checked before the
+ * request, since OSS reports a wrong object only after it has replaced the old one.
  */
 import { hasMd5 } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
@@ -16,8 +13,8 @@ import { StoreError } from '../../store/store-error.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { Claim } from '../rules/claim.js'
 import {
-  checkObject,
   combinedCrc64,
+  confirmedBy,
   etagsDigest,
   expectedOf,
   md5Hex,
@@ -97,14 +94,13 @@ export async function finishClaim(
 ): Promise<UploadResult> {
   const { size, crc64 } = completing
   await context.beforeComplete.ask({ size, crc64 })
-  const check = checkObject(head, expectedOf(upload, completing))
-  const isKnown = check !== 'wrong' && check !== 'none'
+  const check = confirmedBy(head, expectedOf(upload, completing))
   return conclude(context, head, {
     uploadId: upload.uploadId,
     size,
     crc64,
     parts: completing.parts,
-    verified: isKnown ? weakest([check, ...checks]) : 'none',
+    verified: weakest([check, ...checks]),
   })
 }
 
@@ -129,7 +125,7 @@ async function conclude(
 }
 
 function resultOf(
-  { settings, log, reuse }: RunContext,
+  { settings, log, tally }: RunContext,
   receipt: ObjectReceipt,
   { current, uploadId, size, crc64, parts, verified }: Finished,
   isRemoved: boolean,
@@ -143,10 +139,10 @@ function resultOf(
     versionId: receipt.versionId,
     size,
     parts,
-    partsReused: reuse.parts,
-    bytesReused: reuse.bytes,
+    partsReused: tally.parts,
+    bytesReused: tally.bytes,
     uploadId,
-    resumed: reuse.resumed,
+    resumed: tally.resumed,
     verified,
     checkpointLeft: !isRemoved,
     ...(uploadsLeft.length === 0 ? {} : { uploadsLeft }),
@@ -166,12 +162,10 @@ function calledBack(
 }
 
 /**
- * False when the log is still there: it could not be removed, or an upload that it
- * names is not aborted yet, for which a later run needs it. The object is
- * complete: nothing that happens to the log can make this a failure. It says
- * `told` before the result is handed out, so that no later run claims the object
- * for another source; from then on it is handed out, though a suspension waits no
- * longer for the disk.
+ * False when the log is still there: it could not be removed, or names an upload that a
+ * later run has to abort. The object is complete, so nothing here is a failure. The log
+ * says `told` before the result is handed out, so that no later run claims the object
+ * for another source; from then on it is handed out, whatever the disk does.
  */
 async function removeLog(
   context: RunContext,
@@ -201,7 +195,7 @@ async function removeLog(
     }
   }
   if (receipt.callbackFailed === undefined) {
-    context.tells(resultOf(context, receipt, finished, false))
+    context.handsOut(resultOf(context, receipt, finished, false))
   }
   await quietly(context, () => log.append({ type: 'told' }))
   return false
@@ -228,9 +222,8 @@ async function quietly(
 }
 
 /**
- * Puts a source that is less than a part in one request, whatever was begun for
- * it. That upload is given up only when the object is there: until then its parts
- * may be wanted. With `onSourceChange: 'fail'` its part 1 has to be what was stored.
+ * Puts a source that is less than a part in one request, whatever was begun for it.
+ * That upload is given up only when the object is there: its parts may be wanted.
  */
 export async function putInstead(
   context: RunContext,
@@ -244,19 +237,16 @@ export async function putInstead(
   const content = whole ?? new MemoryContent([], hashOfNothing, digests)
   const { uploadId } = upload
   if (settings.onSourceChange === 'fail') {
-    const stored = claimed?.parts.get(1) ?? upload.recordOf(1)
+    const stored = claimed?.parts.get(1) ?? upload.earlier(1).record
     const hash = await content.digest(settings.proof)
     const candidate = { size: content.size, hash }
     mustBeAsStored(settings, stored, candidate, uploadId)
   }
-  context.reuse.resumed = false
   if (hasMd5()) content.expect('md5')
   const { size } = content
   const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined
   await context.beforeComplete.ask({ size, crc64 })
-  if (uploadId !== undefined) {
-    context.emit('restarted', { reason: 'source-changed' })
-  }
+  if (uploadId !== undefined) context.tally.restarted('source-changed')
   await endRivals(context, { isLast: true })
   const md5 = hasMd5() ? md5Hex(await content.digest('md5')) : undefined
   const bytes = { size, crc64, md5 }

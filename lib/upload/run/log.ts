@@ -2,10 +2,9 @@
  * The log of one upload as the run uses it. Its `state` is the run's own: the
  * fold of all that was read and of every record that this run adds.
  *
- * Control records are awaited before what they announce is done. Part records
- * are not: they are written in groups beside the next parts, and the first one
- * that cannot be written fails the run through `onFailure`. Where the sink lets
- * them linger they wait for each other, and go with the next control record.
+ * Control records are awaited before what they announce is done. Part records are
+ * written in groups beside the next parts; where the sink lets them linger, with the
+ * next control record.
  */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import {
@@ -16,7 +15,11 @@ import {
 import { equalParts } from '../../checkpoint/growth.js'
 import { noLog } from '../../checkpoint/no-log.js'
 import { type ReadLog, readLog } from '../../checkpoint/reader.js'
-import type { HeaderRecord, LogRecord } from '../../checkpoint/record.js'
+import type {
+  HeaderRecord,
+  LogRecord,
+  PartRecord,
+} from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
 import { type ErrorCode, UploadError } from '../../errors.js'
 import type { Environment, Timer } from '../../environment.js'
@@ -24,19 +27,14 @@ import { loadXxh64, type Xxh64 } from '../../hash/xxh64.js'
 import { kindOf, mayHaveHappened } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { checkTarget } from '../rules/plan.js'
-import {
-  type FileSight,
-  isSameFile,
-  isSettled,
-} from '../source/file-identity.js'
+import { type FileSight, isSameFile, isSettled } from '../source/file-source.js'
 import { bounds, type Deadline, Deferred } from './waits.js'
 
-/** Why an upload is void whose Complete was sent and never known to take effect. */
+/** Why an upload is void whose Complete may have taken effect. */
 export const completeUnknown = 'complete-unknown'
 
 export class UploadLog {
   readonly checkpoint: Checkpoint
-  /** What it says now: what was read, and every record added since then. */
   readonly state: LogState
   /** There was nothing in it when it was opened. */
   readonly isNew: boolean
@@ -45,7 +43,7 @@ export class UploadLog {
   readonly header: HeaderRecord
   /** Uploads whose Abort was refused in this run. */
   readonly mayNotAbort = new Set<string>()
-  /** What an emptied log has to say of what it said before. */
+  /** What an emptied log says again. */
   readonly #kept: readonly LogRecord[] | undefined
   /** When earlier uploads were first seen gone in this run, by the monotonic clock. */
   readonly goneAt = new Map<string, number>()
@@ -59,7 +57,7 @@ export class UploadLog {
   readonly #file: FileSight | undefined
   /** Upload IDs whose record is on the disk. */
   readonly #durable: Set<string>
-  /** How the run before this one has left it, as far as that is told again. */
+  /** How the run before this one has left it. */
   readonly #before: { voided: string | undefined; isUnknown: boolean }
   /** This run has made the object, or has found it there. */
   isComplete = false
@@ -102,10 +100,7 @@ export class UploadLog {
     for (const record of this.#kept ?? []) applyRecord(this.state, record)
   }
 
-  /**
-   * Opens, locks and reads; a log that is not one, or is that of another target,
-   * is left as it was found.
-   */
+  /** Opens, locks and reads; what is no log of this target is left as it was found. */
   static async open(
     checkpoint: Checkpoint,
     settings: UploadSettings,
@@ -142,13 +137,15 @@ export class UploadLog {
     return this.#writer !== undefined
   }
 
-  /**
-   * Writes this run's header, before anything else. A long log whose results were
-   * all handed out is emptied first, and says again which uploads are to be closed.
-   */
+  /** Writes this run's header, before anything else; into an emptied log what is left. */
   async begin(): Promise<void> {
     if (this.#kept !== undefined) await this.checkpoint.empty?.()
     await this.append(this.header, ...(this.#kept ?? []))
+  }
+
+  /** Uploads that no log names once it is emptied, and until it has begun. */
+  get namedByNone(): ReadonlySet<string> {
+    return this.#kept === undefined ? new Set() : this.state.unclosed
   }
 
   /** The number of this run, from 1. */
@@ -156,10 +153,7 @@ export class UploadLog {
     return this.header.run
   }
 
-  /**
-   * This run's header says which file it was, by the caller's word or by its
-   * identity, so a later run may trust it.
-   */
+  /** This run's header says which file it was: later runs need not read its parts. */
   get hasFileIdentity(): boolean {
     const { sourceDigest, fileIdentity } = this.header
     const isNamed = this.#file !== undefined && sourceDigest !== undefined
@@ -167,15 +161,18 @@ export class UploadLog {
   }
 
   /**
-   * The file is the one that an earlier run read: by the caller's `sourceId`, or
-   * else not written to since then.
+   * Whether a part was stored of this run's file, as it is now: the `sourceId` says so,
+   * or else the file was not written to since. Then it need not be read.
    */
-  isFileUnchangedSince(run: number): boolean {
-    const then = this.state.runs.get(run)
+  isOfFile(
+    record: PartRecord | undefined,
+    { size }: { size: number },
+  ): record is PartRecord {
+    if (this.#file === undefined || record?.size !== size) return false
     const { sourceDigest } = this.header
-    if (this.#file === undefined || then === undefined) return false
-    if (sourceDigest !== undefined) return then.sourceDigest === sourceDigest
-    if (then.fileIdentity === undefined) return false
+    const then = this.state.runs.get(record.run)
+    if (sourceDigest !== undefined) return then?.sourceDigest === sourceDigest
+    if (then?.fileIdentity === undefined) return false
     const { fileIdentity: identity, time } = then
     return (
       isSameFile(identity, this.#file.identity) && isSettled({ identity, time })
@@ -191,11 +188,7 @@ export class UploadLog {
     return upload.voided === undefined && upload.done === undefined
   }
 
-  /**
-   * Whether the run before this one has ended in the same way: its upload was
-   * found gone, its Complete never known or refused for the sizes of its parts, or
-   * the file was written to then too.
-   */
+  /** Whether the run before this one has ended in the same way. */
   endedSoBefore(code: ErrorCode): boolean {
     switch (code) {
       case 'PAWL_UPLOAD_GONE':
@@ -205,6 +198,7 @@ export class UploadLog {
       case 'PAWL_COMPLETE_UNKNOWN':
         return this.#before.isUnknown || this.#before.voided === completeUnknown
       case 'PAWL_SOURCE_CHANGED': {
+        // Written to then too.
         const before = this.state.runs.get(this.run - 1)?.fileIdentity
         if (before === undefined || this.#file === undefined) return false
         return !isSameFile(before, this.#file.identity)
@@ -214,15 +208,13 @@ export class UploadLog {
     }
   }
 
-  /**
-   * Adds records to the state at once, and to the log; they are durable when it
-   * resolves. One that could not follow what the log says is a mistake of ours.
-   */
+  /** Adds records to the state at once, and to the log; durable when it resolves. */
   async append(...records: LogRecord[]): Promise<void> {
     const written = this.#write(records)
     if (records.some(({ type }) => type === 'done')) this.isComplete = true
     for (const record of records) {
       if (applyRecord(this.state, record)) continue
+      // A mistake of ours.
       written?.catch(() => undefined)
       throw new UploadError(
         'PAWL_INVALID_STATE',
@@ -245,7 +237,7 @@ export class UploadLog {
       records: [],
       written: new Deferred<void>(),
       timer: this.#environment.timer(linger, () => {
-        void this.flush().catch(() => undefined)
+        void this.#flush().catch(() => undefined)
       }),
     }
     this.#lingering.records.push(...records)
@@ -266,10 +258,7 @@ export class UploadLog {
     return records
   }
 
-  /**
-   * For how long nobody had held it before this run, and has not since: ms;
-   * undefined when the sink does not know.
-   */
+  /** ms in which only this run has held it; undefined when the sink does not know. */
   get freeFor(): number | undefined {
     const { freeFor } = this.checkpoint
     if (freeFor === undefined) return undefined
@@ -282,9 +271,8 @@ export class UploadLog {
   }
 
   /**
-   * Whether the log says anything that a later run could use. A new one does
-   * not when nothing was asked of the server, or the server refused for certain
-   * what was: kept, it would only be in the way of the call put right.
+   * A new log says nothing of use when nothing was asked of the server, or that was
+   * refused for certain: kept, it would be in the way of the call put right.
    */
   #isWorthKeeping(failure: Error): boolean {
     const { uploadIds, intents, put } = this.state
@@ -297,7 +285,7 @@ export class UploadLog {
   }
 
   /** A request that makes something on the server may have done so unheard. */
-  hasUnheard(): void {
+  noteUnheard(): void {
     this.#hasUnheard = true
   }
 
@@ -311,27 +299,20 @@ export class UploadLog {
     if (!this.#hasEnded) await this.checkpoint.close()
   }
 
-  /**
-   * For what outlives a suspension: nothing is appended any more, and the
-   * checkpoint, which the next run may hold by then, is left alone.
-   */
-  end(): void {
+  /** The next run may hold the log: what outlives a suspension must not touch it. */
+  #end(): void {
     this.#hasEnded = true
     this.#writer?.end()
     this.#takeLingering()
   }
 
-  /**
-   * Writes what is in hand and lets go of it, as far as the clock lets that be
-   * waited for; whether it was kept, and is free.
-   */
+  /** Writes what is in hand and lets go of it within the clock's bounds. */
   async leave(
     clock: Deadline,
     failure: Error,
   ): Promise<{ isKept: boolean; isFree: boolean }> {
-    await clock.until(bounds.receipts, this.flush())
-    // What has not settled by now must not write into the next run's log.
-    this.end()
+    await clock.until(bounds.receipts, this.#flush())
+    this.#end()
     const { checkpoint } = this
     const isKept = this.#isWorthKeeping(failure)
     const leave = async (): Promise<void> => {
@@ -343,7 +324,7 @@ export class UploadLog {
   }
 
   /** Resolves when all that was given to `append` is durable. */
-  async flush(): Promise<void> {
+  async #flush(): Promise<void> {
     const records = this.#takeLingering()
     if (records.length === 0) await this.#writer?.flush()
     else await this.#writer?.append(records)
@@ -376,7 +357,7 @@ function headerOf(
 }
 
 /**
- * What a log has left to do whose last result was handed out; undefined for any
+ * What a log has left to do when all its results were handed out; undefined for any
  * other, and while an earlier Complete may be under way.
  */
 function leftIn({
@@ -392,8 +373,8 @@ function leftIn({
 }
 
 /**
- * How the log says that an upload is no longer used. `closed`: it has become an
- * object, which an Abort could break on some servers.
+ * How the log says that an upload is no longer used; `closed`: it has become an
+ * object, which an Abort breaks on some servers.
  */
 export function givenUp(
   uploadId: string,

@@ -13,7 +13,7 @@ import type { PartRecord } from '../../checkpoint/record.js'
 import type { AtOnce } from '../../store/slots.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
-import { storedRun, vouchedRun } from '../rules/judge.js'
+import { vouchedRun } from '../rules/judge.js'
 import { partSizesOf, type Plan } from '../rules/plan.js'
 import {
   type HashedPart,
@@ -93,28 +93,16 @@ export class OpenRun {
     return this.#stage instanceof Proving
   }
 
-  /**
-   * Takes stored parts unread: the offset of what follows the last of them, in
-   * bytes; `nobody` when nobody vouches for the source.
-   */
+  /** Takes stored parts unread: where they end; `nobody` vouches for the source. */
   skipStored(trustSource: boolean): number | 'nobody' {
     const { log, settings } = this.#context
     const { sourceDigest } = settings
-    const stored = this.#stored()
+    const stored = this.#plan.mode === 'create' ? [] : this.#plan.stored
     const records = vouchedRun(stored, log.state, sourceDigest, trustSource)
     if (records === 'nobody') return records
     this.#stage.skip(records)
     this.#pass(records)
     return this.#size
-  }
-
-  #stored(): PartRecord[] {
-    const plan = this.#plan
-    if (plan.mode === 'create') return []
-    const { verify } = this.#context.settings
-    return plan.mode === 'claim'
-      ? storedRun(plan.upload, 'refused', false)
-      : storedRun(plan.upload, plan.listed, verify)
   }
 
   #pass(records: readonly PartRecord[]): void {
@@ -131,10 +119,7 @@ export class OpenRun {
     return this.#plan.mode === 'claim' ? this.#plan : undefined
   }
 
-  /**
-   * Instead of all other calls but `finish()`: takes every part of the object on
-   * the word of its receipt, as others have stored it.
-   */
+  /** Instead of all calls but `finish()`: takes every part on the word of its receipt. */
   async join(records: readonly PartRecord[]): Promise<void> {
     await this.#stage.join(records)
     this.#pass(records)
@@ -196,19 +181,30 @@ export class OpenRun {
   /** Resolves when all parts taken are stored; rejects when the run was stopped. */
   async idle(): Promise<void> {
     // A part may wait for a disk that hangs: who stopped the run does not.
-    await unlessAborted(this.#context.signal, this.settled())
+    await unlessAborted(this.#context.signal, this.#settled())
   }
 
   /** Resolves when no part is under way, however that went. */
-  async settled(): Promise<void> {
+  async #settled(): Promise<void> {
     await Promise.all(this.#tasks)
   }
 
+  /** Of a run that was stopped: ends all that is under way, as the clock lets it. */
+  async leave(clock: Deadline, stopComplete: () => void): Promise<void> {
+    await this.#leaveWire(clock)
+    // A Complete that was sent is waited for: its answer decides what is true.
+    await clock.until(bounds.complete, this.#finishing)
+    stopComplete()
+    await clock.until(bounds.work, this.#settled())
+    await clock.until(bounds.work, this.#finishing)
+    if (this.#finishing === undefined) this.#whole?.release()
+  }
+
   /** Lets parts end that are nearly stored, where a later run has use for them. */
-  async leaveWire(clock: Deadline): Promise<void> {
+  async #leaveWire(clock: Deadline): Promise<void> {
     const { settings, sender } = this.#context
     const { wire } = sender
-    const isOfUse = settings.isResumable && this.upload.over === undefined
+    const isOfUse = settings.isLogged && this.upload.over === undefined
     const wait = isOfUse ? wire.lastParts(bounds.parts) : 0
     if (wait > 0) await clock.until(wait, wire.settled())
     wire.cut()
@@ -221,25 +217,15 @@ export class OpenRun {
     this.#finishing.then(done, fail)
   }
 
-  /** The making of the object, once it is under way. */
-  get finishing(): Promise<UploadResult> | undefined {
-    return this.#finishing
-  }
-
-  /** Lets go of what was taken and is not being put. */
-  letGo(): void {
-    if (this.#finishing === undefined) this.#whole?.release()
-  }
-
   /** Without a log nothing can go on, so nothing is left. */
   async abandon(): Promise<void> {
     const { settings } = this.#context
-    if (!settings.isResumable) await abortUnlogged(this.#context, this.upload)
+    if (!settings.isLogged) await abortUnlogged(this.#context, this.upload)
   }
 
   async #finish(): Promise<UploadResult> {
     try {
-      await this.settled()
+      await this.#settled()
       this.#context.signal.throwIfAborted()
       const { size, key } = this.#context.settings
       if (size !== undefined && size !== this.#size) {

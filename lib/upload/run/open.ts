@@ -1,17 +1,15 @@
 /**
- * Everything that happens before the source is taken: what the log says is held
- * against what the store says, and a plan comes of it.
- *
- * Order: the log is open and locked; a Complete that may have happened is looked
- * for before any other request to that upload; then all pages of ListParts; then
- * earlier uploads of the log are dead, and where nothing may be replaced nothing
- * is there.
+ * What happens before the source is taken: what the log says is held against what the
+ * store says, and a plan comes of it. In this order: a Complete that may have happened
+ * is looked for before any other request to that upload; then all pages of ListParts;
+ * then earlier uploads of the log are ended, and what may not be replaced is not there.
  */
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
 import { listAllParts, lookAt } from '../calls/look.js'
 import type { RestartReason, ResumedEvent } from '../options/events.js'
 import type { UploadSettings } from '../options/settings.js'
+import type { ClaimedObject } from '../rules/claim.js'
 import { storedRun } from '../rules/judge.js'
 import {
   firstStep,
@@ -27,7 +25,7 @@ import {
   partsNow,
   whose,
 } from '../rules/proof.js'
-import { closeOldUploads, endRivals } from './clean-up.js'
+import { beginLog, closeOldUploads, endRivals } from './clean-up.js'
 import type { RunContext } from './context.js'
 import { alreadyThere, mayNotLook, mayNotLookAgain } from './errors.js'
 import { completeUnknown, givenUp } from './log.js'
@@ -42,7 +40,7 @@ export async function prepare(preparation: Preparation): Promise<Plan> {
   const isNew = !log.isKept && settings.object.forbidOverwrite !== true
   if (isNew) return { mode: 'create', unheard: undefined }
   const step = firstStep(log.state, settings)
-  await log.begin()
+  await beginLog(preparation)
   if (log.setAside !== undefined) emit('restarted', { reason: 'log-damaged' })
   const plan = await planFor(preparation, step)
   if (plan.mode === 'claim') return plan
@@ -116,9 +114,7 @@ async function madeBy(
   found: Found,
 ): Promise<Plan | undefined> {
   const { settings, requests } = preparation
-  const { environment, store } = settings
-  const facts = environment.facts.of(store)
-  const is = whose(found, expectedOf(upload, completing), facts)
+  const is = whose(found, expectedOf(upload, completing), settings.facts)
   if (is !== 'ours' && is !== 'equal') return undefined
   if (is === 'equal') {
     // It is this upload's only if that is no longer listed.
@@ -154,15 +150,13 @@ function whyNotClaimed(
   return canClaim && size === completing.size ? undefined : 'source-changed'
 }
 
-function claim(
-  { emit }: Preparation,
-  claimed: Omit<Extract<Plan, { mode: 'claim' }>, 'mode'>,
-): Plan {
+function claim({ emit }: Preparation, claimed: ClaimedObject): Plan {
   const { upload, completing } = claimed
   const { uploadId } = upload
   const { size: offset, parts } = completing
   emit('resumed', { uploadId, offset, parts, ...sizesTold(upload) })
-  return { mode: 'claim', ...claimed }
+  const stored = storedRun(upload, 'refused', false)
+  return { mode: 'claim', stored, ...claimed }
 }
 
 async function list(
@@ -174,15 +168,14 @@ async function list(
   const listed = await listAllParts(requests, settings, uploadId)
   if (listed === 'gone') return findGone(preparation, upload)
   if ([...upload.parts.values()].some(({ check }) => check === 'md5')) {
-    const { environment, store } = settings
-    environment.facts.of(store).hasMd5Etags = true
+    settings.facts.hasMd5Etags = true
   }
-  const run = storedRun(upload, listed, settings.verify)
+  const stored = storedRun(upload, listed, settings.verify)
   const { wantedPartSize } = settings
   const isAsAsked = wantedPartSize === partSize && growth === undefined
   emit('resumed', {
     uploadId,
-    offset: run.reduce((sum, { size }) => sum + size, 0),
+    offset: stored.reduce((sum, { size }) => sum + size, 0),
     parts: listed === 'refused' ? upload.parts.size : listed.size,
     ...sizesTold(upload),
     ...(wantedPartSize === undefined || isAsAsked
@@ -190,7 +183,7 @@ async function list(
       : { partSizeAsked: wantedPartSize }),
     ...((await isSuperseded(preparation, upload)) ? { newerObject: true } : {}),
   })
-  return { mode: 'resume', upload, listed }
+  return { mode: 'resume', upload, listed, stored }
 }
 
 function sizesTold({
@@ -212,9 +205,8 @@ async function isSuperseded(
 }
 
 /**
- * The upload is not on the server. An earlier run's Complete may have taken effect
- * since it was looked for; or its record has been lost, with the log's last bytes:
- * an object with its mark says so.
+ * The upload is not on the server. Its Complete may have taken effect since it was
+ * looked for, or be lost with the log's last bytes: an object with its mark says so.
  */
 async function findGone(
   preparation: Preparation,

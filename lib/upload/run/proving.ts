@@ -42,7 +42,7 @@ export class Proving implements Stage {
   skip(records: readonly PartRecord[]): void {
     for (const record of records) {
       this.#claim.add(record)
-      this.#context.reuse.count(record.size)
+      this.#context.tally.skipped(record.size)
     }
   }
 
@@ -56,14 +56,11 @@ export class Proving implements Stage {
   }
 
   takeUnread(piece: Piece): PartEvent | undefined {
-    const { partNumber, size } = piece
-    const record = this.#claim.upload.parts.get(partNumber)
-    const { log } = this.#context
-    if (record?.size !== size || !log.isFileUnchangedSince(record.run)) {
-      return undefined
-    }
+    const { log, tally } = this.#context
+    const record = this.#claim.upload.parts.get(piece.partNumber)
+    if (!log.isOfFile(record, piece)) return undefined
     this.#claim.add(record)
-    return this.#context.reuse.tell(piece, this.#claim.head.etag)
+    return tally.reused(piece, this.#claim.head.etag)
   }
 
   async take(part: TakenPart): Promise<PartEvent | 'over'> {
@@ -86,7 +83,7 @@ export class Proving implements Stage {
       claim.add({ size, md5, check: verdict })
     }
     if (verdict !== false) {
-      return this.#context.reuse.tell(part, claim.head.etag)
+      return this.#context.tally.reused(part, claim.head.etag)
     }
     const { parts, uploadId } = claim.upload
     mustBeAsStored(settings, parts.get(partNumber), candidate, uploadId)
@@ -138,7 +135,6 @@ export class Proving implements Stage {
   async #giveUp(): Promise<void> {
     if (this.#claim.parts > 0) await this.#break()
     await this.#upload.giveUp('source-changed', 'object')
-    this.#context.reuse.resumed = false
   }
 
   async #break(): Promise<never> {

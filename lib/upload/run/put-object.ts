@@ -1,11 +1,10 @@
 /**
  * One PutObject for a source that is shorter than a part.
  *
- * Its record in the log says what was about to be put. After a first answer that
- * was lost, of this run or of an earlier one, every later failure is looked at
- * before it is believed, and nothing is sent again before a look: our object
- * there is success, and a repeated PUT would replace what somebody else has put
- * since, make a second version, or a second callback.
+ * Its record in the log says what was about to be put. Once it may have happened, of
+ * this run or of an earlier one, every failure is looked at before it is believed, and
+ * nothing is sent again before a look: a repeated PUT would replace what somebody else
+ * has put since, make a second version, or a second callback.
  */
 import type { CompletingPutRecord, PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
@@ -20,7 +19,7 @@ import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
 import { Doubt } from '../rules/doubt.js'
 import {
   bareEtag,
-  checkObject,
+  confirmedBy,
   type ExpectedObject,
   expectedPut,
   type Found,
@@ -92,7 +91,7 @@ class Putting {
   }
 
   async run(bytes: PutBytes): Promise<Put> {
-    const { settings, progress, emit } = this.#context
+    const { settings, tally, emit } = this.#context
     if (this.#earlier === undefined) await this.#mustBeFree()
     const made = this.#earlier && (await this.#madeBy(this.#earlier))
     if (made === undefined && settings.hasNoRoomForMark) {
@@ -103,20 +102,14 @@ class Putting {
     const put =
       made ?? (await this.#put(bytes, settings.mark ? mark : undefined))
     const { size } = bytes
-    progress.stored(size)
     if (size > 0) {
-      const { attempts, receipt } = put
-      const where = { partNumber: 1, offset: 0, size }
-      const { etag } = receipt
-      emit('part', { ...where, etag, reused: false, attempts })
+      const whole = { partNumber: 1, offset: 0, size }
+      tally.sent(whole, put.receipt.etag, put.attempts)
     }
     return put
   }
 
-  /**
-   * An object with the mark of an earlier PutObject was left to the bytes when the log
-   * was opened, and these are others.
-   */
+  /** An earlier PutObject's object, left to the bytes when the log was opened: others. */
   async #mustBeFree(): Promise<void> {
     const { log, requests, settings } = this.#context
     if (!this.#mayPutOnce || log.state.put?.completing === undefined) return
@@ -140,7 +133,7 @@ class Putting {
       this.#mayNotReplace(typeof found === 'object')
       return undefined
     }
-    const check = checkOf(made, expected)
+    const check = confirmedBy(made, expected)
     return this.#confirmed({ receipt: made, check, attempts: 0 }, expected)
   }
 
@@ -172,7 +165,7 @@ class Putting {
     this.#mayNotReplace(before !== undefined && before.etag !== '')
     // Another run is to know it again, if there can be one.
     const sentDigest = log.isKept ? settings.digests.put : undefined
-    const fields = { ...bytes, mark, before, sentDigest }
+    const fields = { mark, before, sentDigest, ...bytes }
     const record = { type: 'completing', put: true, ...fields } as const
     await log.append(record)
     return record
@@ -201,12 +194,12 @@ class Putting {
       // Refused at once, equal bytes are another's; our mark alone is ours.
       const isEqual = isExists && !isUnsure && made?.mark === undefined
       if (made !== undefined && !isEqual) {
-        const check = checkOf(made, expected)
+        const check = confirmedBy(made, expected)
         return { receipt: made, check, attempts: error.attempts ?? 1 }
       }
       const isCertain = !isUnsure || typeof found === 'object'
       if (isExists && isCertain && !isDoubtful) throw error
-      log.hasUnheard()
+      log.noteUnheard()
       if (!isExists) throw error
       throw isDoubtful
         ? putUndecided(this.#key, found, error)
@@ -235,7 +228,7 @@ class Putting {
         // A PutObject has no upload that could be ended: the log alone is held.
         await log.confirm()
         try {
-          const put = { ...request, key, object, mark }
+          const put = { key, object, mark, ...request }
           const receipt = await store.putObject(put, call)
           // The answer tells of other bytes than were sent: it is there, and is put again.
           this.#doubt.hear(undefined, true)
@@ -252,8 +245,7 @@ class Putting {
   }
 
   #isOurs(found: Found, expected: ExpectedObject): boolean {
-    const { environment, store } = this.#context.settings
-    const is = whose(found, expected, environment.facts.of(store))
+    const is = whose(found, expected, this.#context.settings.facts)
     return is === 'ours' || is === 'equal'
   }
 
@@ -273,12 +265,11 @@ class Putting {
   /** HEAD, tried again as any other call. */
   async #look(expected: ExpectedObject): Promise<Looked> {
     const { requests, settings, completeSignal: signal } = this.#context
-    const { environment, store } = settings
     const found = await lookAt(requests, settings, { signal })
     if (typeof found !== 'object') {
       return { found, made: undefined, isDoubtful: false }
     }
-    const isInDoubt = isDoubtful(found, expected, environment.facts.of(store))
+    const isInDoubt = isDoubtful(found, expected, settings.facts)
     // What the answer to a PUT has named is what that has made.
     const isAnswered = isInDoubt && this.#etags.has(bareEtag(found.etag))
     const isOurs = isAnswered || this.#isOurs(found, expected)
@@ -287,9 +278,8 @@ class Putting {
   }
 
   /**
-   * An answer that does not say what was stored, as after a failed callback: the
-   * object does. Under 203 the server has said that it is there; any other success
-   * without an ETag is not a store's.
+   * Where an answer has no ETag, as after a failed callback, the object says what was
+   * stored. Under 203 it is there; any other success without an ETag is not a store's.
    */
   async #confirmed(put: Put, expected: ExpectedObject): Promise<Put> {
     const { callbackFailed, callbackBody, etag } = put.receipt
@@ -297,12 +287,12 @@ class Putting {
     const { made } = await this.#look(expected)
     if (made !== undefined) {
       const receipt = { ...put.receipt, ...made }
-      return { ...put, receipt, check: checkOf(made, expected) }
+      return { ...put, receipt, check: confirmedBy(made, expected) }
     }
     const isStored = callbackFailed !== undefined && saysStored(callbackFailed)
     if (isStored || callbackBody !== undefined) return put
     const { requests, log } = this.#context
-    log.hasUnheard()
+    log.noteUnheard()
     const { attempts } = put
     const failure = callbackFailed ?? noEtag
     throw requests.describe(failure, { what: 'PutObject' }, { attempts })
@@ -341,9 +331,4 @@ function areSame(one: PutBytes, other: PutBytes): boolean {
     return one.md5 === other.md5
   }
   return one.crc64 !== undefined && one.crc64 === other.crc64
-}
-
-function checkOf(made: ObjectHead, expected: ExpectedObject): PartCheck {
-  const check = checkObject(made, expected)
-  return check === 'wrong' ? 'none' : check
 }

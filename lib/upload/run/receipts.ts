@@ -2,7 +2,7 @@
  * What is known of an upload's stored parts, and how one that no record proves is
  * held against the bytes themselves.
  */
-import type { PartCheck } from '../../checkpoint/record.js'
+import type { PartCheck, PartRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
@@ -16,10 +16,7 @@ import type { PartContent, TakenPart } from '../source/part-content.js'
 /** Receipts of one upload's parts, by part number. */
 export type Receipts = ReadonlyMap<number, Receipt>
 
-/**
- * Those of parts 1 to `count`, which must all be there and together be of `size`:
- * nothing is completed without a receipt for every part.
- */
+/** Those of parts 1 to `count`, which must all be there and be of `size` together. */
 export function receiptsInOrder(
   receipts: Receipts,
   count: number,
@@ -47,6 +44,17 @@ export function receiptsInOrder(
   return parts
 }
 
+/** Those of some records that a log does not say yet. */
+export function unknownOf(
+  records: readonly PartRecord[],
+  known: ReadonlyMap<number, PartRecord> = new Map(),
+): PartRecord[] {
+  return records.filter(({ number, etag, hash, size }) => {
+    const one = known.get(number)
+    return one?.etag !== etag || one.hash !== hash || one.size !== size
+  })
+}
+
 const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
 
 /** The weakest of some checks. */
@@ -59,9 +67,8 @@ export function weakest(checks: Iterable<PartCheck>): PartCheck {
 }
 
 /**
- * A part that the store lists and no record speaks of, held against the bytes
- * themselves: its receipt; undefined when it has to be sent. `hash` is theirs, by
- * the upload's proof.
+ * The receipt of a part that the store lists and no record speaks of; undefined when it
+ * has to be sent. `hash`: of the bytes, by the upload's proof.
  */
 export async function asListed(
   part: TakenPart,
@@ -75,10 +82,7 @@ export async function asListed(
   return compared(part, verdict, crc.variant)
 }
 
-/**
- * What a stored part can be compared by is worked out together with its hash: the
- * bytes may have to be read for it.
- */
+/** What a stored part can be compared by is worked out with its hash, in one reading. */
 export function expectComparison(
   content: PartContent,
   there: ListedPart,
@@ -89,10 +93,7 @@ export function expectComparison(
   else if (hasMd5()) content.expect('md5')
 }
 
-/**
- * A stored part that the log cannot prove, held against the bytes themselves:
- * its receipt; undefined when it is of other bytes.
- */
+/** The receipt of a stored part; undefined when it is of other bytes than these. */
 export async function compared(
   { content, size }: TakenPart,
   { by, value, etag }: Extract<Verdict, { do: 'compare' }>,

@@ -8,33 +8,32 @@
  *    is read and locked, the store was asked. No byte may be taken before that.
  * 2. The open run's own calls, see `open-run.ts`: parts, then `finish()`.
  * 3. `suspend(reason)` at any time, also instead of 2, or `fail(error)` for what the
- *    source failed with; idempotent. The settings' `signal` suspends by itself.
- *    After it nothing is sent or written, and the lock is free. It waits for no
- *    server, but for a Complete that was sent and for parts that are about to be
- *    stored, and for neither these nor a disk longer than two seconds. Where there
- *    is no log the upload is aborted, which may take longer.
+ *    source failed with; idempotent. The settings' `signal` suspends by itself. Within
+ *    two seconds nothing is sent or written, and the lock is free: a Complete that was
+ *    sent, parts that are about to be stored and a disk are waited for no longer. Only
+ *    where there is no log the upload is aborted, which may take longer.
  * 4. Await `ending`: one of the ways in `Ending`. It never rejects, and when it
  *    has settled nothing of the run is left but its log.
  *
- * The first failure wins, stops the run, and aborts `signal` with itself. A
- * failed part is never left out: no Complete without a receipt for every part.
+ * The first failure wins, stops the run, and aborts `signal` with itself.
  */
 import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
-import { CallbackError, asError } from '../../errors.js'
+import { CallbackError } from '../../errors.js'
+import { asError } from '../../realm.js'
 import { followSignal } from '../calls/follow-signal.js'
 import { Requests } from '../calls/requests.js'
 import { PartSender } from '../calls/send.js'
 import { type Progress, ProgressCounter } from '../options/progress.js'
 import type { UploadResult } from '../../upload-result.js'
-import { BeforeComplete } from './before-complete.js'
 import {
+  BeforeComplete,
   type Ending,
-  Reuse,
+  PartTally,
   type RunContext,
   type UploadRunOptions,
 } from './context.js'
-import { isOwn, suspended, tellKept } from './errors.js'
+import { isSuspension, suspended, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
@@ -58,7 +57,7 @@ export class UploadRun {
   #failure: Error | undefined
   #result: UploadResult | undefined
   /** What the log says was handed out. */
-  #told: UploadResult | undefined
+  #handedOut: UploadResult | undefined
   /** The object is complete, but its callback failed. */
   #callbackFailed: CallbackError | undefined
   #isLogStuck = false
@@ -67,7 +66,7 @@ export class UploadRun {
   constructor(options: UploadRunOptions) {
     this.#options = options
     const { settings, progress } = options
-    const { key, size, signal, isResumable: isLogged, environment } = settings
+    const { key, size, signal, isLogged, environment } = settings
     const tell = (counts: Progress): void => this.emit('progress', counts)
     progress?.tell(tell)
     this.progress = progress ?? new ProgressCounter(size, tell, environment)
@@ -106,18 +105,15 @@ export class UploadRun {
     return this.#isLogStuck
   }
 
-  /** Says of a failure, which need not end the run, what is kept. */
-  told<Failure extends Error>(error: Failure): Failure {
+  /** A failure, which need not end the run, that says what is kept. */
+  withKept<Failure extends Error>(error: Failure): Failure {
     const log = this.#log
     const hasAnswered = this.#requests?.hasAnswered === true
     tellKept(error, this.#options.settings, { log, hasAnswered })
     return error
   }
 
-  /**
-   * Emits an event. What a listener throws fails the run; when there is nothing
-   * left to fail it is nobody's, and thrown in a turn of its own.
-   */
+  /** What a listener throws fails the run, or, when that is over, nobody's: uncaught. */
   readonly emit: RunContext['emit'] = (name, event) => {
     if (this.#hasEnded) return
     // `restarted` was said: what is counted until the next run begins is of neither.
@@ -155,8 +151,7 @@ export class UploadRun {
     scope?.logOpened(log)
     await this.#options.opened?.(log)
     const { emit } = this
-    const facts = settings.environment.facts.of(settings.store)
-    const requests = new Requests(settings, signal, emit, facts)
+    const requests = new Requests(settings, signal, emit)
     this.#requests = requests
     const plan = await prepare({ settings, log, requests, emit })
     signal.throwIfAborted()
@@ -176,9 +171,9 @@ export class UploadRun {
       beforeComplete: new BeforeComplete(settings, signal, async () =>
         this.#options.checkSource?.(async () => open.takenParts()),
       ),
-      reuse: new Reuse(emit, progress, plan.mode !== 'create'),
-      tells: (result) => {
-        this.#told = result
+      tally: new PartTally(emit, progress, plan.mode !== 'create'),
+      handsOut: (result) => {
+        this.#handedOut = result
       },
       done: (result) => this.#done(result),
       fail: (error) => this.fail(error),
@@ -231,14 +226,8 @@ export class UploadRun {
     scope?.suspending(reason)
     this.#stop.abort(reason)
     const clock = new Deadline(settings.environment)
-    await this.#open?.leaveWire(clock)
-    // A Complete that was sent is waited for: its answer decides what is true.
-    await clock.until(bounds.complete, this.#open?.finishing)
-    this.#stopComplete.abort(reason)
+    await this.#open?.leave(clock, () => this.#stopComplete.abort(reason))
     const isOpened = await clock.until(bounds.work, this.#opening)
-    await clock.until(bounds.work, this.#open?.settled())
-    await clock.until(bounds.work, this.#open?.finishing)
-    this.#open?.letGo()
     if (this.#log === undefined) this.#isLogStuck = !isOpened
     if (this.#result === undefined) await this.#open?.abandon()
     if (this.#log === undefined || this.#result !== undefined) return
@@ -246,7 +235,7 @@ export class UploadRun {
     this.#isLogStuck = !left.isFree
     scope?.logLeft(left.isKept)
     // No later run would claim the object, however slow the disk that was told.
-    if (this.#told !== undefined) this.#done(this.#told)
+    if (this.#handedOut !== undefined) this.#done(this.#handedOut)
   }
 
   #settle(reason?: Error): void {
@@ -255,8 +244,11 @@ export class UploadRun {
     this.#sender?.leave()
     this.#checkpoint?.lost?.removeEventListener('abort', this.#onLost)
     const ending = this.#endingFor(reason)
-    if (ending.how !== 'done' && isOwn(ending.error, this.#failure)) {
-      this.told(ending.error)
+    if (ending.how !== 'done') {
+      const { error } = ending
+      // The reason of who stopped it is not ours to change.
+      const isOwn = error === this.#failure || isSuspension(error)
+      if (isOwn) this.withKept(error)
     }
     this.#ended.resolve(ending)
     this.#hasEnded = true

@@ -1,8 +1,6 @@
 /**
- * The stage that has parts stored: reused, compared, or sent.
- *
- * What becomes of a part is `rules/judge`'s to say; the receipts are the current
- * upload's. Parts come with their memory and keep it until `take` has settled.
+ * The stage that has parts stored: reused, compared, or sent, as `rules/judge` says.
+ * Parts come with their memory and keep it until `take` has settled.
  */
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { Receipt } from '../calls/send.js'
@@ -14,7 +12,7 @@ import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
 import { mayBeNamed, mustBeAsStored, sourceGrew } from './errors.js'
 import { finishUpload, putInstead } from './finish.js'
-import { compared, expectComparison } from './receipts.js'
+import { compared, expectComparison, unknownOf } from './receipts.js'
 
 export class Sending implements Stage {
   readonly isInOrder: boolean
@@ -33,44 +31,34 @@ export class Sending implements Stage {
   skip(records: readonly PartRecord[]): void {
     for (const record of records) {
       this.#upload.receipts.set(record.number, record)
-      this.#context.reuse.count(record.size)
+      this.#context.tally.skipped(record.size)
     }
   }
 
   /** As those of any upload: a later run knows its object by the log. */
   async join(records: readonly PartRecord[]): Promise<void> {
     const { log } = this.#context
-    const known = log.state.upload?.parts
-    const unknown = records.filter(
-      (record) => !isSameReceipt(known?.get(record.number), record),
-    )
-    await log.append(...unknown)
+    await log.append(...unknownOf(records, log.state.upload?.parts))
     this.skip(records)
   }
 
   takeUnread(piece: Piece): PartEvent | undefined {
-    const { partNumber, size } = piece
-    const { log, settings } = this.#context
-    const record = this.#upload.recordOf(partNumber)
-    if (record?.size !== size || !log.isFileUnchangedSince(record.run)) {
-      return undefined
-    }
-    const there = this.#upload.listed(partNumber)
+    const { partNumber } = piece
+    const { log, settings, tally } = this.#context
+    const { record, there } = this.#upload.earlier(partNumber)
+    if (!log.isOfFile(record, piece)) return undefined
     if (there === 'refused' && !this.#isProbeSent) return undefined
     const verdict = judgePart(record, record, there, settings.verify)
     if (verdict.do !== 'reuse') return undefined
     this.#upload.receipts.set(partNumber, record)
-    return this.#context.reuse.tell(piece, record.etag)
+    return tally.reused(piece, record.etag)
   }
 
   async take(part: TakenPart): Promise<PartEvent> {
     return (await this.#reuseStored(part)) ?? this.#send(part)
   }
 
-  /**
-   * The last part that was skipped was short, and the source goes on behind it:
-   * it is dropped, and the next run reads it again.
-   */
+  /** The last part that was skipped was short, and the source goes on: it is dropped. */
   async refuse(last: number, offset: number): Promise<never> {
     const { log, settings } = this.#context
     const { key, sequential } = settings
@@ -97,8 +85,7 @@ export class Sending implements Stage {
   async #reuseStored(part: TakenPart): Promise<PartEvent | undefined> {
     const upload = this.#upload
     const { partNumber, size } = part
-    const record = upload.recordOf(partNumber)
-    const there = upload.listed(partNumber)
+    const { record, there } = upload.earlier(partNumber)
     const isKnown = record !== undefined || typeof there === 'object'
     // Bytes that can be compared with nothing are hashed on their way out.
     if (!isKnown) return undefined
@@ -120,10 +107,10 @@ export class Sending implements Stage {
       }
       upload.receipts.set(partNumber, verdict.record)
       this.#recordProof(verdict.record)
-      return this.#context.reuse.tell(part, verdict.record.etag)
+      return this.#context.tally.reused(part, verdict.record.etag)
     }
     if (verdict.do === 'compare' && (await this.#adopt(part, hash, verdict))) {
-      return this.#context.reuse.tell(part, verdict.etag)
+      return this.#context.tally.reused(part, verdict.etag)
     }
     mustBeAsStored(settings, record, candidate, upload.uploadId)
     return undefined
@@ -146,27 +133,19 @@ export class Sending implements Stage {
   }
 
   async #send(part: TakenPart): Promise<PartEvent> {
-    const { emit, progress, settings } = this.#context
+    const { settings, tally } = this.#context
     part.content.expect(settings.proof)
     if (this.#upload.mustNotReplace(part.partNumber)) await this.#replace(part)
     const { receipt, attempts } = await this.#upload.store(part)
     const hash = await part.content.digest(settings.proof)
     this.#record(part, hash, receipt)
-    progress.stored(part.size)
-    const { partNumber, offset, size } = part
-    const { etag } = receipt
-    const event = { partNumber, offset, size, etag, reused: false, attempts }
-    emit('part', event)
-    return event
+    return tally.sent(part, receipt.etag, attempts)
   }
 
   /** A new upload instead of another part in one that may be complete already. */
   async #replace(part: Piece): Promise<void> {
     const upload = this.#upload
-    if (upload.receipts.size === 0) {
-      this.#context.reuse.resumed = false
-      return upload.giveUp('source-changed')
-    }
+    if (upload.receipts.size === 0) return upload.giveUp('source-changed')
     const { key } = this.#context.settings
     const failure = mayBeNamed(part, { key, uploadId: upload.uploadId })
     await upload.giveUpFor(failure, 'source-changed')
@@ -176,9 +155,9 @@ export class Sending implements Stage {
   /** So that the next run knows it of the file as it is now, without reading. */
   #recordProof(record: PartRecord): void {
     const { log } = this.#context
-    const { run } = log
-    if (!log.hasFileIdentity || log.isFileUnchangedSince(record.run)) return
-    log.append({ ...record, run }).catch(this.#context.fail)
+    const again = { ...record, run: log.run }
+    if (!log.hasFileIdentity || log.isOfFile(record, record)) return
+    log.append(again).catch(this.#context.fail)
   }
 
   /** Written beside the next parts; a log that cannot be written stops the run. */
@@ -189,11 +168,4 @@ export class Sending implements Stage {
       .append({ type: 'part', number, offset, hash, ...receipt, run: log.run })
       .catch(this.#context.fail)
   }
-}
-
-function isSameReceipt(
-  known: PartRecord | undefined,
-  { etag, hash, size }: PartRecord,
-): boolean {
-  return known?.etag === etag && known.hash === hash && known.size === size
 }

@@ -1,11 +1,9 @@
 /**
- * The channel `pawl:upload`, and the async context of an upload.
+ * The channels `pawl:upload` and `pawl:part`, and the async context of an upload.
  *
- * A stream's work begins in whatever called it: the constructor, a write, the
- * end of the source. An `UploadScope` brings all of it back to where the
- * upload was begun, so that parts and requests are told as work of that upload
- * and not of the write that happened to hand the bytes over. It is there only
- * while somebody watches.
+ * A stream's work begins in whatever called it: the constructor, a write, the end of
+ * the source. An `UploadScope` has parts and requests told as work of the upload, and
+ * not of the write that handed the bytes over. It is there while somebody watches.
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { GrowthStep, PartSizes } from '../../checkpoint/growth.js'

@@ -1,6 +1,6 @@
 /** Promises: one that its owner settles, work with a signal, work within a time. */
 import type { Environment, Timer } from '../../environment.js'
-import { asError } from '../../errors.js'
+import { asError } from '../../realm.js'
 
 /** A promise that its owner settles. A rejection that nobody awaits is no accident. */
 export class Deferred<T> {
@@ -34,9 +34,8 @@ export async function unlessAborted<T>(
 }
 
 /**
- * Up to when a suspension waits for something, ms from its start: one clock bounds
- * all of it, so that a disk and a server that hang at once still take no more than
- * the two seconds promised.
+ * Up to when a suspension waits for something, ms from its start: a disk and a server
+ * that hang at once take no more than the two seconds promised.
  */
 export const bounds = {
   parts: 1200,

@@ -1,18 +1,14 @@
 /**
  * Has V8 free the chunks of sources while that is cheap.
  *
- * A chunk is memory beside the heap and is free when V8 has collected. A young
- * collection would do, and costs next to nothing; one comes when the young heap
- * is full, or for every 32 MiB of chunks. A full one comes when heap and chunks
- * together near a limit, which in a small process settles so low that 16 MiB of
- * chunks are enough: the whole heap is marked over and over, at more than the
- * cost of the upload, and what is freed at once has to be faulted in again.
+ * A chunk is memory beside the heap, free when V8 has collected. A young collection
+ * would do, and costs next to nothing, but comes for every 32 MiB of chunks only; in a
+ * small process 16 MiB lead to a full one, so that the whole heap is marked over and
+ * over, at more than the cost of the upload.
  *
- * So the young heap is filled with garbage before that; what is left of it is
- * looked up, so that it takes one collection and no byte more than that. A
- * large one, as Node 24 and 26 may have, is left alone, since it would take
- * memory. A file that is piped in comes in large pieces, of which V8 collects fewer
- * by itself: that pays from Node 24 on, and costs before. Figures: bench/README.md.
+ * So what is left of the young heap is filled with garbage before that. A large one, as
+ * Node 24 and 26 may have, is left alone, since it would take memory. For a file that is
+ * piped in that pays from Node 24 on, and costs before. Figures: bench/README.md.
  */
 import { getHeapSpaceStatistics } from 'node:v8'
 import { isError } from '../../realm.js'

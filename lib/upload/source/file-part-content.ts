@@ -1,24 +1,23 @@
 /**
  * A part of a file that is not held: read in views, hashed as it goes by, read
- * again for each attempt. Of shared memory a worker works the digests out, but for
- * xxh64, beside the sending; a view is then read into only when it has done so.
+ * again for each attempt. Of shared memory a worker works the digests out beside the
+ * sending, but for xxh64; a view is then read into only when it has done so.
  *
- * With one buffer a view is valid until the next one is asked for, and other
- * parts use the time. With two, the next one is read while a view is on its way
- * out. At most one pass goes on at a time, and none after its iterator has
- * returned.
- *
- * Every pass that reaches the end must give the same digests, and the file must
- * not have been written to; else `PAWL_SOURCE_CHANGED`, before the last view is
- * handed out, so that no complete body of mixed bytes ever reaches a server.
+ * With two buffers the next view is read while one is on its way out; with one, other
+ * parts use the time. One pass goes on at a time, and none after its iterator has
+ * returned. Every pass must give the same digests, of a file that was not written to;
+ * else `PAWL_SOURCE_CHANGED`, before the last view is handed out, so that no complete
+ * body of mixed bytes ever reaches a server.
  */
-import type { RunningDigest } from '../../hash/crc64.js'
 import type { DigestBeside, Digests } from '../../hash/digest.js'
-import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import { isSharedArrayBuffer } from '../../realm.js'
 import type { Body } from '../../store/object-store.js'
 import type { FileSource } from './file-source.js'
-import type { ContentDigest, HashedPart, PartContent } from './part-content.js'
+import {
+  type ContentDigest,
+  createHash,
+  type PartContent,
+} from './part-content.js'
 import { type BodyPace, bodyOf } from './view-pace.js'
 
 /** One digest of one pass. */
@@ -197,32 +196,5 @@ export class FilePartContent implements PartContent {
     if (end <= this.#read) return
     this.#options.onRead(end - this.#read)
     this.#read = end
-  }
-}
-
-/**
- * Whether the file is what was read of it, whatever its times say; rejects when it
- * is not. `taken` are the parts, with their hashes.
- */
-export async function mustBeAsTaken(
-  source: FileSource,
-  taken: () => Promise<readonly HashedPart[]>,
-  digests: Pick<Digests, 'create'>,
-): Promise<void> {
-  await source.mustBeInPlace()
-  if (!source.isTouched) return
-  await source.prove(await taken(), (kind) => createHash(kind, digests))
-}
-
-/** A digest that is worked out on this thread. */
-export async function createHash(
-  kind: ContentDigest,
-  digests: Pick<Digests, 'create'>,
-): Promise<RunningDigest> {
-  if (kind !== 'xxh64') return digests.create(kind)
-  const xxh64 = (await loadXxh64()).create()
-  return {
-    update: (data) => xxh64.update(data),
-    digest: () => hex64(xxh64.digest()),
   }
 }

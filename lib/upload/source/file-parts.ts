@@ -2,10 +2,8 @@
  * The parts of a file, read or to be read, each with the memory it needs.
  *
  * A part is read as it is sent, through a buffer for a view, or two when no other
- * part is in flight to use the time. Where a digest has to be there before the
- * bytes go out, a part is read whole into memory, so that it is read once, unless
- * that would take too much. Either way there are never more buffers than parts in
- * flight.
+ * part is in flight to use the time. Where a digest goes before the bytes a part is
+ * read whole into memory, and so only once, unless that would take too much.
  */
 import { type PartSizes, partSizeAt } from '../../checkpoint/growth.js'
 import type { Digests } from '../../hash/digest.js'
@@ -80,12 +78,7 @@ export class FileParts {
   /** Waits for a buffer; rejects with the signal's reason instead. */
   async take(piece: Piece, signal: AbortSignal): Promise<TakenPart> {
     const buffer = await this.#acquire(signal)
-    let isReleased = false
-    const release = (): void => {
-      if (isReleased) return
-      isReleased = true
-      this.#buffers.release(buffer)
-    }
+    const release = (): void => this.#buffers.release(buffer)
     try {
       const content = this.#isHeld
         ? await this.#read(piece, buffer)

@@ -1,21 +1,16 @@
 /**
- * A file as the source of an upload: bytes from anywhere in it, and the word of
- * the file system on whether it is still the file that was opened.
+ * A file as the source of an upload: bytes from anywhere in it, which file it is,
+ * and the word of the file system on whether it is still the one that was opened.
  *
  * It owns the descriptor until `close()`. Every read fills its whole target or
  * rejects: a file that ends early has changed.
  */
 import type { BigIntStats } from 'node:fs'
+import type { FileIdentity } from '../../checkpoint/record.js'
 import { messageOf } from '../../realm.js'
 import { invalidOption, UploadError } from '../../errors.js'
-import type { RunningDigest } from '../../hash/crc64.js'
-import {
-  type FileIdentity,
-  type FileSight,
-  identityOf,
-  isSameFile,
-} from './file-identity.js'
-import type { HashedPart } from './part-content.js'
+import type { Digests } from '../../hash/digest.js'
+import { createHash, type HashedPart } from './part-content.js'
 import type { SourceFiles, SourceHandle } from './source-files.js'
 
 /** Bytes of a file that is read whole at once. */
@@ -23,6 +18,15 @@ const mostAtHand = 256 * 1024
 
 /** Bytes read at once when a file is read again. */
 const blockSize = 1024 * 1024
+
+export type { FileIdentity }
+
+/** A file as it was looked at. */
+export interface FileSight {
+  identity: FileIdentity
+  /** ms since 1970, when it was looked at. */
+  time: number
+}
 
 export interface FileSourceOptions {
   files: SourceFiles
@@ -109,10 +113,7 @@ export class FileSource {
     return room.subarray(0, size)
   }
 
-  /**
-   * How many bytes there were; fewer than are enough only at the end. A read that
-   * could have given more than enough, and did not, has seen the end.
-   */
+  /** How many bytes there were; fewer than are enough only at the end. */
   async #fill(
     into: Uint8Array,
     position: number,
@@ -135,10 +136,7 @@ export class FileSource {
     return this.changed(`it ends at ${end}, expected ${this.size} bytes`)
   }
 
-  /**
-   * Rejects with `PAWL_INVALID_OPTION` when the file system tells of fewer bytes
-   * than there are. `readWhole` sees it by itself.
-   */
+  /** Rejects with `PAWL_INVALID_OPTION` when there are more bytes than were told of. */
   async mustEnd(): Promise<void> {
     if (await this.#goesOn()) await this.#mustNotGoOn()
   }
@@ -147,15 +145,6 @@ export class FileSource {
   async #mustNotGoOn(): Promise<void> {
     await this.mustBeUnchanged()
     mustBeSized(this.path, this.size)
-  }
-
-  /**
-   * The times of the file have moved while it was read: it was written to, or only
-   * its mode, its names or the times themselves were changed. What was read of it
-   * has to be read again, and be the same.
-   */
-  get isTouched(): boolean {
-    return !isSameFile(this.#last, this.sight.identity)
   }
 
   /** Rejects with `PAWL_SOURCE_CHANGED` when the open file is another, or longer. */
@@ -194,17 +183,27 @@ export class FileSource {
   }
 
   /**
-   * Reads everything that was uploaded again and compares it, for a file whose
-   * times have moved. Nobody may have touched it while that went on.
+   * Rejects unless the file is what was read of it. Where its times have moved it was
+   * written to, or only its mode or names were changed: then `taken` is read again.
    */
-  async prove(
+  async mustBeAsTaken(
+    taken: () => Promise<readonly HashedPart[]>,
+    digests: Pick<Digests, 'create'>,
+  ): Promise<void> {
+    await this.mustBeInPlace()
+    if (isSameFile(this.#last, this.sight.identity)) return
+    await this.#prove(await taken(), digests)
+  }
+
+  async #prove(
     parts: readonly HashedPart[],
-    createHash: (kind: 'xxh64' | 'sha256') => Promise<RunningDigest>,
+    digests: Pick<Digests, 'create'>,
   ): Promise<void> {
     const before = this.#last
     const buffer = new Uint8Array(Math.min(blockSize, this.size))
     for (const { offset, size, hash } of parts) {
-      const running = await createHash(hash.length === 64 ? 'sha256' : 'xxh64')
+      const kind = hash.length === 64 ? 'sha256' : 'xxh64'
+      const running = await createHash(kind, digests)
       for (let at = 0; at < size; at += buffer.length) {
         const block = buffer.subarray(0, Math.min(buffer.length, size - at))
         await this.read(block, offset + at)
@@ -215,6 +214,7 @@ export class FileSource {
       }
     }
     await this.mustBeUnchanged()
+    // Nobody may have touched it while that went on.
     if (!isSameFile(this.#last, before)) {
       throw this.changed('it was touched again and again')
     }
@@ -240,6 +240,38 @@ export class FileSource {
   async close(): Promise<void> {
     await this.#handle.close()
   }
+}
+
+/**
+ * ms that a time must be older than its recording: clocks of file systems are coarse,
+ * and a second write in the same tick leaves the times as they are.
+ */
+const settling = 2000
+
+export function identityOf(stats: BigIntStats): FileIdentity {
+  return {
+    device: stats.dev.toString(),
+    inode: stats.ino.toString(),
+    size: Number(stats.size),
+    mtime: stats.mtimeNs.toString(),
+    ctime: stats.ctimeNs.toString(),
+  }
+}
+
+export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
+  return (
+    a.device === b.device &&
+    a.inode === b.inode &&
+    a.size === b.size &&
+    a.mtime === b.mtime &&
+    a.ctime === b.ctime
+  )
+}
+
+/** Whether a write after it was looked at would have changed the identity. */
+export function isSettled({ identity, time }: FileSight): boolean {
+  const latest = BigInt(time - settling) * 1_000_000n
+  return BigInt(identity.mtime) <= latest && BigInt(identity.ctime) <= latest
 }
 
 function fail(path: string, what: string, cause: unknown): never {

@@ -2,13 +2,12 @@
  * Has a file that is piped in read in large pieces.
  *
  * `createReadStream` reads 64 KiB at a time, and each costs a turn of the event loop
- * and of the thread pool, and garbage. Asked for more than its mark, any Readable of
- * Node raises the mark for good: that is what `read(n)` does.
+ * and of the thread pool, and garbage. `read(n)` with more than the mark of a Readable
+ * raises the mark for good.
  *
- * Only what has Node's own mark is asked: another one was chosen by somebody. Only
- * regular files, which fill what is asked for: for each piece of a FIFO Node would
- * make a buffer of 4 MiB. And only while the source holds nothing, since `read(n)`
- * gives what is held to the one who asks.
+ * Only where that is Node's own: another one was chosen by somebody. Only of regular
+ * files: for each piece of a FIFO Node would make a buffer of 4 MiB. And only while the
+ * source holds nothing, since `read(n)` gives what is held to the one who asks.
  */
 import type { ReadStream } from 'node:fs'
 import { isFileStream, readsLongFile } from './source-files.js'

@@ -1,17 +1,14 @@
 /**
  * The memory of all uploads of a process, in blocks of a few sizes.
  *
- * New memory costs a page fault for every 4 KiB when it is first written to, which
- * is more than hashing what is written; so a block that comes back is the next one
- * given out, to whatever upload. One that nobody has used for a while is let go.
+ * New memory costs a page fault for every 4 KiB, which is more than hashing what is
+ * written there; so a block that comes back is the next one given out, to whatever
+ * upload. Nothing may read or write it any more then.
  *
- * That frees nothing yet. The engine does not count shared memory, and may look for
- * it after hours. So what was let go is still known here, by references that do not
- * hold it, and is given out again before anything new is made: there is never more
- * memory of one size than was in use at one time. And the engine is made to look.
- *
- * Only for memory that nobody outside has seen, and that nothing reads or writes
- * any more when it comes back.
+ * One that nobody has used for a while is let go. The engine does not count shared
+ * memory and may look for it after hours, so it is made to look; until it has, what was
+ * let go is given out again, by weak references, before anything new is made: there is
+ * never more memory of one size than was in use at one time.
  */
 import type { Environment } from '../../environment.js'
 import { isSharedArrayBuffer } from '../../realm.js'

@@ -2,8 +2,8 @@
  * An upload's share of memory: room for so many parts at once, and for so many bytes.
  *
  * A part is begun only when there is room for all of it, and takes blocks as it is
- * filled. Who finds no room waits his turn. There is always room for two parts. The first part may be all there is, so
- * it begins with a small block, and each that follows is larger.
+ * filled. There is always room for two parts. The first part of a stream may be all
+ * there is, so it begins with a small block, and each that follows is larger.
  */
 import { blockWithin, type MemoryPool } from './memory-pool.js'
 
@@ -18,10 +18,9 @@ export interface PartMemory {
 }
 
 /**
- * Blocks of the process. Shared, so that a worker can hash them; the engine does
- * not count them either: beside a source that allocates every chunk, counted parts
- * make it collect all garbage over and over. Copying and hashing take less time in
- * memory that is not shared.
+ * Blocks of the process. Shared ones a worker can hash, and the engine does not count:
+ * beside a source that allocates every chunk, counted parts make it collect all garbage
+ * over and over. Copying and hashing take less time in memory that is not shared.
  */
 export function pooled(pool: MemoryPool, isShared: boolean): PartMemory {
   return {
@@ -127,15 +126,12 @@ export class PartBuffers {
   #room: PartRoom
   readonly #memory: PartMemory
   readonly #waiting: Waiting[] = []
-  #inUse = 0
+  readonly #out = new Set<PartBuffer>()
   #bytesInUse = 0
   #isBegun = false
   readonly #isShortFirst: boolean
 
-  /**
-   * `room`: a number is of parts alone. `isShortFirst`: the first part may turn out
-   * to be much shorter.
-   */
+  /** `room`: a number is of parts alone. `isShortFirst`: the first part may be all. */
   constructor(
     partSize: number,
     room: number | PartRoom,
@@ -157,7 +153,7 @@ export class PartBuffers {
 
   /** How many buffers are given out. */
   get inUse(): number {
-    return this.#inUse
+    return this.#out.size
   }
 
   /** A buffer now, if there is room for one. */
@@ -168,15 +164,16 @@ export class PartBuffers {
   #hasRoom(size: number): boolean {
     const { parts, bytes } = this.#room
     const most = Math.max(bytes, 2 * size)
-    return this.#inUse < parts && this.#bytesInUse + size <= most
+    return this.inUse < parts && this.#bytesInUse + size <= most
   }
 
   #make(size: number): PartBuffer {
     const isFirst = this.#isShortFirst && !this.#isBegun
     this.#isBegun = true
-    this.#inUse++
     this.#bytesInUse += size
-    return new PartBuffer(size, this.#memory, isFirst)
+    const buffer = new PartBuffer(size, this.#memory, isFirst)
+    this.#out.add(buffer)
+    return buffer
   }
 
   /** Calls back with a buffer as soon as there is room for one; may be at once. */
@@ -189,9 +186,10 @@ export class PartBuffers {
     else callback(buffer)
   }
 
+  /** Idempotent. */
   release(buffer: PartBuffer): void {
+    if (!this.#out.delete(buffer)) return
     buffer.release()
-    this.#inUse--
     this.#bytesInUse -= buffer.size
     this.#serve()
   }

@@ -2,6 +2,7 @@
  * The bytes of one part, or of a whole object, wherever they are: in memory, or
  * in a file that can be read again.
  */
+import type { RunningDigest } from '../../hash/crc64.js'
 import type { DigestKind, Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
 import type { Body } from '../../store/object-store.js'
@@ -23,10 +24,7 @@ export interface PartContent {
   /** A digest of all the bytes. It is worked out once. */
   digest(kind: ContentDigest): Promise<string>
 
-  /**
-   * A digest that is wanted only after the bytes were sent: it is worked out
-   * beside that. `digest()` then has it.
-   */
+  /** A digest that is wanted when the bytes were sent: it is worked out beside that. */
   expect(kind: ContentDigest): void
 
   /** Resolves when nothing here reads the bytes any more. Never rejects. */
@@ -69,10 +67,7 @@ export class MemoryContent implements PartContent {
   readonly #digests: Pick<Digests, 'digest'>
   readonly #known = new Map<ContentDigest, Promise<string>>()
 
-  /**
-   * `pieces`: the bytes in order; `xxh64` in hex, if it is known. `isOwn`: their
-   * memory is used for nothing else, and not given back.
-   */
+  /** `xxh64`: if it is known. `isOwn`: the memory is used for nothing else. */
   constructor(
     pieces: readonly Uint8Array[],
     xxh64: string | undefined,
@@ -118,6 +113,19 @@ export class MemoryContent implements PartContent {
 
   async settled(): Promise<void> {
     await Promise.allSettled(this.#known.values())
+  }
+}
+
+/** A digest that is worked out on this thread. */
+export async function createHash(
+  kind: ContentDigest,
+  digests: Pick<Digests, 'create'>,
+): Promise<RunningDigest> {
+  if (kind !== 'xxh64') return digests.create(kind)
+  const xxh64 = (await loadXxh64()).create()
+  return {
+    update: (data) => xxh64.update(data),
+    digest: () => hex64(xxh64.digest()),
   }
 }
 

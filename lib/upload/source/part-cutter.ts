@@ -1,12 +1,11 @@
 /**
- * Cuts a stream of bytes into parts. stream-chopper finds the boundaries, told
- * before each part how large that is; this copies each piece into the part's blocks and hashes it there.
- * Small chunks are copied first, to where they belong in a block, and go
- * through the chopper together, as one view that needs no further copy.
+ * Cuts a stream of bytes into parts. stream-chopper finds the boundaries; this copies
+ * each piece into the part's blocks and hashes it there. Small chunks are copied first,
+ * to where they belong, and go through the chopper together, as one view.
  *
- * It owns at most one buffer, that of the part being filled, and a part is begun
- * only when there is room for a buffer and the taker wants more. Chunks are copied and
- * never kept. Four accidents of stream-chopper are prevented here:
+ * It owns at most one buffer, that of the part being filled, and begins a part only
+ * when there is room for one and the taker wants more. Chunks are copied and never
+ * kept. Four accidents of stream-chopper are prevented here:
  *
  * - an empty chunk after an exact multiple would begin an empty part: dropped;
  * - its `finish` comes before the `end` of the last part: `end()` waits for both;
@@ -169,10 +168,9 @@ export class PartCutter {
   }
 
   /**
-   * Hashes bytes that were just copied to a position of the part, when all before
-   * it is hashed: they are still in the processor's cache, and are read faster
-   * than from the part, whose memory is shared. Where theirs is shared as well,
-   * another thread might write in between: then the copy is hashed.
+   * Hashes bytes that were just copied to a position of the part, when all before it is
+   * hashed: they are read faster from the processor's cache than from the part. Another
+   * thread might write into theirs where that is shared: then the copy is hashed.
    */
   #hashHot(bytes: Uint8Array, position: number): void {
     if (this.#hashed !== position || bytes.byteLength < largeChunk) return
@@ -284,18 +282,13 @@ export class PartCutter {
     const { sizes } = this.#options
     const partNumber = this.#partNumber++
     this.#partSize = partSizeAt(sizes, this.#partNumber)
-    let isReleased = false
     const part: CutPart = {
       partNumber,
       offset: offsetAt(sizes, partNumber),
       size,
       pieces: [...buffer.views(size)],
       xxh64: hex64(hash.digest()),
-      release: () => {
-        if (isReleased) return
-        isReleased = true
-        this.#buffers.release(buffer)
-      },
+      release: () => this.#buffers.release(buffer),
     }
     const onCut = this.#onCut
     this.#options.onPart(part, () => {

@@ -6,7 +6,8 @@
  * is written into it.
  */
 import { Transform, type TransformCallback } from 'node:stream'
-import { asError, invalidOption } from '../../errors.js'
+import { invalidOption } from '../../errors.js'
+import { asError } from '../../realm.js'
 import { checkKnownOptions } from '../../known-options.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
 import { ChunkCollections, collectsByDefault } from './chunk-collections.js'

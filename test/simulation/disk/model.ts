@@ -163,6 +163,8 @@ export class DiskModel {
         this.#do(process, 'unlink', path, () => {
           const inode = this.#at(path)
           if (inode === undefined) throw failure('ENOENT', path)
+          const isHeld = this.#locks.get(inode.number)?.process === process
+          if (!isHeld) this.#around.world.happens('late-unlink', process.label)
           inode.links -= 1
           this.#names.delete(path)
         }),
@@ -242,6 +244,8 @@ export class DiskModel {
     inode.writer = process
     inode.isHanging = false
     return this.#do(process, 'write', path, (part) => {
+      const isHeld = this.#locks.get(inode.number)?.descriptor === descriptor
+      if (!isHeld) this.#around.world.happens('late-write', process.label)
       const written = copy.subarray(0, Math.floor(copy.length * part))
       inode.bytes = Buffer.concat([inode.bytes, written])
       return written.length

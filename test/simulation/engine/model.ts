@@ -73,6 +73,8 @@ export class EngineModel {
   readonly #grants: number[] = []
   /** When the last step began that a run has heard of. */
   readonly #heardAt = new Map<number, number>()
+  /** What the log said when each run was first given it. */
+  readonly #given = new Map<number, Buffer | undefined>()
   #awayUntil = 0
 
   constructor(around: EngineSurroundings, plan: LeasePlan) {
@@ -165,6 +167,11 @@ export class EngineModel {
     return since.every((other) => other === run)
   }
 
+  /** What the log said when a run was first given it. */
+  givenTo(run: number): Buffer | undefined {
+    return this.#given.get(run)
+  }
+
   /** ms since the last step that a run has heard of began. */
   silence(run: number): number {
     const since = this.#heardAt.get(run) ?? Number.NEGATIVE_INFINITY
@@ -211,6 +218,7 @@ export class EngineModel {
     }
     const since = isOwn ? ended : (hold?.until ?? ended)
     if (run !== undefined && hold?.run !== run) this.#grant(run)
+    if (run !== undefined && !this.#given.has(run)) this.#given.set(run, bytes)
     this.#keep({
       bytes,
       hold: { token, until: now + lease, run },

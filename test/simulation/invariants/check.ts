@@ -131,22 +131,17 @@ export function toldBefore(
       to: before.actor.name,
     }) ||
     world.hasHappened(['engine-away'], { since: before.startedAt }) ||
-    wasWrittenToLate({ runs, world }, before)
+    wasWrittenToLate(world, before)
   return isLost ? undefined : before
 }
 
 /**
- * A write of an earlier run hung when that let go of the log, and lands in what a
- * later one has written: whoever finds it so writes no more.
+ * A write that hung when its run let go of the log has landed in what this one was
+ * writing: whoever finds it so writes no more, and cannot say that it was told.
  */
 function wasWrittenToLate(
-  { runs, world }: Pick<Scene, 'runs' | 'world'>,
-  { number, process }: Run,
+  world: Scene['world'],
+  { startedAt: since, endedAt: until }: Run,
 ): boolean {
-  return runs.some(
-    (run) =>
-      run.number < number &&
-      run.process.machine.logs === process.machine.logs &&
-      world.hasHappened(['slow-disk', 'hanging-disk'], { to: run.actor.name }),
-  )
+  return world.hasHappened(['late-write'], { since, until })
 }

@@ -12,7 +12,14 @@ const known = new WeakMap<Buffer, LogState | undefined>()
 
 /** Undefined when there is none that can be read. */
 export function logOn(logs: Logs, path = logPath): LogState | undefined {
-  const bytes = logs.read(path)
+  return logIn(logs.read(path), path)
+}
+
+/** Of the bytes of a log. */
+export function logIn(
+  bytes: Buffer | undefined,
+  path = logPath,
+): LogState | undefined {
   if (bytes === undefined) return undefined
   if (!known.has(bytes)) known.set(bytes, stateIn(bytes, path))
   return known.get(bytes)

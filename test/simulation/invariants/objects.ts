@@ -4,7 +4,7 @@ import type { StoredObject } from '../store/truth.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
 import { isOneOf, runOf, type Check } from './check.js'
-import { namesComplete } from './log.js'
+import { logIn, namesComplete } from './log.js'
 import {
   isChangedUnseen,
   isDamagedUnseen,
@@ -123,7 +123,7 @@ export const onMade: readonly Check<
 
 /** Between machines that share a log, beside what holds for one. */
 function isOldOverNew(
-  { engine }: Scene,
+  { engine, world, runs }: Scene,
   { by, bytes, options, upload, isShown }: StoredObject,
   before: StoredObject | undefined,
 ): boolean {
@@ -134,7 +134,14 @@ function isOldOverNew(
     return false
   }
   const isSame = before.options === options && isOneOf(bytes, [before.bytes])
-  return !isSame && engine.isOlder(run, other)
+  if (isSame || !engine.isOlder(run, other)) return false
+  // A failover has taken the upload's ID from the log that the newer was given.
+  const startedAt = runs.find(({ number }) => number === run)?.startedAt ?? 0
+  const given = logIn(engine.givenTo(other))
+  const isForgotten =
+    world.hasHappened(['failover'], { since: startedAt }) &&
+    given?.uploadIds.has(upload.id) !== true
+  return !isForgotten
 }
 
 /** When everything has come to its end. */

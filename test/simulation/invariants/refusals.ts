@@ -120,9 +120,7 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   if (!wasAmbiguous || !isOurs || !canKnow(scene, run)) return undefined
   // What went with its Complete was another call's.
   if (runOf(scene, top.by.run)?.sentDigest !== run.sentDigest) return undefined
-  // What is refused is the Complete of another upload.
-  const { uploadIdTold: told = upload.id } = run
-  if (told !== upload.id) return undefined
+  if (isOfAnother(scene, run, top)) return undefined
   // Answered as gone at once, it may be the Complete of another call that the log names.
   if (namesOtherCall(run, upload.id)) return undefined
   // Two machines had the upload in their logs: whose Complete it was cannot be told.
@@ -133,6 +131,24 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   const isCopied = world.hasHappened(['others-copy-mark']) && seen !== top
   if (isCopied) return undefined
   return `${code} is said of ${upload.id}, whose object ${top.by.name} has made, of these bytes and options`
+}
+
+/**
+ * What is refused is the Complete of another upload, begun when this one had been
+ * given up. The rule: what is void is not claimed, though a Complete of it that was
+ * under way lands later; what its own run had seen before that it had to claim.
+ */
+function isOfAnother(
+  { heard }: Scene,
+  { number, uploadIdTold }: Run,
+  top: StoredObject,
+): boolean {
+  const { id = '' } = top.upload ?? {}
+  if (uploadIdTold === undefined || uploadIdTold === id) return false
+  const givenUpAt = heard.abortAskedAt(number, id) ?? Number.POSITIVE_INFINITY
+  return !heard.looks.some(
+    ({ run, at, found }) => run === number && found === top && at <= givenUpAt,
+  )
 }
 
 /** Whether what its log says went with an upload's Complete is not what its own has. */
@@ -180,8 +196,8 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   if (!plan.log || !maker.plan.log || !canKnow(scene, run)) return undefined
   // The condition and the callback go with it: with others it is another call.
   if (maker.sentDigest !== run.sentDigest) return undefined
-  // It asks for a mark, by which alone it would know its own.
-  if (top.mark === undefined && !maker.plan.marks) return undefined
+  // Whether it carries a mark is fixed when it is begun, as its metadata is.
+  if (maker.plan.marks !== plan.marks) return undefined
   // What was proved by less than this call's proof is not known for its bytes.
   const isStronger = plan.proof === 'sha256' && maker.plan.proof !== 'sha256'
   if (isStronger && top.upload !== undefined) return undefined
@@ -198,6 +214,7 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   const isDamaged = failureOf(maker.outcome).completed === true
   if (isTold || isDamaged || isGivenUp(run, top)) return undefined
   if (isLatePut(scene, maker, top)) return undefined
+  if (isOvertaken(scene, run, top)) return undefined
   if (isBare(scene, run, top)) return undefined
   if (isUnproved(scene, run, maker, top)) return undefined
   if (isRefusedUnseen(scene, run, maker, top)) return undefined
@@ -218,6 +235,32 @@ function isLatePut(
   const isIgnored = truth.traits.putCondition === 'ignored'
   const isRefused = failureOf(outcome).code === 'PAWL_ALREADY_EXISTS'
   return isIgnored && upload === undefined && isRefused && at >= endedAt
+}
+
+/**
+ * An earlier run's Complete came between the last look of a run that has given the
+ * upload up and its Abort: nobody could look later, and what is void is not claimed,
+ * by that run or any after it.
+ */
+function isOvertaken(
+  { heard, runs }: Scene,
+  run: Run,
+  { upload, at }: StoredObject,
+): boolean {
+  if (upload === undefined) return false
+  return runs.some(({ number, startLog, process }) => {
+    const abortedAt = heard.abortAskedAt(number, upload.id)
+    const look = heard.lastLook(number, abortedAt)
+    return (
+      number <= run.number &&
+      process.machine.logs === run.process.machine.logs &&
+      namesComplete(startLog, upload.id) &&
+      abortedAt !== undefined &&
+      look !== undefined &&
+      look.found !== 'refused' &&
+      look.at < at
+    )
+  })
 }
 
 /** Nothing is left to do for the next run. */

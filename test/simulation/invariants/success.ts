@@ -81,7 +81,15 @@ export const ofSuccess: readonly Check<[Run]>[] = [
           : [...engineTroubles, 'pause']
       const isUnheard =
         !isThere && scene.world.hasHappened(unheard, { to: run.actor.name })
-      return isUnheard
+      // It takes the log, or brings it back, and the run does not hear of it.
+      const isFailedOver = scene.world.hasHappened(['failover'], {
+        since: run.startedAt,
+      })
+      // So does an unlink of an earlier run that hung, by the name alone.
+      const isUnlinked =
+        !isThere &&
+        scene.world.hasHappened(['late-unlink'], { since: run.startedAt })
+      return isUnheard || isFailedOver || isUnlinked
         ? undefined
         : `checkpointLeft is ${checkpointLeft}, the log is ${isThere ? 'there' : 'gone'}`
     }),
@@ -118,7 +126,8 @@ function hasNoMark(
 
 /**
  * It was told to compare nothing, or its Complete was answered without an ETag and
- * HEAD did not show the object yet.
+ * HEAD did not show the object yet: nothing else says that a part was replaced after
+ * the run had last heard of it, where Complete takes whatever is there.
  */
 function comparesNothing(
   { truth, world }: Scene,
@@ -192,6 +201,11 @@ function resultIsTrue(
     (object) => object.etag.toLowerCase() === etag.toLowerCase(),
   )
   if (right.length === 0 && isRewritten(scene, run, result)) return undefined
+  // Put again, as its answer had shown nothing: the last is what was damaged.
+  const isDamaged = madeBy(scene, result).some(
+    (object) => object.etag === etag && isDamagedUnseen(scene, run, object),
+  )
+  if (right.length === 0 && isDamaged) return undefined
   if (right.length === 0 && isEqualOfOthers(scene, run, result)) {
     return undefined
   }
@@ -223,7 +237,12 @@ function resultIsTrue(
     return `${parts} parts, the object has ${count}`
   }
   const asked = scene.heard.askedFor(run.number, result.uploadId)
-  if (partsReused + asked !== parts) {
+  // A file begun anew finds what the same call had sent, where a failover has brought
+  // back the upload that it had given up.
+  const isBroughtBack =
+    run.restarts.length > 0 &&
+    scene.world.hasHappened(['failover'], { since: run.startedAt })
+  if (partsReused + asked !== parts && !isBroughtBack) {
     return `${partsReused} of ${parts} parts reused, ${asked} were sent`
   }
   const callback = callbackIsTrue(run, result)

@@ -79,6 +79,7 @@ export function isChangedUnseen(scene: Scene, object: StoredObject): boolean {
   )
   const isUnseen = ({ sentAt, by }: (typeof later)[number]): boolean => {
     const sender = runs.find(({ number }) => number === by.run)
+    // HEAD shows what is on top, to who may look; nobody looks before every part.
     const look = heard.lastLook(by.run, sentAt)
     const wasHidden = look !== undefined && look.found !== object
     return (
@@ -87,8 +88,7 @@ export function isChangedUnseen(scene: Scene, object: StoredObject): boolean {
       sender === undefined ||
       !namesComplete(sender.startLog, upload.id) ||
       world.hasHappened(['failover'], { since: sender.startedAt }) ||
-      upload.mark === undefined ||
-      truth.traits.headLag > 0
+      upload.mark === undefined
     )
   }
   return later.length > 0 && later.every(isUnseen)

@@ -104,7 +104,7 @@ function leftBehind(scene: Scene): string | undefined {
     if (!isHeard || forgotten.has(id)) continue
     // By the store's own word it is gone, and it may not be aborted.
     if (heard.saidGone.has(id) && heard.abortsFailed.has(id)) continue
-    if (isLetGo(scene, id)) continue
+    if (isLetGo(scene, id) || isLostInEmptying(scene, id)) continue
     const run = runOf(scene, by.run)
     // What disk or engine did not take could not be written down: it was to be
     // aborted, unless the run was stopped before that.
@@ -139,6 +139,25 @@ function isLetGo({ runs, heard }: Scene, uploadId: string): boolean {
   return runs.some(
     ({ left, number }) =>
       left.includes(uploadId) && heard.wasAbortDenied(number, uploadId),
+  )
+}
+
+/**
+ * A disk took no write to the log that a run had emptied, and it might not abort the
+ * upload either, which it then asks for: nothing else knew of it any more.
+ */
+function isLostInEmptying(
+  { runs, heard, world }: Scene,
+  uploadId: string,
+): boolean {
+  return runs.some(
+    ({ plan, number, actor, startLog, endLog }) =>
+      plan.empties === true &&
+      namesOpen(startLog, uploadId) &&
+      !namesOpen(endLog, uploadId) &&
+      heard.abortAskedAt(number, uploadId) !== undefined &&
+      heard.abortsFailed.has(uploadId) &&
+      world.hasHappened(diskTroubles, { to: actor.name }),
   )
 }
 

@@ -21,6 +21,7 @@ export class Heard {
   /** Uploads whose Abort was sent, and has failed for all that its client knows. */
   readonly abortsFailed = new Set<string>()
   readonly #abortsDenied = new Set<string>()
+  readonly #abortsAsked = new Map<string, number>()
   /** Uploads of which a request was answered that there is none. */
   readonly saidGone = new Set<string>()
   /** Runs that have put an object without a mark. */
@@ -106,6 +107,17 @@ export class Heard {
   /** Whether a run's Abort of an upload was refused as denied. */
   wasAbortDenied(run: number | undefined, uploadId: string): boolean {
     return this.#abortsDenied.has(`${run} ${uploadId}`)
+  }
+
+  /** A run asks for an Abort, whatever becomes of that. */
+  asksAbort(run: number | undefined, uploadId: string, at: number): void {
+    const asked = `${run} ${uploadId}`
+    if (!this.#abortsAsked.has(asked)) this.#abortsAsked.set(asked, at)
+  }
+
+  /** When a run first asked for an Abort, if it did. */
+  abortAskedAt(run: number, uploadId: string): number | undefined {
+    return this.#abortsAsked.get(`${run} ${uploadId}`)
   }
 
   /** The network has doubled a request of a run. */

@@ -217,8 +217,9 @@ export class StoreModel implements Model {
     { uploadId }: AbortUploadRequest,
     call: Call,
   ): Promise<void> {
-    const { truth, heard } = this.#around
+    const { world, truth, heard } = this.#around
     const what = `Abort of ${uploadId}`
+    heard.asksAbort(this.#run, uploadId, world.now)
     try {
       await this.#exchange({ name: 'abortUpload', what, call }, (by) =>
         truth.abortUpload(by, uploadId),

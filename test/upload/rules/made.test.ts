@@ -4,7 +4,11 @@ import type {
   ObjectHead,
   ObjectReceipt,
 } from '../../../lib/store/object-store.js'
-import { madeObject, type Made } from '../../../lib/upload/rules/made.js'
+import {
+  madeObject,
+  needsLook,
+  type Made,
+} from '../../../lib/upload/rules/made.js'
 import type { ExpectedObject, Found } from '../../../lib/upload/rules/proof.js'
 
 const mark = 'ab'.repeat(16)
@@ -18,6 +22,7 @@ const expected: ExpectedObject = {
   etag: undefined,
   mark,
   isOnly: true,
+  mayBeReplayed: false,
   begun: time,
   before: undefined,
 }
@@ -135,5 +140,33 @@ await t.test(
       store,
     )
     t.equal(spoken.check, 'crc64')
+  },
+)
+
+await t.test(
+  'what an earlier Complete of other parts may have made is looked at',
+  async (t) => {
+    const store = { ordersByInitiate: false, dropsMarks: false }
+    const sent = { ...expected, crc64: undefined, mayBeReplayed: true }
+    const ours = head({ mark, crc64: undefined })
+    const rows: [string, Found, Partial<ExpectedObject>, Made['check']][] = [
+      ['of our size, which no other has', ours, {}, 'none'],
+      ['of our size, as another is', ours, { isOnly: false }, 'others'],
+      ['of another size', { ...ours, size: 7 }, {}, 'others'],
+      ['without the mark', head({ crc64: undefined }), {}, 'others'],
+      ['not there', 'absent', {}, 'others'],
+      ['not to be seen', 'refused', {}, 'others'],
+    ]
+    for (const [name, found, more, check] of rows) {
+      const all = { ...sent, ...more }
+      t.equal(needsLook(told, all, store), true)
+      t.equal(madeObject(told, found, all, store).check, check, name)
+    }
+    // The answer's own word can be compared, or there was no other.
+    const spoken = { etag, crc64: '5' }
+    const compared = { ...expected, mayBeReplayed: true }
+    t.equal(needsLook(spoken, compared, store), false)
+    t.equal(madeObject(spoken, undefined, compared, store).check, 'crc64')
+    t.equal(needsLook(told, { ...sent, mayBeReplayed: false }, store), false)
   },
 )

@@ -11,6 +11,7 @@ import {
   firstStep,
   partSizesOf,
   type Plan,
+  unheardPut,
 } from '../../../lib/upload/rules/plan.js'
 import { DIGEST, header, PART, uploadState } from '../../support/log-fixture.js'
 
@@ -170,14 +171,14 @@ await t.test('the parts of a run', (t) => {
     ['new', create, undefined, {}, { partSize: 10, growth }],
     [
       'of a log',
-      { mode: 'resume', upload, listed: 'refused' },
+      { mode: 'resume', upload, listed: 'refused', stored: [] },
       undefined,
       {},
       { partSize: 7, growth: upload.growth },
     ],
     [
       'of a log that does not grow',
-      { mode: 'resume', upload: other, listed: 'refused' },
+      { mode: 'resume', upload: other, listed: 'refused', stored: [] },
       undefined,
       {},
       { partSize: 7, growth: undefined },
@@ -215,3 +216,43 @@ await t.test('the parts of a run', (t) => {
   }
   t.end()
 })
+
+await t.test(
+  'what a run cuts its source into after a PutObject unheard',
+  (t) => {
+    const completing = { type: 'completing', put: true, size: 5 } as const
+    const rows: [
+      name: string,
+      sizes: number[],
+      own: number,
+      expected: number,
+    ][] = [
+      ['as the run that has put it', [40], 3, 40],
+      ['as that, whatever was asked for since', [40, 3, 3], 3, 40],
+      ['as the last that has put it whole', [40, 20, 3], 3, 20],
+      ['as is asked for, where no run is known', [], 10, 10],
+    ]
+    for (const [name, sizes, partSize, expected] of rows) {
+      const state = emptyState(header())
+      state.put = { completing, done: undefined, isTold: false }
+      for (const [index, of] of sizes.entries()) {
+        const run = index + 1
+        state.runs.set(run, { ...state.header, run, partSize: of })
+      }
+      const forbidding = settings({
+        object: { forbidOverwrite: true },
+        partSize,
+      })
+      t.same(
+        unheardPut(state, forbidding),
+        { size: 5, partSize: expected },
+        name,
+      )
+      const replacing = settings({ object: {}, partSize })
+      t.equal(unheardPut(state, replacing), undefined)
+      state.put.isTold = true
+      t.equal(unheardPut(state, forbidding), undefined)
+    }
+    t.end()
+  },
+)

@@ -31,6 +31,7 @@ function expected(fields: Partial<ExpectedObject> = {}): ExpectedObject {
     etag: undefined,
     mark,
     isOnly: true,
+    mayBeReplayed: false,
     begun: time,
     before: undefined,
     ...fields,
