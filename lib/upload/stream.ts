@@ -315,12 +315,10 @@ export class ResumableUploadStream extends Writable {
   /** The caller gave the memory of a chunk away before it was copied. */
   #takenAway(): UploadError {
     const { key } = this.#settings
-    return this.#run.told(
-      new UploadError(
-        'PAWL_SOURCE_IO',
-        'a chunk was taken away before it was written (its ArrayBuffer was transferred or made smaller); wait for the callback of write()',
-        { key, uploadId: this.uploadId },
-      ),
+    return new UploadError(
+      'PAWL_SOURCE_IO',
+      'a chunk was taken away before it was written (its ArrayBuffer was transferred or made smaller); wait for the callback of write()',
+      { key, uploadId: this.uploadId },
     )
   }
 
