@@ -7,6 +7,7 @@
  * was made on this machine (file system, socket).
  */
 
+import { inspect } from 'node:util'
 import type { UploadResult } from './upload-result.js'
 
 /** A stable name for what went wrong. */
@@ -313,4 +314,11 @@ export type InstanceOf<Class, Value> = UploadError extends Class
 /** Throws `PAWL_INVALID_OPTION`; for checks in expressions. */
 export function invalidOption(message: string): never {
   throw new UploadError('PAWL_INVALID_OPTION', message)
+}
+
+/** A value that is no right one, whatever it is, for the text of an error. */
+export function shown(value: unknown): string {
+  return typeof value === 'string'
+    ? JSON.stringify(value)
+    : inspect(value, { depth: 0, breakLength: Infinity })
 }

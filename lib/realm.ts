@@ -64,6 +64,18 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   )
 }
 
+/** Whether the memory was transferred, to another thread for one. */
+export function isDetached(bytes: ArrayBufferView | ArrayBufferLike): boolean {
+  const memory = ArrayBuffer.isView(bytes) ? bytes.buffer : bytes
+  if (memory.byteLength > 0) return false
+  try {
+    // Nothing else says it on Node 20.
+    return new Uint8Array(memory).length > 0
+  } catch {
+    return true
+  }
+}
+
 /** The same bytes, not a copy of them. */
 export function bufferOn({
   buffer,

@@ -63,9 +63,9 @@ export function fileFailed(
 
 function hint(code: string, doing: string): string {
   if (code === 'ENOENT' && doing === 'read') return '; there is no such file'
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
+  if (code === 'ENOENT')
     return '; its directory does not exist, create it first'
-  }
+  if (code === 'ENOTDIR') return '; what should be its directory is a file'
   if (code === 'ENOSPC' || code === 'EDQUOT') return '; the disk is full'
   return ''
 }

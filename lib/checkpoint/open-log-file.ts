@@ -24,6 +24,8 @@ export interface LogFileMeans {
   locker: Locker
   /** Whoever may write where it is: owner and mode are not looked at. */
   isTrusted: boolean
+  /** A longer file is no log of this kind. */
+  mostBytes?: number
 }
 
 /** An open and locked log file. */
@@ -42,12 +44,11 @@ const ATTEMPTS = 16
 export async function openLogFile(
   path: string,
   name: string,
-  { fs, locker, isTrusted }: LogFileMeans,
+  means: LogFileMeans,
 ): Promise<OpenLogFile> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const opened = await tryOpen(path, name, fs)
-    const file =
-      opened && (await lockFile(opened, path, name, { fs, locker, isTrusted }))
+    const opened = await tryOpen(path, name, means)
+    const file = opened && (await lockFile(opened, path, name, means))
     if (file !== undefined) return file
   }
   throw fileLocked(name, 'is replaced again and again')
@@ -75,13 +76,13 @@ interface Opened {
 async function tryOpen(
   path: string,
   name: string,
-  fs: FileSystem,
+  { fs, mostBytes = MAX_LOG_BYTES }: LogFileMeans,
 ): Promise<Opened | undefined> {
   let isNew = false
   try {
     const found = await lstatIfAny(fs, path)
     isNew = found === undefined
-    if (found !== undefined) checkKind(found, name)
+    if (found !== undefined) checkKind(found, name, mostBytes)
     return { handle: await fs.open(path, isNew ? 'new' : 'existing'), isNew }
   } catch (error) {
     const code = systemCode(error)
@@ -96,12 +97,12 @@ async function lockFile(
   { handle, isNew }: Opened,
   path: string,
   name: string,
-  { fs, locker, isTrusted }: LogFileMeans,
+  { fs, locker, isTrusted, mostBytes = MAX_LOG_BYTES }: LogFileMeans,
 ): Promise<OpenLogFile | undefined> {
   let lock: HeldLock | undefined
   try {
     const found = await handle.stat()
-    checkKind(found, name)
+    checkKind(found, name, mostBytes)
     const aside = await halfSetAside(found, path, fs)
     if (aside === undefined) checkNames(found, name)
     if (!isTrusted) checkOwner(found, name)
@@ -177,11 +178,11 @@ async function halfSetAside(
 }
 
 /** Throws for what cannot be a log, before it is opened and again after. */
-function checkKind(found: BigIntStats, name: string): void {
+function checkKind(found: BigIntStats, name: string, mostBytes: number): void {
   if (found.isDirectory()) throw notACheckpoint(`${name}, a directory,`)
   if (found.isSymbolicLink()) throw fileUnsafe(name, 'is a symbolic link')
   if (!found.isFile()) throw fileUnsafe(name, 'is not a regular file')
-  if (found.size > MAX_LOG_BYTES) throw notACheckpoint(name)
+  if (found.size > mostBytes) throw notACheckpoint(name)
 }
 
 /** Throws for a file that has another name, by which it could be written. */

@@ -2,6 +2,7 @@
 /** The command `pawl`. */
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
+import { StandardOutput } from './standard-output.js'
 
 /** How long open handles may keep a finished command, ms. */
 const patience = 2000
@@ -19,8 +20,9 @@ async function main(args: readonly string[]): Promise<number> {
   const [first, ...rest] = args
   // Asked for by scripts again and again: nothing else is loaded for it.
   if (first === '--version' && rest.length === 0) {
+    const written = new StandardOutput([process.stdout, process.stderr])
     process.stdout.write(`${version}\n`)
-    return 0
+    return written.exitCode(process.stdout, process.stderr)
   }
   const { run } = await import('./program.js')
   return run(args, version)

@@ -311,9 +311,16 @@ async function openLog(job: PutJob): Promise<JobLog | undefined> {
     return await JobLog.open(path, {
       target: target.urlOf(target.key),
       options,
+      isTrusted: flags.trustLog === true,
+      onLost: (error) =>
+        log.write(
+          `What is sent can no longer be noted (${messageOf(error)}): begun again, it is sent again.\n`,
+        ),
     })
   } catch (error) {
-    if (error instanceof UploadError) throw error
+    if (error instanceof UploadError && error.code !== 'PAWL_CHECKPOINT_IO') {
+      throw error
+    }
     const why = messageOf(error)
     log.write(
       `No log of what is sent can be kept (${why}): begun again, all of it is sent again.\n`,

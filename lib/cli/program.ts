@@ -17,12 +17,14 @@ import {
   tellFleet,
   workOnFleets,
 } from './fleet.js'
+import { errorFields } from './json-reporter.js'
 import { manPage } from './man-page.js'
 import { addPutFlags, type PutFlags } from './put-options.js'
 import { put } from './put.js'
 import { serve, type ServeFlags } from './serve.js'
 import { runTask, type CommonFlags, type Task } from './task.js'
 import { openLogEngine } from './log-engine.js'
+import { StandardOutput } from './standard-output.js'
 import { engineStatus, status } from './status.js'
 import { openTarget, type StoreFlags, type Target } from './target.js'
 import { parseDuration, parseSize, parseWholeNumber } from './units.js'
@@ -88,7 +90,10 @@ export async function run(
   args: readonly string[],
   version: string,
 ): Promise<number> {
-  let code: number = exitCodes.done
+  const { stdout, stderr } = process
+  const written = new StandardOutput([stdout, stderr])
+  /** Undefined while nothing but text was asked for. */
+  let code: number | undefined
   const act = async (
     flags: CommonFlags,
     work: (task: Task) => Promise<void>,
@@ -105,7 +110,14 @@ export async function run(
     )
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      outputError: (text, write) => write(`${misuseText(text)}\n`),
+      outputError: (text, write) => {
+        const error = misuseOf(text)
+        write(`${failureText(error, 'other')}\n`)
+        if (args.includes('--json')) {
+          const line = { event: 'error', ...errorFields(error) }
+          stdout.write(`${JSON.stringify(line)}\n`)
+        }
+      },
     })
     .exitOverride()
 
@@ -274,17 +286,20 @@ export async function run(
   }
   try {
     await program.parseAsync(args, { from: 'user' })
-    return code
+    return code ?? (await written.exitCode(stdout, stderr))
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    if (error.exitCode !== 0) return exitCodes.usage
+    return await written.exitCode(stdout, stderr)
+  } finally {
+    written.forget()
   }
 }
 
-/** In one line, and like all other errors. */
-function misuseText(text: string): string {
-  const message = text.replace(/^error: /, '')
-  return failureText(new UploadError('PAWL_INVALID_OPTION', message), 'other')
+/** Like all other errors. */
+function misuseOf(text: string): UploadError {
+  const message = text.replace(/^error: /, '').trim()
+  return new UploadError('PAWL_INVALID_OPTION', message)
 }
 
 function withCommon(command: Command): Command {

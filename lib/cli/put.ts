@@ -6,6 +6,7 @@ import {
   UploadError,
   uploadFile,
 } from '../index.js'
+import { whyUnreadable } from '../job/walk.js'
 import { startChild } from './child-source.js'
 import { filesOf, type FileSend } from './file-sends.js'
 import { isJob, putMany } from './many.js'
@@ -177,8 +178,10 @@ async function putStream(
     upload.on(event, (detail) => told.event(event, detail))
   }
   source = start()
+  const { output } = source
+  output.once('error', (cause) => upload.destroy(unreadable(name, cause)))
   // `result` says what ended it, and settles when the log is free.
-  await pipeline(source.output, upload).catch(() => undefined)
+  await pipeline(output, upload).catch(() => undefined)
   try {
     told.done(await upload.result)
   } finally {
@@ -186,11 +189,19 @@ async function putStream(
   }
 }
 
+function unreadable(name: string, cause: unknown): UploadError {
+  const text = `${sourceText(name)} cannot be read: ${whyUnreadable(cause)}`
+  return new UploadError('PAWL_SOURCE_IO', text, { cause })
+}
+
+function sourceText(name: string): string {
+  return name === '-' ? 'standard input' : 'the output of the command'
+}
+
 /** A dump that never began looks like one that is empty. */
 function mustNotBeEmpty(name: string): never {
-  const source = name === '-' ? 'standard input' : 'the output of the command'
   throw new Error(
-    `${source} was empty; give --allow-empty where that is as it should be`,
+    `${sourceText(name)} was empty; give --allow-empty where that is as it should be`,
   )
 }
 

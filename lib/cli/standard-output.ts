@@ -4,6 +4,7 @@
  * is lost, though, and that command says so.
  */
 import type { Writable } from 'node:stream'
+import { messageOf } from '../realm.js'
 
 /** Nobody reads any more, which is for the reader to decide. */
 const readerGone = new Set(['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'])
@@ -39,6 +40,19 @@ export class StandardOutput {
       setImmediate(resolve)
     })
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Of a command that only says something: 1, and why, when it was not written. */
+  async exitCode(stream: Writable, log: Writable): Promise<number> {
+    try {
+      await this.mustBeWritten(stream)
+      return 0
+    } catch (error) {
+      log.write(`pawl: ${messageOf(error)}\n`)
+      return 1
+    } finally {
+      this.forget()
+    }
   }
 
   readonly #onError = (error: Error & { code?: string }): void => {

@@ -1,7 +1,7 @@
 /** Where the command keeps what it must not lose, for the user who runs it. */
 import { mkdir } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { homeDirectory } from '../credentials/home-directory.js'
 
 /** Variables of a process, by name. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -14,7 +14,7 @@ export function stateDirectory(
   const { XDG_STATE_HOME: given = '', LOCALAPPDATA: local = '' } = environment
   if (isAbsolute(given)) return join(given, 'pawl')
   if (platform === 'win32' && local !== '') return join(local, 'pawl', 'state')
-  return join(environment['HOME'] || homedir(), '.local', 'state', 'pawl')
+  return join(homeDirectory(environment['HOME']), '.local', 'state', 'pawl')
 }
 
 /** The same, made where it is missing, for its owner alone. */

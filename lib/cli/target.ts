@@ -166,9 +166,17 @@ async function openLocal(
   const { region = localRegions.oss, maxRate, maxParts } = flags
   const local = URL.canParse(url) ? new URL(url) : undefined
   if (local === undefined || !isLocal(url)) {
-    throw new UploadError(
-      'PAWL_INVALID_OPTION',
-      `${JSON.stringify(url)} is not a target; expected oss://bucket/key, s3://bucket/key, or http://127.0.0.1:port/bucket/key of pawl serve`,
+    refuse(
+      `${JSON.stringify(withoutSecrets(url))} is not a target; expected oss://bucket/key, s3://bucket/key, or http://127.0.0.1:port/bucket/key of pawl serve`,
+    )
+  }
+  const { username, password, search, hash } = local
+  if (`${username}${password}` !== '') {
+    refuse('the URL of pawl serve has no name and no password in it')
+  }
+  if (`${search}${hash}` !== '' || !isPercentEncoded(local.pathname)) {
+    refuse(
+      `in ${JSON.stringify(withoutSecrets(url))} a ?, a # or a % of the key is written %3F, %23 or %25`,
     )
   }
   refuseForeignFlags(flags, { service: 'oss', isLocal: true })
@@ -200,6 +208,24 @@ async function openLocal(
     urlOf: (key) =>
       `${local.origin}/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`,
   }
+}
+
+/** A URL of another kind may be signed, or hold a password. */
+function withoutSecrets(url: string): string {
+  return url.replace(/\/\/[^/]*@/, '//').replace(/\?[\s\S]*$/, '?…')
+}
+
+function isPercentEncoded(path: string): boolean {
+  try {
+    decodeURIComponent(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function refuse(message: string): never {
+  throw new UploadError('PAWL_INVALID_OPTION', message)
 }
 
 function targetOf(

@@ -3,7 +3,6 @@
  * machine, found for a store too.
  */
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { isError, systemCode } from '../realm.js'
 import { UploadError } from '../errors.js'
@@ -18,6 +17,7 @@ import type {
 } from './defaults.js'
 import { findAlibaba } from './find-alibaba.js'
 import { findAws } from './find-aws.js'
+import { homeDirectory } from './home-directory.js'
 
 const names: NamesOf<DefaultCredentialsOptions> = {
   credentialProcess: true,
@@ -71,7 +71,7 @@ export async function findDefaults(
   const { environment = process.env, profile, credentialProcess } = options
   const place: Place = {
     environment,
-    home: options.home ?? environment['HOME'] ?? homedir(),
+    home: options.home ?? homeDirectory(environment['HOME']),
     profile,
     read: readIfAny,
   }

@@ -10,6 +10,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  constants,
   fstatSync,
   ftruncateSync,
   openSync,
@@ -17,8 +18,11 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
+import { fileFailed } from '../checkpoint/file-errors.js'
+import { nodeFileSystem, type FileSystem } from '../checkpoint/file-system.js'
 import { LineHasher } from '../checkpoint/line.js'
-import { platformLocker, type HeldLock } from '../checkpoint/lock.js'
+import { platformLocker } from '../checkpoint/lock.js'
+import { openLogFile, type OpenLogFile } from '../checkpoint/open-log-file.js'
 import { lineEnd, parseLine } from '../checkpoint/raw-line.js'
 import { UploadError } from '../errors.js'
 import { loadXxh64, type Xxh64 } from '../hash/xxh64.js'
@@ -28,6 +32,19 @@ import type { JobFile } from './job-file.js'
 export interface SentObject {
   etag: string
   crc64: string | undefined
+}
+
+export interface JobLogOptions {
+  /** Where to, in words for people. */
+  target: string
+  /** What the objects are to be: files that were sent with others are sent again. */
+  options: string
+  /** The log may be owned or written by others. */
+  isTrusted?: boolean
+  /** The system's calls, so that a test can make one fail. */
+  fs?: FileSystem
+  /** Hears, once, that nothing can be written any more; the job goes on. */
+  onLost?: (why: unknown) => void
 }
 
 /** What a log says of a job, for those who only look. */
@@ -49,10 +66,11 @@ const beyondAscii = /[^\u0000-\u007f]/
 
 export class JobLog {
   readonly #path: string
-  readonly #descriptor: number
-  readonly #lock: HeldLock
+  readonly #file: OpenLogFile
   readonly #hasher: LineHasher
   readonly #xxh64: Xxh64
+  /** Undefined once it was called. */
+  #onLost: ((why: unknown) => void) | undefined
   /** By the hash of path, key and identity: what it was when it was sent. */
   readonly #sent = new Map<string, SentObject & { time: number }>()
   #logId = ''
@@ -60,42 +78,48 @@ export class JobLog {
 
   private constructor(
     path: string,
-    descriptor: number,
-    lock: HeldLock,
+    file: OpenLogFile,
     xxh64: Xxh64,
+    onLost: (why: unknown) => void,
   ) {
     this.#path = path
-    this.#descriptor = descriptor
-    this.#lock = lock
+    this.#file = file
     this.#xxh64 = xxh64
     this.#hasher = new LineHasher(xxh64)
+    this.#onLost = onLost
   }
 
   /**
-   * `options` is what the objects are to be: files that were sent with others are
-   * sent again. Rejects with `PAWL_CHECKPOINT_LOCKED` while another command holds
-   * the same job, and with what the system says.
+   * Opened as carefully as the log of an upload: a file that is none of ours would
+   * be emptied. Rejects with `PAWL_CHECKPOINT_LOCKED` while another command holds
+   * the same job, `PAWL_CHECKPOINT_UNSAFE` and `PAWL_NOT_A_CHECKPOINT` as an upload
+   * does, and `PAWL_CHECKPOINT_IO` with what the system says.
    */
-  static async open(
-    path: string,
-    { target, options }: { target: string; options: string },
-  ): Promise<JobLog> {
+  static async open(path: string, given: JobLogOptions): Promise<JobLog> {
+    const { target, options, isTrusted = false } = given
+    const { fs = nodeFileSystem, onLost = () => {} } = given
     const xxh64 = await loadXxh64()
-    const descriptor = openSync(path, 'a+', 0o600)
-    let lock: HeldLock | undefined
+    const locker = await platformLocker()
+    const file = await openLogFile(path, path, {
+      fs,
+      locker,
+      isTrusted,
+      // A line for each file of the job.
+      mostBytes: Infinity,
+    }).catch((error: unknown) => {
+      const isLocked =
+        error instanceof UploadError && error.code === 'PAWL_CHECKPOINT_LOCKED'
+      throw isLocked ? locked(path) : error
+    })
     try {
-      const { dev, ino } = fstatSync(descriptor, { bigint: true })
-      lock = await (
-        await platformLocker()
-      )({ fd: descriptor, device: dev, inode: ino })
-      if (lock === undefined) throw locked(path)
-      const log = new JobLog(path, descriptor, lock, xxh64)
+      const log = new JobLog(path, file, xxh64, onLost)
       log.#read(target, options)
       return log
     } catch (error) {
-      await lock?.release()
-      closeSync(descriptor)
-      throw error
+      if (file.isNew) remove(path)
+      await file.lock.release()
+      await file.handle.close()
+      throw fileFailed(path, 'written', error)
     }
   }
 
@@ -110,11 +134,11 @@ export class JobLog {
     return this.#sent.get(this.#nameOf(file))
   }
 
-  /** The file was sent, or is there as it is. */
+  /** The file was sent, or is there as it is. Never throws: that is true anyway. */
   add(file: JobFile, { etag, crc64 }: SentObject): void {
     const { path, key, identity, time } = file
     const record = { path, key, ...identity, time, etag, crc64 }
-    this.#append('sent', record)
+    this.#unlessLost(() => this.#append('sent', record))
   }
 
   /**
@@ -122,15 +146,27 @@ export class JobLog {
    * removed.
    */
   async close(isDone: boolean): Promise<void> {
-    if (isDone) unlinkSync(this.#path)
-    await this.#lock.release()
-    closeSync(this.#descriptor)
+    if (isDone) remove(this.#path)
+    await this.#file.lock.release()
+    await this.#file.handle.close()
+  }
+
+  /** Behind a line that was cut nothing more is written: it would be lost as well. */
+  #unlessLost(write: () => void): void {
+    const onLost = this.#onLost
+    if (onLost === undefined) return
+    try {
+      write()
+    } catch (error) {
+      this.#onLost = undefined
+      onLost(error)
+    }
   }
 
   #read(target: string, options: string): void {
     let isOurs = false
     let isWhole = true
-    for (const line of linesOf(this.#descriptor)) {
+    for (const line of linesOf(this.#file.handle.fd)) {
       isWhole = line.isEnded
       const { type, record, seq } = this.#parse(line.text) ?? {}
       if (record === undefined || type === undefined) continue
@@ -142,11 +178,11 @@ export class JobLog {
       this.#begin(target, options)
       return
     }
-    if (!isWhole) writeSync(this.#descriptor, '\n')
+    if (!isWhole) this.#unlessLost(() => this.#write('\n'))
   }
 
   #begin(target: string, options: string): void {
-    ftruncateSync(this.#descriptor, 0)
+    ftruncateSync(this.#file.handle.fd, 0)
     this.#sent.clear()
     this.#seq = 1
     this.#logId = randomBytes(16).toString('hex')
@@ -198,7 +234,17 @@ export class JobLog {
   #append(type: string, record: object): void {
     const rest = `${this.#seq} ${type} ${asciiJson(record)}`
     this.#seq += 1
-    writeSync(this.#descriptor, this.#hasher.seal(this.#logId, '', rest))
+    this.#write(this.#hasher.seal(this.#logId, '', rest))
+  }
+
+  #write(text: string): void {
+    const bytes = Buffer.from(text, 'latin1')
+    const written = writeSync(this.#file.handle.fd, bytes)
+    if (written < bytes.length) {
+      throw new Error(
+        `only ${written} of ${bytes.length} bytes were written; the disk may be full`,
+      )
+    }
   }
 }
 
@@ -236,8 +282,11 @@ function parsedJson(text: string): Record<string, unknown> | undefined {
 /** Undefined when the file is no job's log. Throws what the system says. */
 export async function readJob(path: string): Promise<JobSummary | undefined> {
   const hasher = new LineHasher(await loadXxh64())
-  const descriptor = openSync(path, 'r')
+  // Without O_NONBLOCK opening a FIFO would wait for a writer.
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+  const descriptor = openSync(path, flags)
   try {
+    if (!fstatSync(descriptor).isFile()) return undefined
     let summary: JobSummary | undefined
     let logId = ''
     for (const { text } of linesOf(descriptor)) {
@@ -298,6 +347,15 @@ function asciiJson(record: object): string {
     new RegExp(beyondAscii, 'g'),
     (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
+}
+
+/** A log that stays is as good as none: every line of it says which file it means. */
+function remove(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // Somebody was faster, or may remove what we may not.
+  }
 }
 
 function locked(path: string): UploadError {

@@ -167,6 +167,11 @@ function isLog(name: string, all: ReadonlySet<string>): boolean {
 
 /** Of a file to be sent that cannot be looked at. */
 export function unreadable(path: string, cause: unknown): UploadError {
+  // What is no UTF-8 comes from the system with this in its place, and that is
+  // the name of no file.
+  if (path.includes('\uFFFD') && reasonOf(cause) === 'ENOENT') {
+    return notText(path)
+  }
   const text = `${path}: ${whyUnreadable(cause)}`
   return new UploadError('PAWL_SOURCE_IO', text, { cause })
 }

@@ -1,5 +1,5 @@
 /** What OSS and S3 do differently; everything else is `rest-store.ts`. */
-import { invalidOption } from '../errors.js'
+import { invalidOption, shown } from '../errors.js'
 import type { Credentials } from './credentials.js'
 import type {
   BodyRequest,
@@ -132,6 +132,6 @@ export function withMostParts(
     return { ...limits, maxParts: most }
   }
   return invalidOption(
-    `maxParts: expected a whole number from 1 to ${limits.maxParts}, not ${JSON.stringify(most)}.`,
+    `maxParts: expected a whole number from 1 to ${limits.maxParts}, not ${shown(most)}.`,
   )
 }

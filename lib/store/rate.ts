@@ -4,7 +4,7 @@
  * an instant, since timers ring late.
  */
 import { delay, type Environment } from '../environment.js'
-import { invalidOption } from '../errors.js'
+import { invalidOption, shown } from '../errors.js'
 
 /** ms of the rate that may be made good. */
 const lateness = 50
@@ -20,7 +20,7 @@ export function checkRate(bytes: unknown): number | undefined {
   if (bytes === undefined) return undefined
   if (Number.isSafeInteger(bytes) && Number(bytes) >= 1) return Number(bytes)
   return invalidOption(
-    `maxRate: expected bytes a second, a whole number from 1, not ${JSON.stringify(bytes)}.`,
+    `maxRate: expected bytes a second, a whole number from 1, not ${shown(bytes)}.`,
   )
 }
 

@@ -3,7 +3,7 @@ import { isAnyArrayBuffer } from 'node:util/types'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { invalidOption, UploadError } from '../errors.js'
-import { messageOf } from '../realm.js'
+import { isDetached, messageOf } from '../realm.js'
 import type { UploadResult } from '../upload-result.js'
 import { typeByName, withContentType } from './options/content-type.js'
 import { checkBytesOptions, eventNames } from './options/option-names.js'
@@ -83,6 +83,11 @@ interface Source {
 
 function sourceOf(bytes: unknown): Source {
   if (ArrayBuffer.isView(bytes) || isAnyArrayBuffer(bytes)) {
+    if (isDetached(bytes)) {
+      invalidOption(
+        'uploadBytes(bytes, options): these bytes were transferred to somebody else, and are not here any more',
+      )
+    }
     const whole = ArrayBuffer.isView(bytes)
       ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       : new Uint8Array(bytes)

@@ -9,7 +9,7 @@
  * - `result` settles last, when the lock is free.
  */
 import { Writable } from 'node:stream'
-import { asError, isError } from '../realm.js'
+import { asError, isDetached, isError } from '../realm.js'
 import { CallbackError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64 } from '../hash/xxh64.js'
@@ -28,6 +28,7 @@ import type { UploadResult } from '../upload-result.js'
 import {
   needsDigests,
   readStreamSettings,
+  wholeNumber,
   type UploadSettings,
 } from './options/settings.js'
 import {
@@ -104,7 +105,13 @@ export class ResumableUploadStream extends Writable {
     super({
       ...(options.highWaterMark === undefined
         ? {}
-        : { highWaterMark: options.highWaterMark }),
+        : {
+            highWaterMark: wholeNumber(
+              'highWaterMark',
+              options.highWaterMark,
+              0,
+            ),
+          }),
       emitClose: true,
     })
     this.#settings = settings
@@ -294,8 +301,25 @@ export class ResumableUploadStream extends Writable {
   ): void {
     this.#isTaking = true
     this.#largeReads.look()
-    this.#run.progress.read(chunk.byteLength)
-    this.#cutter?.write(chunk, callback)
+    const { byteLength } = chunk
+    if (byteLength === 0 && isDetached(chunk)) {
+      callback(this.#takenAway())
+      return
+    }
+    this.#run.progress.read(byteLength)
+    this.#cutter?.write(chunk, () =>
+      callback(chunk.byteLength < byteLength ? this.#takenAway() : null),
+    )
+  }
+
+  /** The caller gave the memory of a chunk away before it was copied. */
+  #takenAway(): UploadError {
+    const { key } = this.#settings
+    return new UploadError(
+      'PAWL_SOURCE_IO',
+      'a chunk was taken away before it was written (its ArrayBuffer was transferred or made smaller); wait for the callback of write()',
+      { key, uploadId: this.uploadId },
+    )
   }
 
   /** @internal */

@@ -227,14 +227,14 @@ await t.test('a directory and a huge file are not logs', async (t) => {
 })
 
 await t.test('a missing directory is said in words', async (t) => {
-  for (const path of [
-    join(t.testdir({ file: '' }), 'none', 'log.pawl'),
-    join(t.testdirName, 'file', 'log.pawl'),
-  ]) {
-    await t.rejects(fileCheckpoint(path).open(), {
-      code: 'PAWL_CHECKPOINT_IO',
-      message: /its directory does not exist, create it first/,
-    })
+  const directory = t.testdir({ file: '' })
+  for (const [name, message] of [
+    ['none', /its directory does not exist, create it first/],
+    ['file', /what should be its directory is a file/],
+  ] as const) {
+    const path = join(directory, name, 'log.pawl')
+    const code = 'PAWL_CHECKPOINT_IO'
+    await t.rejects(fileCheckpoint(path).open(), { code, message })
   }
 })
 

@@ -165,6 +165,21 @@ test('failures are a line or two with a code, never a stack', async (t) => {
       2,
       /everybody knows the default one/,
     ],
+    ...['?x=1', '#x', '%zz', '%ff'].map((end): Row => [
+      ['put', 'db.dump', `${d.url}/k${end}`],
+      2,
+      /of the key is written %3F, %23 or %25/,
+    ]),
+    [
+      ['put', 'db.dump', `${d.url.replace('//', '//me:secret@')}/k`],
+      2,
+      /has no name and no password/,
+    ],
+    [
+      ['put', 'db.dump', 'https://me:secret@oss.example/k?Signature=secret'],
+      2,
+      /"https:\/\/oss\.example\/k\?…" is not a target/,
+    ],
     [['unheard-of'], 2, /unknown command.*\nSee pawl --help/],
   ]
   const ends = await endsOf(

@@ -108,6 +108,14 @@ test('output that cannot be written never ends an upload', async (t) => {
   }
   const list = await d.script('pawl uploads $URL/ > /dev/full').ended
   t.match(list, { code: 1, log: /ENOSPC/ }, 'a list that is lost is said')
+  for (const asked of ['--version', '--help', 'put --help', 'man']) {
+    const full = await d.script(`pawl ${asked} > /dev/full`).ended
+    t.match(full, { code: 1, log: /^pawl: ENOSPC.*\n$/ }, asked)
+    const line = `set -o pipefail; pawl ${asked} | head -c 1 > /dev/null`
+    t.match(await d.script(line).ended, { code: 0, log: '' }, asked)
+  }
+  const { code, out } = await d.run(['put', '--json', '--no-such', 'x'])
+  t.match([code, out], [2, /^\{"event":"error","code":"PAWL_INVALID_OPTION"/])
 })
 
 test('flags of the other service, and those that lack another, are refused', async (t) => {

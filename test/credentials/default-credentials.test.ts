@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, parse } from 'node:path'
 import t, { type Test } from 'tap'
 import { defaultCredentials, ossStore, UploadError } from '../../lib/index.js'
 import { findDefaults } from '../../lib/credentials/default-credentials.js'
@@ -8,6 +8,7 @@ import type {
   Service,
 } from '../../lib/credentials/defaults.js'
 import { devStore } from '../support/dev-store.js'
+import { homeDirectory } from '../../lib/credentials/home-directory.js'
 import { homeWith } from '../support/home.js'
 
 type Files = Record<string, string>
@@ -335,4 +336,21 @@ await t.test('a store takes them, and says why it has none', async (t) => {
     code: 'PAWL_CREDENTIALS',
     message: 'No credentials: ask Ann.',
   })
+})
+
+await t.test('a user whom the system does not know has the root', async (t) => {
+  const unknown = (): string => {
+    throw new Error('uv_os_homedir returned ENOENT')
+  }
+  t.equal(homeDirectory('/home/me', unknown), '/home/me')
+  t.equal(
+    homeDirectory(undefined, () => '/root'),
+    '/root',
+  )
+  const root = parse(process.cwd()).root
+  t.equal(homeDirectory(undefined, unknown), root)
+  t.equal(
+    homeDirectory('', () => ''),
+    root,
+  )
 })

@@ -1,6 +1,19 @@
-import { appendFile, readFile, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import {
+  appendFile,
+  link,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import {
+  nodeFileSystem,
+  type FileSystem,
+} from '../../lib/checkpoint/file-system.js'
 import type { JobFile } from '../../lib/job/job-file.js'
 import { JobLog, readJob } from '../../lib/job/job-log.js'
 import { temporaryDirectory } from '../support/dev-store.js'
@@ -77,6 +90,82 @@ await t.test('a second command is refused while one holds it', async (t) => {
   await first.close(false)
   await (await JobLog.open(path, job)).close(true)
 })
+
+const isWindows = process.platform === 'win32'
+
+await t.test(
+  'a full disk costs the log, not the job',
+  { skip: process.platform !== 'linux' && 'no /dev/full' },
+  async (t) => {
+    const path = await logPath(t)
+    const full = openSync('/dev/full', 'a')
+    t.teardown(() => closeSync(full))
+    let isFull = false
+    const fs: FileSystem = {
+      ...nodeFileSystem,
+      async open(path, how) {
+        const handle = await nodeFileSystem.open(path, how)
+        const { fd } = handle
+        const get = (): number => (isFull ? full : fd)
+        return Object.defineProperty({ ...handle }, 'fd', { get })
+      },
+    }
+    const told: unknown[] = []
+    const log = await JobLog.open(path, {
+      ...job,
+      fs,
+      onLost: (why) => told.push(why),
+    })
+    log.add(file('a'), object)
+    isFull = true
+    log.add(file('b'), object)
+    isFull = false
+    log.add(file('c'), object)
+    t.match(told, [{ code: 'ENOSPC' }])
+    t.equal(told.length, 1)
+    await log.close(false)
+    const again = await JobLog.open(path, job)
+    t.equal(again.size, 1, 'nothing is written behind a line that may be cut')
+    t.ok(again.find(file('a')))
+    await again.close(true)
+  },
+)
+
+await t.test('a log that is gone at the end is no failure', async (t) => {
+  const path = await logPath(t)
+  const log = await JobLog.open(path, job)
+  await rm(path)
+  await log.close(true)
+  await (await JobLog.open(path, job)).close(true)
+})
+
+await t.test(
+  'a link is not followed, and what it leads to not emptied',
+  { skip: isWindows && 'links need a permission' },
+  async (t) => {
+    const path = await logPath(t)
+    await writeFile(`${path}.other`, 'the only copy')
+    await symlink(`${path}.other`, path)
+    const unsafe = { code: 'PAWL_CHECKPOINT_UNSAFE' }
+    await t.rejects(JobLog.open(path, job), unsafe)
+    await rm(path)
+    await link(`${path}.other`, path)
+    await t.rejects(JobLog.open(path, job), unsafe)
+    t.equal(String(await readFile(path)), 'the only copy')
+  },
+)
+
+await t.test(
+  'a FIFO is no log, and is not waited for',
+  { skip: isWindows && 'no FIFOs' },
+  async (t) => {
+    const path = await logPath(t)
+    execFileSync('mkfifo', [path])
+    t.equal(await readJob(path), undefined)
+    const unsafe = { code: 'PAWL_CHECKPOINT_UNSAFE' }
+    await t.rejects(JobLog.open(path, job), unsafe)
+  },
+)
 
 await t.test('cut after every byte, what is whole is kept', async (t) => {
   const path = await logPath(t)

@@ -96,6 +96,7 @@ await t.test('what cannot be looked at is told', async (t) => {
   execFileSync('bash', ['-c', "printf x > $'bad\\xff.txt'"], { cwd: root })
   const { files, errors } = await told(root)
   t.same(files, [])
+  t.match(errors, [/its name is not UTF-8/])
   t.equal(errors.length, 1)
   t.match((await told(join(root, 'missing'))).errors, [/no such file/])
   await t.rejects(lookAt(join(root, 'missing'), 'k'), {

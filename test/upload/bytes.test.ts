@@ -91,6 +91,18 @@ for (const [name, more, message] of wrong) {
   })
 }
 
+await t.test('memory that was transferred is refused', async (t) => {
+  const memory = new ArrayBuffer(8)
+  const view = new Uint8Array(memory)
+  structuredClone(memory, { transfer: [memory] })
+  for (const gone of [memory, view]) {
+    await t.rejects(uploadBytes(gone, options('refused')), {
+      code: 'PAWL_INVALID_OPTION',
+      message: /transferred/,
+    })
+  }
+})
+
 await t.test('the same call goes on where another stopped', async (t) => {
   const checkpoint = join(dev.directory, 'bytes.pawl')
   const stop = new AbortController()

@@ -140,6 +140,25 @@ await t.test('without a checkpoint an upload just uploads', async (t) => {
   t.same(await readdir(dev.directory), [])
 })
 
+await t.test(
+  'a chunk that is taken away is no part of any object',
+  async (t) => {
+    for (const size of [10, 3 * smallPart]) {
+      const dev = await devStore(t)
+      const upload = uploadTo(dev, { checkpoint: false })
+      const memory = new ArrayBuffer(size)
+      const failed = once(upload, 'error')
+      upload.write(new Uint8Array(memory))
+      structuredClone(memory, { transfer: [memory] })
+      upload.end()
+      const [error] = await failed
+      t.match(error, { code: 'PAWL_SOURCE_IO', message: /taken away/ })
+      await t.rejects(upload.result, { code: 'PAWL_SOURCE_IO' })
+      t.notOk(dev.server.requests.some(({ method }) => method === 'PUT'))
+    }
+  },
+)
+
 await t.test('two uploads cannot use one log at a time', async (t) => {
   const dev = await devStore(t)
   const first = uploadTo(dev)

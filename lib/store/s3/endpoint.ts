@@ -37,7 +37,7 @@ export function resolveS3Endpoint({
   endpoint,
   addressing,
 }: S3EndpointOptions): S3Endpoint {
-  if (!/^[a-zA-Z0-9._-]+$/.test(region)) {
+  if (typeof region !== 'string' || !/^[a-zA-Z0-9._-]+$/.test(region)) {
     invalidOption('region: expected a name such as eu-central-1.')
   }
   const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'

@@ -5,7 +5,7 @@
 import type { GrowthStep } from '../../checkpoint/growth.js'
 import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
-import { invalidOption, UploadError } from '../../errors.js'
+import { invalidOption, shown, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
 import { sha256 } from '../../hash/sha256.js'
@@ -213,7 +213,7 @@ function readConcurrency({
     if (typeof concurrency !== 'number') {
       const given: unknown = concurrency
       invalidOption(
-        `concurrency must be 'auto' or a whole number from 1 to 256, not ${JSON.stringify(given)}`,
+        `concurrency must be 'auto' or a whole number from 1 to 256, not ${shown(given)}`,
       )
     }
     const number = wholeNumber('concurrency', concurrency, 1, 256)
@@ -370,7 +370,7 @@ export function oneOf<const T>(
 ): T {
   if (allowed.includes(value)) return value
   return invalidOption(
-    `${name} must be one of ${allowed.map((v) => JSON.stringify(v)).join(', ')}, not ${JSON.stringify(value)}`,
+    `${name} must be one of ${allowed.map((v) => JSON.stringify(v)).join(', ')}, not ${shown(value)}`,
   )
 }
 

@@ -136,6 +136,7 @@ await t.test('whose hosts they are', async (t) => {
 const refused: Partial<S3EndpointOptions>[] = [
   { region: 'eu central' },
   { region: '' },
+  { region: 1 as unknown as string },
   { addressing: 'cname' },
   { endpoint: 'http://127.0.0.1', addressing: 'virtual' },
   { endpoint: 'https://id:secret@s3.example' },
