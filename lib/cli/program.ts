@@ -17,6 +17,7 @@ import {
   tellFleet,
   workOnFleets,
 } from './fleet.js'
+import { generalHelp, putHelp, sections } from './help-texts.js'
 import { errorFields } from './json-reporter.js'
 import { manPage } from './man-page.js'
 import { addPutFlags, type PutFlags } from './put-options.js'
@@ -51,40 +52,6 @@ interface StatusFlags {
   sourceId?: string
 }
 
-const exitCodesText = `0    done
-1    failed
-2    the command line, or something that it names, is wrong
-3    failed, and may well succeed when it is run again as it is
-4    the object is complete, but its callback failed
-130  suspended by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP, 131 by SIGQUIT`
-
-const credentialsText = `Credentials are looked for in this order:
-  oss://  --credential-process, --profile, OSS_ACCESS_KEY_ID and
-          OSS_ACCESS_KEY_SECRET (OSS_SESSION_TOKEN), ALIBABA_CLOUD_*,
-          ~/.ossutilconfig, ~/.aliyun/config.json, @alicloud/credentials
-  s3://   --credential-process, --profile, AWS_ACCESS_KEY_ID and
-          AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN), AWS_PROFILE and the
-          profile default of ~/.aws, @aws-sdk/credential-provider-node
-The packages at the end are used where they are installed beside pawl.`
-
-const examplesText = `pawl put db.dump oss://bucket/backups/
-pawl put -r photos s3://bucket/photos --exclude '*.tmp' --if-changed
-pawl put oss://bucket/shop.sql.gz --exec 'pg_dump shop | gzip'
-zfs send tank@now | pawl put - s3://bucket/tank.zfs --part-size 64MiB
-pawl put -r site s3://bucket/ --endpoint https://s3.example --dry-run
-Killed or stopped, the same line goes on where it was.`
-
-/** Sections of the manual that no flag says. */
-const sections = [
-  ['EXAMPLES', examplesText],
-  ['EXIT STATUS', exitCodesText],
-  ['CREDENTIALS', credentialsText],
-] as const
-
-function indented(text: string): string {
-  return text.replaceAll(/^(?=.)/gm, '  ')
-}
-
 /** Runs a command line and resolves to its exit code. */
 export async function run(
   args: readonly string[],
@@ -104,10 +71,7 @@ export async function run(
   const program = new Command('pawl')
     .description('Resumable uploads to Alibaba Cloud OSS and S3.')
     .version(version)
-    .addHelpText(
-      'after',
-      `\nExit codes:\n${indented(exitCodesText)}\n\n${credentialsText}`,
-    )
+    .addHelpText('after', generalHelp)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       outputError: (text, write) => {
@@ -127,10 +91,7 @@ export async function run(
     )
     .usage('[options] <file...> <url>\n       pawl put [options] - <url>')
     .argument('<source-or-url...>', 'files or -, and last the URL')
-    .addHelpText(
-      'after',
-      `\nExamples:\n${indented(examplesText)}\n\nExit codes:\n${indented(exitCodesText)}`,
-    )
+    .addHelpText('after', putHelp)
     .action((names: string[], flags: Flags & PutFlags) => {
       const url = names.at(-1) ?? ''
       const sources = names.slice(0, -1)

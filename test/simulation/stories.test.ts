@@ -641,6 +641,34 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'what may be there and cannot be seen is not called another’s when its upload is gone',
+    profile: 'lax',
+    runs: [forbid, forbid],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'kill', 1_591_536_832],
+      ['run 2:listParts sent|landing', 1, 'lands'],
+      ['run 2:headObject|fault', 2, 'denied'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_COMPLETE_UNKNOWN',
+      'run 3 resolves, 1 reused',
+    ],
+  },
+  {
+    name: 'a Complete that lands after it was repeated makes a version where a store lets it',
+    profile: 'r2',
+    knobs: ['a Complete that makes another version when repeated'],
+    lease,
+    runs: [{}, other],
+    happens: [['run 1:completeUpload|fault', 1, 'late-effect', 1]],
+    ends: [
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 1 resolves, 0 reused',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
     name: 'a put that nobody heard of is put whole by who has other parts since',
     profile: 'like-md5',
     runs: [

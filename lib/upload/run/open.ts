@@ -80,12 +80,9 @@ async function look(
   const found = await lookAt(requests, settings)
   const made = await madeBy(preparation, upload, completing, found)
   if (made !== undefined) return made
-  // What cannot be seen may be the object, and would be taken for another's.
-  const isHidden =
-    found === 'refused' && settings.object.forbidOverwrite === true
   const { uploadId } = upload
   if (upload.done !== undefined) {
-    if (isHidden) throw mayNotLookAgain(settings.key, uploadId)
+    if (isHidden(found, settings)) throw mayNotLookAgain(settings.key, uploadId)
     // Its object was replaced or removed since then.
     return restart(preparation, upload, 'upload-gone', 'object')
   }
@@ -99,11 +96,16 @@ async function look(
   }
   const reason = whyNotContinued(upload, settings)
   if (reason !== undefined) return restart(preparation, upload, reason)
-  if (isHidden) {
+  if (isHidden(found, settings)) {
     const listed = await listAllParts(requests, settings, uploadId)
     if (typeof listed === 'string') throw mayNotLook(settings.key, uploadId)
   }
   return list(preparation, upload)
+}
+
+/** What cannot be seen may be the upload's object, and would be taken for another's. */
+function isHidden(found: Found, { object }: UploadSettings): boolean {
+  return found === 'refused' && object.forbidOverwrite === true
 }
 
 /** What comes of the upload's own object, if that is what was found. */
@@ -217,6 +219,9 @@ async function findGone(
     const found = await lookAt(requests, settings)
     const made = await madeBy(preparation, upload, upload.completing, found)
     if (made !== undefined) return made
+    if (isHidden(found, settings)) {
+      throw mayNotLook(settings.key, upload.uploadId)
+    }
   } else if (upload.mark !== undefined) {
     const found = await lookAt(requests, settings)
     const completing = lostComplete(found, upload)

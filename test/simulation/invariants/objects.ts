@@ -123,8 +123,8 @@ export const onMade: readonly Check<
 
 /** Between machines that share a log, beside what holds for one. */
 function isOldOverNew(
-  { engine, world, runs }: Scene,
-  { by, bytes, options, upload, isShown }: StoredObject,
+  { engine, world, runs, truth }: Scene,
+  { by, bytes, options, upload, isShown, at }: StoredObject,
   before: StoredObject | undefined,
 ): boolean {
   // PutObject has no upload that could be ended: the last one wins.
@@ -135,6 +135,13 @@ function isOldOverNew(
   }
   const isSame = before.options === options && isOneOf(bytes, [before.bytes])
   if (isSame || !engine.isOlder(run, other)) return false
+  // Its Complete had been repeated before it landed: the upload was over for both.
+  const isRepeated = truth.objects.some(
+    (object) => object.upload === upload && object.at < at,
+  )
+  if (isRepeated && truth.traits.completeAgain === 'another-version') {
+    return false
+  }
   // A failover has taken the upload's ID from the log that the newer was given.
   const startedAt = runs.find(({ number }) => number === run)?.startedAt ?? 0
   const given = logIn(engine.givenTo(other))
