@@ -48,6 +48,8 @@ export interface UploadState {
   completing: CompletingUploadRecord | undefined
   /** The ETags that each Complete named, as digests, with the bytes of its object. */
   etagsDigests: Map<string, number>
+  /** What went with each Complete that was about to be sent, as digests. */
+  sentDigests: Set<string>
   done: DoneRecord | undefined
   /** The result was handed out: its object is not claimed any more. */
   isTold: boolean
@@ -191,6 +193,7 @@ function applyUpload(state: LogState, record: UploadRecord): boolean {
     drops: new Map(),
     completing: undefined,
     etagsDigests: new Map(),
+    sentDigests: new Set(),
     done: undefined,
     isTold: false,
   }
@@ -258,6 +261,7 @@ function applyCompleting(
   state.put = undefined
   upload.completing = record
   upload.etagsDigests.set(record.etagsDigest, record.size)
+  if (record.sentDigest !== undefined) upload.sentDigests.add(record.sentDigest)
   return true
 }
 

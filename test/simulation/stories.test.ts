@@ -669,6 +669,57 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'an object that Completes with one ACL or another may have made is no success',
+    profile: 'oss',
+    runs: [{}, { object: { ...noObject, acl: 2 } }],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'kill', 1_591_536_832],
+      ['run 2:completeUpload|fault', 1, 'reset-before'],
+      ['run 2:completeUpload sent|landing', 2, 'lands'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_UPLOAD_CONTENDED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'nor does a later run claim it',
+    profile: 'oss',
+    runs: [
+      {},
+      { object: { ...noObject, acl: 2 } },
+      { object: { ...noObject, acl: 2 } },
+    ],
+    happens: [
+      ['run 1:completeUpload sent|intervention', 1, 'kill', 1_591_536_832],
+      ['run 2:completeUpload sent|landing', 1, 'lands'],
+      ['run 2:completeUpload sent|intervention', 1, 'kill'],
+    ],
+    ends: ['run 1 is dead', 'run 2 is dead', 'run 3 resolves, 0 reused'],
+  },
+  {
+    name: 'who lost the log while Complete was under way believes no answer without an ETag',
+    profile: 'ceph',
+    knobs: ['no metadata'],
+    lease: { lease: 1000, canLose: true, linger: 5000 },
+    runs: [
+      { source: { noise: 1, size: 16, flips: [] } },
+      { source: { noise: 2, size: 16, flips: [] } },
+    ],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'slow-request', 570_011_501],
+      ['run 1:completeUpload sent|intervention', 1, 'pause', 1_995_990_175],
+    ],
+    ends: [
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 4 rejects with PAWL_UPLOAD_CONTENDED',
+      'run 1 rejects with PAWL_CHECKPOINT_LOST',
+      'run 5 resolves, 0 reused',
+    ],
+  },
+  {
     name: 'a put that nobody heard of is put whole by who has other parts since',
     profile: 'like-md5',
     runs: [

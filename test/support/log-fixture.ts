@@ -78,6 +78,7 @@ export function uploadState(fields: Partial<UploadState> = {}): UploadState {
     mark: undefined,
     growth: undefined,
     etagsDigests: new Map(),
+    sentDigests: new Set(),
     voided: undefined,
     parts: new Map(),
     drops: new Map(),

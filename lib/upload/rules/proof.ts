@@ -53,6 +53,19 @@ export function md5Hex(base64: string): string {
   return Buffer.from(base64, 'base64').toString('hex')
 }
 
+/**
+ * Whether the object of an upload may have another ACL or callback than `sentDigest` is
+ * of. While nobody has heard what became of its Completes, any of them may have made it.
+ */
+export function wasSentOtherwise(
+  { sentDigests, completing, done }: UploadState,
+  sentDigest: string,
+): boolean {
+  const last = completing?.sentDigest
+  const all = done !== undefined && last !== undefined ? [last] : sentDigests
+  return [...all].some((digest) => digest !== sentDigest)
+}
+
 /** What the log keeps of the ETags that a Complete names: SHA-256, hex. */
 export function etagsDigest(etags: readonly string[]): string {
   return sha256(etags.join('\n'))

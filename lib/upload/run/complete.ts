@@ -88,7 +88,20 @@ export async function completeUpload(
   input: CompleteInput,
 ): Promise<MadeObject> {
   const answer = await new Completing(context, input).run()
-  return mustBeAsSent(context, input, answer)
+  const expected = await context.log.confirm().then(
+    () => input.expected,
+    () => withoutLog(input.expected),
+  )
+  return mustBeAsSent(context, { ...input, expected }, answer)
+}
+
+/**
+ * What is expected while nobody says that the log is held: who has it may have sent
+ * other parts to this upload and completed it, so that an answer in which nothing can be
+ * compared is not known to be to this Complete.
+ */
+function withoutLog(expected: ExpectedObject): ExpectedObject {
+  return { ...expected, isOnly: false, mayBeReplayed: true }
 }
 
 class Completing {
@@ -184,8 +197,10 @@ class Completing {
       await this.#context.log.confirm()
       return undefined
     } catch (error) {
-      const seen = await this.#look().catch(() => undefined)
-      if (seen?.is === 'ours') return seen.found
+      const expected = withoutLog(this.#input.expected)
+      const seen = await this.#look(expected).catch(() => undefined)
+      const isOurs = seen?.is === 'ours' && !this.#isSentOtherwise
+      if (isOurs) return seen.found
       throw error
     }
   }
@@ -205,11 +220,11 @@ class Completing {
     const seen = await this.#look()
     const isOurs = seen.is === 'ours'
     if (isOurs && !(isFirstGone && !this.#mayHaveMade(seen.found))) {
-      return seen.found
+      return this.#claim(seen.found)
     }
     // Some servers list completed uploads: the first answer says that it is gone.
     const listed = isFirstGone ? 'gone' : await this.#list()
-    if (seen.is === 'equal' && listed === 'gone') return seen.found
+    if (seen.is === 'equal' && listed === 'gone') return this.#claim(seen.found)
     if (isFirstGone) throw await this.#refused(error)
     const { isUnsure } = this.#doubt
     // No earlier answer leaves it open: it was refused, whatever may be looked at.
@@ -290,7 +305,9 @@ class Completing {
         return 'again'
       }
       const next = await this.#look()
-      if (next.is === 'ours' || next.is === 'equal') return next.found
+      if (next.is === 'ours' || next.is === 'equal') {
+        return this.#claim(next.found)
+      }
     }
   }
 
@@ -301,9 +318,25 @@ class Completing {
     return this.#trial.again(error)
   }
 
-  #look(): Promise<Seen> {
+  /**
+   * The upload's object after an answer that left it open. An earlier Complete, with
+   * another ACL or callback, may have made it: then it is not this call's.
+   */
+  async #claim(found: ObjectHead): Promise<ObjectReceipt> {
+    if (!this.#isSentOtherwise) return found
+    const { log, settings } = this.#context
+    const { uploadId } = this.#input
+    await log.append(...givenUp(uploadId, 'contended', 'object'))
+    throw completedByOther(settings.key, uploadId)
+  }
+
+  get #isSentOtherwise(): boolean {
+    return this.#input.sentBefore === 'otherwise'
+  }
+
+  #look(expected = this.#input.expected): Promise<Seen> {
     const { requests, settings, completeSignal: signal } = this.#context
-    const { uploadId, expected } = this.#input
+    const { uploadId } = this.#input
     // Where there is no log the error is all that names the upload.
     const more = this.#doubt.isOpen ? { what: lookAfterComplete, uploadId } : {}
     return lookFor(requests, settings, expected, { signal, ...more })

@@ -267,7 +267,7 @@ export const claimOfOthers = ofUpload(
 export const completedByOther = ofUpload(
   'PAWL_UPLOAD_CONTENDED',
   () =>
-    'another run has completed this upload with other parts, or nothing shows that it has not, perhaps from a copy of the same log; let one of them finish, then run the same call again: it uploads everything anew',
+    'another run has completed this upload with other parts or options, or nothing shows that it has not, perhaps from a copy of the same log; let one of them finish, then run the same call again: it uploads everything anew',
   { transient: true },
 )
 

@@ -19,6 +19,7 @@ import {
   expectedOf,
   md5Hex,
   unquoted,
+  wasSentOtherwise,
 } from '../rules/proof.js'
 import {
   abortOrphans,
@@ -53,9 +54,11 @@ export async function finishUpload(
     : undefined
   await context.beforeComplete.ask({ size, crc64 })
   await endRivals(context, { isLast: true })
-  const earlier = log.state.upload?.completing
+  const earlier = log.state.upload
   const sentDigest = settings.digests.sent
-  const isAlike = (earlier?.sentDigest ?? sentDigest) === sentDigest
+  const sentBefore =
+    earlier?.completing &&
+    (wasSentOtherwise(earlier, sentDigest) ? 'otherwise' : 'alike')
   const before = await sightBefore(context, log.state.upload?.mark)
   const completing = {
     type: 'completing' as const,
@@ -75,7 +78,7 @@ export async function finishUpload(
     uploadId,
     parts,
     expected: expectedOf(state, completing, parts),
-    sentBefore: earlier && (isAlike ? 'alike' : 'otherwise'),
+    sentBefore,
   })
   return conclude(context, receipt, {
     uploadId,

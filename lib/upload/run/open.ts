@@ -23,6 +23,7 @@ import {
   type Found,
   lostComplete,
   partsNow,
+  wasSentOtherwise,
   whose,
 } from '../rules/proof.js'
 import { beginLog, closeOldUploads, endRivals } from './clean-up.js'
@@ -141,10 +142,9 @@ function whyNotClaimed(
   completing: CompletingUploadRecord,
   { digests, unsaid, size = completing.size }: UploadSettings,
 ): RestartReason | undefined {
-  const sent = completing.sentDigest ?? digests.sent
   const isOfOtherOptions =
     (unsaid !== 'fixed' && upload.optionsDigest !== digests.options) ||
-    (unsaid !== 'sent' && sent !== digests.sent)
+    (unsaid !== 'sent' && wasSentOtherwise(upload, digests.sent))
   if (isOfOtherOptions) {
     return 'options-changed'
   }

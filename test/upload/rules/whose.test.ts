@@ -5,11 +5,13 @@ import {
   checkObject,
   expectedEtag,
   multipartEtag,
+  wasSentOtherwise,
   whose,
   type ExpectedObject,
   type Found,
   type Whose,
 } from '../../../lib/upload/rules/proof.js'
+import { uploadState } from '../../support/log-fixture.js'
 
 const md5 = '25f9e794323b453885f5181f1b624d0b'
 const other = '0'.repeat(32)
@@ -169,4 +171,33 @@ await t.test('what an ETag is worth', async (t) => {
   const crc64 = undefined
   t.equal(checkObject({ etag: `"${etag}"` }, { crc64, etag: loose }), 'md5')
   t.equal(checkObject({ etag: '' }, { crc64, etag: binding }), 'none')
+})
+
+t.test('what went with the Completes of an upload', (t) => {
+  const [mine, others] = ['a'.repeat(64), 'b'.repeat(64)]
+  const done = { type: 'done' as const, etag: 'e', size: 10 }
+  const cases: [string, string[], string | undefined, boolean, boolean][] = [
+    ['none was sent', [], undefined, false, false],
+    ['all alike', [mine], mine, false, false],
+    ['another one', [others], others, false, true],
+    ['one of each, nobody heard', [others, mine], mine, false, true],
+    ['one of each, and the last was heard', [others, mine], mine, true, false],
+    ['one of each, another was heard', [mine, others], others, true, true],
+  ]
+  for (const [name, sent, last, isDone, expected] of cases) {
+    const completing = {
+      type: 'completing' as const,
+      parts: 1,
+      size: 10,
+      etagsDigest: mine,
+      sentDigest: last,
+    }
+    const upload = uploadState({
+      sentDigests: new Set(sent),
+      completing: last === undefined ? undefined : completing,
+      done: isDone ? done : undefined,
+    })
+    t.equal(wasSentOtherwise(upload, mine), expected, name)
+  }
+  t.end()
 })
