@@ -718,6 +718,22 @@ const stories: Story[] = [
     ends: ['run 1 rejects with Error', 'run 2 resolves, 0 reused'],
   },
   {
+    name: 'and nobody ends an upload that only such a log has named',
+    profile: 's3-crc64',
+    denied: ['completeUpload'],
+    runs: [{}, {}],
+    happens: [
+      ['run 1:createUpload|fault', 1, 'denied'],
+      ['run 1:unlink|disk', 1, 'slow-disk', 421_072_418],
+      ['between runs|interlude', 1, 'log-restored'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ACCESS_DENIED',
+      'run 2 rejects with PAWL_ACCESS_DENIED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
     name: 'an upload whose ID finds no room on the disk is ended',
     profile: 'oss',
     runs: [{}],
