@@ -807,6 +807,25 @@ const stories: Story[] = [
     ends: ['run 1 resolves, 0 reused'],
   },
   {
+    name: 'a log whose removal comes after the death of its run is gone for the next',
+    profile: 'ceph',
+    lease,
+    runs: [
+      { ...forbid, source: { noise: 1, size: 0, flips: [] } },
+      {
+        ...forbid,
+        source: { noise: 1, size: 0, flips: [] },
+        after: 10_000,
+      },
+    ],
+    happens: [['run 1:log remove|intervention', 1, 'kill']],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+      'run 3 rejects with PAWL_ALREADY_EXISTS',
+    ],
+  },
+  {
     name: 'an older file that wakes is not put over what a newer run has made',
     profile: 'oss',
     lease,
