@@ -173,4 +173,11 @@ export const simulationMutants = [
     profile: 'oss',
     leaning: 'a failover that forgets a Complete',
   },
+  {
+    name: 'a log is let go of before it is unlinked',
+    find: 'if (!(await this.#unlinkOurs(file))) return false\n    this.#file = undefined\n    await letGo(file)',
+    replace:
+      'await letGo(file)\n    if (!(await this.#unlinkOurs(file))) return false\n    this.#file = undefined',
+    profile: 'oss',
+  },
 ]

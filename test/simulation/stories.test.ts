@@ -769,6 +769,22 @@ const stories: Story[] = [
     ends: ['run 1 rejects with Error', 'run 2 resolves, 0 reused'],
   },
   {
+    name: 'and nobody ends an upload that only such a log has named',
+    profile: 's3-crc64',
+    denied: ['completeUpload'],
+    runs: [{}, {}],
+    happens: [
+      ['run 1:createUpload|fault', 1, 'denied'],
+      ['run 1:unlink|disk', 1, 'slow-disk', 421_072_418],
+      ['between runs|interlude', 1, 'log-restored'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ACCESS_DENIED',
+      'run 2 rejects with PAWL_ACCESS_DENIED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
     name: 'an upload whose ID finds no room on the disk is ended',
     profile: 'oss',
     runs: [{}],
@@ -840,6 +856,25 @@ const stories: Story[] = [
     runs: [{ source: { noise: 1, size: 0, flips: [] } }],
     happens: [['run 1:putObject done|intervention', 1, 'failover', 9]],
     ends: ['run 1 resolves, 0 reused'],
+  },
+  {
+    name: 'a log whose removal comes after the death of its run is gone for the next',
+    profile: 'ceph',
+    lease,
+    runs: [
+      { ...forbid, source: { noise: 1, size: 0, flips: [] } },
+      {
+        ...forbid,
+        source: { noise: 1, size: 0, flips: [] },
+        after: 10_000,
+      },
+    ],
+    happens: [['run 1:log remove|intervention', 1, 'kill']],
+    ends: [
+      'run 1 is dead',
+      'run 2 rejects with PAWL_ALREADY_EXISTS',
+      'run 3 rejects with PAWL_ALREADY_EXISTS',
+    ],
   },
   {
     name: 'an older file that wakes is not put over what a newer run has made',

@@ -175,3 +175,37 @@ await t.test('who writes without the lock is seen', async (t) => {
   await until(handle.write(first))
   t.match(disk.breaches, [/without its lock/])
 })
+
+await t.test('so is who unlinks without it', async (t) => {
+  const { disk, newProcess, open, until } = setUp()
+  const log = open(newProcess('run 1'))
+  await until(log.open())
+  await until(log.append(first))
+  const { logFiles } = newProcess('run 2').environment
+  await until(logFiles.unlink(path))
+  t.match(disk.breaches, [/unlinks .* without its lock/])
+  t.same(disk.takenLate, [])
+})
+
+await t.test(
+  'an unlink that hangs takes what has the name by then',
+  async (t) => {
+    const { world, disk, newProcess, open, until } = setUp([
+      { at: 'run 1:unlink|disk', nth: 1, does: 'slow-disk', detail: 1 },
+    ])
+    const log = open(newProcess('run 1'))
+    await until(log.open())
+    await until(log.append(first))
+    const removed = log.remove()
+    await world.play(world.sleep(500), () => false)
+    const second = open(newProcess('run 2'))
+    await t.rejects(until(second.open()), { code: 'PAWL_CHECKPOINT_LOCKED' })
+    const other = Buffer.from('another\n')
+    disk.take(path)
+    disk.put(path, other)
+    t.equal(await until(removed), true)
+    t.equal(disk.read(path), undefined)
+    t.same(disk.takenLate, [other])
+    t.same(disk.breaches, [])
+  },
+)

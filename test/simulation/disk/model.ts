@@ -2,8 +2,8 @@
  * A disk on which the real file checkpoint keeps its logs: what is in memory
  * and what would outlive a power loss are apart, for bytes and for names.
  *
- * It also watches who writes: two writes at once to one log, or a write by
- * somebody who does not hold its lock, are remembered as a breach.
+ * It also watches who writes: two writes at once to one log, or a write or an
+ * unlink by somebody who does not hold its lock, are remembered as a breach.
  */
 import type { BigIntStats } from 'node:fs'
 import { dirname } from 'node:path'
@@ -51,6 +51,8 @@ const user = BigInt(process.geteuid?.() ?? 0)
 
 export class DiskModel {
   readonly breaches: string[] = []
+  /** Logs that were put in the place of the one which an unlink under way was for. */
+  readonly takenLate: Buffer[] = []
   readonly #name: string
   readonly #around: DiskSurroundings
   readonly #inodes = new Map<bigint, Inode>()
@@ -159,15 +161,24 @@ export class DiskModel {
           inode.links += 1
           this.#names.set(to, inode.number)
         }),
-      unlink: (path) =>
-        this.#do(process, 'unlink', path, () => {
+      unlink: (path) => {
+        const meant = this.#at(path)
+        return this.#do(process, 'unlink', path, () => {
           const inode = this.#at(path)
           if (inode === undefined) throw failure('ENOENT', path)
           const isHeld = this.#locks.get(inode.number)?.process === process
-          if (!isHeld) this.#around.world.happens('late-unlink', process.label)
+          if (inode !== meant) {
+            this.#around.world.happens('late-unlink', process.label)
+            this.takenLate.push(inode.bytes)
+          } else if (!isHeld) {
+            this.breaches.push(
+              `${process.name} unlinks ${path} without its lock`,
+            )
+          }
           inode.links -= 1
           this.#names.delete(path)
-        }),
+        })
+      },
       syncDirectory: (path) =>
         this.#do(process, 'syncDirectory', path, () => {
           this.#syncDirectory(path)

@@ -4,6 +4,8 @@ import { readLog } from '../../../lib/checkpoint/reader.js'
 import { loadXxh64 } from '../../../lib/hash/xxh64.js'
 import { logPath } from '../places.js'
 import type { Logs } from '../process.js'
+import type { Run } from '../run.js'
+import type { Scene } from '../scene.js'
 
 const xxh64 = await loadXxh64()
 
@@ -23,6 +25,17 @@ export function logIn(
   if (bytes === undefined) return undefined
   if (!known.has(bytes)) known.set(bytes, stateIn(bytes, path))
   return known.get(bytes)
+}
+
+/**
+ * What a run was given to read: a step that was on its way to an engine when it began
+ * can come before its own.
+ */
+export function logGivenTo(
+  { engine }: Pick<Scene, 'engine'>,
+  { number, startLog }: Run,
+): LogState | undefined {
+  return engine === undefined ? startLog : logIn(engine.givenTo(number))
 }
 
 function stateIn(bytes: Buffer, path: string): LogState | undefined {

@@ -15,7 +15,7 @@ import {
   toldBefore,
   type Check,
 } from './check.js'
-import { logOn, namesComplete } from './log.js'
+import { logGivenTo, logOn, namesComplete } from './log.js'
 
 export const ofFailure: readonly Check<[Run]>[] = [
   {
@@ -411,13 +411,13 @@ function hasForgotten(
 ): boolean {
   if (maker === run) return false
   const { runs, world } = scene
-  const { startLog } = run
   if (wasToldToNobody(scene, run, maker, { upload, mark })) return true
+  const given = logGivenTo(scene, run)
   const isNamed =
     upload === undefined
-      ? startLog?.put?.completing !== undefined &&
-        startLog.put.completing.mark === mark
-      : namesComplete(startLog, upload.id)
+      ? given?.put?.completing !== undefined &&
+        given.put.completing.mark === mark
+      : namesComplete(given, upload.id)
   if (isNamed && !isAnotherCalls(run, maker, upload)) return false
   // Another machine's log names what that has made.
   if (maker.process.machine.logs !== run.process.machine.logs) return true

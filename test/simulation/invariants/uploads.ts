@@ -8,7 +8,7 @@ import type { Scene } from '../scene.js'
 import type { Actor, StoredUpload } from '../store/truth.js'
 import { engineTroubles } from '../engine/faults.js'
 import { diskTroubles, failureOf, isOneOf, runOf, type Check } from './check.js'
-import { logOn, namesOpen, openUploadIn } from './log.js'
+import { logIn, logOn, namesOpen, openUploadIn } from './log.js'
 
 /** When an open upload is aborted. */
 export const onAbort: readonly Check<[StoredUpload, Actor]>[] = [
@@ -105,6 +105,7 @@ function leftBehind(scene: Scene): string | undefined {
     // By the store's own word it is gone, and it may not be aborted.
     if (heard.saidGone.has(id) && heard.abortsFailed.has(id)) continue
     if (isLetGo(scene, id) || isLostInEmptying(scene, id)) continue
+    if (isTakenLate(scene, id)) continue
     const run = runOf(scene, by.run)
     // What disk or engine did not take could not be written down: it was to be
     // aborted, unless the run was stopped before that.
@@ -158,6 +159,16 @@ function isLostInEmptying(
       heard.abortAskedAt(number, uploadId) !== undefined &&
       heard.abortsFailed.has(uploadId) &&
       world.hasHappened(diskTroubles, { to: actor.name }),
+  )
+}
+
+/**
+ * The log that named it was put in the place of another, which an earlier run was
+ * unlinking under its lock, and an unlink that hangs goes by the name alone.
+ */
+function isTakenLate({ machines }: Scene, uploadId: string): boolean {
+  return machines.some(({ disk }) =>
+    disk.takenLate.some((bytes) => namesOpen(logIn(bytes), uploadId)),
   )
 }
 
