@@ -29,6 +29,11 @@ export function setMetadata(
   metadata: ObjectOptions['metadata'],
   { prefix, maxBytes, countsPrefix }: MetadataRules,
 ): void {
+  // A text or a Map has other entries than what is meant by it, or none.
+  const kind = Object.prototype.toString.call(metadata ?? {})
+  if (kind !== '[object Object]') {
+    invalidOption('object.metadata: expected an object of names and values.')
+  }
   let bytes = 0
   for (const [name, value] of entriesOf(metadata)) {
     if (!/^[a-zA-Z0-9-]+$/.test(name)) {

@@ -63,6 +63,22 @@ for (const [service, rules, objectHeaders] of services) {
   })
 }
 
+await t.test('metadata is an object of names and values', async (t) => {
+  const others: unknown[] = ['x', ['a'], new Map([['a', 'b']]), 1, () => 1]
+  for (const metadata of others) {
+    t.throws(
+      () => ossObjectHeaders({ metadata: metadata as Record<string, string> }),
+      { code: 'PAWL_INVALID_OPTION', message: /^object\.metadata: expected/ },
+      String(metadata),
+    )
+  }
+  t.doesNotThrow(() =>
+    ossObjectHeaders({
+      metadata: Object.create(null) as Record<string, string>,
+    }),
+  )
+})
+
 await t.test('what is read as a mark', async (t) => {
   t.equal(readMark(mark), mark)
   const others = [
