@@ -38,9 +38,10 @@ const unreachable =
 /** By what the system, or Node, said of the connection. */
 const ofSystem: Partial<Record<string, string>> = {
   ENOTFOUND:
-    'There is no host of that name: check the bucket, the region and the endpoint.',
+    'There is no host of that name: check the bucket, the region and the endpoint, and the proxy if one is set.',
   EAI_AGAIN: 'Names cannot be looked up now: check the network and DNS.',
-  ECONNREFUSED: 'Nothing listens there: check the port and the endpoint.',
+  ECONNREFUSED:
+    'Nothing listens there: check the port and the endpoint, and the proxy if one is set.',
   EHOSTUNREACH: unreachable,
   ENETUNREACH: unreachable,
   ENETDOWN: unreachable,
