@@ -88,15 +88,10 @@ export function messageOf({ code, message, cause }: UploadError): string {
     return cause.message
   }
   const names = namedOptions.join('|')
-  return message
-    .replaceAll(
-      new RegExp(String.raw`\b(?:object\.)?(${names})\b`, 'g'),
-      (_, name: string) => flagOf(name),
-    )
-    .replace(
-      'pipe it into createResumableUploadStream() instead',
-      'pipe it in: pawl put - URL < FILE',
-    )
+  return message.replaceAll(
+    new RegExp(String.raw`\b(?:object\.)?(${names})\b`, 'g'),
+    (_, name: string) => flagOf(name),
+  )
 }
 
 /** After Ctrl-C or `kill`. */

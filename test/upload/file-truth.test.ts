@@ -44,7 +44,7 @@ await t.test(
       const sourceFiles = shortOf(size)
       await t.rejects(
         uploadFileOn(path, options, { ...realUploadEnvironment, sourceFiles }),
-        { code: 'PAWL_INVALID_OPTION', message: /pipe it into/ },
+        { code: 'PAWL_INVALID_OPTION', message: /upload it as a stream/ },
       )
     }
     t.equal(dev.server.requests.length, 0)
@@ -58,7 +58,7 @@ await t.test(
     const dev = await smallUploads(t)
     await t.rejects(
       uploadFile('/proc/version', { store: dev.small, key, checkpoint: false }),
-      { code: 'PAWL_INVALID_OPTION', message: /pipe it into/ },
+      { code: 'PAWL_INVALID_OPTION', message: /upload it as a stream/ },
     )
   },
 )

@@ -283,7 +283,7 @@ function fail(path: string, what: string, cause: unknown): never {
 
 function mustBeSized(path: string, size: number): never {
   return invalidOption(
-    `${path} has more than the ${size} bytes that its file system tells of; pipe it into createResumableUploadStream() instead`,
+    `${path} has more than the ${size} bytes that its file system tells of; upload it as a stream (on the command line: pawl put - URL < FILE)`,
   )
 }
 
