@@ -73,11 +73,13 @@ export function afterComplete(
 /**
  * What is wrong with an upload whose Complete was refused for certain: the numbers
  * of the parts that are not on the server as they were sent, or why it is void.
+ * `wasDropped`: a part was sent anew for that before, by its number.
  */
 export function faultOf(
   kind: StoreErrorKind,
   parts: readonly { partNumber: number; etag: string; size: number }[],
   listed: Listed | 'gone',
+  wasDropped: (partNumber: number) => boolean,
 ): number[] | VoidReason {
   if (kind === 'too-small') return 'part-size'
   const numbers =
@@ -89,9 +91,14 @@ export function faultOf(
             return there?.size !== size || !sameEtag(there.etag, etag)
           })
           .map(({ partNumber }) => partNumber)
-  if (numbers.length > 0) return numbers
-  // Some servers refuse a Complete that leaves parts out, which others have sent.
-  const hasMore = typeof listed === 'object' && listed.size > parts.length
+  // Some servers refuse a Complete that leaves parts out, which others have sent; and a
+  // list that lags shows parts as they were before they were sent anew.
+  const named = new Set(parts.map(({ partNumber }) => partNumber))
+  const hasMore =
+    typeof listed === 'object' &&
+    [...listed.keys()].some((partNumber) => !named.has(partNumber))
+  const isInVain = hasMore && numbers.some(wasDropped)
+  if (numbers.length > 0 && !isInVain) return numbers
   return !hasMore && areUnequal(parts) ? equalParts : 'complete-refused'
 }
 

@@ -357,16 +357,17 @@ class Completing {
     const isForParts = kind === 'invalid-part' || kind === 'too-small'
     if (!isForParts) return this.#described(cause)
     const listed = kind === 'too-small' ? 'refused' : await this.#list()
-    const fault = faultOf(kind, parts, listed)
+    const before = log.state.upload
+    const wasDropped = (partNumber: number): boolean =>
+      before?.uploadId === uploadId &&
+      before.drops.get(partNumber) === notAsSent
+    const fault = faultOf(kind, parts, listed, wasDropped)
     const fields = this.#fieldsOf(cause)
     if (typeof fault === 'string') {
       await log.append({ type: 'void', uploadId, reason: fault })
       return completeRefused(fault, cause, fields, settings.isLogged)
     }
-    const before = log.state.upload
-    const isAgain =
-      before?.uploadId === uploadId &&
-      fault.some((number) => before.drops.get(number) === notAsSent)
+    const isAgain = fault.some(wasDropped)
     await log.append(
       ...fault.map((number) => ({
         type: 'drop' as const,

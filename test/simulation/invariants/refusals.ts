@@ -1,6 +1,6 @@
 /** What must be true when a run rejects: what it says of the object and the source. */
 import type { LogState } from '../../../lib/checkpoint/fold.js'
-import { partsNow } from '../../../lib/upload/rules/proof.js'
+import { partsNow, wasSentOtherwise } from '../../../lib/upload/rules/proof.js'
 import { key } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
@@ -151,18 +151,19 @@ function isOfAnother(
   )
 }
 
-/** Whether what its log says went with an upload's Complete is not what its own has. */
+/**
+ * Whether its log says of an upload that something else went with one of its Completes
+ * than with its own, and of none that it was heard. The rule: any of them may have made
+ * the object, so that it is no call's.
+ */
 function namesOtherCall(
   { startLog, sentDigest }: Run,
   uploadId: string,
 ): boolean {
   const { upload } = startLog ?? {}
-  const { completing } = upload ?? {}
-  return (
-    upload?.uploadId === uploadId &&
-    completing !== undefined &&
-    completing.sentDigest !== sentDigest
-  )
+  if (upload?.uploadId !== uploadId) return false
+  const isNamed = upload.completing !== undefined
+  return isNamed && wasSentOtherwise(upload, sentDigest ?? '')
 }
 
 /** Whether the logs of two machines name an upload. */
@@ -217,6 +218,9 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   if (isOvertaken(scene, run, top)) return undefined
   if (isBare(scene, run, top)) return undefined
   if (isUnproved(scene, run, maker, top)) return undefined
+  if (top.upload !== undefined && namesOtherCall(run, top.upload.id)) {
+    return undefined
+  }
   if (isRefusedUnseen(scene, run, maker, top)) return undefined
   if (hasForgotten(scene, run, maker, top)) return undefined
   return `${top.by.name} has made what is there, of these bytes and options, and nobody was told`

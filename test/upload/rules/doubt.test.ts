@@ -42,6 +42,7 @@ const absent: Seen = { is: 'other', found: 'absent' }
 const equal: Seen = { is: 'equal', found: head }
 const unknown: Seen = { is: 'unknown', found: 'refused' }
 const listed: Listed = new Map()
+const never = (): boolean => false
 
 const lost: FailedComplete = {
   kind: 'network',
@@ -113,7 +114,7 @@ await t.test('what is wrong where Complete was refused for good', (t) => {
     ['nobody may list them', 'invalid-part', 'refused', 'complete-refused'],
   ]
   for (const [name, kind, parts2, fault] of rows) {
-    t.same(faultOf(kind, parts, parts2), fault, name)
+    t.same(faultOf(kind, parts, parts2, never), fault, name)
   }
   const growing = [
     { partNumber: 1, etag: 'A', size: 5 },
@@ -121,12 +122,29 @@ await t.test('what is wrong where Complete was refused for good', (t) => {
     { partNumber: 3, etag: 'C', size: 4 },
   ]
   const grown: Listed = new Map(growing.map((part) => [part.partNumber, part]))
-  t.equal(faultOf('invalid-part', growing, grown), 'equal-parts')
+  t.equal(faultOf('invalid-part', growing, grown, never), 'equal-parts')
   const more: Listed = new Map([...grown, [4, { ...head, partNumber: 4 }]])
   t.equal(
-    faultOf('invalid-part', growing, more),
+    faultOf('invalid-part', growing, more, never),
     'complete-refused',
     'what others have sent is left out',
   )
+  const lagging: Listed = new Map([...more, [2, { ...head, partNumber: 2 }]])
+  const dropped = (number: number): boolean => number === 2
+  t.same(
+    faultOf('invalid-part', growing, lagging, never),
+    [2],
+    'sent anew once',
+  )
+  t.equal(
+    faultOf('invalid-part', growing, lagging, dropped),
+    'complete-refused',
+    'and not again while there are more',
+  )
+  const late: Listed = new Map([[4, { ...head, partNumber: 4 }]])
+  t.same(faultOf('invalid-part', growing, late, never), [1, 2, 3])
+  t.equal(faultOf('invalid-part', growing, late, dropped), 'complete-refused')
+  const fewer: Listed = new Map([...grown, [2, { ...head, partNumber: 2 }]])
+  t.same(faultOf('invalid-part', growing, fewer, dropped), [2])
   t.end()
 })
