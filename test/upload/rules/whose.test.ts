@@ -173,7 +173,7 @@ await t.test('what an ETag is worth', async (t) => {
   t.equal(checkObject({ etag: '' }, { crc64, etag: binding }), 'none')
 })
 
-t.test('what went with the Completes of an upload', (t) => {
+await t.test('what went with the Completes of an upload', (t) => {
   const [mine, others] = ['a'.repeat(64), 'b'.repeat(64)]
   const done = { type: 'done' as const, etag: 'e', size: 10 }
   const cases: [string, string[], string | undefined, boolean, boolean][] = [
