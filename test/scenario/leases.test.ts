@@ -372,7 +372,7 @@ test('an earlier upload that may not be aborted', async (t) => {
       {
         code: 'PAWL_UPLOAD_CONTENDED',
         transient: true,
-        retryAfter: 599_000,
+        retryAfter: 600_000,
       },
     ],
     [

@@ -44,7 +44,8 @@ export function untilSure(first: number, now: number): number {
 
 /**
  * ms until an earlier upload needs no Abort, since its run has not held the log
- * for longer than a Complete can take; undefined: it needs one all the same.
+ * for longer than a Complete can take; undefined: it needs one all the same. To hold the
+ * log now is to have held it: whoever comes again has to let all of that time pass.
  */
 export function untilFenced({
   fence,
@@ -56,5 +57,5 @@ export function untilFenced({
   longest: number
 }): number | undefined {
   if (fence === undefined || freeFor === undefined) return undefined
-  return Math.max(0, Math.ceil(longest - freeFor))
+  return freeFor < longest ? longest : 0
 }
