@@ -225,13 +225,20 @@ class Completing {
     // Some servers list completed uploads: the first answer says that it is gone.
     const listed = isFirstGone ? 'gone' : await this.#list()
     if (seen.is === 'equal' && listed === 'gone') return this.#claim(seen.found)
-    if (isFirstGone) throw await this.#refused(error)
+    const { forbidOverwrite: forbidsOverwrite = false } =
+      this.#context.settings.object
+    if (isFirstGone) {
+      // An earlier Complete may have made what cannot be seen: then the next run sees it.
+      const isHidden = seen.is === 'unknown' && forbidsOverwrite
+      if (isHidden && this.#input.sentBefore !== undefined) {
+        throw this.#unknown(error, listed)
+      }
+      throw await this.#refused(error)
+    }
     const { isUnsure } = this.#doubt
     // No earlier answer leaves it open: it was refused, whatever may be looked at.
     const isRefused = kind === 'exists' && !isUnsure && listed !== 'gone'
     if (isRefused) upload.isCompleting = false
-    const { forbidOverwrite: forbidsOverwrite = false } =
-      this.#context.settings.object
     const failure = {
       kind,
       isFinal: isFinal(error),
