@@ -334,9 +334,12 @@ async function tell(
   work: SliceWork,
   ended: AbortSignal,
 ): Promise<void> {
-  for (;;) {
+  for (let told = 0; ;) {
     await delay(realEnvironment, toldEvery, ended).catch(() => undefined)
     if (ended.aborted) return
-    await Promise.allSettled([job.updateProgress(work.percent), work.note()])
+    const { percent } = work
+    const progress = percent === told ? undefined : job.updateProgress(percent)
+    told = percent
+    await Promise.allSettled([progress, work.note()])
   }
 }

@@ -241,12 +241,13 @@ export function decodeDone(
   text: string,
   where: { fleet: string; slice: number },
 ): DoneFile[] {
-  return linesOf(text).map((line) => {
-    const file = jsonIn(line, where)
-    if (!isDone(file)) throw unreadable(where, 'what is done of it')
-    const { key, size, etag, crc64 } = file
-    return { key, size, etag, ...(crc64 === undefined ? {} : { crc64 }) }
-  })
+  const files = filesIn(text, isDone, { ...where, what: 'what is done of it' })
+  return files.map(({ key, size, etag, crc64 }) => ({
+    key,
+    size,
+    etag,
+    ...(crc64 === undefined ? {} : { crc64 }),
+  }))
 }
 
 /** Of a slice; anything that is none is refused. */
@@ -254,13 +255,26 @@ export function decodeFailed(
   text: string,
   where: { fleet: string; slice: number },
 ): FailedFile[] {
+  const files = filesIn(text, isFile, { ...where, what: 'its failures' })
+  return files.map(({ path, key, size, mtime, code, message }) => ({
+    path,
+    key,
+    size,
+    mtime,
+    code: String(code),
+    message: String(message),
+  }))
+}
+
+function filesIn<T extends Fields>(
+  text: string,
+  isThat: (fields: Fields) => fields is T,
+  { what, ...where }: { fleet: string; slice: number; what: string },
+): T[] {
   return linesOf(text).map((line) => {
     const file = jsonIn(line, where)
-    if (!isFile(file)) throw unreadable(where, 'its failures')
-    const { path, key, size, mtime } = file
-    const code = String(file['code'])
-    const message = String(file['message'])
-    return { path, key, size, mtime, code, message }
+    if (isThat(file)) return file
+    throw unreadable(where, what)
   })
 }
 

@@ -8,7 +8,10 @@ import {
 import { beginUpload, type PartReceipt } from '../../lib/shared/index.js'
 import { noise } from '../support/dev-store.js'
 import { leasedLog } from '../support/leased-log.js'
-import { completesUnheard } from '../support/lost-answers.js'
+import {
+  completesUnheard,
+  neitherCompletesNorAborts,
+} from '../support/lost-answers.js'
 import {
   failureIn,
   key,
@@ -112,13 +115,7 @@ await t.test(
       s.begin({ checkpoint: log.take({ freeFor }), ...more })
     const first = await begin(0, { sourceId: 'v1' })
     const receipts = await s.send(first, { sourceId: 'v1' })
-    s.server.setFault(({ operation }) =>
-      operation === 'CompleteMultipartUpload'
-        ? { kind: 'status', status: 500 }
-        : operation === 'AbortMultipartUpload'
-          ? { kind: 'status', status: 403, code: 'AccessDenied' }
-          : undefined,
-    )
+    s.server.setFault(neitherCompletesNorAborts)
     const retry = { attempts: 1, baseDelay: 1 }
     const checkpoint = log.take()
     await failureIn(s.complete(first, receipts, { checkpoint, retry }))
@@ -160,13 +157,7 @@ await t.test('an old upload that may complete has to be dead', async (t) => {
   const s = await sharedUpload(t)
   const ticket = await s.begin({ sourceId: 'v1' })
   const receipts = await s.send(ticket, { sourceId: 'v1' })
-  s.server.setFault(({ operation }) =>
-    operation === 'CompleteMultipartUpload'
-      ? { kind: 'status', status: 500 }
-      : operation === 'AbortMultipartUpload'
-        ? { kind: 'status', status: 403, code: 'AccessDenied' }
-        : undefined,
-  )
+  s.server.setFault(neitherCompletesNorAborts)
   await failureIn(
     s.complete(ticket, receipts, { retry: { attempts: 1, baseDelay: 1 } }),
   )

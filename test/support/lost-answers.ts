@@ -30,6 +30,20 @@ export function first(
   )
 }
 
+/** Complete may have gone through, for all that is answered, and no Abort is allowed. */
+export function neitherCompletesNorAborts({
+  operation,
+}: Pick<SeenRequest, 'operation'>): Fault | undefined {
+  switch (operation) {
+    case 'CompleteMultipartUpload':
+      return { kind: 'status', status: 500 }
+    case 'AbortMultipartUpload':
+      return { kind: 'status', status: 403, code: 'AccessDenied' }
+    default:
+      return undefined
+  }
+}
+
 /** Complete goes through, and neither its answer nor a look at the object arrives. */
 export function completesUnheard({
   operation,
