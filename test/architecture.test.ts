@@ -17,12 +17,20 @@ const allowed: Record<string, readonly string[]> = {
   environment: [],
   'known-options': ['errors'],
   'own-require': [],
+  'late-package': ['own-require'],
   'file-path': ['errors'],
   /** Which every layer may use. */
   realm: [],
   diagnostics: ['errors'],
   hash: ['errors'],
-  store: ['diagnostics', 'environment', 'errors', 'hash', 'known-options'],
+  store: [
+    'diagnostics',
+    'environment',
+    'errors',
+    'hash',
+    'known-options',
+    'late-package',
+  ],
   checkpoint: [
     'file-path',
     'environment',
@@ -41,6 +49,7 @@ const allowed: Record<string, readonly string[]> = {
     'environment',
     'errors',
     'known-options',
+    'late-package',
   ],
   fleet: [
     'file-path',
