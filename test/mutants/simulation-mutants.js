@@ -175,9 +175,16 @@ export const simulationMutants = [
   },
   {
     name: 'a log is let go of before it is unlinked',
-    find: 'if (!(await this.#unlinkOurs(file))) return false\n    this.#file = undefined\n    await letGo(file)',
+    find: 'if (!(await begun(file, this.#unlinkOurs(file)))) return false\n    if (this.#file === file) this.#file = undefined\n    await letGo(file)',
     replace:
-      'await letGo(file)\n    if (!(await this.#unlinkOurs(file))) return false\n    this.#file = undefined',
+      'await letGo(file)\n    if (!(await begun(file, this.#unlinkOurs(file)))) return false\n    if (this.#file === file) this.#file = undefined',
     profile: 'oss',
+  },
+  {
+    name: 'a log is let go of while a call of its disk is under way',
+    find: '  file.settled = Promise.allSettled([file.settled, work]).then(() => {})\n',
+    replace: '',
+    profile: 'oss',
+    leaning: 'a log on a disk that hangs',
   },
 ]

@@ -121,6 +121,27 @@ export const leanings: readonly Leaning[] = [
     }),
   },
   {
+    name: 'a log on a disk that hangs',
+    weight: 1,
+    likelier: {
+      'slow-disk': 20,
+      'source-error': 6,
+      signal: 6,
+      destroy: 6,
+      'bad-request': 3,
+    },
+    at: ['write', 'truncate', 'datasync', 'unlink', 'completeUpload'],
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 1, interventions: 2 }),
+      disk: { most: 2, likely: 0.2 },
+      runs: withTheSame(plan.runs, random).map((run) => ({
+        ...run,
+        log: true,
+        after: random.spread(1000, 60_000),
+      })),
+    }),
+  },
+  {
     name: 'a log that is left, and emptied',
     weight: 2,
     likelier: { 'not-removable': 60, kill: 4, 'power-loss': 8, signal: 4 },

@@ -410,8 +410,9 @@ const stories: Story[] = [
     happens: [['run 1:unlink|disk', 1, 'hanging-disk', 1]],
     ends: [
       'run 1 rejects with PAWL_SUSPENDED',
-      'run 2 rejects with PAWL_COMPLETE_UNKNOWN',
-      'run 3 resolves, 1 reused',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 rejects with PAWL_COMPLETE_UNKNOWN',
+      'run 4 resolves, 1 reused',
     ],
   },
   {
@@ -449,17 +450,54 @@ const stories: Story[] = [
     ],
   },
   {
-    name: 'a log into which an earlier run’s write comes late cannot say what was told',
+    name: 'a log into which an earlier run’s write may come is held until it has come',
     profile: 'bare',
-    runs: [{ vetoes: true }, {}, {}],
+    runs: [{ vetoes: true }, { after: 3000 }, { after: 600_000 }],
     happens: [
       ['run 1:write|disk', 4, 'slow-disk', 421_072_418],
-      ['run 2:completeUpload|fault', 1, 'silence'],
+      ['run 3:completeUpload|fault', 1, 'silence'],
     ],
     ends: [
       'run 1 rejects with PAWL_BEFORE_COMPLETE',
-      'run 2 resolves, 0 reused',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
       'run 3 resolves, 1 reused',
+    ],
+  },
+  {
+    name: 'so is one whose emptying hangs',
+    profile: 'oss',
+    denied: ['abortUpload'],
+    runs: [
+      { source: { noise: 1, size: 32, flips: [] } },
+      { empties: true, object: { ...noObject, contentType: 1 } },
+      { empties: true },
+      { empties: true },
+    ],
+    happens: [
+      ['run 1:uploadPart done|intervention', 1, 'kill'],
+      ['run 3:truncate|disk', 1, 'hanging-disk'],
+      ['run 3:truncate|intervention', 1, 'destroy'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 resolves, 0 reused',
+      'run 3 rejects with PAWL_SUSPENDED',
+      'run 4 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 5 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'and one whose unlink hangs, which would take the next run’s',
+    profile: 'kms',
+    runs: [{}, { after: 3000 }, { after: 600_000 }],
+    happens: [
+      ['run 1:write|intervention', 1, 'source-error'],
+      ['run 1:unlink|disk', 1, 'slow-disk', 421_072_418],
+    ],
+    ends: [
+      'run 1 rejects with Error',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 resolves, 0 reused',
     ],
   },
   {
