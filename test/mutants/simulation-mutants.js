@@ -90,8 +90,8 @@ export const simulationMutants = [
   },
   {
     name: 'that an earlier run has sent a Complete is forgotten',
-    find: 'const isSent = input.sentBefore !== undefined\n',
-    replace: 'const isSent = false\n',
+    find: "const isSent = sentBefore !== undefined && sentBefore !== 'refused'\n",
+    replace: "const isSent = sentBefore === 'never'\n",
     profile: 'like-md5',
   },
   {
@@ -186,5 +186,26 @@ export const simulationMutants = [
     replace: '',
     profile: 'oss',
     leaning: 'a log on a disk that hangs',
+  },
+  {
+    name: 'a Complete that was refused when one before it was in doubt counts as undone',
+    find: 'if (this.#doubt.isOpen || !isRefusedForGood(cause)) return',
+    replace: 'if (!isRefusedForGood(cause)) return',
+    profile: 'oss',
+    leaning: 'a Complete that is refused, and asked for otherwise',
+  },
+  {
+    name: 'an object that is there of a Complete that was refused is anybody’s',
+    find: 'const all = inDoubt.length > 0 ? inDoubt : [...sentDigests.keys()]',
+    replace: 'const all = inDoubt',
+    profile: 'oss',
+    leaning: 'a Complete that is refused, and asked for otherwise',
+  },
+  {
+    name: 'that a Complete was refused is not remembered',
+    find: "await log.append({ type: 'refused', sentDigest })",
+    replace: '',
+    profile: 'oss',
+    leaning: 'a Complete that is refused, and asked for otherwise',
   },
 ]

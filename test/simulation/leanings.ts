@@ -142,6 +142,23 @@ export const leanings: readonly Leaning[] = [
     }),
   },
   {
+    name: 'a Complete that is refused, and asked for otherwise',
+    weight: 2,
+    likelier: {
+      denied: 8,
+      'bad-request': 15,
+      'refused-after': 8,
+      'lost-reply': 4,
+      'late-effect': 2,
+      kill: 2,
+    },
+    at: ['completeUpload'],
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 2, interventions: 1 }),
+      runs: withOtherOptions(longEnough(plan), random),
+    }),
+  },
+  {
     name: 'a log that is left, and emptied',
     weight: 2,
     likelier: { 'not-removable': 60, kill: 4, 'power-loss': 8, signal: 4 },

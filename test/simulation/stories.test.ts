@@ -501,6 +501,83 @@ const stories: Story[] = [
     ],
   },
   {
+    name: 'a Complete that was refused is in nobody’s way: what follows it is claimed',
+    profile: 'oss',
+    runs: [{}, { object: { ...noObject, acl: 2 } }],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'denied'],
+      ['run 2:completeUpload|fault', 1, 'lost-reply'],
+    ],
+    ends: ['run 1 rejects with PAWL_ACCESS_DENIED', 'run 2 resolves, 1 reused'],
+  },
+  {
+    name: 'also when it was refused more than once, and the run that follows is killed',
+    profile: 'oss',
+    runs: [
+      {},
+      {},
+      { object: { ...noObject, acl: 2 } },
+      { object: { ...noObject, acl: 2 } },
+    ],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'denied'],
+      ['run 2:completeUpload|fault', 1, 'bad-request'],
+      ['run 3:completeUpload|fault', 1, 'lost-reply'],
+      ['run 3:completeUpload done|intervention', 1, 'kill'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ACCESS_DENIED',
+      'run 2 rejects with PAWL_SERVER',
+      'run 3 is dead',
+      'run 4 resolves, 1 reused',
+    ],
+  },
+  {
+    name: 'but one that was refused after an answer that leaves it open is',
+    profile: 'oss',
+    runs: [{}, { object: { ...noObject, acl: 2 } }],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'error-before'],
+      ['run 1:completeUpload|fault', 2, 'denied'],
+      ['run 2:completeUpload|fault', 1, 'lost-reply'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ACCESS_DENIED',
+      'run 2 rejects with PAWL_UPLOAD_CONTENDED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'and so is one for an expired token, of which a copy may have come in time',
+    profile: 'oss',
+    runs: [{ vetoes: true }, {}, { object: { ...noObject, acl: 2 } }],
+    happens: [
+      ['run 2:completeUpload|fault', 1, 'expired-token'],
+      ['run 2:completeUpload sent|intervention', 2, 'kill', 1_591_536_832],
+      ['run 3:completeUpload|fault', 1, 'lost-reply'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_BEFORE_COMPLETE',
+      'run 2 is dead',
+      'run 3 rejects with PAWL_UPLOAD_CONTENDED',
+      'run 4 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'what was refused and is there all the same is the refused call’s',
+    profile: 'oss',
+    runs: [{}, { object: { ...noObject, acl: 2 } }],
+    happens: [['run 1:completeUpload|fault', 1, 'refused-after']],
+    ends: ['run 1 rejects with PAWL_ACCESS_DENIED', 'run 2 resolves, 0 reused'],
+  },
+  {
+    name: 'and is claimed by it',
+    profile: 'oss',
+    runs: [{}],
+    happens: [['run 1:completeUpload|fault', 1, 'refused-after']],
+    ends: ['run 1 rejects with PAWL_ACCESS_DENIED', 'run 2 resolves, 1 reused'],
+  },
+  {
     name: 'an object of another machine’s that lies under another’s is not seen',
     profile: 'swift',
     knobs: ['versions'],
