@@ -117,6 +117,7 @@ export const simulationMutants = [
     find: 'if (isOpenEnded && equalParts !== undefined) {',
     replace: 'if (isOpenEnded && equalParts === 0) {',
     profile: 'oss',
+    leaning: 'parts that grow where the server wants them of one size',
   },
   {
     name: 'a store that is away is given up after five attempts',
@@ -186,6 +187,20 @@ export const simulationMutants = [
     replace: '',
     profile: 'oss',
     leaning: 'a log on a disk that hangs',
+  },
+  {
+    name: 'an object of parts that others have put in the place of ours is a success',
+    find: "if (check === 'others') {",
+    replace: "if (check === 'others' && current === false) {",
+    profile: 'lax',
+    leaning: 'an upload in several hands',
+  },
+  {
+    name: 'an object that carries no mark is never ours',
+    find: "  return 'equal'\n}",
+    replace: "  return 'other'\n}",
+    profile: 'oss',
+    leaning: 'objects without a mark, and answers that are lost',
   },
   {
     name: 'a Complete that was refused when one before it was in doubt counts as undone',

@@ -159,6 +159,43 @@ export const leanings: readonly Leaning[] = [
     }),
   },
   {
+    name: 'objects without a mark, and answers that are lost',
+    weight: 2,
+    likelier: { 'lost-reply': 8, 'error-after': 6, 'late-effect': 3, kill: 4 },
+    at: ['completeUpload', 'putObject'],
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 1, interventions: 1 }),
+      knobs: [
+        random.pick([
+          'no metadata',
+          'no metadata, and known for it',
+          'metadata refused',
+        ]),
+      ],
+      runs: withTheSame(longEnough(plan), random),
+    }),
+  },
+  {
+    name: 'parts that grow where the server wants them of one size',
+    weight: 1,
+    likelier: {},
+    fit: (plan, random) => ({
+      ...plan,
+      knobs: ['parts of one size, and nobody knows it'],
+      runs: plan.runs.map(({ source, ...run }) => ({
+        ...run,
+        grows: true,
+        log: random.chance(0.9),
+        tellsSize: false,
+        source: {
+          ...source,
+          // Two parts, and one of twice that, before the last.
+          size: Math.max(source.size, 5 * run.partSize),
+        },
+      })),
+    }),
+  },
+  {
     name: 'a log that is left, and emptied',
     weight: 2,
     likelier: { 'not-removable': 60, kill: 4, 'power-loss': 8, signal: 4 },
