@@ -160,7 +160,7 @@ export class PartSender {
       context.signal ?? this.#requests.signal,
     )
     const onSent = (bytes: number): void => {
-      wired?.sent(bytes)
+      wired?.move(bytes)
       flight.sent(bytes)
     }
     const body = content.body(pace, onSent)
