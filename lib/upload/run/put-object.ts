@@ -16,7 +16,7 @@ import type {
 import { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, lookAt, saysStored } from '../calls/look.js'
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
-import { Doubt } from '../rules/doubt.js'
+import { Doubt } from '../rules/outcome.js'
 import {
   bareEtag,
   confirmedBy,

@@ -2,13 +2,13 @@
 import t from 'tap'
 import type { ObjectHead } from '../../../lib/store/object-store.js'
 import type { StoreErrorKind } from '../../../lib/store/store-error.js'
+import type { Listed } from '../../../lib/upload/rules/judge.js'
 import {
   afterComplete,
   Doubt,
   type FailedComplete,
   faultOf,
-} from '../../../lib/upload/rules/doubt.js'
-import type { Listed } from '../../../lib/upload/rules/judge.js'
+} from '../../../lib/upload/rules/outcome.js'
 import type { Seen } from '../../../lib/upload/rules/proof.js'
 
 await t.test('ambiguity sticks', (t) => {
