@@ -7,7 +7,7 @@ import type {
   ListedUpload,
   ObjectStore,
 } from '../store/object-store.js'
-import { ownSignal } from './calls/follow-signal.js'
+import { ownSignal } from './calls/signals.js'
 import { abortUpload, listAllParts } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import { realUploadEnvironment } from './options/environment.js'

@@ -6,6 +6,7 @@ import { messageOf } from '../../realm.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { Requests } from '../calls/requests.js'
 import type { PartSender } from '../calls/send.js'
+import { unlessAborted } from '../calls/signals.js'
 import type { Emit, PartEvent, RestartReason } from '../options/events.js'
 import type { CompleteCandidate } from '../options/options.js'
 import type { ProgressCounter } from '../options/progress.js'
@@ -19,7 +20,6 @@ import type {
 } from '../source/part-content.js'
 import type { UploadLog } from './log.js'
 import type { UploadScope } from './trace.js'
-import { unlessAborted } from './waits.js'
 
 /** What a run is made with. */
 export interface UploadRunOptions {

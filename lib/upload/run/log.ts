@@ -26,7 +26,6 @@ import { kindOf, mayHaveHappened } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { checkTarget } from '../rules/plan.js'
 import { type FileSight, isSameFile, isSettled } from '../source/file-source.js'
-import { bounds, type Deadline } from './waits.js'
 
 /** Why an upload is void whose Complete may have taken effect. */
 export const completeUnknown = 'complete-unknown'
@@ -258,17 +257,18 @@ export class UploadLog {
     return !this.#hasEnded && this.checkpoint.remove()
   }
 
-  /** Lets go of it, unless `end` came first. */
+  /** Lets go of it, unless `leave` did. */
   async close(): Promise<void> {
     if (!this.#hasEnded) await this.checkpoint.close()
   }
 
-  /** Writes what is in hand and lets go of it within the clock's bounds. */
-  async leave(
-    clock: Deadline,
-    failure: Error,
-  ): Promise<{ isKept: boolean; isFree: boolean }> {
-    await clock.until(bounds.receipts, this.#writer?.flush())
+  /** Resolves when all that was given to `append` is durable. */
+  async flush(): Promise<void> {
+    await this.#writer?.flush()
+  }
+
+  /** Writes nothing more, and lets go of it; `free` when that is done. */
+  leave(failure: Error): { isKept: boolean; free: Promise<void> } {
     // The next run may hold the log: what outlives a suspension must not touch it.
     this.#hasEnded = true
     this.#writer?.end()
@@ -278,8 +278,7 @@ export class UploadLog {
       if (!isKept) await checkpoint.remove()
       await checkpoint.close()
     }
-    const isFree = await clock.until(bounds.log, leave())
-    return { isKept, isFree }
+    return { isKept, free: leave() }
   }
 }
 

@@ -3,10 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { listUploads, uploadFile } from '../../../lib/index.js'
-import {
-  followSignal,
-  ownSignal,
-} from '../../../lib/upload/calls/follow-signal.js'
+import { followSignal, ownSignal } from '../../../lib/upload/calls/signals.js'
 import { devStore, noise } from '../../support/dev-store.js'
 import { storeCall } from '../../support/store-call.js'
 import { uploadTo } from '../../support/stream-upload.js'
