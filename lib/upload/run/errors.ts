@@ -353,15 +353,16 @@ export function tellKept(
   if (error instanceof Suspension && log?.isComplete === true) {
     error.sayComplete()
   }
-  const { code, status, serverCode, resumable, transient, cause } = error
+  const { code, status, serverCode, resumable, transient } = error
+  const { systemCode, isTransient } = causeOf(error)
   const failure = {
     code,
     kind: kindOf(error),
     status,
     serverCode,
-    systemCode: systemCodeOf(cause),
+    systemCode,
     resumable,
-    transient: transient || isTransient(cause),
+    transient: transient || isTransient,
   }
   const kept = keptAfter(failure, {
     isKept: isLogged && log?.isResumable === true,
@@ -379,22 +380,23 @@ export function isSuspension(error: Error): boolean {
   return error instanceof Suspension
 }
 
-/** The system's own code at the bottom of what our errors stand on. */
-function systemCodeOf(cause: unknown): string {
-  return cause instanceof UploadError
-    ? systemCodeOf(cause.cause)
-    : (codeOf(cause) ?? '')
-}
-
-/** What `beforeComplete` has thrown may say so of itself. */
-function isTransient(cause: unknown): boolean {
-  if (cause instanceof UploadError) return false
-  return (
+/**
+ * What an error of ours stands on: the system's own code at the bottom, and whether it
+ * says of itself that the call may be repeated, as what `beforeComplete` throws may.
+ */
+function causeOf({ cause }: UploadError): {
+  systemCode: string
+  isTransient: boolean
+} {
+  if (cause instanceof UploadError) {
+    return { systemCode: causeOf(cause).systemCode, isTransient: false }
+  }
+  const isTransient =
     typeof cause === 'object' &&
     cause !== null &&
     'transient' in cause &&
     cause.transient === true
-  )
+  return { systemCode: codeOf(cause) ?? '', isTransient }
 }
 
 /** What to do when nothing shows whether the object was made. */

@@ -263,8 +263,8 @@ export class UploadLog {
   }
 
   /** Resolves when all that was given to `append` is durable. */
-  async flush(): Promise<void> {
-    await this.#writer?.flush()
+  flush(): Promise<void> | undefined {
+    return this.#writer?.flush()
   }
 
   /** Writes nothing more, and lets go of it; `free` when that is done. */
