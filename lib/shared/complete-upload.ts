@@ -277,7 +277,7 @@ function claimed(
     begun: undefined,
     before: undefined,
   }
-  if (whose(found, expected, facts) !== 'ours') return undefined
+  if (whose(found, expected, facts).is !== 'ours') return undefined
   const check = confirmedBy(found, expected)
   return claimedResult(found, settings, {
     size,

@@ -8,7 +8,7 @@ import {
   type ExpectedObject,
   type Found,
   type Seen,
-  seenAs,
+  whose,
 } from '../rules/proof.js'
 import { kindOf, type RequestContext, type Requests } from './requests.js'
 import type { UploadSettings } from '../options/settings.js'
@@ -115,7 +115,7 @@ export async function lookFor(
   more: CallBounds & Sought = {},
 ): Promise<Seen> {
   const found = await lookAt(requests, settings, more)
-  return seenAs(found, expected, settings.facts)
+  return whose(found, expected, settings.facts)
 }
 
 /** Abort, tried again as any other call. */

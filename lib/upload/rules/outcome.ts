@@ -225,13 +225,13 @@ function sight(
   const dropsMarks =
     hasLost && isTold && !isAnother && checkObject(found, expected) !== 'wrong'
   const known = { dropsMarks: dropsMarks || store.dropsMarks }
-  const is = isAnother ? 'other' : whose(found, expected, known)
+  const is = isAnother ? 'other' : whose(found, expected, known).is
   if (is === 'ours' || is === 'equal') return { there: 'ours', dropsMarks }
   // Neither mark nor ETag tells it from an equal one that was put there since.
   const isEither =
     hasLost &&
     !isTold &&
-    whose(found, expected, { dropsMarks: true }) === 'equal'
+    whose(found, expected, { dropsMarks: true }).is === 'equal'
   if (isEither) return { there: 'unknown', dropsMarks }
   if (isPerhapsReplayed(answer, found, expected, store)) {
     return { there: 'other-parts', dropsMarks }

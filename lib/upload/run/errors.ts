@@ -407,8 +407,8 @@ function whatNext(isLogged: boolean): string {
 }
 
 /**
- * What may not be overwritten is there; `by`: an earlier run of this log has made
- * it, of what is not known to be the same.
+ * Where nothing may be overwritten: what is there, `by` an earlier run of this log, of
+ * what is not known to be the same, or by another.
  */
 export function alreadyThere(
   key: string,
@@ -424,6 +424,14 @@ export function alreadyThere(
     `${what}; forbidOverwrite is set, and nothing was sent`,
     { key, uploadId: isAnother ? undefined : by.uploadId },
   )
+}
+
+/** Throws `alreadyThere` unless this call may overwrite. */
+export function mustMayReplace(
+  { key, object }: Pick<UploadSettings, 'key' | 'object'>,
+  by: Parameters<typeof alreadyThere>[1],
+): void {
+  if (object.forbidOverwrite === true) throw alreadyThere(key, by)
 }
 
 export function discarded(fields: UploadErrorFields): UploadError {

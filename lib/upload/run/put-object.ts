@@ -29,7 +29,7 @@ import {
 import type { PartContent } from '../source/part-content.js'
 import { sightBefore } from './clean-up.js'
 import type { RunContext } from './context.js'
-import { alreadyThere, putNotKnown, putUndecided } from './errors.js'
+import { mustMayReplace, putNotKnown, putUndecided } from './errors.js'
 import { tracePut } from './trace.js'
 
 const isThere = new StoreError('there is an object already.', {
@@ -114,12 +114,12 @@ class Putting {
     const { log, requests, settings } = this.#context
     if (!this.#mayPutOnce || log.state.put?.completing === undefined) return
     const found = await lookAt(requests, settings)
-    this.#mayNotReplace(typeof found === 'object')
+    this.#mayReplace(typeof found === 'object')
   }
 
   /** Where the condition is ignored, a PutObject replaces another's object. */
-  #mayNotReplace(isThere: boolean): void {
-    if (isThere && this.#mayPutOnce) throw alreadyThere(this.#key, 'another')
+  #mayReplace(isThere: boolean): void {
+    if (isThere) mustMayReplace(this.#context.settings, 'another')
   }
 
   /** The object of an earlier run's put, if it is there. */
@@ -130,7 +130,7 @@ class Putting {
     if (isDoubtful && this.#mayPutOnce) throw putUndecided(this.#key, found)
     if (made === undefined) {
       // Another's, whatever mark was copied to it.
-      this.#mayNotReplace(typeof found === 'object')
+      this.#mayReplace(typeof found === 'object')
       return undefined
     }
     const check = confirmedBy(made, expected)
@@ -162,7 +162,7 @@ class Putting {
     const { log, settings } = this.#context
     const before = await sightBefore(this.#context, mark)
     // An object has come since the run looked.
-    this.#mayNotReplace(before !== undefined && before.etag !== '')
+    this.#mayReplace(before !== undefined && before.etag !== '')
     // Another run is to know it again, if there can be one.
     const sentDigest = log.isKept ? settings.digests.put : undefined
     const fields = { mark, before, sentDigest, ...bytes }
@@ -245,7 +245,7 @@ class Putting {
   }
 
   #isOurs(found: Found, expected: ExpectedObject): boolean {
-    const is = whose(found, expected, this.#context.settings.facts)
+    const { is } = whose(found, expected, this.#context.settings.facts)
     return is === 'ours' || is === 'equal'
   }
 
