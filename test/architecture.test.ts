@@ -20,9 +20,17 @@ const allowed: Record<string, readonly string[]> = {
   'file-path': ['errors'],
   /** Which every layer may use. */
   realm: [],
+  signals: [],
   diagnostics: ['errors'],
   hash: ['errors'],
-  store: ['diagnostics', 'environment', 'errors', 'hash', 'known-options'],
+  store: [
+    'diagnostics',
+    'environment',
+    'errors',
+    'hash',
+    'known-options',
+    'signals',
+  ],
   checkpoint: [
     'file-path',
     'environment',
@@ -41,6 +49,7 @@ const allowed: Record<string, readonly string[]> = {
     'environment',
     'errors',
     'known-options',
+    'signals',
   ],
   fleet: [
     'file-path',
@@ -64,6 +73,7 @@ const allowed: Record<string, readonly string[]> = {
     'hash',
     'errors',
     'known-options',
+    'signals',
   ],
   credentials: ['store', 'errors', 'known-options', 'own-require'],
   lease: [

@@ -7,7 +7,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { invalidOption, UploadError } from '../errors.js'
 import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
-import { ownSignal } from '../upload/calls/signals.js'
+import { ownSignal } from '../signals.js'
 import { lookAt } from '../upload/calls/look.js'
 import { Requests } from '../upload/calls/requests.js'
 import {

@@ -7,7 +7,7 @@
 import { UploadError } from '../errors.js'
 import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
-import { followSignal } from '../upload/calls/signals.js'
+import { followSignal } from '../signals.js'
 import { listParts } from '../upload/calls/look.js'
 import { kindOf, Requests } from '../upload/calls/requests.js'
 import {

@@ -13,7 +13,7 @@ import { asError, isDetached, isError } from '../realm.js'
 import { CallbackError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64 } from '../hash/xxh64.js'
-import { Deferred } from './calls/signals.js'
+import { Deferred } from '../signals.js'
 import { discardUpload } from './discard.js'
 import {
   checkCheckpoint,

@@ -10,8 +10,8 @@
  */
 import { type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
+import { unlessAborted } from '../../signals.js'
 import type { AtOnce } from '../../store/slots.js'
-import { unlessAborted } from '../calls/signals.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { vouchedRun } from '../rules/judge.js'

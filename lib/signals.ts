@@ -5,8 +5,6 @@
  * makes many calls. A signal has one listener of ours, whoever follows it, so that
  * Node sees no leak where there is none, and nothing of the signal is changed.
  */
-import { asError } from '../../realm.js'
-
 type End = (reason: unknown) => void
 
 interface Followers {
@@ -84,17 +82,16 @@ export class Deferred<T> {
 }
 
 /** Settles as `work` does; rejects with the reason as soon as `signal` is aborted. */
-export async function unlessAborted<T>(
+export function unlessAborted<T>(
   signal: AbortSignal,
   work: Promise<T>,
 ): Promise<T> {
-  const stopped = new Deferred<never>()
-  const onAbort = (): void => stopped.reject(asError(signal.reason))
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  try {
-    return await Promise.race([stopped.promise, work])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    work
+      .finally(() => signal.removeEventListener('abort', onAbort))
+      .then(resolve, reject)
+  })
 }
