@@ -18,6 +18,7 @@ const allowed: Record<string, readonly string[]> = {
   'known-options': ['errors'],
   'own-require': [],
   'file-path': ['errors'],
+  'fixed-chunk-stream': ['errors'],
   /** Which every layer may use. */
   realm: [],
   signals: [],
@@ -87,6 +88,7 @@ const allowed: Record<string, readonly string[]> = {
   job: ['upload', 'upload-result', 'checkpoint', 'store', 'hash', 'errors'],
   index: [
     'file-path',
+    'fixed-chunk-stream',
     'upload',
     'upload-result',
     'lease',
