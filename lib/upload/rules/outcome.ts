@@ -18,12 +18,16 @@ import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
 import type { StoreErrorKind } from '../../store/store-error.js'
 import type { Listed } from './judge.js'
 import {
+  bareEtag,
   carriesMark,
   checkObject,
   type ExpectedObject,
   type Found,
   hasOtherParts,
+  isDoubtful,
   isOfOtherParts,
+  isOwn,
+  type KnownStore,
   type Seen,
   sameEtag,
   whose,
@@ -87,6 +91,57 @@ export function afterComplete(
   const isOpen = kind === 'exists' && isUnsure && listed === 'refused'
   if (isFinal && !isOpen) return 'believe'
   return isTheirs && forbidsOverwrite ? 'exists' : 'again'
+}
+
+/** What is under the key after a PutObject, and whether that has made it. */
+export interface SeenPut {
+  found: Found
+  /** The object of the put. */
+  made: ObjectHead | undefined
+  /** The object may be ours, and nothing shows whether it is. */
+  isDoubtful: boolean
+}
+
+/** `answered`: the ETags, bare, that PUTs of this run were answered with. */
+export function seenPut(
+  found: Found,
+  expected: ExpectedObject,
+  facts: KnownStore,
+  answered: ReadonlySet<string>,
+): SeenPut {
+  if (typeof found !== 'object') {
+    return { found, made: undefined, isDoubtful: false }
+  }
+  const isInDoubt = isDoubtful(found, expected, facts)
+  // What the answer to a PUT has named is what that has made.
+  const isAnswered = isInDoubt && answered.has(bareEtag(found.etag))
+  const seen = whose(found, expected, facts)
+  const isMade = isAnswered || isOwn(seen, { isListed: false })
+  const made = isMade ? found : undefined
+  return { found, made, isDoubtful: isInDoubt && !isAnswered }
+}
+
+/**
+ * What to make of a PutObject that was given up, once its object may be there: that,
+ * or how sure the failure is.
+ *
+ * - `believe`: the answer is that there is an object, and it is another's.
+ * - `unheard`: the answer is what it says, and another run may find the object.
+ * - `undecided`: an object is there, and looking again would not show whose.
+ * - `unknown`: an object is there, and could not be looked at.
+ */
+export function afterPut(
+  { kind, isUnsure }: { kind: StoreErrorKind | undefined; isUnsure: boolean },
+  { found, made, isDoubtful }: SeenPut,
+): ObjectHead | 'believe' | 'unheard' | 'undecided' | 'unknown' {
+  const isExists = kind === 'exists'
+  // Refused at once, equal bytes are another's; our mark alone is ours.
+  const isEqual = isExists && !isUnsure && made?.mark === undefined
+  if (made !== undefined && !isEqual) return made
+  if (!isExists) return 'unheard'
+  if (isDoubtful) return 'undecided'
+  // Refused since an object is there: no further PUT can tell whose.
+  return !isUnsure || typeof found === 'object' ? 'believe' : 'unknown'
 }
 
 /**

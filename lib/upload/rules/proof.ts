@@ -153,7 +153,7 @@ export function whose(
 
 /**
  * Whether it is an upload's own object. Equal bytes are only when the upload is no
- * longer listed: while it is, they are of something else.
+ * longer listed: while it is, they are of something else. A PutObject is never listed.
  */
 export function isOwn(
   seen: Seen,
