@@ -48,12 +48,10 @@ export interface RunContext {
   readonly emit: Emit
   /** While somebody watches the upload. */
   readonly scope: UploadScope | undefined
-  /** Aborted when the run is suspended. */
+  /** Aborted when the run is suspended: it is to end without taking the log away. */
   readonly signal: AbortSignal
   /** Aborted later: a Complete that was sent is waited for, within a bound. */
   readonly completeSignal: AbortSignal
-  /** The run is to end without taking the log away. */
-  readonly isSuspending: () => boolean
   readonly beforeComplete: BeforeComplete
   readonly tally: PartTally
   /** The log is about to say that this result was handed out: so it must be. */

@@ -184,7 +184,7 @@ async function removeLog(
   if (!(await quietly(context, () => log.append(done, ...replaced)))) {
     return false
   }
-  if (!context.isSuspending()) {
+  if (!context.signal.aborted) {
     await quietly(context, async () => {
       await closeOldUploads(context, { isMade: true })
       await abortOrphans(context)

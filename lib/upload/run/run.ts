@@ -51,7 +51,6 @@ export class UploadRun {
   #open: OpenRun | undefined
   #checkpoint: Checkpoint | undefined
   #log: UploadLog | undefined
-  #isSuspending = false
   #requests: Requests | undefined
   #sender: PartSender | undefined
   #failure: Error | undefined
@@ -167,7 +166,6 @@ export class UploadRun {
       scope,
       signal,
       completeSignal: this.#stopComplete.signal,
-      isSuspending: () => this.#isSuspending,
       beforeComplete: new BeforeComplete(settings, signal, async () =>
         this.#options.checkSource?.(async () => open.takenParts()),
       ),
@@ -186,8 +184,7 @@ export class UploadRun {
 
   /** Ends requests, writes receipts in hand, lets go of the log. */
   suspend(reason: Error): Promise<Ending> {
-    if (!this.#isSuspending && this.#result === undefined) {
-      this.#isSuspending = true
+    if (!this.#stop.signal.aborted && this.#result === undefined) {
       this.#leave(reason).then(
         () => this.#settle(reason),
         () => this.#settle(reason),
@@ -218,7 +215,7 @@ export class UploadRun {
       // The object is complete: a listener's error is not the upload's.
       this.#throwSoon(error)
     }
-    if (!this.#isSuspending) this.#settle()
+    if (!this.#stop.signal.aborted) this.#settle()
   }
 
   /** Ends all that is under way, each as far as its bound lets it end. */
