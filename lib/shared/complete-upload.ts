@@ -24,6 +24,7 @@ import {
   readSettings,
   type UploadSettings,
 } from '../upload/options/settings.js'
+import { unknownOf } from '../upload/rules/judge.js'
 import { ownUpload } from '../upload/rules/plan.js'
 import {
   combinedCrc64,
@@ -31,9 +32,9 @@ import {
   expectedEtag,
   type Found,
   sameEtag,
+  weakest,
   whose,
 } from '../upload/rules/proof.js'
-import { unknownOf, weakest } from '../upload/run/receipts.js'
 import { tellKept } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'

@@ -283,6 +283,17 @@ export function confirmedBy(
   return check === 'wrong' ? 'none' : check
 }
 
+const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
+
+/** The weakest of some checks: what is known of all parts together. */
+export function weakest(checks: Iterable<PartCheck>): PartCheck {
+  let least: PartCheck = 'crc64'
+  for (const check of checks) {
+    if (strength[check] < strength[least]) least = check
+  }
+  return least
+}
+
 /** What tells a part that a Complete names. */
 type Named = Pick<PartRecord, 'etag' | 'md5'>
 

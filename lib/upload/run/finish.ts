@@ -20,6 +20,7 @@ import {
   md5Hex,
   unquoted,
   wasSentOtherwise,
+  weakest,
 } from '../rules/proof.js'
 import {
   abortOrphans,
@@ -29,11 +30,10 @@ import {
 } from './clean-up.js'
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
-import type { CurrentUpload } from './current-upload.js'
+import { type CurrentUpload, receiptsInOrder } from './current-upload.js'
 import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { putWholeObject } from './put-object.js'
-import { receiptsInOrder, weakest } from './receipts.js'
 import { MemoryContent } from '../source/part-content.js'
 
 /** xxh64 of no bytes. */
