@@ -141,6 +141,7 @@ export function afterForetaste(
   // Where one part fills the line, those in flight are slowed by each that is added.
   const limit = Math.min(
     next.limit,
+    Math.floor((secondsInFlight * rate) / round.partSize),
     Math.floor((climb.limit * secondsInFlight) / left),
   )
   if (limit <= climb.limit) return climb

@@ -95,7 +95,8 @@ await t.test('which number follows a foretaste of a round', (t) => {
   ][] = [
     ['there is room for more', { limit: 1 }, 10, 0.5, 4],
     ['more would keep those that fly too long', { limit: 1 }, 10, 2, 2],
-    ['and on a slow line any would', { limit: 1 }, 2, 3, 1],
+    ['and on a slow line any would', { limit: 1 }, 8, 4, 1],
+    ['or take a large share of the line', { limit: 1 }, 4, 0.5, 1],
     [
       'more again',
       { limit: 4, before: { limit: 1, rate: 10 * MB } },
