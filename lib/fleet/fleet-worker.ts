@@ -122,8 +122,10 @@ const names: NamesOf<FleetWorkerOptions> = {
   worker: true,
 }
 
-/** ms between two words to the queue and the bucket on how far a slice is. */
-const toldEvery = 10_000
+/** ms between two looks at how far a slice is. */
+const lookEvery = 1000
+/** Looks between two words to the queue, and between two notes of whatever is done. */
+const looksOfWord = 10
 
 /**
  * Works on the slices of all fleets of a queue, on any machine that sees the
@@ -328,18 +330,24 @@ async function tellingProgress(
   }
 }
 
-/** Never rejects: who watches, and who runs the slice again, has the next word. */
+/**
+ * Never rejects: who watches, and who runs the slice again, has the next word. What many
+ * files are done of is noted at once: another worker would ask for each of them.
+ */
 async function tell(
   job: Job,
   work: SliceWork,
   ended: AbortSignal,
 ): Promise<void> {
-  for (let told = 0; ;) {
-    await delay(realEnvironment, toldEvery, ended).catch(() => undefined)
+  let told = 0
+  for (let look = 1; ; look++) {
+    await delay(realEnvironment, lookEvery, ended).catch(() => undefined)
     if (ended.aborted) return
+    const isWord = look % looksOfWord === 0
     const { percent } = work
-    const progress = percent === told ? undefined : job.updateProgress(percent)
-    told = percent
-    await Promise.allSettled([progress, work.note()])
+    const isNews = isWord && percent !== told
+    const progress = isNews ? job.updateProgress(percent) : undefined
+    if (isNews) told = percent
+    await Promise.allSettled([progress, work.note({ isWorth: !isWord })])
   }
 }

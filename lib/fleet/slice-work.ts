@@ -144,14 +144,17 @@ export class SliceWork {
    * Notes in the bucket what is done, so that whoever runs the slice again does not ask
    * for it: a slice comes to its end though its workers live shorter than a HEAD for
    * each of its files takes. Of two that run it at once the last is read; all that
-   * either has noted is there.
+   * either has noted is there. `isWorth`: only when it saves more HEADs than those that
+   * a worker sends at the same time.
    */
-  async note(): Promise<void> {
+  async note({ isWorth = false } = {}): Promise<void> {
+    const { bucket, atOnce } = this.#means
     const { length } = this.#done
-    if (length === this.#noted) return
+    const least = isWorth ? 2 * atOnce : 1
+    if (length - this.#noted < least) return
     const { fleet, slice } = this.#slice
     const text = encodeLines(this.#done)
-    await this.#means.bucket.put(keyIn(fleet, 'doing', slice), text)
+    await bucket.put(keyIn(fleet, 'doing', slice), text)
     this.#noted = length
   }
 
