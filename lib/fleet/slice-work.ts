@@ -26,7 +26,9 @@ import {
   failedFile,
   fleetPrefix,
   keyIn,
+  type JobOfFleet,
   markOf,
+  planOf,
   type Slice,
   type SliceFile,
 } from './manifest.js'
@@ -88,6 +90,7 @@ export class SliceWork {
   #gone: { error: UploadError; count: number } | undefined
   #again: unknown
   #proved: number
+  #isRefused = false
 
   private constructor(
     means: SliceMeans,
@@ -98,7 +101,7 @@ export class SliceWork {
     this.#slice = slice
     this.#isAgain = isAgain
     const keys = new Set(slice.files.map(({ key }) => key))
-    this.#done = noted.filter(({ key }) => keys.has(key))
+    this.#done = noted.filter(({ key }) => keys.delete(key))
     this.#earlier = new Set(this.#done.map(({ key }) => key))
     this.#noted = this.#done.length
     this.#proved = this.#done.length
@@ -112,26 +115,32 @@ export class SliceWork {
    */
   static async open(
     means: SliceMeans,
-    { fleet, slice }: { fleet: string; slice: number },
+    { fleet, plan, slice }: JobOfFleet,
     isAgain: boolean,
   ): Promise<SliceWork | undefined> {
     const { bucket } = means
-    const isDone = await bucket.find(keyIn(fleet, 'done', slice))
-    if (isDone !== undefined) return undefined
     const text = await bucket.get(keyIn(fleet, 'manifest', slice))
-    if (text === undefined) {
+    const store = bucket.store.identity
+    const found = text && decodeSlice(text, { fleet, slice, store })
+    // Of another one of that name, in another bucket, what is done is not this one's.
+    if (!found || planOf(found.nonce) !== plan) {
       throw new UploadError(
         'PAWL_INVALID_STATE',
-        `the fleet ${fleet} has no slice ${slice} in the bucket`,
+        `that plan of the fleet ${fleet} has no slice ${slice} in ${store}; it may be one in another bucket`,
       )
     }
-    const store = bucket.store.identity
-    const found = decodeSlice(text, { fleet, slice, store })
+    const isDone = await bucket.find(keyIn(fleet, 'done', slice))
+    if (isDone !== undefined) return undefined
     const doing = isAgain
       ? await bucket.get(keyIn(fleet, 'doing', slice))
       : undefined
     const noted = decodeDone(doing ?? '', { fleet, slice })
     return new SliceWork(means, found, { isAgain, noted })
+  }
+
+  /** The run has ended by what is true of all files: the bucket refuses, or is away. */
+  get isRefused(): boolean {
+    return this.#isRefused
   }
 
   /** Per cent of its files that are settled, for whoever watches the queue. */
@@ -173,6 +182,7 @@ export class SliceWork {
     )
     signal.throwIfAborted()
     await this.#settleUnread()
+    this.#isRefused = stopped !== undefined
     if (stopped !== undefined) throw stopped
     if (this.#again !== undefined) throw this.#again
     if (!isWhole) throw new Error('a slice that was not looked at whole')
