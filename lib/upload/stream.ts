@@ -6,7 +6,7 @@
  * - `finish` comes only after the object is complete, compared, and the log gone;
  * - whatever ends it earlier ends in an error, also a `destroy()` without one:
  *   a pipeline must never resolve for an object that is not there;
- * - `result` settles last, when the lock is free.
+ * - `result` settles last, when the lock is free, or a disk hangs that keeps it.
  */
 import { Writable } from 'node:stream'
 import { asError, isDetached, isError } from '../realm.js'

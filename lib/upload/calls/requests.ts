@@ -68,6 +68,23 @@ export function mayHaveHappened(error: unknown): boolean {
   return kind !== 'network' || !neverConnected.has(codeOf(cause) ?? '')
 }
 
+/**
+ * Whether the server's own word is that a request has made nothing and never will: it
+ * was understood, and is not allowed or not valid. The word of a proxy is not the
+ * server's; an expired or skewed signature speaks of a moment, and parts or a bucket
+ * that are missing of what a list shows, so that a copy of the request which the network
+ * has made may have come to something else.
+ */
+export function isRefusedForGood({
+  kind,
+  status,
+  serverCode,
+}: StoreError): boolean {
+  if (serverCode === undefined) return false
+  const isNotValid = kind === 'request' && status === 400
+  return isNotValid || (kind === 'denied' && status === 403)
+}
+
 /** Whether a request may have been refused for the mark, the only metadata in it. */
 export function refusesMetadata(
   error: unknown,

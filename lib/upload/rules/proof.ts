@@ -55,15 +55,42 @@ export function md5Hex(base64: string): string {
 
 /**
  * Whether the object of an upload may have another ACL or callback than `sentDigest` is
- * of. While nobody has heard what became of its Completes, any of them may have made it.
+ * of. While nobody has heard what became of its Completes, any of them may have made it,
+ * but for those that were refused for certain; where all were, and it is there all the
+ * same, even these.
  */
 export function wasSentOtherwise(
   { sentDigests, completing, done }: UploadState,
   sentDigest: string,
 ): boolean {
   const last = completing?.sentDigest
-  const all = done !== undefined && last !== undefined ? [last] : sentDigests
-  return [...all].some((digest) => digest !== sentDigest)
+  if (done !== undefined && last !== undefined) return last !== sentDigest
+  const inDoubt = inDoubtOf(sentDigests)
+  const all = inDoubt.length > 0 ? inDoubt : [...sentDigests.keys()]
+  return all.some((digest) => digest !== sentDigest)
+}
+
+function inDoubtOf(sentDigests: UploadState['sentDigests']): string[] {
+  return [...sentDigests].flatMap(([digest, count]) =>
+    count > 0 ? [digest] : [],
+  )
+}
+
+/**
+ * What earlier runs have sent to complete an upload: what this call asks for and nothing
+ * else; perhaps something else; only what was refused for certain; or nothing.
+ */
+export type SentBefore = 'alike' | 'otherwise' | 'refused' | undefined
+
+export function sentBefore(
+  upload: UploadState | undefined,
+  sentDigest: string,
+): SentBefore {
+  if (upload?.completing === undefined) return undefined
+  const { sentDigests } = upload
+  const isRefused = sentDigests.size > 0 && inDoubtOf(sentDigests).length === 0
+  if (isRefused) return 'refused'
+  return wasSentOtherwise(upload, sentDigest) ? 'otherwise' : 'alike'
 }
 
 /** What the log keeps of the ETags that a Complete names: SHA-256, hex. */

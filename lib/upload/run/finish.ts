@@ -18,8 +18,8 @@ import {
   etagsDigest,
   expectedOf,
   md5Hex,
+  sentBefore,
   unquoted,
-  wasSentOtherwise,
 } from '../rules/proof.js'
 import {
   abortOrphans,
@@ -54,11 +54,8 @@ export async function finishUpload(
     : undefined
   await context.beforeComplete.ask({ size, crc64 })
   await endRivals(context, { isLast: true })
-  const earlier = log.state.upload
   const sentDigest = settings.digests.sent
-  const sentBefore =
-    earlier?.completing &&
-    (wasSentOtherwise(earlier, sentDigest) ? 'otherwise' : 'alike')
+  const earlier = sentBefore(log.state.upload, sentDigest)
   const before = await sightBefore(context, log.state.upload?.mark)
   const completing = {
     type: 'completing' as const,
@@ -78,7 +75,7 @@ export async function finishUpload(
     uploadId,
     parts,
     expected: expectedOf(state, completing, parts),
-    sentBefore,
+    sentBefore: earlier,
   })
   return conclude(context, receipt, {
     uploadId,

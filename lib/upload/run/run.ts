@@ -10,8 +10,9 @@
  * 3. `suspend(reason)` at any time, also instead of 2, or `fail(error)` for what the
  *    source failed with; idempotent. The settings' `signal` suspends by itself. Within
  *    two seconds nothing is sent or written, and the lock is free: a Complete that was
- *    sent, parts that are about to be stored and a disk are waited for no longer. Only
- *    where there is no log the upload is aborted, which may take longer.
+ *    sent, parts that are about to be stored and a disk are waited for no longer. A log
+ *    on a disk that hangs keeps its lock until that call has settled. Only where there
+ *    is no log the upload is aborted, which may take longer.
  * 4. Await `ending`: one of the ways in `Ending`. It never rejects, and when it
  *    has settled nothing of the run is left but its log.
  *
