@@ -131,11 +131,13 @@ export class SliceWork {
     }
     const isDone = await bucket.find(keyIn(fleet, 'done', slice))
     if (isDone !== undefined) return undefined
-    const doing = isAgain
-      ? await bucket.get(keyIn(fleet, 'doing', slice))
-      : undefined
+    // A queue that has lost its last second does not know that it was begun.
+    const doing = await bucket.get(keyIn(fleet, 'doing', slice))
     const noted = decodeDone(doing ?? '', { fleet, slice })
-    return new SliceWork(means, found, { isAgain, noted })
+    return new SliceWork(means, found, {
+      isAgain: isAgain || doing !== undefined,
+      noted,
+    })
   }
 
   /** The run has ended by what is true of all files: the bucket refuses, or is away. */
