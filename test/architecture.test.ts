@@ -18,11 +18,20 @@ const allowed: Record<string, readonly string[]> = {
   'known-options': ['errors'],
   'own-require': [],
   'file-path': ['errors'],
+  'fixed-chunk-stream': ['errors'],
   /** Which every layer may use. */
   realm: [],
+  signals: [],
   diagnostics: ['errors'],
   hash: ['errors'],
-  store: ['diagnostics', 'environment', 'errors', 'hash', 'known-options'],
+  store: [
+    'diagnostics',
+    'environment',
+    'errors',
+    'hash',
+    'known-options',
+    'signals',
+  ],
   checkpoint: [
     'file-path',
     'environment',
@@ -41,6 +50,7 @@ const allowed: Record<string, readonly string[]> = {
     'environment',
     'errors',
     'known-options',
+    'signals',
   ],
   fleet: [
     'file-path',
@@ -64,6 +74,7 @@ const allowed: Record<string, readonly string[]> = {
     'hash',
     'errors',
     'known-options',
+    'signals',
   ],
   credentials: ['store', 'errors', 'known-options', 'own-require'],
   lease: [
@@ -77,6 +88,7 @@ const allowed: Record<string, readonly string[]> = {
   job: ['upload', 'upload-result', 'checkpoint', 'store', 'hash', 'errors'],
   index: [
     'file-path',
+    'fixed-chunk-stream',
     'upload',
     'upload-result',
     'lease',

@@ -32,6 +32,7 @@ import { Secrets } from './secrets.js'
 import { StoreError } from './store-error.js'
 import type { Environment } from '../environment.js'
 import type { UploadErrorFields } from '../errors.js'
+import { unlessAborted } from '../signals.js'
 
 /**
  * Of a page: a thousand parts, or two hundred uploads with the longest of keys,
@@ -122,7 +123,8 @@ export class Session {
     try {
       const credentials =
         this.#credentials.ready ??
-        (await unlessAborted(this.#credentials.get(), call.signal))
+        // A provider may hang for ever.
+        (await unlessAborted(call.signal, this.#credentials.get()))
       exchange = { lane, credentials, call, failing, healthy: false }
       const answer = await (requestTracer.isOn
         ? this.#traced(operation, exchange)
@@ -292,22 +294,4 @@ function bodyOf(content: Buffer): Body | undefined {
   return async function* () {
     yield content
   }
-}
-
-/** Settles with the signal too: a provider may hang for ever. */
-function unlessAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  if (signal.aborted) {
-    promise.catch(() => undefined)
-    return Promise.reject(signal.reason)
-  }
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort)
-    promise
-      .finally(() => signal.removeEventListener('abort', onAbort))
-      .then(resolve, reject)
-  })
 }

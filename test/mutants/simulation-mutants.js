@@ -162,8 +162,8 @@ export const simulationMutants = [
   },
   {
     name: 'a log is taken over without ending the upload before',
-    find: 'await endRivals(context, { isLast: true })\n  const earlier',
-    replace: 'const earlier',
+    find: 'await endRivals(context, { isLast: true })\n  const sentDigest',
+    replace: 'const sentDigest',
     profile: 'oss',
     leaning: 'a log that machines share',
   },

@@ -11,6 +11,7 @@ import type {
   UploadRecord,
 } from '../../lib/checkpoint/record.js'
 import { LogWriter, endOf, startOf } from '../../lib/checkpoint/writer.js'
+import { realEnvironment } from '../../lib/environment.js'
 import { hex64, loadXxh64 } from '../../lib/hash/xxh64.js'
 
 export const xxh64 = await loadXxh64()
@@ -127,7 +128,7 @@ export async function logOf(
   logId = LOG_ID,
 ): Promise<Buffer> {
   const sink = new BytesSink()
-  const writer = new LogWriter(sink, startOf(logId), xxh64)
+  const writer = new LogWriter(sink, startOf(logId), xxh64, realEnvironment)
   for (const group of groups) await writer.append(group)
   return sink.bytes
 }
@@ -180,7 +181,8 @@ export async function goOn(
   records: readonly LogRecord[],
 ): Promise<Buffer> {
   const sink = new BytesSink()
-  await new LogWriter(sink, endOf(readGood(bytes)), xxh64).append(records)
+  const end = endOf(readGood(bytes))
+  await new LogWriter(sink, end, xxh64, realEnvironment).append(records)
   return Buffer.concat([bytes, sink.bytes])
 }
 

@@ -42,16 +42,15 @@ class FailedCall extends UploadError {
     this.#kind = kind
   }
 
-  static kindOf(error: unknown): StoreErrorKind | undefined {
-    if (error instanceof StoreError) return error.kind
-    return error instanceof FailedCall ? error.#kind : undefined
+  /** What sort of failure a call ended with; undefined for anything else. */
+  static kindOf(this: void, error: unknown): StoreErrorKind | undefined {
+    if (typeof error !== 'object' || error === null) return undefined
+    if (#kind in error) return error.#kind
+    return error instanceof StoreError ? error.kind : undefined
   }
 }
 
-/** What sort of failure a call ended with; undefined for anything else. */
-export function kindOf(error: unknown): StoreErrorKind | undefined {
-  return FailedCall.kindOf(error)
-}
+export const { kindOf } = FailedCall
 
 /** The system's code for a connection that never was: nothing was sent. */
 const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'])

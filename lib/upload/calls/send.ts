@@ -173,7 +173,7 @@ export class PartSender {
       flight.attempt()
     }
     const onSent = (sent: number): void => {
-      wired?.sent(sent)
+      wired?.move(sent)
       flight.sent(sent)
       if (begun === 1) slot?.sent(sent, content.size)
     }

@@ -138,7 +138,7 @@ export interface ExpectedEtag {
 export type Found = ObjectHead | 'absent' | 'refused'
 
 /**
- * Whose the object under a key is.
+ * What a look at the key found, and whose the object is.
  *
  * - `ours`: it carries our mark and nothing contradicts it.
  * - `equal`: our bytes, where no mark was sent or the store drops them, and
@@ -147,9 +147,6 @@ export type Found = ObjectHead | 'absent' | 'refused'
  *   last night's, or have other metadata.
  * - `unknown`: it may not be looked at.
  */
-export type Whose = Seen['is']
-
-/** What a look at the key found, and whose it is. */
 export type Seen =
   | { is: 'ours' | 'equal'; found: ObjectHead }
   | { is: 'other'; found: ObjectHead | 'absent' }
@@ -171,7 +168,7 @@ export function carriesMark(found: Found, mark: string | undefined): boolean {
   return typeof found === 'object' && mark !== undefined && found.mark === mark
 }
 
-export function seenAs(
+export function whose(
   found: Found,
   expected: ExpectedObject,
   store: Pick<KnownStore, 'dropsMarks'>,
@@ -181,19 +178,22 @@ export function seenAs(
   return { is: ownerOf(found, expected, store), found }
 }
 
-export function whose(
-  found: Found,
-  expected: ExpectedObject,
-  store: Pick<KnownStore, 'dropsMarks'>,
-): Whose {
-  return seenAs(found, expected, store).is
+/**
+ * Whether it is an upload's own object. Equal bytes are only when the upload is no
+ * longer listed: while it is, they are of something else. A PutObject is never listed.
+ */
+export function isOwn(
+  seen: Seen,
+  { isListed }: { isListed: boolean },
+): seen is Extract<Seen, { is: 'ours' | 'equal' }> {
+  return seen.is === 'ours' || (seen.is === 'equal' && !isListed)
 }
 
 function ownerOf(
   found: ObjectHead,
   expected: ExpectedObject,
   { dropsMarks }: Pick<KnownStore, 'dropsMarks'>,
-): Exclude<Whose, 'unknown'> {
+): 'ours' | 'equal' | 'other' {
   if (found.size !== expected.size) return 'other'
   const verdict = checkObject(found, expected)
   if (verdict === 'wrong' || isOtherMaking(found, expected)) return 'other'
@@ -220,8 +220,8 @@ export function isDoubtful(
   const { etag } = expected
   if (facts.hasMd5Etags || etag === undefined) return false
   const loose = { ...expected, etag: { ...etag, isBinding: false } }
-  const isOther = whose(found, expected, facts) === 'other'
-  return isOther && whose(found, loose, facts) === 'ours'
+  const isOther = whose(found, expected, facts).is === 'other'
+  return isOther && whose(found, loose, facts).is === 'ours'
 }
 
 /** Whether an ETag speaks of another number of parts than ours. */
@@ -308,6 +308,17 @@ export function confirmedBy(
 ): PartCheck {
   const check = checkObject(found, expected)
   return check === 'wrong' ? 'none' : check
+}
+
+const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
+
+/** The weakest of some checks: what is known of all parts together. */
+export function weakest(checks: Iterable<PartCheck>): PartCheck {
+  let least: PartCheck = 'crc64'
+  for (const check of checks) {
+    if (strength[check] < strength[least]) least = check
+  }
+  return least
 }
 
 /** What tells a part that a Complete names. */

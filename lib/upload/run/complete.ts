@@ -1,7 +1,7 @@
 /**
- * Complete, what became of it, and what it has made (`rules/made`).
+ * Complete, what became of it, and what it has made (`rules/outcome`).
  *
- * After the first answer that leaves that open (`rules/doubt`), every later failure is
+ * After the first answer that leaves that open (`Doubt`), every later failure is
  * looked at before it is believed: whose the object under the key is, and whether the
  * upload is still listed.
  *
@@ -35,9 +35,14 @@ import {
   type RequestContext,
   type Trial,
 } from '../calls/requests.js'
-import { afterComplete, Doubt, faultOf } from '../rules/doubt.js'
 import type { Listed } from '../rules/judge.js'
-import { madeObject, needsLook } from '../rules/made.js'
+import {
+  afterComplete,
+  Doubt,
+  faultOf,
+  madeObject,
+  needsLook,
+} from '../rules/outcome.js'
 import {
   checkObject,
   type ExpectedObject,

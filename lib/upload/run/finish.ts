@@ -20,6 +20,7 @@ import {
   md5Hex,
   sentBefore,
   unquoted,
+  weakest,
 } from '../rules/proof.js'
 import {
   abortOrphans,
@@ -29,11 +30,10 @@ import {
 } from './clean-up.js'
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
-import type { CurrentUpload } from './current-upload.js'
+import { type CurrentUpload, receiptsInOrder } from './current-upload.js'
 import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { putWholeObject } from './put-object.js'
-import { receiptsInOrder, weakest } from './receipts.js'
 import { MemoryContent } from '../source/part-content.js'
 
 /** xxh64 of no bytes. */
@@ -181,7 +181,7 @@ async function removeLog(
   if (!(await quietly(context, () => log.append(done, ...replaced)))) {
     return false
   }
-  if (!context.isSuspending()) {
+  if (!context.signal.aborted) {
     await quietly(context, async () => {
       await closeOldUploads(context, { isMade: true })
       await abortOrphans(context)
