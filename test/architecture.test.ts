@@ -18,6 +18,7 @@ const allowed: Record<string, readonly string[]> = {
   'known-options': ['errors'],
   'own-require': [],
   'file-path': ['errors'],
+  'make-folders': [],
   /** Which every layer may use. */
   realm: [],
   diagnostics: ['errors'],
@@ -87,7 +88,13 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
   ],
   /** The store is for `own-store` alone: see below. */
-  'dev-server': ['file-path', 'errors', 'known-options', 'store'],
+  'dev-server': [
+    'file-path',
+    'make-folders',
+    'errors',
+    'known-options',
+    'store',
+  ],
   testing: ['index', 'dev-server'],
   cli: [
     'index',
@@ -100,6 +107,7 @@ const allowed: Record<string, readonly string[]> = {
     'hash',
     'errors',
     'own-require',
+    'make-folders',
   ],
 }
 
