@@ -35,7 +35,7 @@ import {
   type RunContext,
   type UploadRunOptions,
 } from './context.js'
-import { isSuspension, suspended, tellKept } from './errors.js'
+import { isSuspension, logLost, suspended, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
@@ -206,7 +206,8 @@ export class UploadRun {
   }
 
   readonly #onLost = (): void => {
-    this.fail(this.#checkpoint?.lost?.reason)
+    const { name, lost } = this.#checkpoint ?? {}
+    this.fail(logLost(name, lost?.reason))
   }
 
   #done(result: UploadResult): void {
@@ -234,7 +235,11 @@ export class UploadRun {
     await clock.until(bounds.work, this.#open?.settled())
     await clock.until(bounds.work, this.#open?.finishing)
     const isOpened = await clock.until(bounds.work, this.#opening)
-    if (this.#log === undefined) this.#isLogStuck = !isOpened
+    if (this.#log === undefined && !isOpened) {
+      this.#isLogStuck = true
+      // Lets go of what is waited for no more; it never rejects.
+      void this.#checkpoint?.close()
+    }
     if (this.#result === undefined) await this.#open?.abandon()
     if (this.#log === undefined || this.#result !== undefined) return
     await clock.until(bounds.receipts, this.#log.flush())
