@@ -19,8 +19,11 @@ const allowed: Record<string, readonly string[]> = {
   'own-require': [],
   'late-package': ['own-require'],
   'file-path': ['errors'],
+  'fixed-chunk-stream': ['errors'],
+  'make-folders': [],
   /** Which every layer may use. */
   realm: [],
+  signals: [],
   diagnostics: ['errors'],
   hash: ['errors'],
   store: [
@@ -30,6 +33,7 @@ const allowed: Record<string, readonly string[]> = {
     'hash',
     'known-options',
     'late-package',
+    'signals',
   ],
   checkpoint: [
     'file-path',
@@ -50,6 +54,7 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'known-options',
     'late-package',
+    'signals',
   ],
   fleet: [
     'file-path',
@@ -73,6 +78,7 @@ const allowed: Record<string, readonly string[]> = {
     'hash',
     'errors',
     'known-options',
+    'signals',
   ],
   credentials: ['store', 'errors', 'known-options', 'own-require'],
   lease: [
@@ -86,6 +92,7 @@ const allowed: Record<string, readonly string[]> = {
   job: ['upload', 'upload-result', 'checkpoint', 'store', 'hash', 'errors'],
   index: [
     'file-path',
+    'fixed-chunk-stream',
     'upload',
     'upload-result',
     'lease',
@@ -96,7 +103,13 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
   ],
   /** The store is for `own-store` alone: see below. */
-  'dev-server': ['file-path', 'errors', 'known-options', 'store'],
+  'dev-server': [
+    'file-path',
+    'make-folders',
+    'errors',
+    'known-options',
+    'store',
+  ],
   testing: ['index', 'dev-server'],
   cli: [
     'index',
@@ -109,6 +122,7 @@ const allowed: Record<string, readonly string[]> = {
     'hash',
     'errors',
     'own-require',
+    'make-folders',
   ],
 }
 

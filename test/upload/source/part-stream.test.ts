@@ -13,7 +13,7 @@ import t from 'tap'
 import { hex64 } from '../../../lib/hash/xxh64.js'
 import type { PartSizes } from '../../../lib/checkpoint/growth.js'
 import { realEnvironment } from '../../../lib/environment.js'
-import { Deferred } from '../../../lib/upload/run/waits.js'
+import { Deferred } from '../../../lib/signals.js'
 import { MemoryPool } from '../../../lib/upload/source/memory-pool.js'
 import { PartBuffers, pooled } from '../../../lib/upload/source/part-buffers.js'
 import {
