@@ -1008,8 +1008,18 @@ const stories: Story[] = [
     ],
   },
   {
-    name: 'a Complete that a failover has made the log forget is claimed',
+    name: 'an object that the log has forgotten is no call’s where its ACL cannot be seen',
     profile: 'oss',
+    runs: [{}, { object: { ...noObject, acl: 2 } }],
+    happens: [
+      ['run 1:completeUpload done|intervention', 1, 'kill'],
+      ['between runs|interlude', 1, 'log-cut', 1],
+    ],
+    ends: ['run 1 is dead', 'run 2 resolves, 0 reused'],
+  },
+  {
+    name: 'a Complete that a failover has made the log forget is claimed',
+    profile: 's3-crc64',
     lease: { ...lease, canLose: true },
     runs: [other, { ...other, after: 60_000 }],
     happens: [
