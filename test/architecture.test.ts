@@ -19,11 +19,20 @@ const allowed: Record<string, readonly string[]> = {
   'own-require': [],
   'file-path': ['errors'],
   'make-folders': [],
+  'fixed-chunk-stream': ['errors'],
   /** Which every layer may use. */
   realm: [],
+  signals: [],
   diagnostics: ['errors'],
   hash: ['errors'],
-  store: ['diagnostics', 'environment', 'errors', 'hash', 'known-options'],
+  store: [
+    'diagnostics',
+    'environment',
+    'errors',
+    'hash',
+    'known-options',
+    'signals',
+  ],
   checkpoint: [
     'file-path',
     'environment',
@@ -42,6 +51,7 @@ const allowed: Record<string, readonly string[]> = {
     'environment',
     'errors',
     'known-options',
+    'signals',
   ],
   fleet: [
     'file-path',
@@ -65,6 +75,7 @@ const allowed: Record<string, readonly string[]> = {
     'hash',
     'errors',
     'known-options',
+    'signals',
   ],
   credentials: ['store', 'errors', 'known-options', 'own-require'],
   lease: [
@@ -78,6 +89,7 @@ const allowed: Record<string, readonly string[]> = {
   job: ['upload', 'upload-result', 'checkpoint', 'store', 'hash', 'errors'],
   index: [
     'file-path',
+    'fixed-chunk-stream',
     'upload',
     'upload-result',
     'lease',

@@ -100,8 +100,6 @@ function isState(value: ts.Expression | undefined): boolean {
 
 const kept: Record<string, string[]> = {
   'upload/options/environment.ts': ['realUploadEnvironment'],
-  // What is kept of a caller's signal goes with the signal.
-  'upload/calls/follow-signal.ts': ['followed'],
 }
 
 await t.test('no module of an upload keeps anything for the next', (t) => {

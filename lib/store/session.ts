@@ -32,6 +32,7 @@ import { Secrets } from './secrets.js'
 import { StoreError } from './store-error.js'
 import type { Environment, Timer } from '../environment.js'
 import type { UploadErrorFields } from '../errors.js'
+import { unlessAborted } from '../signals.js'
 
 /**
  * Of a page: a thousand parts, or two hundred uploads with the longest of keys,
@@ -146,7 +147,7 @@ export class Session {
       })
     })
     try {
-      return await unlessAborted(Promise.race([asked, late]), signal)
+      return await unlessAborted(signal, Promise.race([asked, late]))
     } finally {
       timer?.cancel()
     }
@@ -315,22 +316,4 @@ function bodyOf(content: Buffer): Body | undefined {
   return async function* () {
     yield content
   }
-}
-
-/** Settles with the signal too: a provider may hang for ever. */
-function unlessAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  if (signal.aborted) {
-    promise.catch(() => undefined)
-    return Promise.reject(signal.reason)
-  }
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort)
-    promise
-      .finally(() => signal.removeEventListener('abort', onAbort))
-      .then(resolve, reject)
-  })
 }

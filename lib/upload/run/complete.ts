@@ -1,7 +1,7 @@
 /**
- * Complete, what became of it, and what it has made (`rules/made`).
+ * Complete, what became of it, and what it has made (`rules/outcome`).
  *
- * After the first answer that leaves that open (`rules/doubt`), every later failure is
+ * After the first answer that leaves that open (`Doubt`), every later failure is
  * looked at before it is believed: whose the object under the key is, and whether the
  * upload is still listed.
  *
@@ -13,7 +13,7 @@
  */
 import type { PartCheck } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
-import type { UploadError, UploadErrorFields } from '../../errors.js'
+import { UploadError, type UploadErrorFields } from '../../errors.js'
 import type {
   CompletedPart,
   ObjectHead,
@@ -30,18 +30,25 @@ import {
 } from '../calls/look.js'
 import {
   isAmbiguous,
+  isRefusedForGood,
   mayHaveHappened,
   type RequestContext,
   type Trial,
 } from '../calls/requests.js'
-import { afterComplete, Doubt, faultOf } from '../rules/doubt.js'
 import type { Listed } from '../rules/judge.js'
-import { madeObject, needsLook } from '../rules/made.js'
+import {
+  afterComplete,
+  Doubt,
+  faultOf,
+  madeObject,
+  needsLook,
+} from '../rules/outcome.js'
 import {
   checkObject,
   type ExpectedObject,
   notAsSent,
   type Seen,
+  type SentBefore,
 } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
@@ -71,8 +78,8 @@ export interface CompleteInput {
   parts: readonly (CompletedPart & { size: number })[]
   /** By which the object is known to be this upload's. */
   expected: ExpectedObject
-  /** An earlier run's Complete may be under way, with the same ACL and so on, or others. */
-  sentBefore: 'alike' | 'otherwise' | undefined
+  /** What earlier runs have sent, of which all but `refused` may be under way. */
+  sentBefore: SentBefore
 }
 
 export interface MadeObject {
@@ -121,7 +128,8 @@ class Completing {
   constructor(context: RunContext, input: CompleteInput) {
     this.#context = context
     this.#input = input
-    const isSent = input.sentBefore !== undefined
+    const { sentBefore } = input
+    const isSent = sentBefore !== undefined && sentBefore !== 'refused'
     this.#doubt = new Doubt({ isOpen: isSent, isUnsure: isSent })
     const { settings, requests, completeSignal: signal } = context
     this.#request = {
@@ -272,8 +280,8 @@ class Completing {
 
   /**
    * Whether an object with our mark can be this run's, whose first Complete was answered
-   * with NoSuchUpload. An earlier run's has made it, perhaps with another ACL; or a run
-   * with a copy of the log has: then the bytes must show it.
+   * with NoSuchUpload. An earlier run's has made it, perhaps with another ACL, and be it
+   * one that was refused; or a run with a copy of the log has: then the bytes must show it.
    */
   #mayHaveMade(found: ObjectHead): boolean {
     const { sentBefore, expected } = this.#input
@@ -362,7 +370,10 @@ class Completing {
     const isGone = kind === 'no-upload' || wantsNewUpload(cause)
     if (isGone) return upload.lose(uploadId, cause)
     const isForParts = kind === 'invalid-part' || kind === 'too-small'
-    if (!isForParts) return this.#described(cause)
+    if (!isForParts) {
+      await this.#noteRefused(cause)
+      return this.#described(cause)
+    }
     const listed = kind === 'too-small' ? 'refused' : await this.#list()
     const before = log.state.upload
     const wasDropped = (partNumber: number): boolean =>
@@ -383,6 +394,23 @@ class Completing {
       })),
     )
     return partsReplaced(fault, fields, { isAgain })
+  }
+
+  /**
+   * The log forgets a Complete that has come to nothing, so that a call with other
+   * options has no doubt of whose its object is. Not where an earlier Complete is in
+   * doubt, of this run or of another: that may be the one which the answer speaks of.
+   */
+  async #noteRefused(cause: StoreError): Promise<void> {
+    const { log, settings } = this.#context
+    if (this.#doubt.isOpen || !isRefusedForGood(cause)) return
+    const { sent: sentDigest } = settings.digests
+    try {
+      await log.append({ type: 'refused', sentDigest })
+    } catch (error) {
+      // What it cannot be told a later run sends anew; the refusal is what ends this one.
+      if (!(error instanceof UploadError)) throw error
+    }
   }
 
   #described(error: StoreError): UploadError {

@@ -21,6 +21,7 @@ import {
   carriesMark,
   expectedOf,
   type Found,
+  isOwn,
   lostComplete,
   partsNow,
   wasSentOtherwise,
@@ -28,7 +29,12 @@ import {
 } from '../rules/proof.js'
 import { beginLog, closeOldUploads, endRivals } from './clean-up.js'
 import type { RunContext } from './context.js'
-import { alreadyThere, mayNotLook, mayNotLookAgain } from './errors.js'
+import {
+  alreadyThere,
+  mayNotLook,
+  mayNotLookAgain,
+  mustMayReplace,
+} from './errors.js'
 import { completeUnknown, givenUp } from './log.js'
 
 export type Preparation = Pick<
@@ -90,9 +96,7 @@ async function look(
   // Completed, with other parts, by another run: some list it all the same, and a part
   // that was sent to it would break that object.
   if (carriesMark(found, upload.mark)) {
-    if (settings.object.forbidOverwrite === true) {
-      throw alreadyThere(settings.key, upload)
-    }
+    mustMayReplace(settings, upload)
     return restart(preparation, upload, 'upload-gone', 'object')
   }
   const reason = whyNotContinued(upload, settings)
@@ -117,22 +121,18 @@ async function madeBy(
   found: Found,
 ): Promise<Plan | undefined> {
   const { settings, requests } = preparation
-  const is = whose(found, expectedOf(upload, completing), settings.facts)
-  if (is !== 'ours' && is !== 'equal') return undefined
-  if (is === 'equal') {
-    // It is this upload's only if that is no longer listed.
-    const listed = await listAllParts(requests, settings, upload.uploadId)
-    if (listed !== 'gone') return undefined
-  }
-  if (typeof found !== 'object') return undefined
+  const expected = expectedOf(upload, completing)
+  const seen = whose(found, expected, settings.facts)
+  const isListed =
+    seen.is === 'equal' &&
+    (await listAllParts(requests, settings, upload.uploadId)) !== 'gone'
+  if (!isOwn(seen, { isListed })) return undefined
   const reason = whyNotClaimed(upload, completing, settings)
   if (reason === undefined) {
-    return claim(preparation, { upload, completing, head: found })
+    return claim(preparation, { upload, completing, head: seen.found })
   }
   // The log is left as it is, for the call whose object it is.
-  if (settings.object.forbidOverwrite === true) {
-    throw alreadyThere(settings.key, upload)
-  }
+  mustMayReplace(settings, upload)
   return restart(preparation, upload, reason, 'object')
 }
 

@@ -197,6 +197,7 @@ export class StoreModel implements Model {
     this.#around.makes(this.#process)
     this.#around.completes(request, this.#process)
     heard.haveCompleted.add(this.#run)
+    heard.sendsComplete(this.#run, uploadId)
     const sentAt = world.now
     try {
       return await this.#exchange(
@@ -204,6 +205,8 @@ export class StoreModel implements Model {
         (by) => truth.completeUpload(by, { ...request, sentAt }),
       )
     } catch (error) {
+      const isRefused = isOf(error, 'denied') || isOf(error, 'request')
+      if (isRefused) heard.refusesComplete(this.#run, uploadId)
       if (!isCertain(error)) heard.leavesUnsure(this.#run, uploadId)
       const isOpen = !isCertain(error) && !isOf(error, 'no-upload')
       if (isOpen) heard.leavesOpen(this.#run, uploadId)

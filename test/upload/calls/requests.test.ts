@@ -5,7 +5,11 @@ import {
   StoreError,
   type StoreErrorKind,
 } from '../../../lib/store/store-error.js'
-import { kindOf, Requests } from '../../../lib/upload/calls/requests.js'
+import {
+  isRefusedForGood,
+  kindOf,
+  Requests,
+} from '../../../lib/upload/calls/requests.js'
 import type { RetryEvent } from '../../../lib/upload/options/events.js'
 import { readRequestSettings } from '../../../lib/upload/options/settings.js'
 
@@ -255,3 +259,35 @@ await t.test(
     }
   },
 )
+
+await t.test('which refusals say that nothing can come of a request', (t) => {
+  const cases: [
+    expected: boolean,
+    kind: StoreErrorKind,
+    status?: number,
+    serverCode?: string,
+  ][] = [
+    [true, 'denied', 403, 'AccessDenied'],
+    [true, 'request', 400, 'InvalidArgument'],
+    // A proxy may have sent it on.
+    [false, 'denied', 403],
+    [false, 'request', 400],
+    [false, 'request', 407],
+    // Of a moment, or of what a list shows.
+    [false, 'request', 423, 'Locked'],
+    [false, 'credentials', 403, 'ExpiredToken'],
+    [false, 'clock', 403, 'RequestTimeTooSkewed'],
+    [false, 'invalid-part', 400, 'InvalidPart'],
+    [false, 'no-bucket', 404, 'NoSuchBucket'],
+    [false, 'exists', 409, 'FileAlreadyExists'],
+    [false, 'no-upload', 404, 'NoSuchUpload'],
+    [false, 'server', 500, 'InternalError'],
+    [false, 'unsupported', 501, 'NotImplemented'],
+    [false, 'timeout'],
+  ]
+  for (const [expected, kind, status, serverCode] of cases) {
+    const error = new StoreError('no', { kind, status, serverCode })
+    t.equal(isRefusedForGood(error), expected, `${kind} ${status}`)
+  }
+  t.end()
+})

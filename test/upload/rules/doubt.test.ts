@@ -2,14 +2,21 @@
 import t from 'tap'
 import type { ObjectHead } from '../../../lib/store/object-store.js'
 import type { StoreErrorKind } from '../../../lib/store/store-error.js'
+import type { Listed } from '../../../lib/upload/rules/judge.js'
 import {
   afterComplete,
+  afterPut,
   Doubt,
   type FailedComplete,
   faultOf,
-} from '../../../lib/upload/rules/doubt.js'
-import type { Listed } from '../../../lib/upload/rules/judge.js'
-import type { Seen } from '../../../lib/upload/rules/proof.js'
+  type SeenPut,
+  seenPut,
+} from '../../../lib/upload/rules/outcome.js'
+import {
+  expectedPut,
+  type Found,
+  type Seen,
+} from '../../../lib/upload/rules/proof.js'
 
 await t.test('ambiguity sticks', (t) => {
   const heard = (
@@ -146,5 +153,87 @@ await t.test('what is wrong where Complete was refused for good', (t) => {
   t.equal(faultOf('invalid-part', growing, late, dropped), 'complete-refused')
   const fewer: Listed = new Map([...grown, [2, { ...head, partNumber: 2 }]])
   t.same(faultOf('invalid-part', growing, fewer, dropped), [2])
+  t.end()
+})
+
+const mark = 'ab'.repeat(16)
+const md5 = '0'.repeat(32)
+const put = expectedPut(
+  { type: 'completing', put: true, size: 10, md5, mark },
+  { isBinding: true },
+)
+const noFacts = { dropsMarks: false, hasMd5Etags: false }
+
+await t.test('what is under the key after a PutObject', (t) => {
+  const ours: ObjectHead = { etag: md5, size: 10, mark }
+  const rewritten: ObjectHead = { ...ours, etag: '1'.repeat(32) }
+  const others: ObjectHead = { etag: md5, size: 11 }
+  const rows: [string, Found, object, string[], ObjectHead | '', boolean][] = [
+    ['ours', ours, {}, [], ours, false],
+    ["another's", others, {}, [], '', false],
+    ['none', 'absent', {}, [], '', false],
+    ['it may not be looked at', 'refused', {}, [], '', false],
+    ['our mark, another ETag', rewritten, {}, [], '', true],
+    ['ETags are MD5s', rewritten, { hasMd5Etags: true }, [], '', false],
+    ['a PUT named it', rewritten, {}, ['1'.repeat(32)], rewritten, false],
+  ]
+  for (const [name, found, facts, answered, made, isDoubtful] of rows) {
+    const known = { ...noFacts, ...facts }
+    t.same(
+      seenPut(found, put, known, new Set(answered)),
+      { found, made: made === '' ? undefined : made, isDoubtful },
+      name,
+    )
+  }
+  t.end()
+})
+
+await t.test('what a PutObject that was given up has come to', (t) => {
+  const marked: ObjectHead = { etag: md5, size: 10, mark }
+  const seen = (found: Found, more: Partial<SeenPut> = {}): SeenPut => ({
+    found,
+    made: undefined,
+    isDoubtful: false,
+    ...more,
+  })
+  const ours = seen(marked, { made: marked })
+  const equal = seen(head, { made: head })
+  const doubtful = seen(head, { isDoubtful: true })
+  const rows: [
+    string,
+    StoreErrorKind | undefined,
+    boolean,
+    SeenPut,
+    ReturnType<typeof afterPut>,
+  ][] = [
+    ['lost, and there', 'network', true, ours, marked],
+    ['lost, equal bytes', 'network', true, equal, head],
+    ['refused at once, our mark', 'exists', false, ours, marked],
+    [
+      "refused at once, equal bytes: another's",
+      'exists',
+      false,
+      equal,
+      'believe',
+    ],
+    ['refused after a lost answer, equal bytes', 'exists', true, equal, head],
+    ['lost, and not there', 'network', true, seen('absent'), 'unheard'],
+    ['lost, not to be seen', 'network', true, seen('refused'), 'unheard'],
+    ['lost, perhaps ours', 'network', true, doubtful, 'unheard'],
+    ["refused for another's", 'exists', true, seen(head), 'believe'],
+    [
+      'refused at once, not to be seen',
+      'exists',
+      false,
+      seen('refused'),
+      'believe',
+    ],
+    ['refused, not to be seen', 'exists', true, seen('refused'), 'unknown'],
+    ['refused, and gone', 'exists', true, seen('absent'), 'unknown'],
+    ['refused, perhaps ours', 'exists', true, doubtful, 'undecided'],
+  ]
+  for (const [name, kind, isUnsure, found, come] of rows) {
+    t.same(afterPut({ kind, isUnsure }, found), come, name)
+  }
   t.end()
 })
