@@ -12,7 +12,7 @@ import {
   type Checkpoint,
   type UploadResult,
 } from '../../lib/index.js'
-import { Deferred } from '../../lib/upload/run/waits.js'
+import { Deferred } from '../../lib/signals.js'
 import { appendingBy } from '../support/appending-by.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
