@@ -10,7 +10,7 @@ import { invalidOption } from '../../errors.js'
 import { asError } from '../../realm.js'
 import { checkKnownOptions } from '../../known-options.js'
 import { loadXxh64 } from '../../hash/xxh64.js'
-import { ChunkCollections, collectsByDefault } from './chunk-collections.js'
+import { ChunkCollections } from './chunk-collections.js'
 import { PartBuffers, together } from './part-buffers.js'
 import { PartCutter } from './part-cutter.js'
 
@@ -63,7 +63,7 @@ export function createPartStream(options: PartStreamOptions): Transform {
     elsewhere: { size: 'partSize' },
   })
   const { partSize, buffers = 2 } = options
-  const { chunkCollections = collectsByDefault } = options
+  const { chunkCollections = true } = options
   for (const [name, value] of Object.entries({ partSize, buffers })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       invalidOption(`${name} must be a whole number from 1, not ${value}`)
