@@ -26,7 +26,7 @@ const length = 8192
 
 const isFilled = Number(process.versions.node.split('.', 1)[0]) >= 24
 /** Bytes of chunks between two collections. */
-const every = isFilled ? 10 * MiB : 8 * MiB
+const every = isFilled ? 10 * MiB : 12 * MiB
 /** Bytes of a chunk of which a collection costs more than those that are left. */
 const largest = isFilled ? Infinity : MiB / 4
 
