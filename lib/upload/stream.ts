@@ -45,6 +45,9 @@ import { LargeReads } from './source/large-reads.js'
 
 type Ending = Awaited<UploadRun['ending']>
 
+/** A chunk of so many bytes takes longer to copy and to hash than a turn of the loop. */
+const worthReadingAhead = 256 * 1024
+
 /**
  * Uploads what is written into it, in parts, and goes on where an earlier run of
  * the same call stopped.
@@ -308,9 +311,19 @@ export class ResumableUploadStream extends Writable {
       return
     }
     this.#run.progress.read(byteLength)
-    this.#cutter?.write(chunk, () =>
-      callback(chunk.byteLength < byteLength ? this.#takenAway() : null),
-    )
+    const take = (): void =>
+      this.#cutter?.write(chunk, () =>
+        callback(chunk.byteLength < byteLength ? this.#takenAway() : null),
+      )
+    if (byteLength < worthReadingAhead) take()
+    else this.#takeSoon(take)
+  }
+
+  /** A source asks for its next piece when this turn ends: it comes meanwhile. */
+  #takeSoon(take: () => void): void {
+    this.#settings.environment.soon(() => {
+      if (!this.destroyed) take()
+    })
   }
 
   /** The caller gave the memory of a chunk away before it was copied. */

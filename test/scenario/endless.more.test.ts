@@ -12,6 +12,6 @@ await t.test('3 GB of a pipe, killed on each side of the joint', (t) =>
       growth: [{ from: 41, partSize: 32 * MiB }],
     },
     kills: [35, 55],
-    memory: 256 * MiB,
+    memory: 220 * MiB,
   }),
 )

@@ -2,8 +2,14 @@
 import { once } from 'node:events'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import t from 'tap'
+import { realEnvironment } from '../../lib/environment.js'
 import type { Progress } from '../../lib/index.js'
+import { realUploadEnvironment } from '../../lib/upload/options/environment.js'
+import { MemoryPool } from '../../lib/upload/source/memory-pool.js'
+import { ResumableUploadStream } from '../../lib/upload/stream.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
 import {
   key,
@@ -158,6 +164,54 @@ await t.test(
     }
   },
 )
+
+/** Resolves when the upload has taken a byte, and so has begun. */
+function begun(upload: ResumableUploadStream): Promise<void> {
+  return new Promise((resolve) => {
+    upload.write('x', () => resolve())
+  })
+}
+
+await t.test(
+  'a source is asked for its next piece before a large one is taken',
+  async (t) => {
+    const dev = await devStore(t)
+    const piece = noise(1024 * 1024)
+    const upload = uploadTo(dev, { partSize: piece.length })
+    await begun(upload)
+    /** Bytes that the upload has still to take, each time that the source is asked. */
+    const left: number[] = []
+    const source = new Readable({
+      highWaterMark: piece.length,
+      read() {
+        const next = left.push(upload.writableLength) < 4 ? piece : null
+        setImmediate(() => this.push(next))
+      },
+    })
+    await pipeline(source, upload)
+    t.same(left.slice(0, 2), [0, piece.length])
+    const expected = Buffer.concat([Buffer.from('x'), piece, piece, piece])
+    t.ok(expected.equals(await dev.object(key)))
+  },
+)
+
+await t.test('a large piece takes no memory after a destroy', async (t) => {
+  const { store } = await devStore(t)
+  const pool = new MemoryPool(realEnvironment, () => undefined)
+  const upload = new ResumableUploadStream(
+    { store, key, checkpoint: false },
+    { ...realUploadEnvironment, pool },
+  )
+  await begun(upload)
+  t.ok(pool.bytesInUse > 0)
+  upload.on('error', () => undefined)
+  upload.write(noise(1024 * 1024))
+  upload.destroy()
+  await t.rejects(upload.result, { code: 'PAWL_SUSPENDED' })
+  // Its turn has come and gone.
+  await new Promise(setImmediate)
+  t.equal(pool.bytesInUse, 0)
+})
 
 await t.test('two uploads cannot use one log at a time', async (t) => {
   const dev = await devStore(t)

@@ -248,10 +248,9 @@ export interface UploadStreamOptions extends UploadOptions {
   /** The write side's buffer, bytes. Default: Node's. */
   highWaterMark?: number
   /**
-   * Has V8 collect its young heap, which is that of the whole process, for every
-   * 10 MiB that the source allocates, before it has to collect everything. Default:
-   * true from Node 24 on, where it takes a third off the CPU of a file that is piped
-   * in; false before, where it costs more than it saves.
+   * Has V8 collect its young heap, which is that of the whole process, for every few
+   * MiB that the source allocates: before so much lies there in vain, and before V8
+   * collects everything. Default: true.
    */
   chunkCollections?: boolean
 }

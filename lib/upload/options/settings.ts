@@ -13,7 +13,6 @@ import { checkedStore } from '../../store/checked-store.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
-import { collectsByDefault } from '../source/chunk-collections.js'
 import { checkRate, rateOfPart } from '../../store/rate.js'
 import { lowest, mostAtOnce } from '../../store/store-line.js'
 import type { FilePartsOptions } from '../source/file-parts.js'
@@ -168,7 +167,7 @@ export function readSettings(
     /** Chunks of a stream are collected before V8 collects everything. */
     chunkCollections: oneOf(
       'chunkCollections',
-      options.chunkCollections ?? collectsByDefault,
+      options.chunkCollections ?? true,
       [true, false],
     ),
     /** What stands in for the Abort of an earlier upload that is refused. */

@@ -2,38 +2,49 @@
  * Has V8 free the chunks of sources while that is cheap.
  *
  * A chunk is memory beside the heap, free when V8 has collected. A young collection
- * would do, and costs next to nothing, but comes for every 32 MiB of chunks only; in a
- * small process 16 MiB lead to a full one, so that the whole heap is marked over and
- * over, at more than the cost of the upload.
+ * would do, and costs next to nothing, but comes for every 32 MiB of chunks only: so
+ * many lie there in vain. From Node 24 on, in a small process, 16 MiB lead to a full
+ * one, so that the whole heap is marked over and over, at more than the cost of the
+ * upload.
  *
- * So what is left of the young heap is filled with garbage before that. A large one, as
- * Node 24 and 26 may have, is left alone, since it would take memory. For a file that is
- * piped in that pays from Node 24 on, and costs before. Figures: bench/README.md.
+ * So V8 is made to collect what is young before that. Node 20 and 22 do so when they
+ * have counted 32 MiB: memory that is counted and never touched is what the chunks lack
+ * of that, and no more, since V8 collects everything when it has counted 64. From Node
+ * 24 on that does not help, and what is left of the young heap is filled with garbage. A
+ * large one is left alone, since it would take memory. Figures: bench/README.md.
  */
 import { getHeapSpaceStatistics } from 'node:v8'
 import { isError } from '../../realm.js'
 
 const MiB = 1024 ** 2
-/** Bytes of chunks between two collections. */
-const every = 10 * MiB
+/** Bytes that V8 counts between two young collections by itself. */
+const counts = 32 * MiB
 /** Both halves of the young heap, in bytes. */
 const mostYoung = 64 * MiB
 /** Elements, of 8 bytes each: an array that still counts as a small object. */
 const length = 8192
 
-/** Whether that is done unless a caller says it. */
-export const collectsByDefault =
-  Number(process.versions.node.split('.', 1)[0]) >= 24
+const isFilled = Number(process.versions.node.split('.', 1)[0]) >= 24
+/** Bytes of chunks between two collections. */
+const every = isFilled ? 10 * MiB : 12 * MiB
+/** Bytes of a chunk of which a collection costs more than those that are left. */
+const largest = isFilled ? Infinity : MiB / 4
 
 export class ChunkCollections {
   #since = 0
   #garbage: unknown[] | undefined
 
-  /** A source has allocated so many bytes; true when they led to a collection. */
+  /** A source has allocated so many bytes; true when they lead to a collection. */
   took(bytes: number): boolean {
+    if (bytes >= largest) return false
     this.#since += bytes
     if (this.#since < every) return false
+    const left = counts - this.#since
     this.#since = 0
+    return isFilled ? this.#fill() : isCounted(left, resizable)
+  }
+
+  #fill(): boolean {
     const left = youngHeapLeft()
     // Held one after the other, so that no compiler leaves them out.
     for (let filled = 0; filled < left; filled += 8 * length) {
@@ -63,15 +74,38 @@ const leastUrged = 64 * MiB
  * that it does count, which are never touched and so take none.
  */
 export function urgeCollection(bytes: number): void {
+  isCounted(Math.min(Math.max(bytes, leastUrged), mostUrged), mapped)
+}
+
+/** V8 has counted so many bytes more, that nobody holds. */
+function isCounted(
+  bytes: number,
+  make: (bytes: number) => ArrayBuffer,
+): boolean {
   try {
-    counted(Math.min(Math.max(bytes, leastUrged), mostUrged))
+    return lengthOf(bytes, make) === bytes
   } catch (error) {
     // Where memory is so scarce, V8 collects anyway.
     if (!isError(error) || error.name !== 'RangeError') throw error
+    return false
   }
 }
 
-/** In a function of its own, so that nothing holds it afterwards. */
-function counted(bytes: number): number {
-  return new ArrayBuffer(bytes).byteLength
+/** In a function of its own, so that nothing holds the memory afterwards. */
+function lengthOf(bytes: number, make: (bytes: number) => ArrayBuffer): number {
+  return make(bytes).byteLength
+}
+
+/** Of so many bytes that it is mapped by itself, and so is clear without being touched. */
+function mapped(bytes: number): ArrayBuffer {
+  return new ArrayBuffer(bytes)
+}
+
+/**
+ * As `mapped`, of any length, since that could change: other memory may have been used
+ * before, and is cleared then, which touches it.
+ */
+function resizable(bytes: number): ArrayBuffer {
+  // Newer than the library that is compiled for, and in Node 20.
+  return Reflect.construct(ArrayBuffer, [bytes, { maxByteLength: bytes }])
 }

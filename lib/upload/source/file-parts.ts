@@ -22,11 +22,17 @@ import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
 const MiB = 1024 * 1024
 /** All views together, in bytes: more is not faster. */
 const mostViews = 32 * MiB
+/**
+ * One view, in bytes: larger ones are no faster, and while few parts are in flight they
+ * take blocks for which there is no use when more are.
+ */
+const largestView = MiB
 
 /** The memory of one part in flight: how many views, of how many bytes. */
 export function viewsOf(concurrency: number): { count: number; size: number } {
   const count = concurrency === 1 ? 2 : 1
-  return { count, size: blockWithin(mostViews / concurrency / count) }
+  const size = Math.min(largestView, mostViews / concurrency / count)
+  return { count, size: blockWithin(size) }
 }
 
 export interface FilePartsOptions {

@@ -9,7 +9,7 @@ import { Transform, type TransformCallback } from 'node:stream'
 import { invalidOption } from '../../errors.js'
 import { asError } from '../../realm.js'
 import { checkKnownOptions } from '../../known-options.js'
-import { ChunkCollections, collectsByDefault } from './chunk-collections.js'
+import { ChunkCollections } from './chunk-collections.js'
 import { PartBuffers, together } from './part-buffers.js'
 import { loadCuttingTools, PartCutter } from './part-cutter.js'
 
@@ -62,7 +62,7 @@ export function createPartStream(options: PartStreamOptions): Transform {
     elsewhere: { size: 'partSize' },
   })
   const { partSize, buffers = 2 } = options
-  const { chunkCollections = collectsByDefault } = options
+  const { chunkCollections = true } = options
   for (const [name, value] of Object.entries({ partSize, buffers })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       invalidOption(`${name} must be a whole number from 1, not ${value}`)
