@@ -35,6 +35,7 @@ const all = [
   'scale',
   'join',
   'lines',
+  'pace',
   'commands',
   'memory',
 ]

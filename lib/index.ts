@@ -33,7 +33,7 @@ export {
   type AbortUploadsOptions,
 } from './upload/list-uploads.js'
 
-export { createFixedChunkStream } from './upload/source/fixed-chunk-stream.js'
+export { createFixedChunkStream } from './fixed-chunk-stream.js'
 
 export type {
   CompleteCandidate,

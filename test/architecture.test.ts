@@ -18,11 +18,21 @@ const allowed: Record<string, readonly string[]> = {
   'known-options': ['errors'],
   'own-require': [],
   'file-path': ['errors'],
+  'fixed-chunk-stream': ['errors'],
+  'make-folders': [],
   /** Which every layer may use. */
   realm: [],
+  signals: [],
   diagnostics: ['errors'],
   hash: ['errors'],
-  store: ['diagnostics', 'environment', 'errors', 'hash', 'known-options'],
+  store: [
+    'diagnostics',
+    'environment',
+    'errors',
+    'hash',
+    'known-options',
+    'signals',
+  ],
   checkpoint: [
     'file-path',
     'environment',
@@ -41,6 +51,7 @@ const allowed: Record<string, readonly string[]> = {
     'environment',
     'errors',
     'known-options',
+    'signals',
   ],
   fleet: [
     'file-path',
@@ -64,6 +75,7 @@ const allowed: Record<string, readonly string[]> = {
     'hash',
     'errors',
     'known-options',
+    'signals',
   ],
   credentials: ['store', 'errors', 'known-options', 'own-require'],
   lease: [
@@ -77,6 +89,7 @@ const allowed: Record<string, readonly string[]> = {
   job: ['upload', 'upload-result', 'checkpoint', 'store', 'hash', 'errors'],
   index: [
     'file-path',
+    'fixed-chunk-stream',
     'upload',
     'upload-result',
     'lease',
@@ -87,7 +100,13 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
   ],
   /** The store is for `own-store` alone: see below. */
-  'dev-server': ['file-path', 'errors', 'known-options', 'store'],
+  'dev-server': [
+    'file-path',
+    'make-folders',
+    'errors',
+    'known-options',
+    'store',
+  ],
   testing: ['index', 'dev-server'],
   cli: [
     'index',
@@ -100,6 +119,7 @@ const allowed: Record<string, readonly string[]> = {
     'hash',
     'errors',
     'own-require',
+    'make-folders',
   ],
 }
 

@@ -26,10 +26,13 @@ let crc64Table = {}
 const uploads = new Map()
 const objects = new Map()
 let uploadsBegun = 0
+/** Of all bodies. */
+let bytes = 0
 
 process.on('message', (message) => {
   if (message.crc64 !== undefined) crc64Table = message.crc64
   if (message.ask === 'cpu') process.send({ cpu: process.cpuUsage() })
+  if (message.ask === 'bytes') process.send({ bytes })
   if (message.ask === 'objects') process.send({ objects: objects.size })
 })
 process.on('disconnect', () => process.exit())
@@ -78,6 +81,7 @@ class Connection {
         const end = Math.min(chunk.length, at + this.#left)
         if (this.#kept !== undefined) this.#kept.push(chunk.subarray(at, end))
         this.#left -= end - at
+        bytes += end - at
         at = end
       }
       if (this.#request !== undefined && this.#left === 0) this.#answer()

@@ -21,6 +21,12 @@ export async function startServer(crc64, line, { isTls = false } = {}) {
       const [{ cpu }] = await once(server, 'message')
       return (cpu.user + cpu.system) / 1e6
     },
+    /** How many bytes of bodies have come. */
+    async bytes() {
+      server.send({ ask: 'bytes' })
+      const [{ bytes }] = await once(server, 'message')
+      return bytes
+    },
     /** How many objects it has been given, each key counted once. */
     async objects() {
       server.send({ ask: 'objects' })

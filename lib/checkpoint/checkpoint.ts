@@ -5,7 +5,11 @@
  * One upload opens it, appends, and either closes it (the upload can go on
  * later) or removes it (the object is complete). Calls are made one at a time,
  * but for `close()`: it may come while another call hangs, and is itself waited
- * for only as long as a suspension may take.
+ * for only as long as a suspension may take. What has a lock gives it back when that
+ * call has settled, and not before: what it did later would be done to the log of the
+ * run that has the lock by then. A call that is not answered within
+ * `timeout.checkpoint` has failed; what is thrown and is no `UploadError` becomes the
+ * `cause` of a `PAWL_CHECKPOINT_IO`.
  *
  * A *leased* sink is one whose hold somebody else may take over while this process
  * sleeps: a service that other machines reach. Each of its steps must be one

@@ -10,6 +10,10 @@
  * that this object made and never wrote to goes again when it is closed; any
  * other is left exactly as it was found until the first append. That begins with
  * the mode: on volumes that let a group write, the log is made its owner's alone.
+ *
+ * The lock is held until every call of the system that was begun for the file has
+ * settled, however long its disk hangs: a write, an emptying or an unlink that takes
+ * effect after that would be done to the log of a later run.
  */
 import { dirname, resolve } from 'node:path'
 import { systemCode } from '../realm.js'
@@ -69,13 +73,23 @@ export function fileCheckpoint(
   )
 }
 
+/** A file whose lock is held, and what has been begun with it. */
+interface HeldFile extends OpenLogFile {
+  /** Settles, never rejects, when nothing of it is under way any more. */
+  settled: Promise<unknown>
+  /** It is being let go of; settles when its lock is free. */
+  leaving?: Promise<void>
+}
+
 export class FileCheckpoint implements Checkpoint {
   readonly name: string
   readonly #path: string
   readonly #fs: FileSystem
   readonly #locker: () => Promise<Locker>
   readonly #isTrusted: boolean
-  #file: OpenLogFile | undefined
+  #file: HeldFile | undefined
+  /** The one that was closed last. */
+  #closed: HeldFile | undefined
   /** The length that the file must have, in bytes. */
   #size = 0
   #isNameDurable = false
@@ -110,7 +124,7 @@ export class FileCheckpoint implements Checkpoint {
     }
     this.#hold(file)
     try {
-      const bytes = await readWhole(file.handle, this.name)
+      const bytes = await begun(file, readWhole(file.handle, this.name))
       this.#size = bytes.length
       return bytes
     } catch (error) {
@@ -123,24 +137,7 @@ export class FileCheckpoint implements Checkpoint {
     const file = this.#opened()
     if (this.#failure !== undefined) throw this.#failure
     try {
-      if (!this.#isKept && !this.#isTrusted) {
-        await keepToOwner(file.handle, this.name)
-      }
-      this.#isKept = true
-      const written = await file.handle.write(bytes)
-      if (written !== bytes.length) {
-        throw new Error(
-          `only ${written} of ${bytes.length} bytes were written; the disk may be full`,
-        )
-      }
-      if (this.#file !== file) throw new Error('it was closed meanwhile')
-      this.#size += written
-      await this.#mustBeOurs(file)
-      await file.handle.datasync()
-      if (!this.#isNameDurable) {
-        await this.#fs.syncDirectory(dirname(this.#path))
-        if (this.#file === file) this.#isNameDurable = true
-      }
+      await begun(file, this.#append(file, bytes))
     } catch (error) {
       const failure = fileFailed(this.name, 'written', error)
       // Whoever closed the log may have opened it again meanwhile.
@@ -150,13 +147,37 @@ export class FileCheckpoint implements Checkpoint {
     }
   }
 
+  async #append(file: HeldFile, bytes: Uint8Array): Promise<void> {
+    if (!this.#isKept && !this.#isTrusted) {
+      await keepToOwner(file.handle, this.name)
+    }
+    this.#mustHold(file)
+    this.#isKept = true
+    const written = await file.handle.write(bytes)
+    if (written !== bytes.length) {
+      throw new Error(
+        `only ${written} of ${bytes.length} bytes were written; the disk may be full`,
+      )
+    }
+    this.#mustHold(file)
+    this.#size += written
+    await this.#mustBeOurs(file)
+    await file.handle.datasync()
+    if (!this.#isNameDurable) {
+      await this.#fs.syncDirectory(dirname(this.#path))
+      if (this.#file === file) this.#isNameDurable = true
+    }
+  }
+
   async setAside(): Promise<string> {
     const file = this.#opened()
     try {
-      await this.#mustBeOurs(file)
-      const name = await this.#linkAside()
-      const locker = await this.#locker()
-      const next = await this.#openFile(locker)
+      const { name, next } = await begun(file, this.#replace(file))
+      const isClosed = this.#file !== file
+      if (isClosed) {
+        await this.#leave(next)
+        throw new Error('it was closed meanwhile')
+      }
       this.#hold(next)
       await letGo(file)
       if (next.isNew) return name
@@ -167,46 +188,77 @@ export class FileCheckpoint implements Checkpoint {
     throw fileLocked(this.name, 'is used by another upload')
   }
 
+  async #replace(file: HeldFile): Promise<{ name: string; next: HeldFile }> {
+    await this.#mustBeOurs(file)
+    const name = await this.#linkAside()
+    const locker = await this.#locker()
+    return { name, next: await this.#openFile(locker) }
+  }
+
   async empty(): Promise<void> {
     const file = this.#opened()
     try {
-      await this.#mustBeOurs(file)
-      await file.handle.empty()
+      await begun(file, this.#empty(file))
       this.#size = 0
     } catch (error) {
       throw fileFailed(this.name, 'emptied', error)
     }
   }
 
+  async #empty(file: HeldFile): Promise<void> {
+    await this.#mustBeOurs(file)
+    this.#mustHold(file)
+    await file.handle.empty()
+  }
+
   async remove(): Promise<boolean> {
     const file = this.#opened()
-    if (!(await this.#unlinkOurs(file))) return false
-    this.#file = undefined
+    if (!(await begun(file, this.#unlinkOurs(file)))) return false
+    if (this.#file === file) this.#file = undefined
     await letGo(file)
     return true
   }
 
   async close(): Promise<void> {
     const file = this.#file
-    if (file === undefined) return
-    this.#file = undefined
-    if (file.isNew && this.#size === 0 && (await isEmpty(file))) {
-      await this.#unlinkOurs(file)
+    if (file === undefined) {
+      await this.#closed?.leaving
+      return
     }
-    await letGo(file)
+    this.#file = undefined
+    this.#closed = file
+    await this.#leave(file)
   }
 
-  #openFile(locker: Locker): Promise<OpenLogFile> {
+  /** Lets go of a file, and takes it away when nothing was written to it. */
+  #leave(file: HeldFile): Promise<void> {
+    const leave = async (): Promise<void> => {
+      await file.settled
+      if (file.isNew && (await isEmpty(file))) await this.#unlinkOurs(file)
+      await letGo(file)
+    }
+    file.leaving ??= leave()
+    return file.leaving
+  }
+
+  async #openFile(locker: Locker): Promise<HeldFile> {
     const [fs, isTrusted] = [this.#fs, this.#isTrusted]
-    return openLogFile(this.#path, this.name, { fs, locker, isTrusted })
+    const means = { fs, locker, isTrusted }
+    const file = await openLogFile(this.#path, this.name, means)
+    return { ...file, settled: Promise.resolve() }
   }
 
-  #opened(): OpenLogFile {
+  #opened(): HeldFile {
     if (this.#file !== undefined) return this.#file
     throw new UploadError('PAWL_INVALID_STATE', `${this.name} is not open`)
   }
 
-  #hold(file: OpenLogFile): void {
+  /** Whoever has closed the log asks for nothing more to be done to it. */
+  #mustHold(file: HeldFile): void {
+    if (this.#file !== file) throw new Error('it was closed meanwhile')
+  }
+
+  #hold(file: HeldFile): void {
     this.#file = file
     this.#size = 0
     this.#isNameDurable = false
@@ -282,7 +334,15 @@ async function isEmpty({ handle }: OpenLogFile): Promise<boolean> {
   }
 }
 
-async function letGo({ handle, lock }: OpenLogFile): Promise<void> {
+/** Work with a file whose lock is not given back before it has settled. */
+function begun<T>(file: HeldFile, work: Promise<T>): Promise<T> {
+  // Nothing of what it came to is kept: a log has thousands of appends.
+  file.settled = Promise.allSettled([file.settled, work]).then(() => {})
+  return work
+}
+
+async function letGo({ handle, lock, settled }: HeldFile): Promise<void> {
+  await settled
   await lock.release()
   await handle.close()
 }

@@ -48,8 +48,11 @@ export interface UploadState {
   completing: CompletingUploadRecord | undefined
   /** The ETags that each Complete named, as digests, with the bytes of its object. */
   etagsDigests: Map<string, number>
-  /** What went with each Complete that was about to be sent, as digests. */
-  sentDigests: Set<string>
+  /**
+   * What went with the Completes that were about to be sent, as digests, and how many
+   * of each may have made the object: none of those that were refused for certain.
+   */
+  sentDigests: Map<string, number>
   done: DoneRecord | undefined
   /** The result was handed out: its object is not claimed any more. */
   isTold: boolean
@@ -129,6 +132,9 @@ export function applyRecord(state: LogState, record: LogRecord): boolean {
       return state.upload !== undefined
     case 'completing':
       return applyCompleting(state, record)
+    case 'refused':
+      if (state.upload) countSent(state.upload, record.sentDigest, -1)
+      return state.upload !== undefined
     case 'done':
       return applyDone(state, record)
     case 'intent':
@@ -193,7 +199,7 @@ function applyUpload(state: LogState, record: UploadRecord): boolean {
     drops: new Map(),
     completing: undefined,
     etagsDigests: new Map(),
-    sentDigests: new Set(),
+    sentDigests: new Map(),
     done: undefined,
     isTold: false,
   }
@@ -261,8 +267,19 @@ function applyCompleting(
   state.put = undefined
   upload.completing = record
   upload.etagsDigests.set(record.etagsDigest, record.size)
-  if (record.sentDigest !== undefined) upload.sentDigests.add(record.sentDigest)
+  const { sentDigest } = record
+  if (sentDigest !== undefined) countSent(upload, sentDigest, 1)
   return true
+}
+
+/** `by`: 1 for a Complete that is about to be sent, -1 for one that was refused. */
+function countSent(
+  { sentDigests }: UploadState,
+  sentDigest: string,
+  by: 1 | -1,
+): void {
+  const count = (sentDigests.get(sentDigest) ?? 0) + by
+  sentDigests.set(sentDigest, Math.max(0, count))
 }
 
 function applyDone(state: LogState, record: DoneRecord): boolean {

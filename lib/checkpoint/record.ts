@@ -148,6 +148,16 @@ export interface CompletingPutRecord {
   before?: ObjectSight | undefined
 }
 
+/**
+ * A Complete that was about to be sent was refused for certain: it has made nothing,
+ * and never will.
+ */
+export interface RefusedRecord {
+  type: 'refused'
+  /** As its `completing` has it. */
+  sentDigest: string
+}
+
 export type CompletingRecord = CompletingUploadRecord | CompletingPutRecord
 
 /** The object is there. */
@@ -186,6 +196,7 @@ export type LogRecord =
   | DropRecord
   | VoidRecord
   | CompletingRecord
+  | RefusedRecord
   | DoneRecord
   | ClosedRecord
   | ToldRecord
@@ -255,6 +266,9 @@ const completingPut: Shape<CompletingPutRecord> = {
   sentDigest: is.optional(is.isSha256),
   before: is.optional(is.isSight),
 }
+const refused: Shape<RefusedRecord> = {
+  sentDigest: is.isSha256,
+}
 const done: Shape<DoneRecord> = {
   put: is.optional(is.oneOf(true)),
   etag: is.isFinalEtag,
@@ -282,6 +296,7 @@ const tables: ReadonlyMap<string, Table> = new Map([
   ['drop', tableOf(drop)],
   ['void', tableOf(voided)],
   ['completing', tableOf(completingUpload)],
+  ['refused', tableOf(refused)],
   ['done', tableOf(done)],
   ['closed', tableOf(closed)],
   ['told', []],

@@ -3,7 +3,9 @@
  * ID; knows nothing of files.
  *
  * One append is in flight. Records given meanwhile go together in the next
- * (group commit). A promise of `append` resolves when its records are durable.
+ * (group commit). A promise of `append` resolves when its records are durable. Where
+ * the sink lets parts linger, their append begins after that time, or with the next
+ * record of another type.
  *
  * The first failure is final: what was asked for and all that is asked for
  * later rejects with it, and nothing more is appended. A sync that is repeated
@@ -14,6 +16,7 @@
  * are the records whose loss would cost more than themselves. A blank line keeps
  * the copies apart, so that no damaged byte can make one line of them.
  */
+import type { Environment, Timer } from '../environment.js'
 import { messageOf } from '../realm.js'
 import { UploadError } from '../errors.js'
 import type { Xxh64 } from '../hash/xxh64.js'
@@ -49,6 +52,7 @@ export function endOf(log: ReadLog): LogPosition {
 
 export class LogWriter {
   readonly #checkpoint: Checkpoint
+  readonly #timer: Environment['timer']
   readonly #hasher: LineHasher
   readonly #logId: string
   #epoch: string
@@ -58,12 +62,20 @@ export class LogWriter {
   #waiting: string
   /** Shared by all whose lines are waiting; undefined while there are none. */
   #next: Promise<void> | undefined
+  /** What it waits for, while all of them may linger. */
+  #lingering: { timer: Timer; end: () => void } | undefined
   /** Settles with the append in flight. */
   #running: Promise<void> = Promise.resolve()
   #failure: { error: unknown } | undefined
 
-  constructor(checkpoint: Checkpoint, position: LogPosition, xxh64: Xxh64) {
+  constructor(
+    checkpoint: Checkpoint,
+    position: LogPosition,
+    xxh64: Xxh64,
+    { timer }: Pick<Environment, 'timer'>,
+  ) {
     this.#checkpoint = checkpoint
+    this.#timer = timer
     this.#hasher = new LineHasher(xxh64)
     this.#logId = position.logId
     this.#epoch = position.epoch
@@ -90,12 +102,34 @@ export class LogWriter {
     } catch (error) {
       return Promise.reject(refused(this.#checkpoint.name, error))
     }
-    this.#next ??= this.#appendNext(this.#running)
+    const { linger = 0 } = this.#checkpoint
+    const mayLinger = linger > 0 && records.every(({ type }) => type === 'part')
+    if (!mayLinger) this.#hurry()
+    this.#next ??= this.#appendNext(
+      this.#running,
+      mayLinger ? this.#linger(linger) : undefined,
+    )
     return this.#next
+  }
+
+  /** Resolves when so much time has passed, or somebody hurries. */
+  #linger(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => this.#hurry()
+      this.#lingering = { timer: this.#timer(ms, end), end: resolve }
+    })
+  }
+
+  /** What lingers is appended now. */
+  #hurry(): void {
+    this.#lingering?.timer.cancel()
+    this.#lingering?.end()
+    this.#lingering = undefined
   }
 
   /** Resolves when all that was given is durable; rejects with the first failure. */
   flush(): Promise<void> {
+    this.#hurry()
     if (this.#failure === undefined) return this.#next ?? this.#running
     return Promise.reject(this.#failure.error)
   }
@@ -104,6 +138,7 @@ export class LogWriter {
    * Nothing more is appended, not even what waits: the log is being let go of.
    */
   end(): void {
+    this.#hurry()
     this.#failure ??= {
       error: new UploadError(
         'PAWL_INVALID_STATE',
@@ -112,7 +147,11 @@ export class LogWriter {
     }
   }
 
-  async #appendNext(running: Promise<void>): Promise<void> {
+  async #appendNext(
+    running: Promise<void>,
+    lingering: Promise<void> | undefined,
+  ): Promise<void> {
+    if (lingering !== undefined) await lingering
     // Waits in any case: what is given in the same turn goes together.
     await running
     if (this.#failure !== undefined) throw this.#failure.error

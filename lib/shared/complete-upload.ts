@@ -7,7 +7,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { invalidOption, UploadError } from '../errors.js'
 import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
-import { ownSignal } from '../upload/calls/follow-signal.js'
+import { ownSignal } from '../signals.js'
 import { lookAt } from '../upload/calls/look.js'
 import { Requests } from '../upload/calls/requests.js'
 import {
@@ -24,6 +24,7 @@ import {
   readSettings,
   type UploadSettings,
 } from '../upload/options/settings.js'
+import { unknownOf } from '../upload/rules/judge.js'
 import { ownUpload } from '../upload/rules/plan.js'
 import {
   combinedCrc64,
@@ -31,9 +32,9 @@ import {
   expectedEtag,
   type Found,
   sameEtag,
+  weakest,
   whose,
 } from '../upload/rules/proof.js'
-import { unknownOf, weakest } from '../upload/run/receipts.js'
 import { tellKept } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
@@ -277,7 +278,7 @@ function claimed(
     begun: undefined,
     before: undefined,
   }
-  if (whose(found, expected, facts) !== 'ours') return undefined
+  if (whose(found, expected, facts).is !== 'ours') return undefined
   const check = confirmedBy(found, expected)
   return claimedResult(found, settings, {
     size,

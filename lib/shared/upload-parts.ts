@@ -7,8 +7,8 @@
 import { UploadError } from '../errors.js'
 import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
-import { followSignal } from '../upload/calls/follow-signal.js'
-import { listParts } from '../upload/calls/look.js'
+import { followSignal } from '../signals.js'
+import { asListed, expectComparison, listParts } from '../upload/calls/look.js'
 import { kindOf, Requests } from '../upload/calls/requests.js'
 import {
   PartSender,
@@ -35,7 +35,6 @@ import {
   wholeNumber,
 } from '../upload/options/settings.js'
 import type { Listed } from '../upload/rules/judge.js'
-import { asListed, expectComparison } from '../upload/run/receipts.js'
 import { suspended, tellKept } from '../upload/run/errors.js'
 import { FileParts } from '../upload/source/file-parts.js'
 import { letGo, type TakenPart } from '../upload/source/part-content.js'

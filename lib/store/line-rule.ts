@@ -14,6 +14,10 @@
  *   faster is taken back, as more at once cost time and memory; it is tried again,
  *   later and later.
  * - A server that throttles halves the number, and it then grows slowly.
+ *
+ * Until a round has shown that more are no faster, nobody waits for its end: once the
+ * bytes of all parts in flight have left for a while at a steady rate, that rate
+ * is a foretaste of the round. It only ever adds parts, to few.
  */
 
 /** Seconds of the line that may be in flight. */
@@ -27,6 +31,8 @@ const longestPause = 64
 const reached = 0.75
 /** A share of the fastest part's rate from which on parts do not slow each other. */
 const unslowed = 0.8
+/** A share of a foretaste's rate that a round is sure to have: parts wait for answers. */
+const ofForetaste = 0.8
 /** A share of the rate that was asked for that makes it count as reached. */
 const rateReached = 0.95
 
@@ -61,6 +67,12 @@ export interface Round {
   readonly partSize: number
   /** Parts in flight, on average. */
   readonly inFlight: number
+}
+
+/** What is seen of a round before its parts are stored. */
+export interface Foretaste extends Round {
+  /** Seconds until the last of its parts is stored, as it goes now. */
+  readonly left: number
 }
 
 export interface LineBounds {
@@ -115,6 +127,25 @@ export function afterRound(
     before: { limit, rate },
     pause: before === undefined ? pause : firstPause,
   }
+}
+
+/** Which number follows a foretaste; the same one where it shows no need of more. */
+export function afterForetaste(
+  climb: Climb,
+  { left, ...round }: Foretaste,
+  bounds: LineBounds,
+): Climb {
+  if (!climb.isSteep || climb.limit >= many) return climb
+  const rate = ofForetaste * round.rate
+  const next = afterRound(climb, { ...round, rate }, bounds)
+  // Where one part fills the line, those in flight are slowed by each that is added.
+  const limit = Math.min(
+    next.limit,
+    Math.floor((secondsInFlight * rate) / round.partSize),
+    Math.floor((climb.limit * secondsInFlight) / left),
+  )
+  if (limit <= climb.limit) return climb
+  return { ...next, limit }
 }
 
 /** The server asked for less. */

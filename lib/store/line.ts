@@ -10,6 +10,7 @@
  * their parts but sizes and times.
  */
 import {
+  afterForetaste,
   afterRound,
   afterThrottling,
   type Climb,
@@ -17,6 +18,7 @@ import {
   type LineBounds,
 } from './line-rule.js'
 import type { Slot, Slots, Stored } from './slots.js'
+import { SteadyRate } from './steady-rate.js'
 
 /** ms without a part after which the line may be another one. */
 const longestIdle = 60_000
@@ -75,10 +77,18 @@ class Seen {
   }
 }
 
+/** A part on the wire. */
+interface Part {
+  readonly steady: SteadyRate
+  /** Bytes; 0 until it is known. */
+  size: number
+}
+
 export class Line {
   readonly #now: () => number
   readonly #bounds: LineBounds
   readonly #members = new Set<Member>()
+  readonly #parts = new Set<Part>()
   #climb: Climb = firstClimb
   #seen = new Seen()
   #used = 0
@@ -143,8 +153,16 @@ export class Line {
     member.used += 1
     member.lastTurn = ++this.#turns
     const [seen, since, area] = [this.#seen, this.#at, this.#area]
+    const part: Part = { steady: new SteadyRate(), size: 0 }
+    this.#parts.add(part)
     return {
+      sent: (bytes, size) => {
+        part.size = size
+        part.steady.add(bytes, this.#now())
+        this.#taste()
+      },
       end: (stored) => {
+        this.#parts.delete(part)
         this.#count(-1)
         member.used -= 1
         const ms = Math.max(1, this.#at - since)
@@ -172,9 +190,36 @@ export class Line {
     this.#set(afterRound(this.#climb, round, this.#bounds))
   }
 
+  /** Whether the bytes that leave show, before any part is stored, that more may go. */
+  #taste(): void {
+    if (!this.#climb.isSteep || this.#parts.size < this.limit) return
+    const now = this.#now()
+    let [inFlight, rate, bytes, left] = [0, 0, 0, 0]
+    for (const { steady, size } of this.#parts) {
+      const one = steady.rate(now)
+      if (one === undefined) {
+        // All of it had left before so many went at once: it shows nothing.
+        if (size > 0 && steady.sent >= size) continue
+        return
+      }
+      inFlight += 1
+      rate += one
+      bytes += size
+      left = Math.max(left, (size - steady.sent) / one)
+    }
+    if (inFlight === 0) return
+    const taste = { rate, partSize: bytes / inFlight, inFlight, left }
+    const next = afterForetaste(this.#climb, taste, this.#bounds)
+    if (next === this.#climb) return
+    this.#set(next)
+    this.#giveTurns()
+    this.#tell()
+  }
+
   #set(climb: Climb): void {
     this.#climb = climb
     this.#seen = new Seen()
+    for (const { steady } of this.#parts) steady.reset()
   }
 
   #count(parts: 1 | -1): void {

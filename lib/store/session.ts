@@ -30,8 +30,9 @@ import {
 } from './server-error.js'
 import { Secrets } from './secrets.js'
 import { StoreError } from './store-error.js'
-import type { Environment } from '../environment.js'
+import type { Environment, Timer } from '../environment.js'
 import type { UploadErrorFields } from '../errors.js'
+import { unlessAborted } from '../signals.js'
 
 /**
  * Of a page: a thousand parts, or two hundred uploads with the longest of keys,
@@ -121,12 +122,14 @@ export class Session {
     let exchange: Exchange | undefined
     try {
       const credentials =
-        this.#credentials.ready ??
-        (await unlessAborted(this.#credentials.get(), call.signal))
+        this.#credentials.ready ?? (await this.#provided(call))
       exchange = { lane, credentials, call, failing, healthy: false }
-      return await (requestTracer.isOn
+      const answer = await (requestTracer.isOn
         ? this.#traced(operation, exchange)
         : this.#exchange(operation, exchange))
+      const held = Number(answer.headers['x-oss-qos-delay-time'])
+      if (held > 0) call.heldBack?.(held)
+      return answer
     } finally {
       this.#connections.release(lane, exchange?.healthy === true)
     }
@@ -134,6 +137,23 @@ export class Session {
 
   close(): void {
     this.#connections.close()
+  }
+
+  /** Of a provider, which may hang for ever: it has as long as the server. */
+  async #provided({ signal, timeouts }: Call): Promise<Credentials> {
+    const asked = this.#credentials.get()
+    let timer: Timer | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = this.#environment.timer(timeouts.headers, () => {
+        this.#credentials.giveUp(asked)
+        reject(noCredentialsIn(timeouts.headers))
+      })
+    })
+    try {
+      return await unlessAborted(signal, Promise.race([asked, late]))
+    } finally {
+      timer?.cancel()
+    }
   }
 
   /** What the server says its clock shows; undefined when it cannot be true. */
@@ -270,6 +290,16 @@ export class Session {
   }
 }
 
+function noCredentialsIn(ms: number): StoreError {
+  return new StoreError(
+    `The credentials provider has not answered within ${ms / 1000} s.`,
+    {
+      kind: 'credentials',
+      cause: Object.assign(new Error('ETIMEDOUT'), { code: 'ETIMEDOUT' }),
+    },
+  )
+}
+
 /** An object's own bytes: they are nobody's words, whatever they look like. */
 function isData({ name }: Operation, { status }: HttpAnswer): boolean {
   return name === 'GetObject' && status >= 200 && status < 300
@@ -289,22 +319,4 @@ function bodyOf(content: Buffer): Body | undefined {
   return async function* () {
     yield content
   }
-}
-
-/** Settles with the signal too: a provider may hang for ever. */
-function unlessAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  if (signal.aborted) {
-    promise.catch(() => undefined)
-    return Promise.reject(signal.reason)
-  }
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort)
-    promise
-      .finally(() => signal.removeEventListener('abort', onAbort))
-      .then(resolve, reject)
-  })
 }

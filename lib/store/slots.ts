@@ -24,6 +24,8 @@ export interface Stored {
 
 /** One part's turn; to be ended once, without `stored` when it failed. */
 export interface Slot {
+  /** So many bytes of its `size` have left this process, at its first attempt. */
+  sent(bytes: number, size: number): void
   end(stored?: Stored): void
 }
 
@@ -63,6 +65,7 @@ export class SetSlots implements Slots {
     if (this.#used < this.#limit && this.#waiting.length === 0) this.#used++
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))
     return {
+      sent: () => undefined,
       end: (stored) => {
         if (stored !== undefined) this.#succeed()
         this.#release()

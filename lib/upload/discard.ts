@@ -16,6 +16,7 @@ import {
   expectedOf,
   expectedPut,
   type ExpectedObject,
+  isOwn,
   type KnownStore,
 } from './rules/proof.js'
 import { abortForGood, abortOrphans } from './run/clean-up.js'
@@ -72,13 +73,13 @@ async function mustNotBeComplete(
   if (expected === undefined) return
   const isPut = state.put !== undefined
   const uploadId = isPut ? undefined : state.upload?.uploadId
-  const { is } = await lookFor(requests, settings, expected)
-  if (is === 'other') return
+  const seen = await lookFor(requests, settings, expected)
+  if (seen.is === 'other') return
   const listed =
-    is === 'ours' || uploadId === undefined
+    seen.is === 'ours' || uploadId === undefined
       ? 'gone'
       : await listAllParts(requests, settings, uploadId)
-  if (is === 'ours' || (is === 'equal' && listed === 'gone')) {
+  if (isOwn(seen, { isListed: listed !== 'gone' })) {
     throw new UploadError(
       'PAWL_INVALID_STATE',
       'the object is complete: there is no upload left to discard; run the same call again to have its result',

@@ -75,6 +75,8 @@ export async function uploadOpenFile(
     const ending = await run.ending
     if (ending.how === 'done') return ending.result
     if (ending.how !== 'begins-anew' || runs === mostRuns) throw ending.error
+    // Its lock is held until the disk answers.
+    if (run.isLogStuck) throw ending.error
     const { reason } = ending
     if (reason === 'upload-gone') emit('restarted', { reason })
     progress.startOver()

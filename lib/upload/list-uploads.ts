@@ -2,12 +2,12 @@
 import { UploadError } from '../errors.js'
 import { asError } from '../realm.js'
 import { checkKnownOptions } from '../known-options.js'
+import { ownSignal } from '../signals.js'
 import type {
   ListedPart,
   ListedUpload,
   ObjectStore,
 } from '../store/object-store.js'
-import { ownSignal } from './calls/follow-signal.js'
 import { abortUpload, listAllParts } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import { realUploadEnvironment } from './options/environment.js'

@@ -6,13 +6,14 @@
  * - `finish` comes only after the object is complete, compared, and the log gone;
  * - whatever ends it earlier ends in an error, also a `destroy()` without one:
  *   a pipeline must never resolve for an object that is not there;
- * - `result` settles last, when the lock is free.
+ * - `result` settles last, when the lock is free, or a disk hangs that keeps it.
  */
 import { Writable } from 'node:stream'
 import { asError, isDetached, isError } from '../realm.js'
 import { CallbackError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
 import { loadXxh64 } from '../hash/xxh64.js'
+import { Deferred } from '../signals.js'
 import { discardUpload } from './discard.js'
 import {
   checkCheckpoint,
@@ -41,7 +42,6 @@ import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import { cutterOf } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
-import { Deferred } from './run/waits.js'
 import { LargeReads } from './source/large-reads.js'
 
 type Ending = Awaited<UploadRun['ending']>
@@ -51,7 +51,9 @@ type Ending = Awaited<UploadRun['ending']>
  * the same call stopped.
  *
  * Throws `PAWL_INVALID_OPTION` or `PAWL_VERIFY_UNSUPPORTED` at once for bad
- * options. Everything else is an `UploadError` on the stream and on `result`.
+ * options. Everything else is an `UploadError` on the stream and on `result`, but for
+ * what is the caller's own: what the source has failed with, what `destroy()` was
+ * given, what a listener has thrown, and what Node says of writing after the end.
  *
  * @example
  * const upload = createResumableUploadStream({

@@ -190,6 +190,48 @@ await t.test(
   },
 )
 
+await t.test('a Complete that was refused has made nothing', (t) => {
+  const [one, other] = ['a'.repeat(64), 'b'.repeat(64)]
+  const sent = (sentDigest: string): LogRecord => ({
+    ...completing,
+    sentDigest,
+  })
+  const refused = (sentDigest: string): LogRecord => ({
+    type: 'refused',
+    sentDigest,
+  })
+  const cases: [string, LogRecord[], [digest: string, inDoubt: number][]][] = [
+    ['sent', [sent(one)], [[one, 1]]],
+    ['refused', [sent(one), refused(one)], [[one, 0]]],
+    [
+      'sent twice, the second refused',
+      [sent(one), sent(one), refused(one)],
+      [[one, 1]],
+    ],
+    [
+      'another refused',
+      [sent(one), sent(other), refused(other)],
+      [
+        [one, 1],
+        [other, 0],
+      ],
+    ],
+    ['sent anew', [sent(one), refused(one), sent(one)], [[one, 1]]],
+    [
+      'of a Complete whose record is lost',
+      [refused(one), sent(one)],
+      [[one, 1]],
+    ],
+  ]
+  for (const [name, records, expected] of cases) {
+    const { upload: current } = stateOf(upload('A'), ...records)
+    t.strictSame([...(current?.sentDigests ?? [])], expected, name)
+    t.ok(current?.completing ?? name.startsWith('of '), 'it is looked for')
+  }
+  t.notOk(applyRecord(stateOf(), refused(one)), 'without an upload')
+  t.end()
+})
+
 await t.test('what was told is not claimed, whatever begins after it', (t) => {
   const put: LogRecord[] = [
     { type: 'completing', put: true, size: 1 },

@@ -1,5 +1,7 @@
 import t from 'tap'
 import { LogWriter, endOf, startOf } from '../../lib/checkpoint/writer.js'
+import { realEnvironment } from '../../lib/environment.js'
+import { handClock } from '../support/hand-clock.js'
 import {
   BytesSink,
   LOG_ID,
@@ -57,7 +59,7 @@ class SlowSink extends BytesSink {
 }
 
 function newWriter(sink: BytesSink): LogWriter {
-  return new LogWriter(sink, startOf(LOG_ID), xxh64)
+  return new LogWriter(sink, startOf(LOG_ID), xxh64, realEnvironment)
 }
 
 await t.test('what is given in one turn goes in one write', async (t) => {
@@ -197,7 +199,36 @@ await t.test('a log does not grow beyond what can be read', async (t) => {
   const log = await logOf([[header()], [upload('A')]])
   const sink = new BytesSink()
   const position = { ...endOf(readGood(log)), size: 64 * 1024 * 1024 - 10 }
-  const writer = new LogWriter(sink, position, xxh64)
+  const writer = new LogWriter(sink, position, xxh64, realEnvironment)
   await t.rejects(writer.append([part(1)]), { code: 'PAWL_CHECKPOINT_IO' })
   t.strictSame(sink.appends, [])
 })
+
+await t.test(
+  'parts linger until their time is over, or for what cannot',
+  async (t) => {
+    const clock = handClock()
+    const sink = Object.assign(new BytesSink(), { linger: 1000 })
+    const writer = new LogWriter(sink, startOf(LOG_ID), xxh64, clock)
+    await writer.append([header(), upload('A')])
+    const first = writer.append([part(1)])
+    const second = writer.append([part(2)])
+    await Promise.resolve()
+    t.equal(sink.appends.length, 1, 'none is written at once')
+    clock.advance(1000)
+    await Promise.all([first, second])
+    t.equal(sink.appends.length, 2, 'they are written together')
+    const third = writer.append([part(3)])
+    await writer.append([{ type: 'void', uploadId: 'A', reason: 'discard' }])
+    await third
+    t.equal(sink.appends.length, 3, 'with the record that cannot wait')
+    const fourth = writer.append([part(4)])
+    await writer.flush()
+    await fourth
+    t.equal(sink.appends.length, 4, 'with who waits for all of them')
+    const last = writer.append([part(5)])
+    writer.end()
+    await t.rejects(last, { code: 'PAWL_INVALID_STATE' }, 'never, at the end')
+    t.equal(sink.appends.length, 4)
+  },
+)

@@ -54,7 +54,7 @@ export const mutants = [
   },
   {
     name: 'what is appended to the log is not synced',
-    find: '      await file.handle.datasync()\n',
+    find: '    await file.handle.datasync()\n',
     replace: '',
     near: ['test/checkpoint'],
   },

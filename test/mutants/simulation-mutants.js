@@ -90,8 +90,8 @@ export const simulationMutants = [
   },
   {
     name: 'that an earlier run has sent a Complete is forgotten',
-    find: 'const isSent = input.sentBefore !== undefined\n',
-    replace: 'const isSent = false\n',
+    find: "const isSent = sentBefore !== undefined && sentBefore !== 'refused'\n",
+    replace: "const isSent = sentBefore === 'never'\n",
     profile: 'like-md5',
   },
   {
@@ -117,6 +117,7 @@ export const simulationMutants = [
     find: 'if (isOpenEnded && equalParts !== undefined) {',
     replace: 'if (isOpenEnded && equalParts === 0) {',
     profile: 'oss',
+    leaning: 'parts that grow where the server wants them of one size',
   },
   {
     name: 'a store that is away is given up after five attempts',
@@ -161,8 +162,8 @@ export const simulationMutants = [
   },
   {
     name: 'a log is taken over without ending the upload before',
-    find: 'await endRivals(context, { isLast: true })\n  const earlier',
-    replace: 'const earlier',
+    find: 'await endRivals(context, { isLast: true })\n  const sentDigest',
+    replace: 'const sentDigest',
     profile: 'oss',
     leaning: 'a log that machines share',
   },
@@ -175,9 +176,51 @@ export const simulationMutants = [
   },
   {
     name: 'a log is let go of before it is unlinked',
-    find: 'if (!(await this.#unlinkOurs(file))) return false\n    this.#file = undefined\n    await letGo(file)',
+    find: 'if (!(await begun(file, this.#unlinkOurs(file)))) return false\n    if (this.#file === file) this.#file = undefined\n    await letGo(file)',
     replace:
-      'await letGo(file)\n    if (!(await this.#unlinkOurs(file))) return false\n    this.#file = undefined',
+      'await letGo(file)\n    if (!(await begun(file, this.#unlinkOurs(file)))) return false\n    if (this.#file === file) this.#file = undefined',
     profile: 'oss',
+  },
+  {
+    name: 'a log is let go of while a call of its disk is under way',
+    find: '  file.settled = Promise.allSettled([file.settled, work]).then(() => {})\n',
+    replace: '',
+    profile: 'oss',
+    leaning: 'a log on a disk that hangs',
+  },
+  {
+    name: 'an object of parts that others have put in the place of ours is a success',
+    find: "if (check === 'others') {",
+    replace: "if (check === 'others' && current === false) {",
+    profile: 'lax',
+    leaning: 'an upload in several hands',
+  },
+  {
+    name: 'an object that carries no mark is never ours',
+    find: "  return 'equal'\n}",
+    replace: "  return 'other'\n}",
+    profile: 'oss',
+    leaning: 'objects without a mark, and answers that are lost',
+  },
+  {
+    name: 'a Complete that was refused when one before it was in doubt counts as undone',
+    find: 'if (this.#doubt.isOpen || !isRefusedForGood(cause)) return',
+    replace: 'if (!isRefusedForGood(cause)) return',
+    profile: 'oss',
+    leaning: 'a Complete that is refused, and asked for otherwise',
+  },
+  {
+    name: 'an object that is there of a Complete that was refused is anybody’s',
+    find: 'const all = inDoubt.length > 0 ? inDoubt : [...sentDigests.keys()]',
+    replace: 'const all = inDoubt',
+    profile: 'oss',
+    leaning: 'a Complete that is refused, and asked for otherwise',
+  },
+  {
+    name: 'that a Complete was refused is not remembered',
+    find: "await log.append({ type: 'refused', sentDigest })",
+    replace: '',
+    profile: 'oss',
+    leaning: 'a Complete that is refused, and asked for otherwise',
   },
 ]

@@ -14,8 +14,8 @@ import {
   type Progress,
   type UploadResult,
 } from '../../lib/index.js'
+import { Deferred } from '../../lib/signals.js'
 import { uploadFileOn } from '../../lib/upload/file.js'
-import { Deferred } from '../../lib/upload/run/waits.js'
 import { appendingBy } from '../support/appending-by.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'

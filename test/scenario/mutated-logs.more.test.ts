@@ -67,6 +67,7 @@ const types = [
   'drop',
   'void',
   'completing',
+  'refused',
   'done',
   'closed',
   'told',

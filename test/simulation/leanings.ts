@@ -121,6 +121,81 @@ export const leanings: readonly Leaning[] = [
     }),
   },
   {
+    name: 'a log on a disk that hangs',
+    weight: 1,
+    likelier: {
+      'slow-disk': 20,
+      'source-error': 6,
+      signal: 6,
+      destroy: 6,
+      'bad-request': 3,
+    },
+    at: ['write', 'truncate', 'datasync', 'unlink', 'completeUpload'],
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 1, interventions: 2 }),
+      disk: { most: 2, likely: 0.2 },
+      runs: withTheSame(plan.runs, random).map((run) => ({
+        ...run,
+        log: true,
+        after: random.spread(1000, 60_000),
+      })),
+    }),
+  },
+  {
+    name: 'a Complete that is refused, and asked for otherwise',
+    weight: 2,
+    likelier: {
+      denied: 8,
+      'bad-request': 15,
+      'refused-after': 8,
+      'lost-reply': 4,
+      'late-effect': 2,
+      kill: 2,
+    },
+    at: ['completeUpload'],
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 2, interventions: 1 }),
+      runs: withOtherOptions(longEnough(plan), random),
+    }),
+  },
+  {
+    name: 'objects without a mark, and answers that are lost',
+    weight: 2,
+    likelier: { 'lost-reply': 8, 'error-after': 6, 'late-effect': 3, kill: 4 },
+    at: ['completeUpload', 'putObject'],
+    fit: (plan, random) => ({
+      ...atLeast(plan, random, { faults: 1, interventions: 1 }),
+      knobs: [
+        random.pick([
+          'no metadata',
+          'no metadata, and known for it',
+          'metadata refused',
+        ]),
+      ],
+      runs: withTheSame(longEnough(plan), random),
+    }),
+  },
+  {
+    name: 'parts that grow where the server wants them of one size',
+    weight: 1,
+    likelier: {},
+    fit: (plan, random) => ({
+      ...plan,
+      knobs: ['parts of one size, and nobody knows it'],
+      runs: plan.runs.map(({ source, ...run }) => ({
+        ...run,
+        grows: true,
+        log: random.chance(0.9),
+        tellsSize: false,
+        source: {
+          ...source,
+          // Two parts, and one of twice that, before the last.
+          size: Math.max(source.size, 5 * run.partSize),
+        },
+      })),
+    }),
+  },
+  {
     name: 'a log that is left, and emptied',
     weight: 2,
     likelier: { 'not-removable': 60, kill: 4, 'power-loss': 8, signal: 4 },

@@ -1,7 +1,6 @@
 /**
- * `npm run simulate -- --schedules N --seed S [--profile P] [--leaning 'a leaning']
- * [--processes 2] [--stories 3] [--except 'an invariant'] [--one]`: plays schedules, and tells of what
- * was found as stories, each with the command that tells it again.
+ * `npm run simulate -- --help`: plays schedules, and tells of what was found as stories,
+ * each with the command that tells it again.
  */
 import { fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
@@ -27,6 +26,7 @@ const { values } = parseArgs({
     whole: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     one: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 })
 const profile = profileNames.find((name) => name === values.profile)
@@ -47,7 +47,26 @@ const base: Omit<Campaign, 'first' | 'step'> = {
   ...(leaning === undefined ? {} : { leaning }),
 }
 
-if (
+const usage = `Usage: npm run simulate -- [options]
+
+  --schedules N    how many are played (default 1000); 1: the one that SEED names
+  --seed S         the same seed plays the same schedules (default: by the clock)
+  --profile P      one sort of store: ${profileNames.join(', ')}
+  --leaning L      what all of them lean to:
+${leanings.map(({ name }) => `                     '${name}'`).join('\n')}
+  --except I       an invariant that is not looked at; may be given again
+  --processes N    (default: one for each core)
+  --stories N      how many kinds of violations are told (default 5)
+  --whole          tells a schedule as it is, not made small
+  --one            ends with the first violation
+  --json           prints what was found as JSON
+  --help
+
+The exit code is 1 when an invariant did not hold.`
+
+if (values.help) {
+  console.log(usage)
+} else if (
   process.send !== undefined &&
   process.env['PAWL_SIMULATION'] !== undefined
 ) {

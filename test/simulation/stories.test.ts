@@ -250,7 +250,7 @@ const stories: Story[] = [
     ],
     ends: [
       'run 1 is dead',
-      'run 2 rejects with PAWL_SUSPENDED',
+      'run 2 rejects with PAWL_CHECKPOINT_IO',
       'run 3 resolves, 0 reused',
     ],
   },
@@ -393,14 +393,11 @@ const stories: Story[] = [
     ],
   },
   {
-    name: 'what a disk kept from being told is not claimed, nor put over',
+    name: 'a log whose removal nobody hears of is said to be left',
     profile: 'oss',
     runs: [{ ...forbid, source: { noise: 1, size: 0, flips: [] } }],
     happens: [['run 1:syncDirectory|disk', 2, 'hanging-disk']],
-    ends: [
-      'run 1 rejects with PAWL_SUSPENDED',
-      'run 2 rejects with PAWL_ALREADY_EXISTS',
-    ],
+    ends: ['run 1 resolves, 0 reused'],
   },
   {
     name: 'what was complete and not told is not made anew by who may not look',
@@ -409,9 +406,10 @@ const stories: Story[] = [
     runs: [forbid, forbid],
     happens: [['run 1:unlink|disk', 1, 'hanging-disk', 1]],
     ends: [
-      'run 1 rejects with PAWL_SUSPENDED',
-      'run 2 rejects with PAWL_COMPLETE_UNKNOWN',
-      'run 3 resolves, 1 reused',
+      'run 1 resolves, 0 reused',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 rejects with PAWL_COMPLETE_UNKNOWN',
+      'run 4 resolves, 1 reused',
     ],
   },
   {
@@ -449,18 +447,132 @@ const stories: Story[] = [
     ],
   },
   {
-    name: 'a log into which an earlier run’s write comes late cannot say what was told',
+    name: 'a log into which an earlier run’s write may come is held until it has come',
     profile: 'bare',
-    runs: [{ vetoes: true }, {}, {}],
+    runs: [{ vetoes: true }, { after: 3000 }, { after: 600_000 }],
     happens: [
       ['run 1:write|disk', 4, 'slow-disk', 421_072_418],
-      ['run 2:completeUpload|fault', 1, 'silence'],
+      ['run 3:completeUpload|fault', 1, 'silence'],
     ],
     ends: [
       'run 1 rejects with PAWL_BEFORE_COMPLETE',
-      'run 2 resolves, 0 reused',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
       'run 3 resolves, 1 reused',
     ],
+  },
+  {
+    name: 'so is one whose emptying hangs',
+    profile: 'oss',
+    denied: ['abortUpload'],
+    runs: [
+      { source: { noise: 1, size: 32, flips: [] } },
+      { empties: true, object: { ...noObject, contentType: 1 } },
+      { empties: true },
+      { empties: true },
+    ],
+    happens: [
+      ['run 1:uploadPart done|intervention', 1, 'kill'],
+      ['run 3:truncate|disk', 1, 'hanging-disk'],
+      ['run 3:truncate|intervention', 1, 'destroy'],
+    ],
+    ends: [
+      'run 1 is dead',
+      'run 2 resolves, 0 reused',
+      'run 3 rejects with PAWL_SUSPENDED',
+      'run 4 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 5 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'and one whose unlink hangs, which would take the next run’s',
+    profile: 'kms',
+    runs: [{}, { after: 3000 }, { after: 600_000 }],
+    happens: [
+      ['run 1:write|intervention', 1, 'source-error'],
+      ['run 1:unlink|disk', 1, 'slow-disk', 421_072_418],
+    ],
+    ends: [
+      'run 1 rejects with Error',
+      'run 2 rejects with PAWL_CHECKPOINT_LOCKED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'a Complete that was refused is in nobody’s way: what follows it is claimed',
+    profile: 'oss',
+    runs: [{}, { object: { ...noObject, acl: 2 } }],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'denied'],
+      ['run 2:completeUpload|fault', 1, 'lost-reply'],
+    ],
+    ends: ['run 1 rejects with PAWL_ACCESS_DENIED', 'run 2 resolves, 1 reused'],
+  },
+  {
+    name: 'also when it was refused more than once, and the run that follows is killed',
+    profile: 'oss',
+    runs: [
+      {},
+      {},
+      { object: { ...noObject, acl: 2 } },
+      { object: { ...noObject, acl: 2 } },
+    ],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'denied'],
+      ['run 2:completeUpload|fault', 1, 'bad-request'],
+      ['run 3:completeUpload|fault', 1, 'lost-reply'],
+      ['run 3:completeUpload done|intervention', 1, 'kill'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ACCESS_DENIED',
+      'run 2 rejects with PAWL_SERVER',
+      'run 3 is dead',
+      'run 4 resolves, 1 reused',
+    ],
+  },
+  {
+    name: 'but one that was refused after an answer that leaves it open is',
+    profile: 'oss',
+    runs: [{}, { object: { ...noObject, acl: 2 } }],
+    happens: [
+      ['run 1:completeUpload|fault', 1, 'error-before'],
+      ['run 1:completeUpload|fault', 2, 'denied'],
+      ['run 2:completeUpload|fault', 1, 'lost-reply'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_ACCESS_DENIED',
+      'run 2 rejects with PAWL_UPLOAD_CONTENDED',
+      'run 3 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'and so is one for an expired token, of which a copy may have come in time',
+    profile: 'oss',
+    runs: [{ vetoes: true }, {}, { object: { ...noObject, acl: 2 } }],
+    happens: [
+      ['run 2:completeUpload|fault', 1, 'expired-token'],
+      ['run 2:completeUpload sent|intervention', 2, 'kill', 1_591_536_832],
+      ['run 3:completeUpload|fault', 1, 'lost-reply'],
+    ],
+    ends: [
+      'run 1 rejects with PAWL_BEFORE_COMPLETE',
+      'run 2 is dead',
+      'run 3 rejects with PAWL_UPLOAD_CONTENDED',
+      'run 4 resolves, 0 reused',
+    ],
+  },
+  {
+    name: 'what was refused and is there all the same is the refused call’s',
+    profile: 'oss',
+    runs: [{}, { object: { ...noObject, acl: 2 } }],
+    happens: [['run 1:completeUpload|fault', 1, 'refused-after']],
+    ends: ['run 1 rejects with PAWL_ACCESS_DENIED', 'run 2 resolves, 0 reused'],
+  },
+  {
+    name: 'and is claimed by it',
+    profile: 'oss',
+    runs: [{}],
+    happens: [['run 1:completeUpload|fault', 1, 'refused-after']],
+    ends: ['run 1 rejects with PAWL_ACCESS_DENIED', 'run 2 resolves, 1 reused'],
   },
   {
     name: 'an object of another machine’s that lies under another’s is not seen',
@@ -893,8 +1005,18 @@ const stories: Story[] = [
     ],
   },
   {
-    name: 'a Complete that a failover has made the log forget is claimed',
+    name: 'an object that the log has forgotten is no call’s where its ACL cannot be seen',
     profile: 'oss',
+    runs: [{}, { object: { ...noObject, acl: 2 } }],
+    happens: [
+      ['run 1:completeUpload done|intervention', 1, 'kill'],
+      ['between runs|interlude', 1, 'log-cut', 1],
+    ],
+    ends: ['run 1 is dead', 'run 2 resolves, 0 reused'],
+  },
+  {
+    name: 'a Complete that a failover has made the log forget is claimed',
+    profile: 's3-crc64',
     lease: { ...lease, canLose: true },
     runs: [other, { ...other, after: 60_000 }],
     happens: [

@@ -1,6 +1,7 @@
 /** How many parts go at once to a store, where nobody says it. */
 import t from 'tap'
 import {
+  afterForetaste,
   afterRound,
   afterThrottling,
   type Climb,
@@ -9,6 +10,7 @@ import {
 } from '../../lib/store/line-rule.js'
 import { Line } from '../../lib/store/line.js'
 import type { Slot, Slots } from '../../lib/store/slots.js'
+import { SteadyRate } from '../../lib/store/steady-rate.js'
 import { StoreLine, StoreLines } from '../../lib/store/store-line.js'
 import { storeInMemory } from '../support/hand-upload.js'
 import { type LineTraits, overLine } from '../support/line-model.js'
@@ -80,6 +82,82 @@ await t.test('which number follows a round', (t) => {
     const next = afterRound(climb, round, { most, ...bounds })
     t.equal(next.limit, limit, name)
   }
+  t.end()
+})
+
+await t.test('which number follows a foretaste of a round', (t) => {
+  const rows: [
+    name: string,
+    climb: Partial<Climb> & { limit: number },
+    rate: number,
+    left: number,
+    limit: number,
+  ][] = [
+    ['there is room for more', { limit: 1 }, 10, 0.5, 4],
+    ['more would keep those that fly too long', { limit: 1 }, 10, 2, 2],
+    ['and on a slow line any would', { limit: 1 }, 8, 4, 1],
+    ['or take a large share of the line', { limit: 1 }, 4, 0.5, 1],
+    [
+      'more again',
+      { limit: 4, before: { limit: 1, rate: 10 * MB } },
+      40,
+      1,
+      16,
+    ],
+    [
+      'one that is no faster yet is left for its end to judge',
+      { limit: 4, before: { limit: 1, rate: 10 * MB } },
+      10,
+      1,
+      4,
+    ],
+    [
+      'nothing after a step was taken back',
+      { limit: 4, isSteep: false },
+      40,
+      1,
+      4,
+    ],
+    ['many wait for the end', { limit: 16 }, 100, 1, 16],
+    ['nothing in a rest', { limit: 4, rest: 1 }, 40, 1, 4],
+  ]
+  for (const [name, more, rate, left, limit] of rows) {
+    const climb = { ...firstClimb, fastest: 12 * MB, ...more }
+    const taste = { rate: rate * MB, partSize, inFlight: climb.limit, left }
+    const next = afterForetaste(climb, taste, { most: 48 })
+    t.equal(next.limit, limit, name)
+    if (limit === climb.limit) t.equal(next, climb)
+  }
+  t.end()
+})
+
+await t.test('the rate of bytes that leave', (t) => {
+  const rate = new SteadyRate()
+  const rows: [ms: number, bytes: number, rate: number | undefined][] = [
+    [1000, 4 * MB, undefined],
+    // The system's buffers take these at once.
+    [1001, 4 * MB, undefined],
+    [1049, MB, undefined],
+    [1150, MB, undefined],
+    // Too short a time.
+    [1200, MB, undefined],
+    [1250, MB, 20 * MB],
+    [1650, 3 * MB, 10 * MB],
+  ]
+  for (const [ms, bytes, expected] of rows) {
+    rate.add(bytes, ms)
+    t.equal(rate.rate(ms), expected, `at ${ms} ms`)
+  }
+  t.equal(rate.rate(1850), 10 * MB, 'that none leave for a moment')
+  t.equal(rate.rate(2350), 5 * MB, 'a stall counts')
+  t.equal(rate.sent, 15 * MB)
+  rate.reset()
+  rate.add(MB, 2200)
+  rate.add(MB, 2300)
+  t.equal(rate.rate(2500), undefined, 'it begins anew')
+  rate.add(MB, 2500)
+  t.equal(rate.rate(2500), 5 * MB)
+  t.equal(rate.sent, 18 * MB)
   t.end()
 })
 
@@ -169,6 +247,29 @@ await t.test('a part that was sent again says nothing', async (t) => {
     slot.end(stored)
     t.equal(line.limit, 1)
   }
+})
+
+await t.test('before its first part is stored a line is climbed', async (t) => {
+  const { clock, line } = lineByHand()
+  const slots = line.join()
+  const heard: number[] = []
+  slots.watch(() => heard.push(slots.allowed))
+  const first = await slots.acquire()
+  const second = slots.acquire()
+  for (let step = 0; step < 3; step++) {
+    t.equal(line.limit, 1)
+    first.sent(MiB, partSize)
+    clock.now += 110
+  }
+  first.sent(MiB, partSize)
+  t.equal(line.limit, 4)
+  t.same(heard, [4])
+  t.ok(await isGiven(second))
+  for (let step = 0; step < 9; step++) {
+    clock.now += 110
+    first.sent(MiB, 64 * MiB)
+  }
+  t.equal(line.limit, 4, 'of the others nothing is known')
 })
 
 await t.test('who leaves holds nobody up', async (t) => {
@@ -304,7 +405,10 @@ await t.test('a far line is filled', async (t) => {
   for (const seed of seeds) {
     const line = { ...far, noise: 0.05 }
     const file = await overLine(line, [whole], { seed })
-    t.ok((file.took[0] ?? NaN) / links < 1.2, `a file took ${file.took.join()}`)
+    t.ok(
+      (file.took[0] ?? NaN) / links < 1.12,
+      `a file took ${file.took.join()}`,
+    )
     const stream = await overLine(line, [{ ...whole, hands: 11 }], { seed })
     t.ok(
       (stream.took[0] ?? NaN) / links < 1.3,

@@ -40,6 +40,10 @@ export interface ModelRun {
   storedAt: number[]
 }
 
+/** Bytes of which each tells that it has left; a system's buffers hold two of them. */
+const view = 2 ** 20
+const buffered = 2
+
 /** Bytes on their way; `left` of them. */
 interface Transfer {
   left: number
@@ -135,7 +139,14 @@ export async function overLine(
       connections = inFlight
       await model.wait(roundTrip)
     }
-    await model.transfer(size * (1 + noise * (2 * model.random() - 1)))
+    const slowness = 1 + noise * (2 * model.random() - 1)
+    const views = Math.ceil(size / view)
+    for (let told = 0, moved = 0; moved < views; moved++) {
+      for (; told < Math.min(views, moved + buffered); told++) {
+        slot.sent(Math.min(view, size - told * view), size)
+      }
+      await model.transfer(Math.min(view, size - moved * view) * slowness)
+    }
     await model.wait(roundTrip)
     inFlight -= 1
     storedAt.push(model.now)

@@ -11,6 +11,7 @@ import type {
   UploadRecord,
 } from '../../lib/checkpoint/record.js'
 import { LogWriter, endOf, startOf } from '../../lib/checkpoint/writer.js'
+import { realEnvironment } from '../../lib/environment.js'
 import { hex64, loadXxh64 } from '../../lib/hash/xxh64.js'
 
 export const xxh64 = await loadXxh64()
@@ -78,7 +79,7 @@ export function uploadState(fields: Partial<UploadState> = {}): UploadState {
     mark: undefined,
     growth: undefined,
     etagsDigests: new Map(),
-    sentDigests: new Set(),
+    sentDigests: new Map(),
     voided: undefined,
     parts: new Map(),
     drops: new Map(),
@@ -127,7 +128,7 @@ export async function logOf(
   logId = LOG_ID,
 ): Promise<Buffer> {
   const sink = new BytesSink()
-  const writer = new LogWriter(sink, startOf(logId), xxh64)
+  const writer = new LogWriter(sink, startOf(logId), xxh64, realEnvironment)
   for (const group of groups) await writer.append(group)
   return sink.bytes
 }
@@ -148,6 +149,16 @@ export const story: readonly (readonly LogRecord[])[] = [
   [part(1, { run: 2, md5: '0'.repeat(32), check: 'md5' }), part(3, { run: 2 })],
   [part(2, { run: 2, size: PART })],
   [{ type: 'completing', put: true, size: 10, crc64: '1' }],
+  [
+    {
+      type: 'completing',
+      parts: 3,
+      size: 3 * PART,
+      etagsDigest: DIGEST,
+      sentDigest: DIGEST,
+    },
+  ],
+  [{ type: 'refused', sentDigest: DIGEST }],
   [{ type: 'completing', parts: 3, size: 3 * PART, etagsDigest: DIGEST }],
   [{ type: 'done', etag: 'X-3', size: 3 * PART, crc64: '9', versionId: 'v' }],
   [{ type: 'told' }],
@@ -170,7 +181,8 @@ export async function goOn(
   records: readonly LogRecord[],
 ): Promise<Buffer> {
   const sink = new BytesSink()
-  await new LogWriter(sink, endOf(readGood(bytes)), xxh64).append(records)
+  const end = endOf(readGood(bytes))
+  await new LogWriter(sink, end, xxh64, realEnvironment).append(records)
   return Buffer.concat([bytes, sink.bytes])
 }
 

@@ -1,18 +1,24 @@
 /**
- * What the store has, all pages of an upload's parts and what is under the key; and
- * what its answers say beyond their kind.
+ * What the store has: all pages of an upload's parts, also beside the bytes that they
+ * should be of, and what is under the key; and what its answers say beyond their kind.
  */
 import { UploadError } from '../../errors.js'
+import type { Crc64Variant } from '../../hash/crc64.js'
+import { hasMd5 } from '../../hash/md5.js'
 import type { ListedPart, ObjectStore } from '../../store/object-store.js'
+import type { UploadSettings } from '../options/settings.js'
+import { judgePart, type Listed, type Verdict } from '../rules/judge.js'
 import {
+  bareEtag,
   type ExpectedObject,
   type Found,
+  md5Hex,
   type Seen,
-  seenAs,
+  whose,
 } from '../rules/proof.js'
+import type { PartContent, TakenPart } from '../source/part-content.js'
 import { kindOf, type RequestContext, type Requests } from './requests.js'
-import type { UploadSettings } from '../options/settings.js'
-import type { Listed } from '../rules/judge.js'
+import type { Receipt } from './send.js'
 
 type CallBounds = Pick<RequestContext, 'signal' | 'attempts' | 'headersTimeout'>
 
@@ -77,6 +83,47 @@ function mayNotList(error: unknown): boolean {
   return error.serverCode === 'AccessDenied'
 }
 
+/**
+ * The receipt of a part that the store lists and no record speaks of; undefined when it
+ * has to be sent. `hash`: of the bytes, by the upload's proof.
+ */
+export async function asListed(
+  part: TakenPart,
+  hash: string,
+  there: ListedPart,
+  { verify, crc }: Pick<UploadSettings, 'verify' | 'crc'>,
+): Promise<Receipt | undefined> {
+  const candidate = { size: part.size, hash }
+  const verdict = judgePart(candidate, undefined, there, verify)
+  if (verdict.do !== 'compare') return undefined
+  return compared(part, verdict, crc.variant)
+}
+
+/** What a stored part can be compared by is worked out with its hash, in one reading. */
+export function expectComparison(
+  content: PartContent,
+  there: ListedPart,
+  { proof, crc }: Pick<UploadSettings, 'proof' | 'crc'>,
+): void {
+  if (proof === 'sha256') return
+  if (there.crc64 !== undefined) content.expect(crc.variant)
+  else if (hasMd5()) content.expect('md5')
+}
+
+/** The receipt of a stored part; undefined when it is of other bytes than these. */
+export async function compared(
+  { content, size }: TakenPart,
+  { by, value, etag }: Extract<Verdict, { do: 'compare' }>,
+  crcVariant: Crc64Variant,
+): Promise<Receipt | undefined> {
+  if (by === 'crc64') {
+    const crc64 = await content.digest(crcVariant)
+    return crc64 === value ? { size, etag, crc64, check: by } : undefined
+  }
+  const md5 = md5Hex(await content.digest('md5'))
+  return md5 === bareEtag(value) ? { size, etag, md5, check: by } : undefined
+}
+
 function mustAdvance(
   { identity }: ObjectStore,
   after: number | undefined,
@@ -115,7 +162,7 @@ export async function lookFor(
   more: CallBounds & Sought = {},
 ): Promise<Seen> {
   const found = await lookAt(requests, settings, more)
-  return seenAs(found, expected, settings.facts)
+  return whose(found, expected, settings.facts)
 }
 
 /** Abort, tried again as any other call. */

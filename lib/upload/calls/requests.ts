@@ -11,6 +11,7 @@ import { delay } from '../../environment.js'
 import { isError } from '../../realm.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import { codeOf } from '../../store/cause.js'
+import { asStoreError } from '../../store/checked-store.js'
 import type {
   Call,
   CallTimeouts,
@@ -42,16 +43,15 @@ class FailedCall extends UploadError {
     this.#kind = kind
   }
 
-  static kindOf(error: unknown): StoreErrorKind | undefined {
-    if (error instanceof StoreError) return error.kind
-    return error instanceof FailedCall ? error.#kind : undefined
+  /** What sort of failure a call ended with; undefined for anything else. */
+  static kindOf(this: void, error: unknown): StoreErrorKind | undefined {
+    if (typeof error !== 'object' || error === null) return undefined
+    if (#kind in error) return error.#kind
+    return error instanceof StoreError ? error.kind : undefined
   }
 }
 
-/** What sort of failure a call ended with; undefined for anything else. */
-export function kindOf(error: unknown): StoreErrorKind | undefined {
-  return FailedCall.kindOf(error)
-}
+export const { kindOf } = FailedCall
 
 /** The system's code for a connection that never was: nothing was sent. */
 const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'])
@@ -66,6 +66,23 @@ export function mayHaveHappened(error: unknown): boolean {
   const failure = error instanceof FailedCall ? error.cause : error
   const cause = isError(failure) ? failure.cause : undefined
   return kind !== 'network' || !neverConnected.has(codeOf(cause) ?? '')
+}
+
+/**
+ * Whether the server's own word is that a request has made nothing and never will: it
+ * was understood, and is not allowed or not valid. The word of a proxy is not the
+ * server's; an expired or skewed signature speaks of a moment, and parts or a bucket
+ * that are missing of what a list shows, so that a copy of the request which the network
+ * has made may have come to something else.
+ */
+export function isRefusedForGood({
+  kind,
+  status,
+  serverCode,
+}: StoreError): boolean {
+  if (serverCode === undefined) return false
+  const isNotValid = kind === 'request' && status === 400
+  return isNotValid || (kind === 'denied' && status === 403)
 }
 
 /** Whether a request may have been refused for the mark, the only metadata in it. */
@@ -242,27 +259,40 @@ export class Requests {
     const times = attempts === 1 ? '' : ` after ${attempts} attempts${within}`
     return new FailedCall(
       error,
-      `${context.what} failed${times}: ${error.message}`,
+      `${context.what} failed${times}: ${withWish(error)}`,
       fields,
     )
   }
 }
 
-/** The `number`th attempt at a call. */
-function attempt<T>(
+/** What a failure says, and for how long its server wants to be left alone. */
+function withWish({ message, retryAfter = 0 }: StoreError): string {
+  if (retryAfter <= 0) return message
+  const seconds = Math.ceil(retryAfter / 1000)
+  return `${message.replace(/\.$/, '')}; the server asks to wait for ${seconds} s`
+}
+
+/** The `number`th attempt at a call; what it rejects with is an `UploadError`. */
+async function attempt<T>(
   { settings, signal }: Common,
   context: RequestContext,
   send: (call: Call) => Promise<T>,
   number: number,
 ): Promise<T> {
   const { requestPayer, object } = settings
-  return send({
+  const call = {
     signal: context.signal ?? signal,
     timeouts: timeoutsOf(settings, context),
     requestPayer,
     attempt: number,
     object,
-  })
+  }
+  try {
+    return await send(call)
+  } catch (error) {
+    // What has stopped the call is as its caller made it.
+    throw call.signal.aborted ? error : asStoreError(error)
+  }
 }
 
 function timeoutsOf(

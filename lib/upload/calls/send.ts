@@ -9,7 +9,7 @@ import type { BodyRequest } from '../../store/object-store.js'
 import { UploadError } from '../../errors.js'
 import { hasMd5 } from '../../hash/md5.js'
 import { Rate } from '../../store/rate.js'
-import type { AtOnce, Slots, Stored } from '../../store/slots.js'
+import type { AtOnce, Slot, Slots, Stored } from '../../store/slots.js'
 import { StoreError } from '../../store/store-error.js'
 import type { StoreLine } from '../../store/store-line.js'
 import type { RequestContext, Requests } from './requests.js'
@@ -55,6 +55,14 @@ interface Answer {
   isOpaque?: true | undefined
 }
 
+interface Sending {
+  /** The answer is compared by MD5 where it can be. */
+  withMd5?: boolean
+  /** Both hear of the bytes that leave. */
+  wired?: WirePart
+  slot?: Slot
+}
+
 /** On the line to the store, with others. */
 export class PartSender {
   readonly #settings: UploadSettings
@@ -73,11 +81,10 @@ export class PartSender {
     requests: Requests,
     progress: ProgressCounter,
   ) {
-    const { environment, store, maxRate } = settings
+    const { environment, line, maxRate } = settings
     this.#settings = settings
     this.#requests = requests
     this.#progress = progress
-    const line = environment.lines.of(store)
     requests.onThrottled = () => line.throttle()
     this.#line = line
     this.#slots = line.join(settings)
@@ -122,7 +129,7 @@ export class PartSender {
           wired.attempt(() =>
             store.uploadPart({ key, uploadId, partNumber, ...request }, call),
           ),
-        { wired },
+        { wired, slot },
       )
       const { crc64, md5, check, attempts } = sent
       const { size } = content
@@ -143,7 +150,7 @@ export class PartSender {
       request: Omit<BodyRequest, 'key'>,
       call: Parameters<Parameters<Requests['once']>[1]>[0],
     ) => Promise<T>,
-    { withMd5 = false, wired }: { withMd5?: boolean; wired?: WirePart } = {},
+    { withMd5 = false, wired, slot }: Sending = {},
   ): Promise<Sent<T>> {
     const { verify, crc, trafficLimit } = this.#settings
     const md5 =
@@ -159,14 +166,20 @@ export class PartSender {
       this.#rates,
       context.signal ?? this.#requests.signal,
     )
-    const onSent = (bytes: number): void => {
-      wired?.sent(bytes)
-      flight.sent(bytes)
+    let begun = 0
+    const begin = (): void => {
+      begun += 1
+      flight.attempt()
+    }
+    const onSent = (sent: number): void => {
+      wired?.move(sent)
+      flight.sent(sent)
+      if (begun === 1) slot?.sent(sent, content.size)
     }
     const body = content.body(pace, onSent)
     const { size, bytes } = content
     const onWhole = (sent: number): void => {
-      flight.attempt()
+      begin()
       onSent(sent)
     }
     // What has to keep to a rate goes out view by view.
@@ -178,7 +191,7 @@ export class PartSender {
     const request = {
       size,
       body: () => {
-        flight.attempt()
+        begin()
         return body()
       },
       bytes: whole,

@@ -155,6 +155,17 @@ export function vouchedRun(
   return other < 0 ? stored : stored.slice(0, other)
 }
 
+/** Those of some records that a log, which has `known`, does not say yet. */
+export function unknownOf(
+  records: readonly PartRecord[],
+  known: ReadonlyMap<number, PartRecord> = new Map(),
+): PartRecord[] {
+  return records.filter(({ number, etag, hash, size }) => {
+    const one = known.get(number)
+    return one?.etag !== etag || one.hash !== hash || one.size !== size
+  })
+}
+
 /** Whether the record of an earlier run says that the source has changed. */
 export function hasChanged(
   record: PartRecord | undefined,

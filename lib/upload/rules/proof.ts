@@ -55,15 +55,42 @@ export function md5Hex(base64: string): string {
 
 /**
  * Whether the object of an upload may have another ACL or callback than `sentDigest` is
- * of. While nobody has heard what became of its Completes, any of them may have made it.
+ * of. While nobody has heard what became of its Completes, any of them may have made it,
+ * but for those that were refused for certain; where all were, and it is there all the
+ * same, even these.
  */
 export function wasSentOtherwise(
   { sentDigests, completing, done }: UploadState,
   sentDigest: string,
 ): boolean {
   const last = completing?.sentDigest
-  const all = done !== undefined && last !== undefined ? [last] : sentDigests
-  return [...all].some((digest) => digest !== sentDigest)
+  if (done !== undefined && last !== undefined) return last !== sentDigest
+  const inDoubt = inDoubtOf(sentDigests)
+  const all = inDoubt.length > 0 ? inDoubt : [...sentDigests.keys()]
+  return all.some((digest) => digest !== sentDigest)
+}
+
+function inDoubtOf(sentDigests: UploadState['sentDigests']): string[] {
+  return [...sentDigests].flatMap(([digest, count]) =>
+    count > 0 ? [digest] : [],
+  )
+}
+
+/**
+ * What earlier runs have sent to complete an upload: what this call asks for and nothing
+ * else; perhaps something else; only what was refused for certain; or nothing.
+ */
+export type SentBefore = 'alike' | 'otherwise' | 'refused' | undefined
+
+export function sentBefore(
+  upload: UploadState | undefined,
+  sentDigest: string,
+): SentBefore {
+  if (upload?.completing === undefined) return undefined
+  const { sentDigests } = upload
+  const isRefused = sentDigests.size > 0 && inDoubtOf(sentDigests).length === 0
+  if (isRefused) return 'refused'
+  return wasSentOtherwise(upload, sentDigest) ? 'otherwise' : 'alike'
 }
 
 /** What the log keeps of the ETags that a Complete names: SHA-256, hex. */
@@ -111,7 +138,7 @@ export interface ExpectedEtag {
 export type Found = ObjectHead | 'absent' | 'refused'
 
 /**
- * Whose the object under a key is.
+ * What a look at the key found, and whose the object is.
  *
  * - `ours`: it carries our mark and nothing contradicts it.
  * - `equal`: our bytes, where no mark was sent or the store drops them, and
@@ -120,9 +147,6 @@ export type Found = ObjectHead | 'absent' | 'refused'
  *   last night's, or have other metadata.
  * - `unknown`: it may not be looked at.
  */
-export type Whose = Seen['is']
-
-/** What a look at the key found, and whose it is. */
 export type Seen =
   | { is: 'ours' | 'equal'; found: ObjectHead }
   | { is: 'other'; found: ObjectHead | 'absent' }
@@ -144,7 +168,7 @@ export function carriesMark(found: Found, mark: string | undefined): boolean {
   return typeof found === 'object' && mark !== undefined && found.mark === mark
 }
 
-export function seenAs(
+export function whose(
   found: Found,
   expected: ExpectedObject,
   store: Pick<KnownStore, 'dropsMarks'>,
@@ -154,19 +178,22 @@ export function seenAs(
   return { is: ownerOf(found, expected, store), found }
 }
 
-export function whose(
-  found: Found,
-  expected: ExpectedObject,
-  store: Pick<KnownStore, 'dropsMarks'>,
-): Whose {
-  return seenAs(found, expected, store).is
+/**
+ * Whether it is an upload's own object. Equal bytes are only when the upload is no
+ * longer listed: while it is, they are of something else. A PutObject is never listed.
+ */
+export function isOwn(
+  seen: Seen,
+  { isListed }: { isListed: boolean },
+): seen is Extract<Seen, { is: 'ours' | 'equal' }> {
+  return seen.is === 'ours' || (seen.is === 'equal' && !isListed)
 }
 
 function ownerOf(
   found: ObjectHead,
   expected: ExpectedObject,
   { dropsMarks }: Pick<KnownStore, 'dropsMarks'>,
-): Exclude<Whose, 'unknown'> {
+): 'ours' | 'equal' | 'other' {
   if (found.size !== expected.size) return 'other'
   const verdict = checkObject(found, expected)
   if (verdict === 'wrong' || isOtherMaking(found, expected)) return 'other'
@@ -193,8 +220,8 @@ export function isDoubtful(
   const { etag } = expected
   if (facts.hasMd5Etags || etag === undefined) return false
   const loose = { ...expected, etag: { ...etag, isBinding: false } }
-  const isOther = whose(found, expected, facts) === 'other'
-  return isOther && whose(found, loose, facts) === 'ours'
+  const isOther = whose(found, expected, facts).is === 'other'
+  return isOther && whose(found, loose, facts).is === 'ours'
 }
 
 /** Whether an ETag speaks of another number of parts than ours. */
@@ -281,6 +308,17 @@ export function confirmedBy(
 ): PartCheck {
   const check = checkObject(found, expected)
   return check === 'wrong' ? 'none' : check
+}
+
+const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
+
+/** The weakest of some checks: what is known of all parts together. */
+export function weakest(checks: Iterable<PartCheck>): PartCheck {
+  let least: PartCheck = 'crc64'
+  for (const check of checks) {
+    if (strength[check] < strength[least]) least = check
+  }
+  return least
 }
 
 /** What tells a part that a Complete names. */

@@ -1,7 +1,7 @@
 /**
  * Ending uploads on the server that are no longer used: those that the log has
  * given up, and those whose ID was never heard. An upload is aborted only when
- * the log says that it is ours, or by the rule in `rules/orphan`.
+ * the log says that it is ours, or by the rule in `rules/left-behind`.
  */
 import type { ObjectSight } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
@@ -15,14 +15,15 @@ import {
 } from '../calls/look.js'
 import { Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
-import { canBeOrphan, mayHaveOrphans } from '../rules/orphan.js'
-import { carriesMark } from '../rules/proof.js'
 import {
+  canBeOrphan,
+  mayHaveOrphans,
   type Rival,
   rivalsOf,
   untilFenced,
   untilSure,
-} from '../rules/rivals.js'
+} from '../rules/left-behind.js'
+import { carriesMark } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import { contended } from './errors.js'
 

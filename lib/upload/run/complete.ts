@@ -1,7 +1,7 @@
 /**
- * Complete, what became of it, and what it has made (`rules/made`).
+ * Complete, what became of it, and what it has made (`rules/outcome`).
  *
- * After the first answer that leaves that open (`rules/doubt`), every later failure is
+ * After the first answer that leaves that open (`Doubt`), every later failure is
  * looked at before it is believed: whose the object under the key is, and whether the
  * upload is still listed.
  *
@@ -13,7 +13,7 @@
  */
 import type { PartCheck } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
-import type { UploadError, UploadErrorFields } from '../../errors.js'
+import { UploadError, type UploadErrorFields } from '../../errors.js'
 import type {
   CompletedPart,
   ObjectHead,
@@ -30,18 +30,25 @@ import {
 } from '../calls/look.js'
 import {
   isAmbiguous,
+  isRefusedForGood,
   mayHaveHappened,
   type RequestContext,
   type Trial,
 } from '../calls/requests.js'
-import { afterComplete, Doubt, faultOf } from '../rules/doubt.js'
 import type { Listed } from '../rules/judge.js'
-import { madeObject, needsLook } from '../rules/made.js'
 import {
-  checkObject,
+  afterComplete,
+  Doubt,
+  faultOf,
+  madeObject,
+  needsLook,
+} from '../rules/outcome.js'
+import {
   type ExpectedObject,
+  isOwn,
   notAsSent,
   type Seen,
+  type SentBefore,
 } from '../rules/proof.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
@@ -71,8 +78,8 @@ export interface CompleteInput {
   parts: readonly (CompletedPart & { size: number })[]
   /** By which the object is known to be this upload's. */
   expected: ExpectedObject
-  /** An earlier run's Complete may be under way, with the same ACL and so on, or others. */
-  sentBefore: 'alike' | 'otherwise' | undefined
+  /** What earlier runs have sent, of which all but `refused` may be under way. */
+  sentBefore: SentBefore
 }
 
 export interface MadeObject {
@@ -121,7 +128,8 @@ class Completing {
   constructor(context: RunContext, input: CompleteInput) {
     this.#context = context
     this.#input = input
-    const isSent = input.sentBefore !== undefined
+    const { sentBefore } = input
+    const isSent = sentBefore !== undefined && sentBefore !== 'refused'
     this.#doubt = new Doubt({ isOpen: isSent, isUnsure: isSent })
     const { settings, requests, completeSignal: signal } = context
     this.#request = {
@@ -219,33 +227,28 @@ class Completing {
     }
     const seen = await this.#look()
     const isOurs = seen.is === 'ours'
-    if (isOurs && !(isFirstGone && !this.#mayHaveMade(seen.found))) {
-      return this.#claim(seen.found)
-    }
     // Some servers list completed uploads: the first answer says that it is gone.
-    const listed = isFirstGone ? 'gone' : await this.#list()
-    if (seen.is === 'equal' && listed === 'gone') return this.#claim(seen.found)
-    const { forbidOverwrite: forbidsOverwrite = false } =
-      this.#context.settings.object
-    if (isFirstGone) {
-      // An earlier Complete may have made what cannot be seen: then the next run sees it.
-      const isHidden = seen.is === 'unknown' && forbidsOverwrite
-      if (isHidden && this.#input.sentBefore !== undefined) {
-        throw this.#unknown(error, listed)
-      }
-      throw await this.#refused(error)
-    }
+    const isGone = isOurs || isFirstGone
+    const listed = isGone ? 'gone' : await this.#list()
     const { isUnsure } = this.#doubt
     // No earlier answer leaves it open: it was refused, whatever may be looked at.
     const isRefused = kind === 'exists' && !isUnsure && listed !== 'gone'
     if (isRefused) upload.isCompleting = false
+    const { forbidOverwrite: forbidsOverwrite = false } =
+      this.#context.settings.object
     const failure = {
       kind,
       isFinal: isFinal(error),
+      isFirstGone,
       isUnsure,
       forbidsOverwrite,
     }
-    switch (afterComplete(failure, seen, listed)) {
+    const come = afterComplete(failure, seen, listed, this.#input)
+    switch (come) {
+      case 'refused':
+        throw await this.#refused(error)
+      case 'unknown':
+        throw this.#unknown(error, listed)
       case 'theirs':
         throw this.#described(error)
       case 'seek':
@@ -257,6 +260,8 @@ class Completing {
       case 'again':
         if (await this.#repeats(error)) return 'again'
         throw this.#unknown(error, listed)
+      default:
+        return this.#claim(come)
     }
   }
 
@@ -268,17 +273,6 @@ class Completing {
     if (kind === 'no-upload') this.#noSuchUpload++
     if (mayHaveHappened(error)) this.#wasLeftOpen = true
     this.#doubt.hear(kind, mayHaveHappened(error))
-  }
-
-  /**
-   * Whether an object with our mark can be this run's, whose first Complete was answered
-   * with NoSuchUpload. An earlier run's has made it, perhaps with another ACL; or a run
-   * with a copy of the log has: then the bytes must show it.
-   */
-  #mayHaveMade(found: ObjectHead): boolean {
-    const { sentBefore, expected } = this.#input
-    if (sentBefore !== undefined) return sentBefore === 'alike'
-    return checkObject(found, expected) !== 'none'
   }
 
   /** A certain refusal; some are put right by asking again, as after a renewal. */
@@ -312,9 +306,7 @@ class Completing {
         return 'again'
       }
       const next = await this.#look()
-      if (next.is === 'ours' || next.is === 'equal') {
-        return this.#claim(next.found)
-      }
+      if (isOwn(next, { isListed: false })) return this.#claim(next.found)
     }
   }
 
@@ -362,7 +354,10 @@ class Completing {
     const isGone = kind === 'no-upload' || wantsNewUpload(cause)
     if (isGone) return upload.lose(uploadId, cause)
     const isForParts = kind === 'invalid-part' || kind === 'too-small'
-    if (!isForParts) return this.#described(cause)
+    if (!isForParts) {
+      await this.#noteRefused(cause)
+      return this.#described(cause)
+    }
     const listed = kind === 'too-small' ? 'refused' : await this.#list()
     const before = log.state.upload
     const wasDropped = (partNumber: number): boolean =>
@@ -383,6 +378,23 @@ class Completing {
       })),
     )
     return partsReplaced(fault, fields, { isAgain })
+  }
+
+  /**
+   * The log forgets a Complete that has come to nothing, so that a call with other
+   * options has no doubt of whose its object is. Not where an earlier Complete is in
+   * doubt, of this run or of another: that may be the one which the answer speaks of.
+   */
+  async #noteRefused(cause: StoreError): Promise<void> {
+    const { log, settings } = this.#context
+    if (this.#doubt.isOpen || !isRefusedForGood(cause)) return
+    const { sent: sentDigest } = settings.digests
+    try {
+      await log.append({ type: 'refused', sentDigest })
+    } catch (error) {
+      // What it cannot be told a later run sends anew; the refusal is what ends this one.
+      if (!(error instanceof UploadError)) throw error
+    }
   }
 
   #described(error: StoreError): UploadError {

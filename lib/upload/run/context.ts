@@ -3,6 +3,7 @@ import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import { messageOf } from '../../realm.js'
+import { unlessAborted } from '../../signals.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { Requests } from '../calls/requests.js'
 import type { PartSender } from '../calls/send.js'
@@ -19,7 +20,6 @@ import type {
 } from '../source/part-content.js'
 import type { UploadLog } from './log.js'
 import type { UploadScope } from './trace.js'
-import { unlessAborted } from './waits.js'
 
 /** What a run is made with. */
 export interface UploadRunOptions {
@@ -48,12 +48,10 @@ export interface RunContext {
   readonly emit: Emit
   /** While somebody watches the upload. */
   readonly scope: UploadScope | undefined
-  /** Aborted when the run is suspended. */
+  /** Aborted when the run is suspended: it is to end without taking the log away. */
   readonly signal: AbortSignal
   /** Aborted later: a Complete that was sent is waited for, within a bound. */
   readonly completeSignal: AbortSignal
-  /** The run is to end without taking the log away. */
-  readonly isSuspending: () => boolean
   readonly beforeComplete: BeforeComplete
   readonly tally: PartTally
   /** The log is about to say that this result was handed out: so it must be. */
@@ -72,13 +70,13 @@ export interface RunContext {
 export class BeforeComplete {
   readonly #settings: UploadSettings
   readonly #signal: AbortSignal
-  readonly #checkSource: () => Promise<void>
+  readonly #checkSource: (() => Promise<void>) | undefined
   #hasAgreed = false
 
   constructor(
     settings: UploadSettings,
     signal: AbortSignal,
-    checkSource: () => Promise<void>,
+    checkSource: (() => Promise<void>) | undefined,
   ) {
     this.#settings = settings
     this.#signal = signal
@@ -89,7 +87,7 @@ export class BeforeComplete {
   async ask(candidate: CompleteCandidate): Promise<void> {
     if (!this.#hasAgreed) await this.#askCaller(candidate)
     this.#hasAgreed = true
-    await this.#checkSource()
+    await this.#checkSource?.()
     this.#signal.throwIfAborted()
   }
 

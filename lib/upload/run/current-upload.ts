@@ -12,7 +12,7 @@ import type { PartRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { ListedPart } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
-import { listAllParts, sequenceFault } from '../calls/look.js'
+import { asListed, listAllParts, sequenceFault } from '../calls/look.js'
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
 import type { Receipt, StoredPart } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
@@ -22,7 +22,6 @@ import { abortUnnamed, closeOldUploads } from './clean-up.js'
 import type { RunContext } from './context.js'
 import { outOfSequence, partTaken, uploadGone } from './errors.js'
 import { givenUp } from './log.js'
-import { asListed } from './receipts.js'
 import { inScope } from './trace.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
@@ -306,4 +305,35 @@ export class CurrentUpload {
     const answer = cause instanceof StoreError ? answerOf(cause) : { cause }
     return uploadGone({ ...answer, key: settings.key, uploadId })
   }
+}
+
+/** Receipts of one upload's parts, by part number. */
+export type Receipts = ReadonlyMap<number, Receipt>
+
+/** Those of parts 1 to `count`, which must all be there and be of `size` together. */
+export function receiptsInOrder(
+  receipts: Receipts,
+  count: number,
+  size: number,
+): (Receipt & { partNumber: number })[] {
+  const parts: (Receipt & { partNumber: number })[] = []
+  for (let partNumber = 1; partNumber <= count; partNumber++) {
+    const receipt = receipts.get(partNumber)
+    if (receipt === undefined) {
+      throw new UploadError(
+        'PAWL_INVALID_STATE',
+        `part ${partNumber} of ${count} has no receipt; nothing was completed`,
+        { partNumber },
+      )
+    }
+    parts.push({ partNumber, ...receipt })
+  }
+  const sum = parts.reduce((total, part) => total + part.size, 0)
+  if (sum !== size || receipts.size !== count) {
+    throw new UploadError(
+      'PAWL_INVALID_STATE',
+      `${receipts.size} parts of ${sum} bytes are stored, expected ${count} of ${size}; nothing was completed`,
+    )
+  }
+  return parts
 }

@@ -5,6 +5,7 @@ import {
   UploadError,
   type UploadErrorFields,
 } from '../../errors.js'
+import { messageOf } from '../../realm.js'
 import type { ObjectReceipt } from '../../store/object-store.js'
 import { answerOf, type StoreError } from '../../store/store-error.js'
 import { equalParts, type PartSizes, roomIn } from '../../checkpoint/growth.js'
@@ -13,9 +14,9 @@ import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
 import { codeOf } from '../../store/cause.js'
 import { kindOf } from '../calls/requests.js'
-import type { VoidReason } from '../rules/doubt.js'
 import { type Candidate, hasChanged, type Listed } from '../rules/judge.js'
 import { keptAfter } from '../rules/kept.js'
+import type { VoidReason } from '../rules/outcome.js'
 import type { ExpectedObject, Found } from '../rules/proof.js'
 import type { UploadLog } from './log.js'
 import type { Piece } from '../source/part-content.js'
@@ -285,6 +286,19 @@ function hidden(what: string): string {
   return `an earlier run has ${what}; this caller may not look whether the object is there (HEAD, which needs GetObject), and forbidOverwrite is set; nothing was sent, and the log is kept: grant the permission, and the same call looks again`
 }
 
+/** By a sink whose hold of the log has been taken; `reason`: what it says of that. */
+export function logLost(
+  name: string | undefined,
+  reason: unknown,
+): UploadError {
+  if (reason instanceof UploadError) return reason
+  return new UploadError(
+    'PAWL_CHECKPOINT_LOST',
+    `${name} is no longer held: ${messageOf(reason)}; run the same call again`,
+    { cause: reason, resumable: true, transient: true },
+  )
+}
+
 /** For a `discard()` whose log cannot be opened: its disk does not answer. */
 export const logStuck = ofUpload(
   'PAWL_CHECKPOINT_IO',
@@ -350,18 +364,19 @@ export function tellKept(
   { log, hasAnswered }: { log?: KeptLog | undefined; hasAnswered: boolean },
 ): void {
   if (!(error instanceof UploadError)) return
-  if (error instanceof Suspension && log?.isComplete === true) {
+  if (log?.isComplete === true && error instanceof Suspension) {
     error.sayComplete()
   }
-  const { code, status, serverCode, resumable, transient, cause } = error
+  const { code, status, serverCode, resumable, transient } = error
+  const { systemCode, isTransient } = causeOf(error)
   const failure = {
     code,
     kind: kindOf(error),
     status,
     serverCode,
-    systemCode: systemCodeOf(cause),
+    systemCode,
     resumable,
-    transient: transient || isTransient(cause),
+    transient: transient || isTransient,
   }
   const kept = keptAfter(failure, {
     isKept: isLogged && log?.isResumable === true,
@@ -379,22 +394,23 @@ export function isSuspension(error: Error): boolean {
   return error instanceof Suspension
 }
 
-/** The system's own code at the bottom of what our errors stand on. */
-function systemCodeOf(cause: unknown): string {
-  return cause instanceof UploadError
-    ? systemCodeOf(cause.cause)
-    : (codeOf(cause) ?? '')
-}
-
-/** What `beforeComplete` has thrown may say so of itself. */
-function isTransient(cause: unknown): boolean {
-  if (cause instanceof UploadError) return false
-  return (
+/**
+ * What an error of ours stands on: the system's own code at the bottom, and whether it
+ * says of itself that the call may be repeated, as what `beforeComplete` throws may.
+ */
+function causeOf({ cause }: UploadError): {
+  systemCode: string
+  isTransient: boolean
+} {
+  if (cause instanceof UploadError) {
+    return { systemCode: causeOf(cause).systemCode, isTransient: false }
+  }
+  const isTransient =
     typeof cause === 'object' &&
     cause !== null &&
     'transient' in cause &&
     cause.transient === true
-  )
+  return { systemCode: codeOf(cause) ?? '', isTransient }
 }
 
 /** What to do when nothing shows whether the object was made. */
@@ -405,8 +421,8 @@ function whatNext(isLogged: boolean): string {
 }
 
 /**
- * What may not be overwritten is there; `by`: an earlier run of this log has made
- * it, of what is not known to be the same.
+ * Where nothing may be overwritten: what is there, `by` an earlier run of this log, of
+ * what is not known to be the same, or by another.
  */
 export function alreadyThere(
   key: string,
@@ -422,6 +438,14 @@ export function alreadyThere(
     `${what}; forbidOverwrite is set, and nothing was sent`,
     { key, uploadId: isAnother ? undefined : by.uploadId },
   )
+}
+
+/** Throws `alreadyThere` unless this call may overwrite. */
+export function mustMayReplace(
+  { key, object }: Pick<UploadSettings, 'key' | 'object'>,
+  by: Parameters<typeof alreadyThere>[1],
+): void {
+  if (object.forbidOverwrite === true) throw alreadyThere(key, by)
 }
 
 export function discarded(fields: UploadErrorFields): UploadError {

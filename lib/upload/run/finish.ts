@@ -18,8 +18,9 @@ import {
   etagsDigest,
   expectedOf,
   md5Hex,
+  sentBefore,
   unquoted,
-  wasSentOtherwise,
+  weakest,
 } from '../rules/proof.js'
 import {
   abortOrphans,
@@ -29,11 +30,10 @@ import {
 } from './clean-up.js'
 import { completeUpload } from './complete.js'
 import type { EndedSource, RunContext } from './context.js'
-import type { CurrentUpload } from './current-upload.js'
+import { type CurrentUpload, receiptsInOrder } from './current-upload.js'
 import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { putWholeObject } from './put-object.js'
-import { receiptsInOrder, weakest } from './receipts.js'
 import { MemoryContent } from '../source/part-content.js'
 
 /** xxh64 of no bytes. */
@@ -42,7 +42,6 @@ const hashOfNothing = 'ef46db3751d8e999'
 /** Completes an upload whose parts are all stored. */
 export async function finishUpload(
   context: RunContext,
-  uploadId: string,
   upload: CurrentUpload,
   source: { parts: number; size: number },
 ): Promise<UploadResult> {
@@ -54,11 +53,8 @@ export async function finishUpload(
     : undefined
   await context.beforeComplete.ask({ size, crc64 })
   await endRivals(context, { isLast: true })
-  const earlier = log.state.upload
   const sentDigest = settings.digests.sent
-  const sentBefore =
-    earlier?.completing &&
-    (wasSentOtherwise(earlier, sentDigest) ? 'otherwise' : 'alike')
+  const earlier = sentBefore(log.state.upload, sentDigest)
   const before = await sightBefore(context, log.state.upload?.mark)
   const completing = {
     type: 'completing' as const,
@@ -73,12 +69,13 @@ export async function finishUpload(
   context.signal.throwIfAborted()
   const state = log.state.upload
   if (state === undefined) throw new Error('a Complete without an upload')
+  const { uploadId } = state
   const { receipt, check, current } = await completeUpload(context, {
     upload,
     uploadId,
     parts,
     expected: expectedOf(state, completing, parts),
-    sentBefore,
+    sentBefore: earlier,
   })
   return conclude(context, receipt, {
     uploadId,
@@ -184,7 +181,7 @@ async function removeLog(
   if (!(await quietly(context, () => log.append(done, ...replaced)))) {
     return false
   }
-  if (!context.isSuspending()) {
+  if (!context.signal.aborted) {
     await quietly(context, async () => {
       await closeOldUploads(context, { isMade: true })
       await abortOrphans(context)

@@ -3,8 +3,7 @@
  * fold of all that was read and of every record that this run adds.
  *
  * Control records are awaited before what they announce is done. Part records are
- * written in groups beside the next parts; where the sink lets them linger, with the
- * next control record.
+ * written in groups beside the next parts.
  */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import {
@@ -22,13 +21,11 @@ import type {
 } from '../../checkpoint/record.js'
 import { endOf, LogWriter, startOf } from '../../checkpoint/writer.js'
 import { type ErrorCode, UploadError } from '../../errors.js'
-import type { Environment, Timer } from '../../environment.js'
 import { loadXxh64, type Xxh64 } from '../../hash/xxh64.js'
 import { kindOf, mayHaveHappened } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import { checkTarget } from '../rules/plan.js'
 import { type FileSight, isSameFile, isSettled } from '../source/file-source.js'
-import { bounds, type Deadline, Deferred } from './waits.js'
 
 /** Why an upload is void whose Complete may have taken effect. */
 export const completeUnknown = 'complete-unknown'
@@ -47,11 +44,8 @@ export class UploadLog {
   readonly #kept: readonly LogRecord[] | undefined
   /** When earlier uploads were first seen gone in this run, by the monotonic clock. */
   readonly goneAt = new Map<string, number>()
-  readonly #environment: Pick<Environment, 'timer' | 'monotonic'>
+  readonly #monotonic: () => number
   readonly #openedAt: number
-  /** Part records that wait for a time, or for the record that cannot wait. */
-  #lingering:
-    { records: LogRecord[]; written: Deferred<void>; timer: Timer } | undefined
   /** Undefined where nothing is kept. */
   readonly #writer: LogWriter | undefined
   readonly #file: FileSight | undefined
@@ -78,7 +72,7 @@ export class UploadLog {
   ) {
     const { environment } = settings
     const { xxh64, log } = found
-    this.#environment = environment
+    this.#monotonic = environment.monotonic
     this.#openedAt = environment.monotonic()
     this.checkpoint = checkpoint
     this.#file = file
@@ -94,7 +88,7 @@ export class UploadLog {
     this.setAside = found.setAside
     if (xxh64 !== undefined) {
       const position = log ? endOf(log) : startOf(this.header.logId)
-      this.#writer = new LogWriter(checkpoint, position, xxh64)
+      this.#writer = new LogWriter(checkpoint, position, xxh64, environment)
     }
     this.#kept = found.kept
     for (const record of this.#kept ?? []) applyRecord(this.state, record)
@@ -210,7 +204,7 @@ export class UploadLog {
 
   /** Adds records to the state at once, and to the log; durable when it resolves. */
   async append(...records: LogRecord[]): Promise<void> {
-    const written = this.#write(records)
+    const written = this.#writer?.append(records)
     if (records.some(({ type }) => type === 'done')) this.isComplete = true
     for (const record of records) {
       if (applyRecord(this.state, record)) continue
@@ -227,42 +221,11 @@ export class UploadLog {
     }
   }
 
-  #write(records: LogRecord[]): Promise<void> | undefined {
-    const { linger = 0 } = this.checkpoint
-    const canLinger = records.every(({ type }) => type === 'part')
-    if (linger <= 0 || !canLinger) {
-      return this.#writer?.append([...this.#takeLingering(), ...records])
-    }
-    this.#lingering ??= {
-      records: [],
-      written: new Deferred<void>(),
-      timer: this.#environment.timer(linger, () => {
-        void this.#flush().catch(() => undefined)
-      }),
-    }
-    this.#lingering.records.push(...records)
-    return this.#lingering.written.promise
-  }
-
-  /** Whoever waits for them hears how the next append ends. */
-  #takeLingering(): LogRecord[] {
-    const lingering = this.#lingering
-    if (lingering === undefined) return []
-    this.#lingering = undefined
-    const { records, written, timer } = lingering
-    timer.cancel()
-    // In a turn of its own: who takes them has not given them to the writer yet.
-    Promise.resolve()
-      .then(() => this.#writer?.flush())
-      .then(written.resolve, written.reject)
-    return records
-  }
-
   /** ms in which only this run has held it; undefined when the sink does not know. */
   get freeFor(): number | undefined {
     const { freeFor } = this.checkpoint
     if (freeFor === undefined) return undefined
-    return freeFor + this.#environment.monotonic() - this.#openedAt
+    return freeFor + this.#monotonic() - this.#openedAt
   }
 
   /** Rejects when another run may hold it; asked before an object is made. */
@@ -294,40 +257,28 @@ export class UploadLog {
     return !this.#hasEnded && this.checkpoint.remove()
   }
 
-  /** Lets go of it, unless `end` came first. */
+  /** Lets go of it, unless `leave` did. */
   async close(): Promise<void> {
     if (!this.#hasEnded) await this.checkpoint.close()
   }
 
-  /** The next run may hold the log: what outlives a suspension must not touch it. */
-  #end(): void {
-    this.#hasEnded = true
-    this.#writer?.end()
-    this.#takeLingering()
+  /** Resolves when all that was given to `append` is durable. */
+  flush(): Promise<void> | undefined {
+    return this.#writer?.flush()
   }
 
-  /** Writes what is in hand and lets go of it within the clock's bounds. */
-  async leave(
-    clock: Deadline,
-    failure: Error,
-  ): Promise<{ isKept: boolean; isFree: boolean }> {
-    await clock.until(bounds.receipts, this.#flush())
-    this.#end()
+  /** Writes nothing more, and lets go of it; `free` when that is done. */
+  leave(failure: Error): { isKept: boolean; free: Promise<void> } {
+    // The next run may hold the log: what outlives a suspension must not touch it.
+    this.#hasEnded = true
+    this.#writer?.end()
     const { checkpoint } = this
     const isKept = this.#isWorthKeeping(failure)
     const leave = async (): Promise<void> => {
       if (!isKept) await checkpoint.remove()
-      await checkpoint.close()
+      return checkpoint.close()
     }
-    const isFree = await clock.until(bounds.log, leave())
-    return { isKept, isFree }
-  }
-
-  /** Resolves when all that was given to `append` is durable. */
-  async #flush(): Promise<void> {
-    const records = this.#takeLingering()
-    if (records.length === 0) await this.#writer?.flush()
-    else await this.#writer?.append(records)
+    return { isKept, free: leave() }
   }
 }
 

@@ -10,6 +10,7 @@
  */
 import { type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
+import { unlessAborted } from '../../signals.js'
 import type { AtOnce } from '../../store/slots.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
@@ -28,7 +29,6 @@ import { sizeMismatch, tooManyParts } from './errors.js'
 import { Proving } from './proving.js'
 import { Sending } from './sending.js'
 import { inScope, tracePart, traceReused } from './trace.js'
-import { bounds, type Deadline, unlessAborted } from './waits.js'
 
 export class OpenRun {
   readonly #context: RunContext
@@ -38,7 +38,8 @@ export class OpenRun {
   /** Of its parts: the log's, when that is gone on with. */
   readonly sizes: PartSizes
   #stage: Stage
-  #finishing: Promise<UploadResult> | undefined
+  /** The object being made, once `finish()` was called. */
+  finishing: Promise<UploadResult> | undefined
   /** Parts that are taken one after the other wait here. */
   #inOrder: Promise<unknown> = Promise.resolve()
   /** All there is, for one PutObject. */
@@ -181,51 +182,31 @@ export class OpenRun {
   /** Resolves when all parts taken are stored; rejects when the run was stopped. */
   async idle(): Promise<void> {
     // A part may wait for a disk that hangs: who stopped the run does not.
-    await unlessAborted(this.#context.signal, this.#settled())
+    await unlessAborted(this.#context.signal, this.settled())
   }
 
   /** Resolves when no part is under way, however that went. */
-  async #settled(): Promise<void> {
+  async settled(): Promise<void> {
     await Promise.all(this.#tasks)
-  }
-
-  /** Of a run that was stopped: ends all that is under way, as the clock lets it. */
-  async leave(clock: Deadline, stopComplete: () => void): Promise<void> {
-    await this.#leaveWire(clock)
-    // A Complete that was sent is waited for: its answer decides what is true.
-    await clock.until(bounds.complete, this.#finishing)
-    stopComplete()
-    await clock.until(bounds.work, this.#settled())
-    await clock.until(bounds.work, this.#finishing)
-    if (this.#finishing === undefined) this.#whole?.release()
-  }
-
-  /** Lets parts end that are nearly stored, where a later run has use for them. */
-  async #leaveWire(clock: Deadline): Promise<void> {
-    const { settings, sender } = this.#context
-    const { wire } = sender
-    const isOfUse = settings.isLogged && this.upload.over === undefined
-    const wait = isOfUse ? wire.lastParts(bounds.parts) : 0
-    if (wait > 0) await clock.until(wait, wire.settled())
-    wire.cut()
   }
 
   /** The end of the source: makes the object. */
   finish(): void {
     const { scope, done, fail } = this.#context
-    this.#finishing = inScope(scope, () => this.#finish())
-    this.#finishing.then(done, fail)
+    this.finishing = inScope(scope, () => this.#finish())
+    this.finishing.then(done, fail)
   }
 
-  /** Without a log nothing can go on, so nothing is left. */
+  /** Of a run that was stopped. Without a log nothing can go on, so nothing is left. */
   async abandon(): Promise<void> {
+    if (this.finishing === undefined) this.#whole?.release()
     const { settings } = this.#context
     if (!settings.isLogged) await abortUnlogged(this.#context, this.upload)
   }
 
   async #finish(): Promise<UploadResult> {
     try {
-      await this.#settled()
+      await this.settled()
       this.#context.signal.throwIfAborted()
       const { size, key } = this.#context.settings
       if (size !== undefined && size !== this.#size) {

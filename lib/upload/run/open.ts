@@ -6,6 +6,7 @@
  */
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
+import type { ObjectStore } from '../../store/object-store.js'
 import { listAllParts, lookAt } from '../calls/look.js'
 import type { RestartReason, ResumedEvent } from '../options/events.js'
 import type { UploadSettings } from '../options/settings.js'
@@ -21,6 +22,7 @@ import {
   carriesMark,
   expectedOf,
   type Found,
+  isOwn,
   lostComplete,
   partsNow,
   wasSentOtherwise,
@@ -28,7 +30,12 @@ import {
 } from '../rules/proof.js'
 import { beginLog, closeOldUploads, endRivals } from './clean-up.js'
 import type { RunContext } from './context.js'
-import { alreadyThere, mayNotLook, mayNotLookAgain } from './errors.js'
+import {
+  alreadyThere,
+  mayNotLook,
+  mayNotLookAgain,
+  mustMayReplace,
+} from './errors.js'
 import { completeUnknown, givenUp } from './log.js'
 
 export type Preparation = Pick<
@@ -90,9 +97,7 @@ async function look(
   // Completed, with other parts, by another run: some list it all the same, and a part
   // that was sent to it would break that object.
   if (carriesMark(found, upload.mark)) {
-    if (settings.object.forbidOverwrite === true) {
-      throw alreadyThere(settings.key, upload)
-    }
+    mustMayReplace(settings, upload)
     return restart(preparation, upload, 'upload-gone', 'object')
   }
   const reason = whyNotContinued(upload, settings)
@@ -117,22 +122,18 @@ async function madeBy(
   found: Found,
 ): Promise<Plan | undefined> {
   const { settings, requests } = preparation
-  const is = whose(found, expectedOf(upload, completing), settings.facts)
-  if (is !== 'ours' && is !== 'equal') return undefined
-  if (is === 'equal') {
-    // It is this upload's only if that is no longer listed.
-    const listed = await listAllParts(requests, settings, upload.uploadId)
-    if (listed !== 'gone') return undefined
-  }
-  if (typeof found !== 'object') return undefined
+  const expected = expectedOf(upload, completing)
+  const seen = whose(found, expected, settings.facts)
+  const isListed =
+    seen.is === 'equal' &&
+    (await listAllParts(requests, settings, upload.uploadId)) !== 'gone'
+  if (!isOwn(seen, { isListed })) return undefined
   const reason = whyNotClaimed(upload, completing, settings)
   if (reason === undefined) {
-    return claim(preparation, { upload, completing, head: found })
+    return claim(preparation, { upload, completing, head: seen.found })
   }
   // The log is left as it is, for the call whose object it is.
-  if (settings.object.forbidOverwrite === true) {
-    throw alreadyThere(settings.key, upload)
-  }
+  mustMayReplace(settings, upload)
   return restart(preparation, upload, reason, 'object')
 }
 
@@ -208,7 +209,8 @@ async function isSuperseded(
 
 /**
  * The upload is not on the server. Its Complete may have taken effect since it was
- * looked for, or be lost with the log's last bytes: an object with its mark says so.
+ * looked for, or be lost with the log's last bytes: an object with its mark says so,
+ * where it also shows what was asked for.
  */
 async function findGone(
   preparation: Preparation,
@@ -222,7 +224,7 @@ async function findGone(
     if (isHidden(found, settings)) {
       throw mayNotLook(settings.key, upload.uploadId)
     }
-  } else if (upload.mark !== undefined) {
+  } else if (upload.mark !== undefined && isFixedByThen(settings)) {
     const found = await lookAt(requests, settings)
     const completing = lostComplete(found, upload)
     if (completing !== undefined && typeof found === 'object') {
@@ -230,6 +232,25 @@ async function findGone(
     }
   }
   return restart(preparation, upload, 'upload-gone')
+}
+
+/**
+ * Whether a Complete whose record is lost cannot have given its object anything that
+ * was not fixed when its upload began: where the ACL goes with Complete nobody can say
+ * which it was. Those who share an upload complete it alike.
+ */
+function isFixedByThen({ store, unsaid }: UploadSettings): boolean {
+  return unsaid !== undefined || !sendsAclLate(store)
+}
+
+function sendsAclLate(store: ObjectStore): boolean {
+  try {
+    const sent = store.sentHeaders?.({ acl: 'private' }) ?? {}
+    return Object.keys(sent).length > 0
+  } catch {
+    // It takes no ACL at all.
+    return false
+  }
 }
 
 /** The claim of a Complete that has taken effect since it was looked for. */

@@ -16,10 +16,10 @@ import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
 import {
-  alreadyThere,
   claimBroken,
   claimOfOthers,
   mustBeAsStored,
+  mustMayReplace,
 } from './errors.js'
 import { finishClaim, putInstead } from './finish.js'
 
@@ -111,11 +111,9 @@ export class Proving implements Stage {
     return this.#break()
   }
 
-  /** The log is left as it is, for the source that the object was made of. */
+  /** Where it may not, the log is left for the source that the object was made of. */
   #mustMayReplace(): void {
-    const { key, object } = this.#context.settings
-    if (object.forbidOverwrite !== true) return
-    throw alreadyThere(key, this.#claim.upload)
+    mustMayReplace(this.#context.settings, this.#claim.upload)
   }
 
   /** A short part is the source's end, and the source may have ended too early. */

@@ -8,28 +8,24 @@
  */
 import type { CompletingPutRecord, PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import type {
-  Call,
-  ObjectHead,
-  ObjectReceipt,
-} from '../../store/object-store.js'
+import type { Call, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, lookAt, saysStored } from '../calls/look.js'
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
-import { Doubt } from '../rules/doubt.js'
+import { afterPut, Doubt, type SeenPut, seenPut } from '../rules/outcome.js'
 import {
   bareEtag,
   confirmedBy,
   type ExpectedObject,
   expectedPut,
   type Found,
-  isDoubtful,
+  isOwn,
   whose,
 } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
 import { sightBefore } from './clean-up.js'
 import type { RunContext } from './context.js'
-import { alreadyThere, putNotKnown, putUndecided } from './errors.js'
+import { mustMayReplace, putNotKnown, putUndecided } from './errors.js'
 import { tracePut } from './trace.js'
 
 const isThere = new StoreError('there is an object already.', {
@@ -47,16 +43,8 @@ interface Put {
   attempts: number
 }
 
-/** What is under the key, and whether that is the object of the put. */
-interface Looked {
-  found: Found
-  made: ObjectHead | undefined
-  /** The object may be ours, and nothing shows whether it is. */
-  isDoubtful: boolean
-}
-
 /** Whoever could not look knows as much as who may not. */
-const nothingSeen: Looked = {
+const nothingSeen: SeenPut = {
   found: 'refused',
   made: undefined,
   isDoubtful: false,
@@ -114,12 +102,12 @@ class Putting {
     const { log, requests, settings } = this.#context
     if (!this.#mayPutOnce || log.state.put?.completing === undefined) return
     const found = await lookAt(requests, settings)
-    this.#mayNotReplace(typeof found === 'object')
+    this.#mayReplace(typeof found === 'object')
   }
 
   /** Where the condition is ignored, a PutObject replaces another's object. */
-  #mayNotReplace(isThere: boolean): void {
-    if (isThere && this.#mayPutOnce) throw alreadyThere(this.#key, 'another')
+  #mayReplace(isThere: boolean): void {
+    if (isThere) mustMayReplace(this.#context.settings, 'another')
   }
 
   /** The object of an earlier run's put, if it is there. */
@@ -130,7 +118,7 @@ class Putting {
     if (isDoubtful && this.#mayPutOnce) throw putUndecided(this.#key, found)
     if (made === undefined) {
       // Another's, whatever mark was copied to it.
-      this.#mayNotReplace(typeof found === 'object')
+      this.#mayReplace(typeof found === 'object')
       return undefined
     }
     const check = confirmedBy(made, expected)
@@ -162,7 +150,7 @@ class Putting {
     const { log, settings } = this.#context
     const before = await sightBefore(this.#context, mark)
     // An object has come since the run looked.
-    this.#mayNotReplace(before !== undefined && before.etag !== '')
+    this.#mayReplace(before !== undefined && before.etag !== '')
     // Another run is to know it again, if there can be one.
     const sentDigest = log.isKept ? settings.digests.put : undefined
     const fields = { mark, before, sentDigest, ...bytes }
@@ -176,34 +164,26 @@ class Putting {
     expected: ExpectedObject,
     mark: string | undefined,
   ): Promise<Put> {
-    const { completeSignal, log } = this.#context
+    const { completeSignal, log, settings } = this.#context
     try {
       return await this.#sendAll(expected, mark)
     } catch (error) {
       const { isOpen, isUnsure } = this.#doubt
       if (!(error instanceof UploadError) || !isOpen) throw error
       completeSignal.throwIfAborted()
-      const { found, made, isDoubtful } = await this.#look(expected).catch(
-        (second: unknown) => {
-          if (second instanceof UploadError) return nothingSeen
-          throw second
-        },
-      )
-      // Refused since an object is there: no further PUT can tell whose.
-      const isExists = kindOf(error) === 'exists'
-      // Refused at once, equal bytes are another's; our mark alone is ours.
-      const isEqual = isExists && !isUnsure && made?.mark === undefined
-      if (made !== undefined && !isEqual) {
-        const check = confirmedBy(made, expected)
-        return { receipt: made, check, attempts: error.attempts ?? 1 }
+      const seen = await this.#look(expected).catch((second: unknown) => {
+        if (second instanceof UploadError) return nothingSeen
+        throw second
+      })
+      const come = afterPut({ kind: kindOf(error), isUnsure }, seen)
+      if (typeof come === 'object') {
+        const check = confirmedBy(come, expected)
+        return { receipt: come, check, attempts: error.attempts ?? 1 }
       }
-      const isCertain = !isUnsure || typeof found === 'object'
-      if (isExists && isCertain && !isDoubtful) throw error
-      log.noteUnheard()
-      if (!isExists) throw error
-      throw isDoubtful
-        ? putUndecided(this.#key, found, error)
-        : putNotKnown(error, this.#context.settings)
+      if (come !== 'believe') log.noteUnheard()
+      if (come === 'unknown') throw putNotKnown(error, settings)
+      if (come !== 'undecided') throw error
+      throw putUndecided(settings.key, seen.found, error)
     }
   }
 
@@ -219,7 +199,8 @@ class Putting {
         if (mustLook) {
           const found = await this.#lookOnce(call)
           if (typeof found === 'object') {
-            if (this.#isOurs(found, expected)) return found
+            const seen = whose(found, expected, settings.facts)
+            if (isOwn(seen, { isListed: false })) return found
             // Some servers ignore the condition, and would replace it.
             if (this.#mayPutOnce) throw isThere
           }
@@ -244,11 +225,6 @@ class Putting {
     )
   }
 
-  #isOurs(found: Found, expected: ExpectedObject): boolean {
-    const is = whose(found, expected, this.#context.settings.facts)
-    return is === 'ours' || is === 'equal'
-  }
-
   /** One HEAD, as part of an attempt. */
   async #lookOnce(call: Call): Promise<Found> {
     const { store, key } = this.#context.settings
@@ -263,18 +239,10 @@ class Putting {
   }
 
   /** HEAD, tried again as any other call. */
-  async #look(expected: ExpectedObject): Promise<Looked> {
+  async #look(expected: ExpectedObject): Promise<SeenPut> {
     const { requests, settings, completeSignal: signal } = this.#context
     const found = await lookAt(requests, settings, { signal })
-    if (typeof found !== 'object') {
-      return { found, made: undefined, isDoubtful: false }
-    }
-    const isInDoubt = isDoubtful(found, expected, settings.facts)
-    // What the answer to a PUT has named is what that has made.
-    const isAnswered = isInDoubt && this.#etags.has(bareEtag(found.etag))
-    const isOurs = isAnswered || this.#isOurs(found, expected)
-    const made = isOurs ? found : undefined
-    return { found, made, isDoubtful: isInDoubt && !isAnswered }
+    return seenPut(found, expected, settings.facts, this.#etags)
   }
 
   /**

@@ -10,8 +10,9 @@
  * 3. `suspend(reason)` at any time, also instead of 2, or `fail(error)` for what the
  *    source failed with; idempotent. The settings' `signal` suspends by itself. Within
  *    two seconds nothing is sent or written, and the lock is free: a Complete that was
- *    sent, parts that are about to be stored and a disk are waited for no longer. Only
- *    where there is no log the upload is aborted, which may take longer.
+ *    sent, parts that are about to be stored and a disk are waited for no longer. A log
+ *    on a disk that hangs keeps its lock until that call has settled. Only where there
+ *    is no log the upload is aborted, which may take longer.
  * 4. Await `ending`: one of the ways in `Ending`. It never rejects, and when it
  *    has settled nothing of the run is left but its log.
  *
@@ -19,9 +20,10 @@
  */
 import { setMaxListeners } from 'node:events'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
+import type { Environment, Timer } from '../../environment.js'
 import { CallbackError } from '../../errors.js'
 import { asError } from '../../realm.js'
-import { followSignal } from '../calls/follow-signal.js'
+import { Deferred, followSignal, unlessAborted } from '../../signals.js'
 import { Requests } from '../calls/requests.js'
 import { PartSender } from '../calls/send.js'
 import { type Progress, ProgressCounter } from '../options/progress.js'
@@ -33,12 +35,11 @@ import {
   type RunContext,
   type UploadRunOptions,
 } from './context.js'
-import { isSuspension, suspended, tellKept } from './errors.js'
+import { isSuspension, logLost, suspended, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
 import { inScope } from './trace.js'
-import { bounds, Deadline, Deferred, unlessAborted } from './waits.js'
 
 export class UploadRun {
   readonly #options: UploadRunOptions
@@ -51,7 +52,6 @@ export class UploadRun {
   #open: OpenRun | undefined
   #checkpoint: Checkpoint | undefined
   #log: UploadLog | undefined
-  #isSuspending = false
   #requests: Requests | undefined
   #sender: PartSender | undefined
   #failure: Error | undefined
@@ -136,7 +136,7 @@ export class UploadRun {
 
   async #openAll(): Promise<OpenRun> {
     const { progress } = this
-    const { settings, file, scope } = this.#options
+    const { settings, file, scope, checkSource } = this.#options
     const { signal } = this.#stop
     const checkpoint = await this.place()
     signal.throwIfAborted()
@@ -167,9 +167,10 @@ export class UploadRun {
       scope,
       signal,
       completeSignal: this.#stopComplete.signal,
-      isSuspending: () => this.#isSuspending,
-      beforeComplete: new BeforeComplete(settings, signal, async () =>
-        this.#options.checkSource?.(async () => open.takenParts()),
+      beforeComplete: new BeforeComplete(
+        settings,
+        signal,
+        checkSource && (() => checkSource(() => open.takenParts())),
       ),
       tally: new PartTally(emit, progress, plan.mode !== 'create'),
       handsOut: (result) => {
@@ -186,8 +187,7 @@ export class UploadRun {
 
   /** Ends requests, writes receipts in hand, lets go of the log. */
   suspend(reason: Error): Promise<Ending> {
-    if (!this.#isSuspending && this.#result === undefined) {
-      this.#isSuspending = true
+    if (!this.#stop.signal.aborted && this.#result === undefined) {
       this.#leave(reason).then(
         () => this.#settle(reason),
         () => this.#settle(reason),
@@ -206,7 +206,8 @@ export class UploadRun {
   }
 
   readonly #onLost = (): void => {
-    this.fail(this.#checkpoint?.lost?.reason)
+    const { name, lost } = this.#checkpoint ?? {}
+    this.fail(logLost(name, lost?.reason))
   }
 
   #done(result: UploadResult): void {
@@ -218,24 +219,46 @@ export class UploadRun {
       // The object is complete: a listener's error is not the upload's.
       this.#throwSoon(error)
     }
-    if (!this.#isSuspending) this.#settle()
+    if (!this.#stop.signal.aborted) this.#settle()
   }
 
+  /** Ends all that is under way, each as far as its bound lets it end. */
   async #leave(reason: Error): Promise<void> {
     const { scope, settings } = this.#options
     scope?.suspending(reason)
     this.#stop.abort(reason)
     const clock = new Deadline(settings.environment)
-    await this.#open?.leave(clock, () => this.#stopComplete.abort(reason))
+    await this.#leaveParts(clock)
+    // A Complete that was sent is waited for: its answer decides what is true.
+    await clock.until(bounds.complete, this.#open?.finishing)
+    this.#stopComplete.abort(reason)
+    await clock.until(bounds.work, this.#open?.settled())
+    await clock.until(bounds.work, this.#open?.finishing)
     const isOpened = await clock.until(bounds.work, this.#opening)
-    if (this.#log === undefined) this.#isLogStuck = !isOpened
+    if (this.#log === undefined && !isOpened) {
+      this.#isLogStuck = true
+      // Lets go of what is waited for no more; it never rejects.
+      void this.#checkpoint?.close()
+    }
     if (this.#result === undefined) await this.#open?.abandon()
     if (this.#log === undefined || this.#result !== undefined) return
-    const left = await this.#log.leave(clock, this.#failure ?? reason)
-    this.#isLogStuck = !left.isFree
+    await clock.until(bounds.receipts, this.#log.flush())
+    const left = this.#log.leave(this.#failure ?? reason)
+    this.#isLogStuck = !(await clock.until(bounds.log, left.free))
     scope?.logLeft(left.isKept)
     // No later run would claim the object, however slow the disk that was told.
     if (this.#handedOut !== undefined) this.#done(this.#handedOut)
+  }
+
+  /** Lets parts end that are nearly stored, where a later run has use for them. */
+  async #leaveParts(clock: Deadline): Promise<void> {
+    const wire = this.#sender?.wire
+    if (wire === undefined) return
+    const { isLogged } = this.#options.settings
+    const isOfUse = isLogged && this.#open?.upload.over === undefined
+    const wait = isOfUse ? wire.lastParts(bounds.parts) : 0
+    if (wait > 0) await clock.until(wait, wire.settled())
+    wire.cut()
   }
 
   #settle(reason?: Error): void {
@@ -271,5 +294,52 @@ export class UploadRun {
     this.#options.settings.environment.soon(() => {
       throw error
     })
+  }
+}
+
+/**
+ * Up to when a suspension waits for something, ms from its start: a disk and a server
+ * that hang at once take no more than the two seconds promised.
+ */
+const bounds = {
+  parts: 1200,
+  complete: 1200,
+  work: 1500,
+  receipts: 1700,
+  log: 1900,
+}
+
+class Deadline {
+  readonly #environment: Pick<Environment, 'monotonic' | 'timer'>
+  readonly #start: number
+
+  constructor(environment: Pick<Environment, 'monotonic' | 'timer'>) {
+    this.#environment = environment
+    this.#start = environment.monotonic()
+  }
+
+  /**
+   * Waits for work to settle, however it does, up to so many ms from the start;
+   * false when it has not.
+   */
+  async until(
+    ms: number,
+    work: Promise<unknown> | undefined,
+  ): Promise<boolean> {
+    if (work === undefined) return true
+    const { monotonic, timer } = this.#environment
+    const left = Math.max(0, this.#start + ms - monotonic())
+    let ringing: Timer | undefined
+    const bound = new Promise<false>((resolve) => {
+      ringing = timer(left, () => resolve(false))
+    })
+    // Who started the work hears how it ended; here only that it did.
+    const settled = work.then(
+      () => true,
+      () => true,
+    )
+    const isSettled = await Promise.race([settled, bound])
+    ringing?.cancel()
+    return isSettled
   }
 }

@@ -3,16 +3,16 @@
  * Parts come with their memory and keep it until `take` has settled.
  */
 import type { PartRecord } from '../../checkpoint/record.js'
+import { compared, expectComparison } from '../calls/look.js'
 import type { Receipt } from '../calls/send.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
-import { judgePart, type Verdict } from '../rules/judge.js'
+import { judgePart, unknownOf, type Verdict } from '../rules/judge.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
 import { mayBeNamed, mustBeAsStored, sourceGrew } from './errors.js'
 import { finishUpload, putInstead } from './finish.js'
-import { compared, expectComparison, unknownOf } from './receipts.js'
 
 export class Sending implements Stage {
   readonly isInOrder: boolean
@@ -78,7 +78,7 @@ export class Sending implements Stage {
     if (source.parts === 0 || source.whole !== undefined) {
       return putInstead(context, source, upload)
     }
-    return finishUpload(context, await upload.id(), upload, source)
+    return finishUpload(context, upload, source)
   }
 
   /** Undefined when the store does not have these bytes, or they must be sent. */

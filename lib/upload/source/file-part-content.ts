@@ -61,7 +61,8 @@ export class FilePartContent implements PartContent {
   }
 
   body(pace: BodyPace, onSent: (bytes: number) => void): Body {
-    return bodyOf(() => this.#views(() => pace.size), pace, onSent)
+    const views = () => this.#views(() => pace.size)
+    return bodyOf({ size: this.size, views }, pace, onSent)
   }
 
   expect(kind: ContentDigest): void {

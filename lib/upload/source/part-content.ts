@@ -82,7 +82,8 @@ export class MemoryContent implements PartContent {
   }
 
   body(pace: BodyPace, onSent: (bytes: number) => void): Body {
-    return bodyOf(() => this.#views(pace), pace, onSent)
+    const views = () => this.#views(pace)
+    return bodyOf({ size: this.size, views }, pace, onSent)
   }
 
   *#views(pace: BodyPace): Generator<Uint8Array, void, undefined> {

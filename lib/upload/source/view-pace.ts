@@ -12,6 +12,8 @@ const KiB = 1024
 export const largestView = 4096 * KiB
 const smallestView = 64 * KiB
 const firstView = 512 * KiB
+/** Bytes that a system's buffers may take at once: how fast they go says nothing. */
+const buffered = 4096 * KiB
 /** ms that a view takes to go out: below, larger ones follow; above, smaller. */
 const shortTime = 25
 const longTime = 100
@@ -23,28 +25,45 @@ export function nextViewSize(size: number, ms: number): number {
   return size
 }
 
+/** A body whose views go out. */
+export interface BodySoFar {
+  /** Bytes of it. */
+  readonly size: number
+  /** Bytes that have gone out. */
+  readonly sent: number
+}
+
 /** How a body goes out. */
 export interface BodyPace {
   /** Bytes that a view should have. */
   readonly size: number
   /** A view of `bytes` goes out; to be called again when it has. */
-  start(bytes: number): () => void
+  start(bytes: number, body: BodySoFar): () => void
   /** Resolves when so many bytes may go out. Absent: they always may. */
   turn?(bytes: number): Promise<void>
 }
 
+/** Bytes as they are read for a body. */
+interface Views {
+  /** All of them. */
+  size: number
+  views: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+}
+
 /** A fresh body of views; `onSent` hears of each when the next one is asked for. */
 export function bodyOf(
-  views: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  { size, views }: Views,
   pace: BodyPace,
   onSent: (bytes: number) => void,
 ): Body {
   return async function* body() {
+    let gone = 0
     for await (const view of views()) {
       const { byteLength } = view
       await pace.turn?.(byteLength)
-      const sent = pace.start(byteLength)
+      const sent = pace.start(byteLength, { size, sent: gone })
       yield view
+      gone += byteLength
       sent()
       onSent(byteLength)
     }
@@ -65,13 +84,15 @@ export class ViewPace implements BodyPace {
     return this.#size
   }
 
-  start(bytes: number): () => void {
+  start(bytes: number, body: BodySoFar): () => void {
     const since = this.#now()
     const size = this.#size
+    const isBuffered = body.sent < Math.min(buffered, body.size / 2)
     return () => {
       const next = nextViewSize(size, this.#now() - since)
       // That the short end of a part was fast says nothing.
-      if (bytes >= size || next < size) this.#size = next
+      const isTold = bytes >= size && !isBuffered
+      if (isTold || next < size) this.#size = next
     }
   }
 }
@@ -105,8 +126,8 @@ export class RatedPace implements BodyPace {
     )
   }
 
-  start(bytes: number): () => void {
-    return this.#pace.start(bytes)
+  start(bytes: number, body: BodySoFar): () => void {
+    return this.#pace.start(bytes, body)
   }
 
   async turn(bytes: number): Promise<void> {

@@ -188,6 +188,53 @@ await t.test('so is who unlinks without it', async (t) => {
 })
 
 await t.test(
+  'a call that hangs keeps the lock until it has settled',
+  async (t) => {
+    const cases: [
+      call: string,
+      nth: number,
+      begin: (log: FileCheckpoint) => Promise<unknown>,
+    ][] = [
+      ['write', 2, (log) => log.append(second)],
+      ['datasync', 2, (log) => log.append(second)],
+      ['truncate', 1, (log) => log.empty()],
+      ['link', 1, (log) => log.setAside()],
+      ['unlink', 1, (log) => log.setAside()],
+      ['unlink', 1, (log) => log.remove()],
+      ['syncDirectory', 2, (log) => log.remove()],
+    ]
+    for (const [call, nth, begin] of cases) {
+      const { world, disk, newProcess, open, until } = setUp([
+        { at: `run 1:${call}|disk`, nth, does: 'slow-disk', detail: 1 },
+      ])
+      const log = open(newProcess('run 1'))
+      await until(log.open())
+      await until(log.append(first))
+      const work = begin(log)
+      await world.play(world.sleep(400), () => false)
+      const closed = log.close()
+      await world.play(world.sleep(400), () => false)
+      const isThere = disk.read(path) !== undefined
+      const next = open(newProcess('run 2'))
+      if (isThere) {
+        await t.rejects(
+          until(next.open()),
+          { code: 'PAWL_CHECKPOINT_LOCKED' },
+          call,
+        )
+      }
+      await until(Promise.allSettled([work, closed]))
+      await until(next.open())
+      await until(next.append(second))
+      await world.play(world.sleep(400_000), () => false)
+      t.match(disk.read(path)?.toString(), /second\n$/, call)
+      t.same(disk.breaches, [], call)
+      t.same(disk.takenLate, [], call)
+    }
+  },
+)
+
+await t.test(
   'an unlink that hangs takes what has the name by then',
   async (t) => {
     const { world, disk, newProcess, open, until } = setUp([

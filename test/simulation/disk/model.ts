@@ -2,8 +2,9 @@
  * A disk on which the real file checkpoint keeps its logs: what is in memory
  * and what would outlive a power loss are apart, for bytes and for names.
  *
- * It also watches who writes: two writes at once to one log, or a write or an
- * unlink by somebody who does not hold its lock, are remembered as a breach.
+ * It also watches who writes: two writes at once to one log, or a write, an emptying, a
+ * second name or an unlink by somebody who does not hold its lock, when that is asked
+ * for or when it takes effect, are remembered as a breach.
  */
 import type { BigIntStats } from 'node:fs'
 import { dirname } from 'node:path'
@@ -28,8 +29,6 @@ interface Inode {
   links: number
   /** Who has begun a write that has not ended. */
   writer: Process | undefined
-  /** That write hangs: it may land in whatever comes after it. */
-  isHanging?: boolean
 }
 
 interface Held {
@@ -158,6 +157,7 @@ export class DiskModel {
           const inode = this.#at(from)
           if (inode === undefined) throw failure('ENOENT', from)
           if (this.#names.has(to)) throw failure('EEXIST', to)
+          this.#mustBeHeldBy(process, 'links', from, inode)
           inode.links += 1
           this.#names.set(to, inode.number)
         }),
@@ -166,14 +166,10 @@ export class DiskModel {
         return this.#do(process, 'unlink', path, () => {
           const inode = this.#at(path)
           if (inode === undefined) throw failure('ENOENT', path)
-          const isHeld = this.#locks.get(inode.number)?.process === process
+          this.#mustBeHeldBy(process, 'unlinks', path, meant)
           if (inode !== meant) {
             this.#around.world.happens('late-unlink', process.label)
             this.takenLate.push(inode.bytes)
-          } else if (!isHeld) {
-            this.breaches.push(
-              `${process.name} unlinks ${path} without its lock`,
-            )
           }
           inode.links -= 1
           this.#names.delete(path)
@@ -229,6 +225,7 @@ export class DiskModel {
       empty: () => {
         this.#mustHold(process, path, inode, fd)
         return this.#do(process, 'truncate', path, () => {
+          this.#mustHold(process, path, inode, fd)
           inode.isEmptied = true
           inode.bytes = Buffer.alloc(0)
         })
@@ -248,15 +245,13 @@ export class DiskModel {
     bytes: Uint8Array,
   ): Promise<number> {
     this.#mustHold(process, path, inode, descriptor)
-    if (inode.writer?.isAlive === true && inode.isHanging !== true) {
+    if (inode.writer?.isAlive === true) {
       this.breaches.push(`${process.name} writes to ${path} twice at once`)
     }
     const copy = Buffer.from(bytes)
     inode.writer = process
-    inode.isHanging = false
     return this.#do(process, 'write', path, (part) => {
-      const isHeld = this.#locks.get(inode.number)?.descriptor === descriptor
-      if (!isHeld) this.#around.world.happens('late-write', process.label)
+      this.#mustHold(process, path, inode, descriptor)
       const written = copy.subarray(0, Math.floor(copy.length * part))
       inode.bytes = Buffer.concat([inode.bytes, written])
       return written.length
@@ -273,6 +268,18 @@ export class DiskModel {
   ): void {
     if (this.#locks.get(number)?.descriptor === descriptor) return
     this.breaches.push(`${process.name} writes to ${path} without its lock`)
+  }
+
+  /** `inode`: what the path led to when that was asked for. */
+  #mustBeHeldBy(
+    process: Process,
+    does: string,
+    path: string,
+    inode: Inode | undefined,
+  ): void {
+    const held = inode && this.#locks.get(inode.number)
+    if (held?.process === process) return
+    this.breaches.push(`${process.name} ${does} ${path} without its lock`)
   }
 
   #syncDirectory(path: string): void {
@@ -312,8 +319,6 @@ export class DiskModel {
     if (fault !== undefined) world.happens(fault.name, process.label)
     const { code, written, hangs } = fault ?? {}
     const random = new Random(decision?.detail ?? 0)
-    const hanging = hangs === undefined ? undefined : this.#at(path)
-    if (hanging !== undefined) hanging.isHanging = true
     const ms = hangs === undefined ? world.decisions.wait() : hangs(random)
     this.#around.moment(call, process)
     return new Promise<T>((resolve, reject) => {

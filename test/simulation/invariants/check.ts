@@ -130,18 +130,6 @@ export function toldBefore(
     world.hasHappened([...diskTroubles, ...engineTroubles], {
       to: before.actor.name,
     }) ||
-    world.hasHappened(['engine-away'], { since: before.startedAt }) ||
-    wasWrittenToLate(world, before)
+    world.hasHappened(['engine-away'], { since: before.startedAt })
   return isLost ? undefined : before
-}
-
-/**
- * A write that hung when its run let go of the log has landed in what this one was
- * writing: whoever finds it so writes no more, and cannot say that it was told.
- */
-function wasWrittenToLate(
-  world: Scene['world'],
-  { startedAt: since, endedAt: until }: Run,
-): boolean {
-  return world.hasHappened(['late-write'], { since, until })
 }

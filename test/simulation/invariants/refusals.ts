@@ -7,6 +7,7 @@ import type { Scene } from '../scene.js'
 import type { StoredObject } from '../store/truth.js'
 import {
   canCompare,
+  diskTroubles,
   failureOf,
   isCrc,
   isOneOf,
@@ -46,6 +47,11 @@ export const ofFailure: readonly Check<[Run]>[] = [
     of: isNotRefused,
   },
   {
+    name: 'what a Complete that was refused has not made is not called its',
+    says: 'Where each Complete that went with other options was refused for certain, the object is the call’s that has made it.',
+    of: isNotContended,
+  },
+  {
     name: 'an outage shorter than the patience is waited out',
     says: 'A run that has heard of the store outlives a minute and a half without it.',
     of: isNotWaitedOut,
@@ -77,6 +83,42 @@ function isNotWaitedOut(scene: Scene, run: Run): string | undefined {
   return isAlone && isShort && answeredAt < away.from
     ? `${code} after the store was away for ${away.until - away.from} ms`
     : undefined
+}
+
+/** Where nothing but its own Complete can have made it, the object of a run is its own. */
+function isNotContended(scene: Scene, run: Run): string | undefined {
+  const { engine, truth, heard, runs, world } = scene
+  const { code, uploadId } = failureOf(run.outcome)
+  const top = truth.current(key)
+  if (code !== 'PAWL_UPLOAD_CONTENDED' || uploadId === undefined) {
+    return undefined
+  }
+  const isOwn =
+    top?.upload?.id === uploadId &&
+    top.by.run === run.number &&
+    isOneOf(top.bytes, run.sources) &&
+    top.options === run.options
+  if (!isOwn || !canCompare(scene, run)) return undefined
+  // The rule: a refusal says nothing of bytes. Where Completes have named other parts, an
+  // answer that shows none is no success; all that costs is to upload anew.
+  const named = run.endLog?.upload?.etagsDigests.size ?? 0
+  if (named > 1) return undefined
+  // Who has lost a shared log, or has a copy of one, knows less of what others have sent.
+  if (engine !== undefined || isInTwoHands(scene, uploadId)) return undefined
+  const isElsewhere = runs.some((other) => {
+    const { number, actor, outcome, startedAt } = other
+    const inDoubt = heard.completesInDoubt(number, uploadId)
+    if (other === run || inDoubt === undefined) return false
+    // Whoever was killed, or had no disk, could not write down how it was answered.
+    const isNoted =
+      outcome?.kind === 'failure' &&
+      !world.hasHappened(diskTroubles, { to: actor.name }) &&
+      !world.hasHappened(logChanges, { since: startedAt })
+    return inDoubt > 0 || !isNoted
+  })
+  return isElsewhere
+    ? undefined
+    : `${code} is said of ${uploadId}, whose object this run has made, and every other Complete of it was refused`
 }
 
 /** What says that Complete has come to nothing. */
@@ -242,9 +284,10 @@ function isLatePut(
 }
 
 /**
- * An earlier run's Complete came between the last look of a run that has given the
- * upload up and its Abort: nobody could look later, and what is void is not claimed,
- * by that run or any after it.
+ * An earlier run's Complete, or an own one of a file that was begun anew, came between
+ * the last look of a run that has given the upload up and its Abort: nobody could look
+ * later, and what is void is not claimed, by that run or any after it. After an own one
+ * that was in doubt it had to look.
  */
 function isOvertaken(
   { heard, runs }: Scene,
@@ -255,10 +298,13 @@ function isOvertaken(
   return runs.some(({ number, startLog, process }) => {
     const abortedAt = heard.abortAskedAt(number, upload.id)
     const look = heard.lastLook(number, abortedAt)
+    const isOwn = heard.wasLeftOpen(number, upload.id)
+    const answeredAt = heard.completeAnswered.get(number) ?? 0
+    const hasLooked = look !== undefined && look.at >= answeredAt
     return (
       number <= run.number &&
       process.machine.logs === run.process.machine.logs &&
-      namesComplete(startLog, upload.id) &&
+      (namesComplete(startLog, upload.id) || (isOwn && hasLooked)) &&
       abortedAt !== undefined &&
       look !== undefined &&
       look.found !== 'refused' &&

@@ -26,7 +26,7 @@ const ofMachines: readonly Check<[Run]>[] = [
   },
   {
     name: 'a log is written by who holds it',
-    says: 'One write at a time, and each write and unlink under the lock.',
+    says: 'One write at a time, and each write, emptying and unlink takes effect under the lock.',
     of: (scene) => scene.machines.flatMap(({ disk }) => disk.breaches)[0],
   },
   {

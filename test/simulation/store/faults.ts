@@ -208,6 +208,14 @@ export const faults: readonly Fault[] = [
     hears: { kind: 'request', status: 400, serverCode: 'InvalidArgument' },
   },
   {
+    name: 'refused-after',
+    weight: 1,
+    calls: ['completeUpload'],
+    story: 'is done, and denied all the same',
+    effect: 'once',
+    hears: { kind: 'denied', status: 403, serverCode: 'AccessDenied' },
+  },
+  {
     name: 'throttled',
     weight: 2,
     calls: all,

@@ -17,6 +17,8 @@ export class Heard {
   /** Uploads whose Complete was sent, and not answered for certain. */
   readonly completesUnsure = new Set<string>()
   readonly #unsure = new Set<string>()
+  /** Completes that a run has sent to an upload, less those that were refused for good. */
+  readonly #inDoubt = new Map<string, number>()
   readonly #leftOpen = new Set<string>()
   /** Uploads whose Abort was sent, and has failed for all that its client knows. */
   readonly abortsFailed = new Set<string>()
@@ -79,6 +81,30 @@ export class Heard {
       this.#known.get(`${run} ${uploadId} ${partNumber}`) ??
       Number.NEGATIVE_INFINITY
     )
+  }
+
+  sendsComplete(run: number | undefined, uploadId: string): void {
+    this.#countInDoubt(`${run} ${uploadId}`, 1)
+  }
+
+  /** The last one was refused as not allowed or not valid: it has come to nothing. */
+  refusesComplete(run: number | undefined, uploadId: string): void {
+    this.#countInDoubt(`${run} ${uploadId}`, -1)
+  }
+
+  #countInDoubt(sent: string, by: 1 | -1): void {
+    this.#inDoubt.set(sent, (this.#inDoubt.get(sent) ?? 0) + by)
+  }
+
+  /**
+   * How many of a run's Completes of an upload may have made its object, for all that
+   * it was told; undefined when it has sent none.
+   */
+  completesInDoubt(
+    run: number | undefined,
+    uploadId: string,
+  ): number | undefined {
+    return this.#inDoubt.get(`${run} ${uploadId}`)
   }
 
   /** A run's Complete was not answered for certain, if only with NoSuchUpload. */

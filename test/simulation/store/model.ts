@@ -130,9 +130,10 @@ export class StoreModel implements Model {
     forbidOverwrite,
     callback,
   }: ObjectOptions): Record<string, string> {
+    const isLate = this.#around.truth.traits.dialect === 'oss'
     return {
       ...(callback === undefined ? {} : { 'x-callback': callback.body }),
-      ...(acl === undefined ? {} : { 'x-acl': acl }),
+      ...(acl === undefined || !isLate ? {} : { 'x-acl': acl }),
       ...(forbidOverwrite === true ? { 'x-forbid-overwrite': 'true' } : {}),
     }
   }
@@ -197,6 +198,7 @@ export class StoreModel implements Model {
     this.#around.makes(this.#process)
     this.#around.completes(request, this.#process)
     heard.haveCompleted.add(this.#run)
+    heard.sendsComplete(this.#run, uploadId)
     const sentAt = world.now
     try {
       return await this.#exchange(
@@ -204,6 +206,8 @@ export class StoreModel implements Model {
         (by) => truth.completeUpload(by, { ...request, sentAt }),
       )
     } catch (error) {
+      const isRefused = isOf(error, 'denied') || isOf(error, 'request')
+      if (isRefused) heard.refusesComplete(this.#run, uploadId)
       if (!isCertain(error)) heard.leavesUnsure(this.#run, uploadId)
       const isOpen = !isCertain(error) && !isOf(error, 'no-upload')
       if (isOpen) heard.leavesOpen(this.#run, uploadId)

@@ -5,7 +5,11 @@ import {
   StoreError,
   type StoreErrorKind,
 } from '../../../lib/store/store-error.js'
-import { Requests } from '../../../lib/upload/calls/requests.js'
+import {
+  isRefusedForGood,
+  kindOf,
+  Requests,
+} from '../../../lib/upload/calls/requests.js'
 import type { RetryEvent } from '../../../lib/upload/options/events.js'
 import { readRequestSettings } from '../../../lib/upload/options/settings.js'
 
@@ -135,15 +139,51 @@ await t.test('the signal ends it with its reason', async (t) => {
   })
 })
 
-await t.test('what is no store’s error is passed on', async (t) => {
-  const { requests } = setUp()
+await t.test('what is no error of ours is an answer like any', async (t) => {
   const bug = new TypeError('a bug')
-  await t.rejects(
-    requests.send({ what: 'x' }, async () => {
+  const ways = [
+    async () => {
       throw bug
-    }),
-    bug,
+    },
+    () => {
+      throw bug
+    },
+  ]
+  for (const send of ways) {
+    const { requests, retries } = setUp(10)
+    const error: unknown = await requests
+      .send({ what: 'x' }, send)
+      .catch((reason: unknown) => reason)
+    t.match(error, {
+      code: 'PAWL_RESPONSE',
+      attempts: 2,
+      message: /no StoreError: a bug/,
+      cause: { kind: 'response', cause: bug },
+    })
+    t.equal(kindOf(error), 'response')
+    t.equal(retries.length, 1, 'it is asked for once more')
+  }
+  const own = new UploadError('PAWL_INVALID_STATE', 'not so')
+  const { requests } = setUp()
+  await t.rejects(
+    requests.send({ what: 'x' }, () => Promise.reject(own)),
+    own,
   )
+})
+
+await t.test('what a server wants is told with the failure', async (t) => {
+  for (const [retryAfter, wish] of [
+    [90_500, 'failed: busy; the server asks to wait for 91 s'],
+    [0, 'failed: busy.'],
+  ] as const) {
+    const { requests } = setUp(1)
+    const fields = { kind: 'throttled', retryAfter } as const
+    const send = () => Promise.reject(new StoreError('busy.', fields))
+    await t.rejects(requests.send({ what: 'part 7' }, send), {
+      retryAfter,
+      message: `part 7 ${wish}`,
+    })
+  }
 })
 
 await t.test('a traffic limit gives a body the time it takes', async (t) => {
@@ -219,3 +259,35 @@ await t.test(
     }
   },
 )
+
+await t.test('which refusals say that nothing can come of a request', (t) => {
+  const cases: [
+    expected: boolean,
+    kind: StoreErrorKind,
+    status?: number,
+    serverCode?: string,
+  ][] = [
+    [true, 'denied', 403, 'AccessDenied'],
+    [true, 'request', 400, 'InvalidArgument'],
+    // A proxy may have sent it on.
+    [false, 'denied', 403],
+    [false, 'request', 400],
+    [false, 'request', 407],
+    // Of a moment, or of what a list shows.
+    [false, 'request', 423, 'Locked'],
+    [false, 'credentials', 403, 'ExpiredToken'],
+    [false, 'clock', 403, 'RequestTimeTooSkewed'],
+    [false, 'invalid-part', 400, 'InvalidPart'],
+    [false, 'no-bucket', 404, 'NoSuchBucket'],
+    [false, 'exists', 409, 'FileAlreadyExists'],
+    [false, 'no-upload', 404, 'NoSuchUpload'],
+    [false, 'server', 500, 'InternalError'],
+    [false, 'unsupported', 501, 'NotImplemented'],
+    [false, 'timeout'],
+  ]
+  for (const [expected, kind, status, serverCode] of cases) {
+    const error = new StoreError('no', { kind, status, serverCode })
+    t.equal(isRefusedForGood(error), expected, `${kind} ${status}`)
+  }
+  t.end()
+})

@@ -2,14 +2,22 @@
 import t from 'tap'
 import type { ObjectHead } from '../../../lib/store/object-store.js'
 import type { StoreErrorKind } from '../../../lib/store/store-error.js'
+import type { Listed } from '../../../lib/upload/rules/judge.js'
 import {
   afterComplete,
+  afterPut,
   Doubt,
   type FailedComplete,
   faultOf,
-} from '../../../lib/upload/rules/doubt.js'
-import type { Listed } from '../../../lib/upload/rules/judge.js'
-import type { Seen } from '../../../lib/upload/rules/proof.js'
+  type SeenPut,
+  seenPut,
+} from '../../../lib/upload/rules/outcome.js'
+import {
+  expectedPut,
+  type Found,
+  type Seen,
+  type SentBefore,
+} from '../../../lib/upload/rules/proof.js'
 
 await t.test('ambiguity sticks', (t) => {
   const heard = (
@@ -47,12 +55,18 @@ const never = (): boolean => false
 const lost: FailedComplete = {
   kind: 'network',
   isFinal: false,
+  isFirstGone: false,
   isUnsure: true,
   forbidsOverwrite: false,
 }
 const exists: FailedComplete = { ...lost, kind: 'exists', isFinal: true }
 const refused: FailedComplete = { ...lost, kind: 'denied', isFinal: true }
 const forbidding = { ...lost, forbidsOverwrite: true }
+const gone: FailedComplete = { ...lost, kind: 'no-upload', isFirstGone: true }
+const goneOnce: FailedComplete = { ...gone, forbidsOverwrite: true }
+const marked: ObjectHead = { ...head, mark: 'ab'.repeat(16) }
+const ours: Seen = { is: 'ours', found: marked }
+const proved: Seen = { is: 'ours', found: { ...marked, crc64: '5' } }
 
 const cases: [
   string,
@@ -60,7 +74,20 @@ const cases: [
   Seen,
   Listed | 'gone',
   ReturnType<typeof afterComplete>,
+  SentBefore?,
 ][] = [
+  ['lost, and ours is there', lost, ours, 'gone', marked],
+  ['lost, and an equal one is there', lost, equal, 'gone', head],
+  ["gone at once: an earlier run's alike", gone, ours, 'gone', marked, 'alike'],
+  ['another ACL', gone, ours, 'gone', 'refused', 'otherwise'],
+  ['one that was refused', gone, ours, 'gone', 'refused', 'refused'],
+  ["a copy of the log's, as nothing shows", gone, ours, 'gone', 'refused'],
+  ['gone at once, and the bytes show it', gone, proved, 'gone', proved.found],
+  ['gone at once, and an equal one', gone, equal, 'gone', head],
+  ['gone at once, and nothing is there', gone, absent, 'gone', 'refused'],
+  ['gone at once, unseen', goneOnce, unknown, 'gone', 'refused'],
+  ['and sent before', goneOnce, unknown, 'gone', 'unknown', 'alike'],
+  ['and may overwrite', gone, unknown, 'gone', 'refused', 'alike'],
   ['lost, and still there', lost, absent, listed, 'again'],
   ['lost, and nobody may look', lost, unknown, 'refused', 'again'],
   ['lost, beside an equal object', lost, equal, listed, 'again'],
@@ -85,8 +112,10 @@ const cases: [
 ]
 
 await t.test('what comes of a Complete that failed', (t) => {
-  for (const [name, failure, seen, parts, next] of cases) {
-    t.equal(afterComplete(failure, seen, parts), next, name)
+  const expected = { crc64: '5', etag: undefined }
+  for (const [name, failure, seen, parts, next, sentBefore] of cases) {
+    const sent = { expected, sentBefore }
+    t.same(afterComplete(failure, seen, parts, sent), next, name)
   }
   t.end()
 })
@@ -146,5 +175,86 @@ await t.test('what is wrong where Complete was refused for good', (t) => {
   t.equal(faultOf('invalid-part', growing, late, dropped), 'complete-refused')
   const fewer: Listed = new Map([...grown, [2, { ...head, partNumber: 2 }]])
   t.same(faultOf('invalid-part', growing, fewer, dropped), [2])
+  t.end()
+})
+
+const mark = 'ab'.repeat(16)
+const md5 = '0'.repeat(32)
+const put = expectedPut(
+  { type: 'completing', put: true, size: 10, md5, mark },
+  { isBinding: true },
+)
+const noFacts = { dropsMarks: false, hasMd5Etags: false }
+
+await t.test('what is under the key after a PutObject', (t) => {
+  const ours: ObjectHead = { etag: md5, size: 10, mark }
+  const rewritten: ObjectHead = { ...ours, etag: '1'.repeat(32) }
+  const others: ObjectHead = { etag: md5, size: 11 }
+  const rows: [string, Found, object, string[], ObjectHead | '', boolean][] = [
+    ['ours', ours, {}, [], ours, false],
+    ["another's", others, {}, [], '', false],
+    ['none', 'absent', {}, [], '', false],
+    ['it may not be looked at', 'refused', {}, [], '', false],
+    ['our mark, another ETag', rewritten, {}, [], '', true],
+    ['ETags are MD5s', rewritten, { hasMd5Etags: true }, [], '', false],
+    ['a PUT named it', rewritten, {}, ['1'.repeat(32)], rewritten, false],
+  ]
+  for (const [name, found, facts, answered, made, isDoubtful] of rows) {
+    const known = { ...noFacts, ...facts }
+    t.same(
+      seenPut(found, put, known, new Set(answered)),
+      { found, made: made === '' ? undefined : made, isDoubtful },
+      name,
+    )
+  }
+  t.end()
+})
+
+await t.test('what a PutObject that was given up has come to', (t) => {
+  const seen = (found: Found, more: Partial<SeenPut> = {}): SeenPut => ({
+    found,
+    made: undefined,
+    isDoubtful: false,
+    ...more,
+  })
+  const made = seen(marked, { made: marked })
+  const same = seen(head, { made: head })
+  const doubtful = seen(head, { isDoubtful: true })
+  const rows: [
+    string,
+    StoreErrorKind | undefined,
+    boolean,
+    SeenPut,
+    ReturnType<typeof afterPut>,
+  ][] = [
+    ['lost, and there', 'network', true, made, marked],
+    ['lost, equal bytes', 'network', true, same, head],
+    ['refused at once, our mark', 'exists', false, made, marked],
+    [
+      "refused at once, equal bytes: another's",
+      'exists',
+      false,
+      same,
+      'believe',
+    ],
+    ['refused after a lost answer, equal bytes', 'exists', true, same, head],
+    ['lost, and not there', 'network', true, seen('absent'), 'unheard'],
+    ['lost, not to be seen', 'network', true, seen('refused'), 'unheard'],
+    ['lost, perhaps ours', 'network', true, doubtful, 'unheard'],
+    ["refused for another's", 'exists', true, seen(head), 'believe'],
+    [
+      'refused at once, not to be seen',
+      'exists',
+      false,
+      seen('refused'),
+      'believe',
+    ],
+    ['refused, not to be seen', 'exists', true, seen('refused'), 'unknown'],
+    ['refused, and gone', 'exists', true, seen('absent'), 'unknown'],
+    ['refused, perhaps ours', 'exists', true, doubtful, 'undecided'],
+  ]
+  for (const [name, kind, isUnsure, found, come] of rows) {
+    t.same(afterPut({ kind, isUnsure }, found), come, name)
+  }
   t.end()
 })

@@ -8,7 +8,7 @@ import {
   madeObject,
   needsLook,
   type Made,
-} from '../../../lib/upload/rules/made.js'
+} from '../../../lib/upload/rules/outcome.js'
 import type { ExpectedObject, Found } from '../../../lib/upload/rules/proof.js'
 
 const mark = 'ab'.repeat(16)

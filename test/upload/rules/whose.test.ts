@@ -5,11 +5,13 @@ import {
   checkObject,
   expectedEtag,
   multipartEtag,
+  sentBefore,
   wasSentOtherwise,
   whose,
   type ExpectedObject,
   type Found,
-  type Whose,
+  type Seen,
+  type SentBefore,
 } from '../../../lib/upload/rules/proof.js'
 import { uploadState } from '../../support/log-fixture.js'
 
@@ -42,7 +44,7 @@ function expected(fields: Partial<ExpectedObject> = {}): ExpectedObject {
 
 const plain = { mark: undefined, crc64: '5', before: { etag: 'old' } }
 
-const cases: [string, Found, Partial<ExpectedObject>, Whose][] = [
+const cases: [string, Found, Partial<ExpectedObject>, Seen['is']][] = [
   ['nothing', 'absent', {}, 'other'],
   ['no permission to look', 'refused', {}, 'unknown'],
   ['our mark and size', head({ mark }), {}, 'ours'],
@@ -146,20 +148,20 @@ const cases: [string, Found, Partial<ExpectedObject>, Whose][] = [
 
 await t.test('whose an object is', async (t) => {
   for (const [name, found, fields, is] of cases) {
-    t.equal(whose(found, expected(fields), { dropsMarks: false }), is, name)
+    t.equal(whose(found, expected(fields), { dropsMarks: false }).is, is, name)
   }
 })
 
 await t.test('a store that drops marks is asked for the bytes', async (t) => {
   const bytes = { crc64: '5' }
   const dropping = { dropsMarks: true }
-  t.equal(whose(head(bytes), expected(bytes), dropping), 'equal')
-  t.equal(whose(head(), expected(), dropping), 'other')
+  t.equal(whose(head(bytes), expected(bytes), dropping).is, 'equal')
+  t.equal(whose(head(), expected(), dropping).is, 'other')
   t.equal(
-    whose(head({ ...bytes, mark: theirs }), expected(bytes), dropping),
+    whose(head({ ...bytes, mark: theirs }), expected(bytes), dropping).is,
     'other',
   )
-  t.equal(whose(head({ ...bytes, mark }), expected(bytes), dropping), 'ours')
+  t.equal(whose(head({ ...bytes, mark }), expected(bytes), dropping).is, 'ours')
 })
 
 await t.test('what an ETag is worth', async (t) => {
@@ -176,15 +178,89 @@ await t.test('what an ETag is worth', async (t) => {
 await t.test('what went with the Completes of an upload', (t) => {
   const [mine, others] = ['a'.repeat(64), 'b'.repeat(64)]
   const done = { type: 'done' as const, etag: 'e', size: 10 }
-  const cases: [string, string[], string | undefined, boolean, boolean][] = [
-    ['none was sent', [], undefined, false, false],
-    ['all alike', [mine], mine, false, false],
-    ['another one', [others], others, false, true],
-    ['one of each, nobody heard', [others, mine], mine, false, true],
-    ['one of each, and the last was heard', [others, mine], mine, true, false],
-    ['one of each, another was heard', [mine, others], others, true, true],
+  const [sent, refused] = [1, 0]
+  type Sent = [digest: string, inDoubt: number][]
+  const cases: [string, Sent, boolean, boolean, SentBefore][] = [
+    ['none was sent', [], false, false, undefined],
+    ['all alike', [[mine, sent]], false, false, 'alike'],
+    ['another one', [[others, sent]], false, true, 'otherwise'],
+    [
+      'one of each, nobody heard',
+      [
+        [others, sent],
+        [mine, sent],
+      ],
+      false,
+      true,
+      'otherwise',
+    ],
+    [
+      'one of each, and the last was heard',
+      [
+        [others, sent],
+        [mine, sent],
+      ],
+      true,
+      false,
+      'alike',
+    ],
+    [
+      'one of each, another was heard',
+      [
+        [mine, sent],
+        [others, sent],
+      ],
+      true,
+      true,
+      'otherwise',
+    ],
+    [
+      'another one, which was refused',
+      [
+        [others, refused],
+        [mine, sent],
+      ],
+      false,
+      false,
+      'alike',
+    ],
+    [
+      'another one, when this one was refused',
+      [
+        [mine, refused],
+        [others, sent],
+      ],
+      false,
+      true,
+      'otherwise',
+    ],
+    [
+      'refused, and nothing else was sent',
+      [[mine, refused]],
+      false,
+      false,
+      'refused',
+    ],
+    [
+      'another one was refused, and nothing else was sent',
+      [[others, refused]],
+      false,
+      true,
+      'refused',
+    ],
+    [
+      'all were refused, and not all were alike',
+      [
+        [others, refused],
+        [mine, refused],
+      ],
+      false,
+      true,
+      'refused',
+    ],
   ]
-  for (const [name, sent, last, isDone, expected] of cases) {
+  for (const [name, digests, isDone, isOtherwise, before] of cases) {
+    const last = digests.at(-1)?.[0]
     const completing = {
       type: 'completing' as const,
       parts: 1,
@@ -193,11 +269,12 @@ await t.test('what went with the Completes of an upload', (t) => {
       sentDigest: last,
     }
     const upload = uploadState({
-      sentDigests: new Set(sent),
+      sentDigests: new Map(digests),
       completing: last === undefined ? undefined : completing,
       done: isDone ? done : undefined,
     })
-    t.equal(wasSentOtherwise(upload, mine), expected, name)
+    t.equal(wasSentOtherwise(upload, mine), isOtherwise, name)
+    t.equal(sentBefore(upload, mine), before, name)
   }
   t.end()
 })

@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { uploadFile } from '../../../lib/index.js'
 import { realUploadEnvironment } from '../../../lib/upload/options/environment.js'
-import { Deferred } from '../../../lib/upload/run/waits.js'
+import { Deferred } from '../../../lib/signals.js'
 import {
   blockAround,
   blockWithin,

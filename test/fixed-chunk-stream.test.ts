@@ -2,8 +2,8 @@ import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
 import t from 'tap'
-import { createFixedChunkStream } from '../../../lib/index.js'
-import { noise } from '../../support/dev-store.js'
+import { createFixedChunkStream } from '../lib/index.js'
+import { noise } from './support/dev-store.js'
 
 async function rechunk(
   chunks: Iterable<Buffer>,

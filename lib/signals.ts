@@ -1,9 +1,10 @@
 /**
- * Callers' signals, of whichever realm: many uploads may have one, and each upload
+ * Work that a signal ends, and promises that their owner settles.
+ *
+ * Callers' signals are of whichever realm: many uploads may have one, and each upload
  * makes many calls. A signal has one listener of ours, whoever follows it, so that
  * Node sees no leak where there is none, and nothing of the signal is changed.
  */
-
 type End = (reason: unknown) => void
 
 interface Followers {
@@ -63,4 +64,34 @@ export function ownSignal(signal: AbortSignal | undefined): {
   if (signal?.aborted === true) stop.abort(signal.reason)
   const letGo = followSignal(signal, (reason) => stop.abort(reason))
   return { signal: stop.signal, letGo }
+}
+
+/** A promise that its owner settles. A rejection that nobody awaits is no accident. */
+export class Deferred<T> {
+  readonly promise: Promise<T>
+  resolve: (value: T) => void = () => undefined
+  reject: (error: Error) => void = () => undefined
+
+  constructor() {
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+    this.promise.catch(() => undefined)
+  }
+}
+
+/** Settles as `work` does; rejects with the reason as soon as `signal` is aborted. */
+export function unlessAborted<T>(
+  signal: AbortSignal,
+  work: Promise<T>,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    work
+      .finally(() => signal.removeEventListener('abort', onAbort))
+      .then(resolve, reject)
+  })
 }

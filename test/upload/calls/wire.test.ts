@@ -1,9 +1,6 @@
 /** Which parts a stopped run lets end. */
 import t from 'tap'
-import {
-  lastParts,
-  type PartOnWire,
-} from '../../../lib/upload/rules/last-parts.js'
+import { lastParts, type PartOnWire } from '../../../lib/upload/calls/wire.js'
 
 const MB = 1_000_000
 const part = (sent: number, elapsed: number): PartOnWire => ({

@@ -2,7 +2,74 @@ import t from 'tap'
 import {
   canBeOrphan,
   mayHaveOrphans,
-} from '../../../lib/upload/rules/orphan.js'
+  rivalsOf,
+  untilFenced,
+  untilSure,
+} from '../../../lib/upload/rules/left-behind.js'
+
+const state = {
+  unclosed: new Set(['a', 'b', 'c']),
+  rivals: new Map([['b', 'mark of b']]),
+  marks: new Map([
+    ['a', 'mark of a'],
+    ['b', 'mark of b'],
+  ]),
+}
+
+await t.test('whose Complete may still come', (t) => {
+  const b = { uploadId: 'b', mark: 'mark of b', mayComplete: true }
+  const rows: [string, boolean | undefined, object[]][] = [
+    ['the log says whose', undefined, [b]],
+    ['nothing of it is ever lost', false, [b]],
+    [
+      'the record that says it may be lost',
+      true,
+      [
+        { uploadId: 'a', mark: 'mark of a', mayComplete: false },
+        b,
+        { uploadId: 'c', mark: undefined, mayComplete: false },
+      ],
+    ],
+  ]
+  for (const [name, canLose, expected] of rows) {
+    t.strictSame(rivalsOf(state, { canLose }), expected, name)
+  }
+  t.end()
+})
+
+await t.test('how long gone once is not gone', (t) => {
+  const rows: [string, number, number][] = [
+    ['at once', 0, 10_000],
+    ['four seconds later', 4000, 6000],
+    ['ten seconds later', 10_000, 0],
+    ['an hour later', 3_600_000, 0],
+  ]
+  for (const [name, passed, expected] of rows) {
+    t.equal(untilSure(5000, 5000 + passed), expected, name)
+  }
+  t.end()
+})
+
+await t.test('when a lease stands in for an Abort', (t) => {
+  type Row = [
+    string,
+    'lease' | undefined,
+    number | undefined,
+    number | undefined,
+  ]
+  const rows: Row[] = [
+    ['it was not asked for', undefined, 1e9, undefined],
+    ['nobody knows when the lease ended', 'lease', undefined, undefined],
+    ['it has just ended', 'lease', 0, 600_000],
+    ['it ended too lately, and is held again now', 'lease', 599_999.5, 600_000],
+    ['a Complete has ended', 'lease', 600_000, 0],
+    ['long ago', 'lease', 1e9, 0],
+  ]
+  for (const [name, fence, freeFor, expected] of rows) {
+    t.equal(untilFenced({ fence, freeFor, longest: 600_000 }), expected, name)
+  }
+  t.end()
+})
 
 const minute = 60_000
 const began = 1_700_000_000_000

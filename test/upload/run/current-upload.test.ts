@@ -1,10 +1,10 @@
 import t from 'tap'
 import type { Receipt } from '../../../lib/upload/calls/send.js'
+import { weakest } from '../../../lib/upload/rules/proof.js'
 import {
   receiptsInOrder,
   type Receipts,
-  weakest,
-} from '../../../lib/upload/run/receipts.js'
+} from '../../../lib/upload/run/current-upload.js'
 
 function receipts(...parts: [number, number][]): Map<number, Receipt> {
   return new Map(

@@ -1,6 +1,6 @@
 /** Bytes in, the same bytes out in chunks of one size. */
 import { Transform, type TransformCallback } from 'node:stream'
-import { invalidOption } from '../../errors.js'
+import { invalidOption } from './errors.js'
 
 /**
  * Rechunks to exactly `size` bytes, a whole number from 1; the last chunk may be

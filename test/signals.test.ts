@@ -2,14 +2,11 @@ import { getEventListeners } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { listUploads, uploadFile } from '../../../lib/index.js'
-import {
-  followSignal,
-  ownSignal,
-} from '../../../lib/upload/calls/follow-signal.js'
-import { devStore, noise } from '../../support/dev-store.js'
-import { storeCall } from '../../support/store-call.js'
-import { uploadTo } from '../../support/stream-upload.js'
+import { listUploads, uploadFile } from '../lib/index.js'
+import { followSignal, ownSignal } from '../lib/signals.js'
+import { devStore, noise } from './support/dev-store.js'
+import { storeCall } from './support/store-call.js'
+import { uploadTo } from './support/stream-upload.js'
 
 /** A signal as another realm or a polyfill has it: of no class that Node knows. */
 class OtherSignal {

@@ -1,0 +1,380 @@
+/**
+ * What has come of a request that makes the object. Pure.
+ *
+ * **It has failed.** A lost answer, a time-out, a 5xx, `NoSuchUpload` or a conflict says
+ * nothing of whether the object is there, and that sticks: after one such answer, of
+ * this run or of an earlier one, every later failure is looked at before it is believed.
+ *
+ * **It was answered with success.** Mostly the answer says what was made. It does not
+ * when it has no ETag, when it speaks of other parts than were named (some servers
+ * replay the answer to another run's Complete of the same upload), when it may speak of
+ * them and nothing in it can be compared, and when the store orders by Initiate, where
+ * another object may be under the key all the same: then HEAD is asked, and its word
+ * counts.
+ */
+import { areUnequal, equalParts } from '../../checkpoint/growth.js'
+import type { PartCheck } from '../../checkpoint/record.js'
+import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
+import type { StoreErrorKind } from '../../store/store-error.js'
+import type { Listed } from './judge.js'
+import {
+  bareEtag,
+  carriesMark,
+  checkObject,
+  type ExpectedObject,
+  type Found,
+  hasOtherParts,
+  isDoubtful,
+  isOfOtherParts,
+  isOwn,
+  type KnownStore,
+  type Seen,
+  type SentBefore,
+  sameEtag,
+  whose,
+} from './proof.js'
+
+/** What the answers of a run leave open so far. */
+export class Doubt {
+  #isOpen: boolean
+  #isUnsure: boolean
+
+  constructor(at: { isOpen: boolean; isUnsure: boolean }) {
+    this.#isOpen = at.isOpen
+    this.#isUnsure = at.isUnsure
+  }
+
+  /** The object may be there, whatever the next answer says. */
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** It may be ours, and not only because some object is there. */
+  get isUnsure(): boolean {
+    return this.#isUnsure
+  }
+
+  /** `mayHaveHappened`: in spite of the failure, the request may have been carried out. */
+  hear(kind: StoreErrorKind | undefined, mayHaveHappened: boolean): void {
+    if (mayHaveHappened) this.#isOpen = true
+    if (this.#isOpen && kind !== 'exists') this.#isUnsure = true
+  }
+}
+
+export interface FailedComplete {
+  kind: StoreErrorKind
+  /** No later Complete of the same upload could be answered otherwise. */
+  isFinal: boolean
+  /** NoSuchUpload, when no answer before it had left open what has happened. */
+  isFirstGone: boolean
+  isUnsure: boolean
+  /** Where the server ignores that, a Complete replaces what is there. */
+  forbidsOverwrite: boolean
+}
+
+/** What a Complete was to make, and what earlier runs had sent of it. */
+interface SentComplete {
+  expected: Pick<ExpectedObject, 'crc64' | 'etag'>
+  sentBefore: SentBefore
+}
+
+/**
+ * What to make of a Complete that failed, once it may have been carried out: its
+ * object, or what is done without that.
+ *
+ * - `refused`: the upload is gone, and nothing has become of it.
+ * - `unknown`: nobody can see what became of it.
+ * - `theirs`: the answer is that there is an object, and it is another's.
+ * - `seek`: the upload is gone, and its object not to be seen: it is looked for longer.
+ * - `believe`: the answer is what it says.
+ * - `exists`: another's is in the way.
+ * - `again`: the same Complete may be sent again.
+ */
+export function afterComplete(
+  { kind, isFinal, isFirstGone, isUnsure, forbidsOverwrite }: FailedComplete,
+  seen: Seen,
+  listed: Listed | 'gone',
+  sent: SentComplete,
+):
+  | ObjectHead
+  | 'refused'
+  | 'unknown'
+  | 'theirs'
+  | 'seek'
+  | 'believe'
+  | 'exists'
+  | 'again' {
+  const { is, found } = seen
+  if (isOwn(seen, { isListed: listed !== 'gone' })) {
+    const isAnothers = is === 'ours' && isFirstGone
+    if (!isAnothers || mayHaveMade(seen.found, sent)) return seen.found
+  }
+  if (isFirstGone) {
+    // An earlier Complete may have made what cannot be seen: then the next run sees it.
+    const isHidden = is === 'unknown' && forbidsOverwrite
+    return isHidden && sent.sentBefore !== undefined ? 'unknown' : 'refused'
+  }
+  const isTheirs = is === 'other' && found !== 'absent'
+  if (kind === 'exists' && isTheirs) return 'theirs'
+  if (listed === 'gone') return 'seek'
+  // Neither the object nor the parts can be seen: it may be our own that is there.
+  const isOpen = kind === 'exists' && isUnsure && listed === 'refused'
+  if (isFinal && !isOpen) return 'believe'
+  return isTheirs && forbidsOverwrite ? 'exists' : 'again'
+}
+
+/**
+ * Whether an object with our mark can be this run's, whose first Complete was answered
+ * with NoSuchUpload. An earlier run's has made it, perhaps with another ACL, and be it
+ * one that was refused; or a run with a copy of the log has: then the bytes must show it.
+ */
+function mayHaveMade(
+  found: ObjectHead,
+  { sentBefore, expected }: SentComplete,
+): boolean {
+  if (sentBefore !== undefined) return sentBefore === 'alike'
+  return checkObject(found, expected) !== 'none'
+}
+
+/** What is under the key after a PutObject, and whether that has made it. */
+export interface SeenPut {
+  found: Found
+  /** The object of the put. */
+  made: ObjectHead | undefined
+  /** The object may be ours, and nothing shows whether it is. */
+  isDoubtful: boolean
+}
+
+/** `answered`: the ETags, bare, that PUTs of this run were answered with. */
+export function seenPut(
+  found: Found,
+  expected: ExpectedObject,
+  facts: KnownStore,
+  answered: ReadonlySet<string>,
+): SeenPut {
+  if (typeof found !== 'object') {
+    return { found, made: undefined, isDoubtful: false }
+  }
+  const isInDoubt = isDoubtful(found, expected, facts)
+  // What the answer to a PUT has named is what that has made.
+  const isAnswered = isInDoubt && answered.has(bareEtag(found.etag))
+  const seen = whose(found, expected, facts)
+  const isMade = isAnswered || isOwn(seen, { isListed: false })
+  const made = isMade ? found : undefined
+  return { found, made, isDoubtful: isInDoubt && !isAnswered }
+}
+
+/**
+ * What to make of a PutObject that was given up, once its object may be there: that,
+ * or how sure the failure is.
+ *
+ * - `believe`: the answer is that there is an object, and it is another's.
+ * - `unheard`: the answer is what it says, and another run may find the object.
+ * - `undecided`: an object is there, and looking again would not show whose.
+ * - `unknown`: an object is there, and could not be looked at.
+ */
+export function afterPut(
+  { kind, isUnsure }: { kind: StoreErrorKind | undefined; isUnsure: boolean },
+  { found, made, isDoubtful }: SeenPut,
+): ObjectHead | 'believe' | 'unheard' | 'undecided' | 'unknown' {
+  const isExists = kind === 'exists'
+  // Refused at once, equal bytes are another's; our mark alone is ours.
+  const isEqual = isExists && !isUnsure && made?.mark === undefined
+  if (made !== undefined && !isEqual) return made
+  if (!isExists) return 'unheard'
+  if (isDoubtful) return 'undecided'
+  // Refused since an object is there: no further PUT can tell whose.
+  return !isUnsure || typeof found === 'object' ? 'believe' : 'unknown'
+}
+
+/**
+ * What is wrong with an upload whose Complete was refused for certain: the numbers
+ * of the parts that are not on the server as they were sent, or why it is void.
+ * `wasDropped`: a part was sent anew for that before, by its number.
+ */
+export function faultOf(
+  kind: StoreErrorKind,
+  parts: readonly { partNumber: number; etag: string; size: number }[],
+  listed: Listed | 'gone',
+  wasDropped: (partNumber: number) => boolean,
+): number[] | VoidReason {
+  if (kind === 'too-small') return 'part-size'
+  const numbers =
+    typeof listed === 'string'
+      ? []
+      : parts
+          .filter(({ partNumber, etag, size }) => {
+            const there = listed.get(partNumber)
+            return there?.size !== size || !sameEtag(there.etag, etag)
+          })
+          .map(({ partNumber }) => partNumber)
+  // Some servers refuse a Complete that leaves parts out, which others have sent; and a
+  // list that lags shows parts as they were before they were sent anew.
+  const named = new Set(parts.map(({ partNumber }) => partNumber))
+  const hasMore =
+    typeof listed === 'object' &&
+    [...listed.keys()].some((partNumber) => !named.has(partNumber))
+  const isInVain = hasMore && numbers.some(wasDropped)
+  if (numbers.length > 0 && !isInVain) return numbers
+  return !hasMore && areUnequal(parts) ? equalParts : 'complete-refused'
+}
+
+export type VoidReason = 'part-size' | 'complete-refused' | typeof equalParts
+
+/** What is known of the store that has answered. */
+export interface AnsweringStore {
+  /** It orders by Initiate: another object may take precedence over ours. */
+  readonly ordersByInitiate: boolean
+  /** It is known to drop user metadata, marks among them. */
+  readonly dropsMarks: boolean
+}
+
+export interface Made {
+  /** What is told of the object. */
+  readonly receipt: ObjectReceipt
+  /**
+   * What the server's word on it is worth. `wrong`: it is not what was sent.
+   * `others`: it is this upload's, but another run has completed it.
+   */
+  readonly check: PartCheck | 'wrong' | 'others'
+  /** Whether it is the one under the key; undefined where that was not asked. */
+  readonly current: boolean | undefined
+  /** HEAD has shown the object of the answer without the mark that was sent. */
+  readonly dropsMarks: boolean
+}
+
+/** Whether HEAD has to be asked, since the answer alone does not say it. */
+export function needsLook(
+  answer: ObjectReceipt,
+  expected: ExpectedObject,
+  { ordersByInitiate }: AnsweringStore,
+): boolean {
+  const { etag } = answer
+  const isAmbiguous = etag === '' || hasOtherParts(etag, expected.etag)
+  return isAmbiguous || ordersByInitiate || isPerhapsOthers(answer, expected)
+}
+
+/**
+ * Whether an answer may be the one to an earlier Complete, which has named other
+ * parts of this upload: nothing in it can be compared with those of this one.
+ */
+function isPerhapsOthers(
+  answer: ObjectReceipt,
+  expected: ExpectedObject,
+): boolean {
+  return expected.mayBeReplayed && checkObject(answer, expected) === 'none'
+}
+
+/** `found`: what HEAD has shown; undefined when it was not needed. */
+export function madeObject(
+  answer: ObjectReceipt,
+  found: Found | undefined,
+  expected: ExpectedObject,
+  store: AnsweringStore,
+): Made {
+  const { there, dropsMarks } = sight(answer, found, expected, store)
+  const isSeen = there === 'ours' && typeof found === 'object'
+  // What was looked at says more than an answer that may have been changed.
+  const word = isSeen ? { ...answer, ...saidBy(found, answer) } : answer
+  const isOthers =
+    there === 'other-parts' ||
+    (there === 'replaced' && hasOtherParts(answer.etag, expected.etag)) ||
+    // Success would be of bytes that nobody has seen.
+    (!isSeen && there !== 'damaged' && isPerhapsOthers(answer, expected)) ||
+    (there !== 'damaged' && isOfOtherParts(word, expected.etag))
+  const ownCheck = there === 'damaged' ? 'wrong' : checkObject(word, expected)
+  const isKnown = store.ordersByInitiate && there !== 'unknown'
+  const isUnseen = found === undefined || found === 'refused'
+  return {
+    receipt: isSeen || isUnseen ? word : ofOurs(word, expected),
+    check: isOthers ? 'others' : ownCheck,
+    current: isKnown ? there === 'ours' : undefined,
+    dropsMarks,
+  }
+}
+
+interface Sight {
+  /**
+   * What is under the key: our object; the same of other bytes; another's in its
+   * place; the object of this very upload, which another run completed with other
+   * parts; or nobody knows, as where this caller may not look.
+   */
+  readonly there: 'ours' | 'damaged' | 'replaced' | 'other-parts' | 'unknown'
+  readonly dropsMarks: boolean
+}
+
+function sight(
+  answer: ObjectReceipt,
+  found: Found | undefined,
+  expected: ExpectedObject,
+  store: AnsweringStore,
+): Sight {
+  const { mark, etag } = expected
+  if (found === undefined) return { there: 'ours', dropsMarks: false }
+  if (found === 'refused') return { there: 'unknown', dropsMarks: false }
+  if (found === 'absent') return { there: 'replaced', dropsMarks: false }
+  const isTold = answer.etag !== '' && found.etag !== ''
+  // Equal bytes without a mark may be another's, which the answer's ETag shows.
+  const isAnother =
+    isTold &&
+    !sameEtag(answer.etag, found.etag) &&
+    !hasOtherParts(answer.etag, etag)
+  const hasLost = mark !== undefined && found.mark === undefined
+  const dropsMarks =
+    hasLost && isTold && !isAnother && checkObject(found, expected) !== 'wrong'
+  const known = { dropsMarks: dropsMarks || store.dropsMarks }
+  const is = isAnother ? 'other' : whose(found, expected, known).is
+  if (is === 'ours' || is === 'equal') return { there: 'ours', dropsMarks }
+  // Neither mark nor ETag tells it from an equal one that was put there since.
+  const isEither =
+    hasLost &&
+    !isTold &&
+    whose(found, expected, { dropsMarks: true }).is === 'equal'
+  if (isEither) return { there: 'unknown', dropsMarks }
+  if (isPerhapsReplayed(answer, found, expected, store)) {
+    return { there: 'other-parts', dropsMarks }
+  }
+  if (!carriesMark(found, mark)) return { there: 'replaced', dropsMarks }
+  const isSame = etag !== undefined && sameEtag(found.etag, etag.value)
+  return { there: isSame ? 'damaged' : 'other-parts', dropsMarks }
+}
+
+/**
+ * An answer without an ETag may be the one to another run's Complete of the same
+ * upload. Where no marks tell its object from one that was put there since, other
+ * parts under the key are taken for that: success would be of bytes nobody has.
+ */
+function isPerhapsReplayed(
+  answer: ObjectReceipt,
+  found: ObjectHead,
+  { etag, mark }: ExpectedObject,
+  { dropsMarks }: AnsweringStore,
+): boolean {
+  const isUnmarked = mark === undefined || dropsMarks
+  if (answer.etag !== '' || !isUnmarked) return false
+  return found.mark === undefined && isOfOtherParts(found, etag)
+}
+
+/**
+ * What ours was, before another took its place: known where ETags are MD5s. That is
+ * told, and verifies nothing, since nobody has seen the object.
+ */
+function ofOurs(
+  answer: ObjectReceipt,
+  { etag }: ExpectedObject,
+): ObjectReceipt {
+  if (answer.etag !== '' || etag?.isBinding !== true) return answer
+  return { ...answer, etag: etag.value }
+}
+
+/** What HEAD has said; an empty ETag is none. */
+function saidBy(
+  { etag, crc64, versionId }: ObjectHead,
+  answer: ObjectReceipt,
+): Partial<ObjectReceipt> {
+  return {
+    etag: etag === '' ? answer.etag : etag,
+    crc64: crc64 ?? answer.crc64,
+    versionId: versionId ?? answer.versionId,
+  }
+}
