@@ -179,6 +179,17 @@ class Steps {
   }
 }
 
+/** Why a sink whose hold of the log was taken, and which has told of it, is lost. */
+export function lostHold({ name, lost }: Checkpoint): UploadError {
+  const cause: unknown = lost?.reason
+  if (cause instanceof UploadError) return cause
+  return new UploadError(
+    'PAWL_CHECKPOINT_LOST',
+    `${name} is no longer held: ${messageOf(cause)}; run the same call again`,
+    { cause, resumable: true, transient: true },
+  )
+}
+
 function failed(
   name: string,
   what: string,

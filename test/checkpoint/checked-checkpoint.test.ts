@@ -1,6 +1,9 @@
 /** Sinks of a caller's own: what they throw, and what they never answer. */
 import t from 'tap'
-import { checkedCheckpoint } from '../../lib/checkpoint/checked-checkpoint.js'
+import {
+  checkedCheckpoint,
+  lostHold,
+} from '../../lib/checkpoint/checked-checkpoint.js'
 import type { Checkpoint } from '../../lib/checkpoint/checkpoint.js'
 import { memoryCheckpoint } from '../../lib/checkpoint/memory-checkpoint.js'
 import { UploadError } from '../../lib/errors.js'
@@ -174,5 +177,20 @@ await t.test('what a sink lacks, and what it tells, stays so', (t) => {
   const told = setUp({ ...facts, confirm: async () => undefined }).checked
   t.match(told, facts)
   t.ok('confirm' in told)
+  t.end()
+})
+
+await t.test('a sink that tells of its lost hold, in its own words', (t) => {
+  const ours = new UploadError('PAWL_CHECKPOINT_LOST', 'taken')
+  for (const [reason, code] of [
+    [ours, ours],
+    [new Error('another node'), { message: /no longer held: another node;/ }],
+    ['a text', { cause: 'a text', resumable: true, transient: true }],
+  ] as const) {
+    const lost = AbortSignal.abort(reason)
+    const error = lostHold(setUp({ lost }).checked)
+    t.match(error, code)
+    t.equal(error.code, 'PAWL_CHECKPOINT_LOST')
+  }
   t.end()
 })

@@ -106,8 +106,8 @@ export function afterComplete(
   | 'again' {
   const { is, found } = seen
   if (isOwn(seen, { isListed: listed !== 'gone' })) {
-    const isAnothers = is === 'ours' && isFirstGone
-    if (!isAnothers || mayHaveMade(seen.found, sent)) return seen.found
+    const isOfAnother = is === 'ours' && isFirstGone
+    if (!isOfAnother || mayHaveMade(seen.found, sent)) return seen.found
   }
   if (isFirstGone) {
     // An earlier Complete may have made what cannot be seen: then the next run sees it.

@@ -5,7 +5,6 @@ import {
   UploadError,
   type UploadErrorFields,
 } from '../../errors.js'
-import { messageOf } from '../../realm.js'
 import type { ObjectReceipt } from '../../store/object-store.js'
 import { answerOf, type StoreError } from '../../store/store-error.js'
 import { equalParts, type PartSizes, roomIn } from '../../checkpoint/growth.js'
@@ -284,19 +283,6 @@ export const mayNotLookAgain = ofUpload('PAWL_COMPLETE_UNKNOWN', (uploadId) =>
 
 function hidden(what: string): string {
   return `an earlier run has ${what}; this caller may not look whether the object is there (HEAD, which needs GetObject), and forbidOverwrite is set; nothing was sent, and the log is kept: grant the permission, and the same call looks again`
-}
-
-/** By a sink whose hold of the log has been taken; `reason`: what it says of that. */
-export function logLost(
-  name: string | undefined,
-  reason: unknown,
-): UploadError {
-  if (reason instanceof UploadError) return reason
-  return new UploadError(
-    'PAWL_CHECKPOINT_LOST',
-    `${name} is no longer held: ${messageOf(reason)}; run the same call again`,
-    { cause: reason, resumable: true, transient: true },
-  )
 }
 
 /** For a `discard()` whose log cannot be opened: its disk does not answer. */

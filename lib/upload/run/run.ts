@@ -19,6 +19,7 @@
  * The first failure wins, stops the run, and aborts `signal` with itself.
  */
 import { setMaxListeners } from 'node:events'
+import { lostHold } from '../../checkpoint/checked-checkpoint.js'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import type { Environment, Timer } from '../../environment.js'
 import { CallbackError } from '../../errors.js'
@@ -35,7 +36,7 @@ import {
   type RunContext,
   type UploadRunOptions,
 } from './context.js'
-import { isSuspension, logLost, suspended, tellKept } from './errors.js'
+import { isSuspension, suspended, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
@@ -206,8 +207,8 @@ export class UploadRun {
   }
 
   readonly #onLost = (): void => {
-    const { name, lost } = this.#checkpoint ?? {}
-    this.fail(logLost(name, lost?.reason))
+    const checkpoint = this.#checkpoint
+    if (checkpoint !== undefined) this.fail(lostHold(checkpoint))
   }
 
   #done(result: UploadResult): void {
