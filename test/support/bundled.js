@@ -69,7 +69,9 @@ function asJavaScriptName(name) {
 function digestOf(sources, names) {
   const digest = createHash('sha256')
   digest.update(readFileSync(fileURLToPath(import.meta.url)))
-  digest.update(readFileSync(join(root, 'package-lock.json')))
+  for (const name of ['package-lock.json', '.taprc']) {
+    digest.update(readFileSync(join(root, name)))
+  }
   digest.update(JSON.stringify([process.version, names]))
   for (const name of namesIn(sources).toSorted()) {
     if (!name.endsWith('.js')) continue
