@@ -37,6 +37,7 @@ import { testsOf, tiers } from './support/tier-files.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tap = join(root, 'node_modules/tap/dist/esm/run.mjs')
 const tapFiles = join(root, 'test/support/tap-files.js')
+const prepare = join(root, 'test/support/prepare.js')
 const built = join(root, 'node_modules/.cache/pawl-tap-built')
 
 /** Seconds for one file; tests of the last tier have hours, and say so: 0 is no limit. */
@@ -56,7 +57,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 try {
   const { tier, places, options, isAgain } = wordsOf(process.argv.slice(2))
   const files = testsOf(tier, root, places)
-  await buildTap()
+  await Promise.all([buildTap(), compile()])
   process.exitCode = await runTests(tier, files, options, isAgain)
 } catch (error) {
   console.error(`test/run.js: ${error.message}`)
@@ -99,6 +100,12 @@ async function buildTap() {
   if (code !== 0) throw new Error('tap could not be built, see above')
   mkdirSync(join(root, 'node_modules/.cache'), { recursive: true })
   writeFileSync(built, made)
+}
+
+/** In a process of its own, beside tap's building: neither uses more than one core. */
+async function compile() {
+  const [code] = await ended(start([prepare], { stdio: 'inherit' }))
+  if (code !== 0) throw new Error('the tests could not be compiled, see above')
 }
 
 /** Resolves to the exit code. */
@@ -159,7 +166,7 @@ async function runFiles(tier, files, options, env) {
       ? inTerminal(args, env)
       : inPipe(start(args, { stdio: ['ignore', 'pipe', 'inherit'], env }))
   }
-  const wanted = JSON.stringify({ jobs, seconds, files })
+  const wanted = JSON.stringify({ jobs, seconds, files, tier })
   const tests = start([tapFiles, wanted], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env,

@@ -2,7 +2,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { bareNode } from './bare-node.js'
-import { compiledSources } from './compiled.js'
+import { compiledPrograms } from './compiled.js'
 
 export interface CliOptions {
   cwd: string
@@ -98,7 +98,7 @@ export function startScriptInTerminal(
 
 function withPawl(options: CliOptions): NodeJS.ProcessEnv {
   const own = environment(options)
-  return { ...own, PATH: `${own['PATH']}:${join(compiledSources(), 'bin')}` }
+  return { ...own, PATH: `${own['PATH']}:${join(compiledPrograms(), 'bin')}` }
 }
 
 /** The same as `startCli` with a terminal for all three standard streams. */
@@ -120,7 +120,7 @@ export function startInTerminal(
 }
 
 function cliPath(): string {
-  return join(compiledSources(), 'lib/cli/main.js')
+  return join(compiledPrograms(), 'lib/cli/main.js')
 }
 
 const python = `import os, pty, sys

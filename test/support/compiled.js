@@ -88,7 +88,12 @@ function compiled(folder, from) {
 
 /** The program that `test/fixtures/<name>.ts` is. */
 export function compiledFixture(name) {
-  return join(compiledSources(), 'test/fixtures', `${name}.js`)
+  return join(compiledPrograms(), 'test/fixtures', `${name}.js`)
+}
+
+/** The directory of what tests start: the compiled files, or bundles of them. */
+export function compiledPrograms() {
+  return process.env.PAWL_PROGRAMS ?? compiledSources()
 }
 
 /** The JavaScript of the test of that path, relative to the root. */

@@ -69,29 +69,39 @@ export async function complaintsDuring(
   return complaints
 }
 
-/** Resolves to ms until the upload has settled; rejects when it takes too long. */
-export async function settles(
-  upload: ResumableUploadStream,
-  bound = 10_000,
-): Promise<number> {
+/** Resolves to ms until the upload has settled; rejects when it seems to hang. */
+export async function settles(upload: ResumableUploadStream): Promise<number> {
   const start = performance.now()
-  let timer: NodeJS.Timeout | undefined
-  const tooLong = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`not settled within ${bound} ms`)),
-      bound,
-    )
-  })
+  await unlessItHangs(settled(upload))
+  return performance.now() - start
+}
+
+/** Resolves when its result is there, and the stream has closed. */
+export async function settled(upload: ResumableUploadStream): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     if (upload.closed) resolve()
     else upload.once('close', resolve)
   })
-  await Promise.race([
-    Promise.all([upload.result.catch(() => undefined), closed]),
-    tooLong,
-  ])
-  clearTimeout(timer)
-  return performance.now() - start
+  await Promise.all([upload.result.catch(() => undefined), closed])
+}
+
+/** No bound on how long work may take: the slowest machine is done long before. */
+const hang = 120_000
+
+/** Rejects when work does not end at all. */
+export async function unlessItHangs<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const never = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`not settled within ${hang} ms`)),
+      hang,
+    )
+  })
+  try {
+    return await Promise.race([work, never])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 const sockets = new Set<Socket>()

@@ -6,13 +6,16 @@ import { pipeline } from 'node:stream/promises'
 import type { Test } from 'tap'
 import type { DevServerOptions } from '../../lib/dev-server/index.js'
 import {
-  createResumableUploadStream,
   UploadError,
   type ObjectStore,
-  type ResumableUploadStream,
   type UploadResult,
   type UploadStreamOptions,
 } from '../../lib/index.js'
+import {
+  realUploadEnvironment,
+  type UploadEnvironment,
+} from '../../lib/upload/options/environment.js'
+import { ResumableUploadStream } from '../../lib/upload/stream.js'
 import { devStore, type DevStore } from './dev-store.js'
 import { smallStore } from './small-store.js'
 
@@ -25,8 +28,11 @@ export interface SmallUploads extends DevStore {
   small: ObjectStore
   log: string
   logExists(): boolean
-  /** An upload stream with small parts and quick retries. */
-  upload(options?: Partial<UploadStreamOptions>): ResumableUploadStream
+  /** An upload stream with small parts and quick retries; on another clock, if one is given. */
+  upload(
+    options?: Partial<UploadStreamOptions>,
+    environment?: UploadEnvironment,
+  ): ResumableUploadStream
   /** A whole run. */
   run(
     bytes: Buffer,
@@ -48,8 +54,11 @@ export async function smallUploads(
   const dev = await devStore(t, { minPartSize: 1, ...options })
   const log = join(dev.directory, 'log.pawl')
   const small = smallStore(dev.store)
-  const upload = (more: Partial<UploadStreamOptions> = {}) =>
-    createResumableUploadStream({
+  const upload: SmallUploads['upload'] = (
+    more = {},
+    environment = realUploadEnvironment,
+  ) => {
+    const options = {
       store: small,
       key,
       checkpoint: log,
@@ -58,7 +67,9 @@ export async function smallUploads(
       concurrency: 4,
       retry: { attempts: 5, baseDelay: 1, maxDelay: 2 },
       ...more,
-    })
+    }
+    return new ResumableUploadStream(options, environment)
+  }
   const run: SmallUploads['run'] = async (bytes, more) => {
     const stream = upload(more)
     await send(stream, bytes)
@@ -115,11 +126,15 @@ export async function failureOf(
   })
 }
 
-/** Resolves when `isSo`, looking once a turn of the event loop. */
+/**
+ * Resolves when `isSo`: looks once a turn of the event loop, and later each
+ * millisecond, so that who waits for long leaves the processor to what it waits for.
+ */
 export async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) {
-    await new Promise((resolve) => {
-      setImmediate(resolve)
+  for (let looks = 0; !isSo(); looks++) {
+    await new Promise<void>((resolve) => {
+      if (looks < 100) setImmediate(resolve)
+      else setTimeout(resolve, 1)
     })
   }
 }
