@@ -31,12 +31,15 @@ export interface Environment {
   readonly id: () => string
 }
 
+/** ms; Node's timers ring at once for anything longer. */
+const longestTimer = 2 ** 31 - 1
+
 /** The machine's own. */
 export const realEnvironment: Environment = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   timer: (ms, ring, { isIdle = false } = {}) => {
-    const timer = setTimeout(ring, ms)
+    const timer = setTimeout(ring, Math.min(ms, longestTimer))
     if (isIdle) timer.unref()
     return { cancel: () => clearTimeout(timer) }
   },

@@ -19,6 +19,7 @@ const allowed: Record<string, readonly string[]> = {
   'own-require': [],
   'file-path': ['errors'],
   'fixed-chunk-stream': ['errors'],
+  'make-folders': [],
   /** Which every layer may use. */
   realm: [],
   signals: [],
@@ -99,7 +100,13 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
   ],
   /** The store is for `own-store` alone: see below. */
-  'dev-server': ['file-path', 'errors', 'known-options', 'store'],
+  'dev-server': [
+    'file-path',
+    'make-folders',
+    'errors',
+    'known-options',
+    'store',
+  ],
   testing: ['index', 'dev-server'],
   cli: [
     'index',
@@ -112,6 +119,7 @@ const allowed: Record<string, readonly string[]> = {
     'hash',
     'errors',
     'own-require',
+    'make-folders',
   ],
 }
 

@@ -122,3 +122,21 @@ await t.test('a delay ends with its time or with the signal', async (t) => {
     message: 'enough',
   })
 })
+
+await t.test(
+  'a time that no timer of Node’s can wait for is long',
+  async (t) => {
+    const stop = new AbortController()
+    for (const ms of [2 ** 31, Number.MAX_SAFE_INTEGER]) {
+      const long = delay(realEnvironment, ms, stop.signal)
+      // Node would ring a timer that is too long after 1 ms, before this one.
+      const short = delay(realEnvironment, 20, new AbortController().signal)
+      const first = long.then(
+        () => 'rang',
+        () => 'stopped',
+      )
+      t.equal(await Promise.race([first, short]), undefined, `${ms}`)
+    }
+    stop.abort()
+  },
+)

@@ -7,7 +7,9 @@
  * but for `close()`: it may come while another call hangs, and is itself waited
  * for only as long as a suspension may take. What has a lock gives it back when that
  * call has settled, and not before: what it did later would be done to the log of the
- * run that has the lock by then.
+ * run that has the lock by then. A call that is not answered within
+ * `timeout.checkpoint` has failed; what is thrown and is no `UploadError` becomes the
+ * `cause` of a `PAWL_CHECKPOINT_IO`.
  *
  * A *leased* sink is one whose hold somebody else may take over while this process
  * sleeps: a service that other machines reach. Each of its steps must be one

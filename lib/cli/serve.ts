@@ -1,6 +1,6 @@
 /** `pawl serve`: the dev server on a directory, until Ctrl-C. */
 import { once } from 'node:events'
-import { systemCode } from '../realm.js'
+import { isError, systemCode } from '../realm.js'
 import type { DevServerCredentials } from '../dev-server/index.js'
 import { UploadError } from '../index.js'
 import { plainText } from './plain-text.js'
@@ -85,7 +85,13 @@ function explain(
     EEXIST: `${directory} is not a directory; name another one`,
     ENOTDIR: `${directory} is not in a directory; name another one`,
   }
-  const text = words[code]
+  const text = words[code] ?? unusable(error, directory)
   if (text === undefined) throw error
   throw new UploadError('PAWL_INVALID_OPTION', text, { cause: error })
+}
+
+/** A directory, or a file in it, that cannot be made, opened or read. */
+function unusable(error: unknown, directory: string): string | undefined {
+  if (!isError(error) || !('path' in error)) return undefined
+  return `${directory} cannot be used (${systemCode(error)}); name another directory`
 }

@@ -1,7 +1,7 @@
 /** Where the command keeps what it must not lose, for the user who runs it. */
-import { mkdir } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { homeDirectory } from '../credentials/home-directory.js'
+import { makeFolders } from '../make-folders.js'
 
 /** Variables of a process, by name. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -22,6 +22,6 @@ export async function makeStateDirectory(
   environment: Environment = process.env,
 ): Promise<string> {
   const directory = stateDirectory(environment)
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  makeFolders(directory, 0o700)
   return directory
 }

@@ -3,6 +3,7 @@
  * over, removed. One attempt each; a failure that may pass by itself is `Unheard`.
  */
 import { invalidOption, UploadError } from '../errors.js'
+import { asStoreError, checkedStore } from '../store/checked-store.js'
 import type { Call, ObjectStore } from '../store/object-store.js'
 import { StoreError } from '../store/store-error.js'
 import { Unheard } from './steps.js'
@@ -28,7 +29,7 @@ export class BucketObjects {
         'bucketCheckpoint: the store must have getObject and deleteObject, as ossStore and s3Store do',
       )
     }
-    this.#store = store
+    this.#store = checkedStore(store)
     this.#name = name
     this.#call = () => ({
       signal: new AbortController().signal,
@@ -92,7 +93,8 @@ export class BucketObjects {
     }
   }
 
-  #failure(error: unknown): unknown {
+  #failure(thrown: unknown): Error {
+    const error = asStoreError(thrown)
     if (!(error instanceof StoreError)) return error
     switch (error.kind) {
       case 'network':

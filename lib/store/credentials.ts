@@ -44,17 +44,20 @@ export class CredentialSource {
   }
 
   /** Rejects with a StoreError of kind `credentials`. */
-  async get(): Promise<Credentials> {
+  get(): Promise<Credentials> {
     const { ready } = this
-    if (ready !== undefined) return ready
+    if (ready !== undefined) return Promise.resolve(ready)
     const load = this.#load
     if (load === undefined) {
-      throw new StoreError('No credentials.', { kind: 'credentials' })
+      const fields = { kind: 'credentials' } as const
+      return Promise.reject(new StoreError('No credentials.', fields))
     }
-    this.#loading ??= this.#ask(load).finally(() => {
-      this.#loading = undefined
-    })
-    return this.#loading
+    return (this.#loading ??= this.#asking(load))
+  }
+
+  /** An answer that is waited for no longer: the next `get` asks anew. */
+  giveUp(asked: Promise<Credentials>): void {
+    if (this.#loading === asked) this.#loading = undefined
   }
 
   /**
@@ -63,6 +66,11 @@ export class CredentialSource {
    */
   invalidate(used: Credentials): void {
     if (this.#current === used) this.#refused = used
+  }
+
+  #asking(load: () => Promise<Credentials>): Promise<Credentials> {
+    const asked = this.#ask(load).finally(() => this.giveUp(asked))
+    return asked
   }
 
   #stale(credentials: Credentials): boolean {

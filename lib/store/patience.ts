@@ -9,6 +9,9 @@
  * - While others succeed, a request is given up when it has failed for as long as
  *   the patience and eight times: one part that always fails must not be sent for
  *   ever. Throttling is excepted: it says nothing about the part.
+ * - What a server asks to wait (`Retry-After`) is waited for, but never behind the
+ *   end of the patience: the call is made once more there, and a server that asks
+ *   for time then is asked no more.
  * - A host that has never answered may be misspelt: ten seconds.
  * - Damage and answers that cannot be understood are no outage; they have few
  *   attempts, whatever the time.
@@ -19,12 +22,7 @@
  */
 import type { Environment } from '../environment.js'
 import { codeOf } from './cause.js'
-import {
-  isWorthRetrying,
-  maxRetryAfter,
-  retryDelay,
-  type RetryDecision,
-} from './retry.js'
+import { isWorthRetrying, retryDelay, type RetryDecision } from './retry.js'
 import type { StoreError } from './store-error.js'
 
 export interface PatienceLimits {
@@ -208,9 +206,11 @@ export class Tries {
     return bound - (now - since)
   }
 
-  #isFinal({ kind }: StoreError, left: number): boolean {
+  #isFinal({ kind, retryAfter = 0 }: StoreError, left: number): boolean {
     const { patience, attempts } = this.#limits
     if (attempts !== undefined && this.#failures >= attempts) return true
+    // Whoever answers so did not keep anybody waiting: four attempts are for silence.
+    if (retryAfter > 0 && left <= 0) return true
     if (this.#failures < leastAttempts) return false
     if (kind === 'digest' || kind === 'response' || left <= 0) return true
     const now = this.#environment.monotonic()
@@ -225,8 +225,7 @@ export class Tries {
     const { random } = this.#environment
     const jitter = retryDelay(this.#failures, random, this.#limits)
     // The last attempt is at the end of the patience, not somewhere behind it.
-    const wait = left > 0 ? Math.min(jitter, left) : jitter
-    return Math.max(wait, Math.min(retryAfter, maxRetryAfter))
+    return left > 0 ? Math.min(Math.max(jitter, retryAfter), left) : jitter
   }
 }
 

@@ -14,8 +14,8 @@ export interface RetryDecision {
   countsAttempt: boolean
 }
 
-/** A server may ask for a pause, not for the end of the upload. */
-export const maxRetryAfter = 5 * 60_000
+/** ms; no server means more by it, and a timer of Node's could not wait for it. */
+const longestWish = 24 * 60 * 60_000
 
 /** Full jitter: anything up to the bound, so that clients do not meet again. */
 export function retryDelay(
@@ -73,16 +73,16 @@ function isCertificateProblem(error: StoreError): boolean {
 
 /**
  * ms to wait by a `Retry-After` header: seconds, or an HTTP date against `now`
- * (ms since 1970); five minutes at most. Undefined for anything else.
+ * (ms since 1970); a day at most. Undefined for anything else.
  */
 export function parseRetryAfter(
   value: string | undefined,
   now: number,
 ): number | undefined {
   const text = value?.trim() ?? ''
-  if (/^[0-9]+$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfter)
+  if (/^[0-9]+$/.test(text)) return Math.min(Number(text) * 1000, longestWish)
   const time = parseDate(text)
   return time === undefined
     ? undefined
-    : Math.min(Math.max(0, time - now), maxRetryAfter)
+    : Math.min(Math.max(0, time - now), longestWish)
 }

@@ -30,7 +30,7 @@ import {
 } from './server-error.js'
 import { Secrets } from './secrets.js'
 import { StoreError } from './store-error.js'
-import type { Environment } from '../environment.js'
+import type { Environment, Timer } from '../environment.js'
 import type { UploadErrorFields } from '../errors.js'
 import { unlessAborted } from '../signals.js'
 
@@ -122,9 +122,7 @@ export class Session {
     let exchange: Exchange | undefined
     try {
       const credentials =
-        this.#credentials.ready ??
-        // A provider may hang for ever.
-        (await unlessAborted(call.signal, this.#credentials.get()))
+        this.#credentials.ready ?? (await this.#provided(call))
       exchange = { lane, credentials, call, failing, healthy: false }
       const answer = await (requestTracer.isOn
         ? this.#traced(operation, exchange)
@@ -139,6 +137,23 @@ export class Session {
 
   close(): void {
     this.#connections.close()
+  }
+
+  /** Of a provider, which may hang for ever: it has as long as the server. */
+  async #provided({ signal, timeouts }: Call): Promise<Credentials> {
+    const asked = this.#credentials.get()
+    let timer: Timer | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = this.#environment.timer(timeouts.headers, () => {
+        this.#credentials.giveUp(asked)
+        reject(noCredentialsIn(timeouts.headers))
+      })
+    })
+    try {
+      return await unlessAborted(signal, Promise.race([asked, late]))
+    } finally {
+      timer?.cancel()
+    }
   }
 
   /** What the server says its clock shows; undefined when it cannot be true. */
@@ -273,6 +288,16 @@ export class Session {
     const isStranger = !answered.has(this.#host)
     return { operation: name, host: this.#host, fields, timeouts, isStranger }
   }
+}
+
+function noCredentialsIn(ms: number): StoreError {
+  return new StoreError(
+    `The credentials provider has not answered within ${ms / 1000} s.`,
+    {
+      kind: 'credentials',
+      cause: Object.assign(new Error('ETIMEDOUT'), { code: 'ETIMEDOUT' }),
+    },
+  )
 }
 
 /** An object's own bytes: they are nobody's words, whatever they look like. */

@@ -51,7 +51,9 @@ type Ending = Awaited<UploadRun['ending']>
  * the same call stopped.
  *
  * Throws `PAWL_INVALID_OPTION` or `PAWL_VERIFY_UNSUPPORTED` at once for bad
- * options. Everything else is an `UploadError` on the stream and on `result`.
+ * options. Everything else is an `UploadError` on the stream and on `result`, but for
+ * what is the caller's own: what the source has failed with, what `destroy()` was
+ * given, what a listener has thrown, and what Node says of writing after the end.
  *
  * @example
  * const upload = createResumableUploadStream({

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { ossStore } from '../../lib/index.js'
@@ -55,3 +55,21 @@ await t.test('a server takes a key of its own, and no other', async (t) => {
   server.kill('SIGINT')
   t.equal((await server.ended).code, 0)
 })
+
+await t.test(
+  'a directory that nobody can make is said to be none',
+  async (t) => {
+    const d = await cliDesk(t)
+    await writeFile(join(d.directory, 'file'), '')
+    await symlink('gone', join(d.directory, 'dangling'))
+    for (const [directory, log] of [
+      ['/proc/pawl/objects', /\/proc\/pawl\/objects cannot be used \(ENOENT\)/],
+      ['file', /file is not a directory/],
+      ['file/objects', /file\/objects is not in a directory/],
+      ['dangling', /dangling is not a directory/],
+    ] as const) {
+      const end = await d.run(['serve', directory])
+      t.match(end, { code: 2, out: '', log }, directory)
+    }
+  },
+)

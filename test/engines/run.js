@@ -10,12 +10,12 @@
  * (as root). Each test starts what it needs on loopback, in a directory of its own
  * (`support/`), and stops it by its process ID. What cannot be installed is a failure.
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { endGroup, startGroup } from '../support/own-group.js'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const root = join(here, '../..')
@@ -29,10 +29,14 @@ const packages = {
   'nats-server': () => isCommand('nats-server'),
 }
 
-/** What is under way, which a signal ends with its own. */
-let running
+/** The tests under way, which a signal ends with all that they have started. */
+let testing
+let isInterrupted = false
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, () => running?.kill('SIGTERM'))
+  process.on(signal, () => {
+    isInterrupted = true
+    if (testing !== undefined) endGroup(testing)
+  })
 }
 
 try {
@@ -80,24 +84,31 @@ async function install() {
     }
     // One at a time: apt-get update does not wait for its lock.
     const words = [join(tmpdir(), 'apt-servers.lock'), 'apt-get', ...lock]
-    const code = await run('flock', [...words, ...more], {
+    // No signal reaches it: what it has begun to install it ends.
+    const apt = startGroup('flock', [...words, ...more], {
       stdio: ['ignore', 2, 2],
       env,
     })
+    const [code] = await once(apt, 'close')
     if (code !== 0) throw new Error(`apt-get ${more.join(' ')} failed`)
   }
 }
 
 async function test(files, tier) {
+  if (isInterrupted) throw new Error('interrupted')
   const begin = performance.now()
   const tap = join(root, 'node_modules/.bin/tap')
   const paths = files.map((file) => `test/engines/${file}`)
   const seconds = tier === 'long' ? 0 : 470
-  const code = await run(tap, [`--timeout=${seconds}`, '--jobs=2', ...paths], {
+  const limits = [`--timeout=${seconds}`, '--jobs=2']
+  testing = startGroup(tap, [...limits, ...paths], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, PAWL_TIER: tier },
   })
+  const [code] = await once(testing, 'close')
+  testing = undefined
+  if (isInterrupted) throw new Error('interrupted')
   const took = Math.round((performance.now() - begin) / 1000)
   console.log(`\nengines: ${code === 0 ? 'passed' : 'FAILED'}, in ${took} s`)
   return code ?? 1
@@ -107,12 +118,4 @@ function isCommand(name) {
   return (process.env.PATH ?? '')
     .split(':')
     .some((directory) => existsSync(join(directory, name)))
-}
-
-async function run(command, args, options) {
-  const child = spawn(command, args, options)
-  running = child
-  const [code] = await once(child, 'close')
-  running = undefined
-  return code
 }

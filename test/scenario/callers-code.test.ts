@@ -10,13 +10,16 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
 import {
+  memoryCheckpoint,
   uploadFile,
+  type Checkpoint,
   type ResumableUploadStream,
   type UploadEvents,
 } from '../../lib/index.js'
 import { noise } from '../support/dev-store.js'
 import { mustBe } from '../support/lost-answers.js'
-import { settles } from '../support/leftovers.js'
+import { leftovers, leftoversBeyond, settles } from '../support/leftovers.js'
+import { wrapStore } from '../support/small-store.js'
 import {
   chunksOf,
   key,
@@ -246,3 +249,110 @@ await t.test('beforeComplete is asked once a run', async (t) => {
     )
   }
 })
+
+/** What a step of a sink, or a call of a store, does against its contract. */
+const breaches: Record<string, () => unknown> = {
+  'throws in the same turn': () => {
+    throw new TypeError('a bug')
+  },
+  'rejects with no error of ours': () => Promise.reject(new Error('no link')),
+  'rejects with nothing': () => Promise.reject(undefined),
+  'rejects with a text': () => Promise.reject('no link'),
+}
+
+for (const [what, breach] of Object.entries(breaches)) {
+  await t.test(`a sink ${what}: a code, or nothing`, async (t) => {
+    const dev = await smallUploads(t)
+    for (const step of ['open', 'append', 'remove', 'close'] as const) {
+      const checkpoint = Object.assign(memoryCheckpoint(), { [step]: breach })
+      const uncaught = await uncaughtDuring(async () => {
+        if (step === 'open' || step === 'append') {
+          const error = await dev.fail(bytes, { checkpoint })
+          t.match(error, { code: 'PAWL_CHECKPOINT_IO', resumable: false }, step)
+        } else {
+          const result = await dev.run(bytes, { checkpoint })
+          t.equal(result.checkpointLeft, step === 'remove', step)
+          await mustBe(t, dev, bytes)
+        }
+      })
+      t.same(uncaught, [], step)
+    }
+    t.same(dev.server.openUploads(), [])
+  })
+
+  await t.test(`a store ${what}: a code, and a log`, async (t) => {
+    const dev = await smallUploads(t)
+    const calls = ['createUpload', 'uploadPart', 'completeUpload', 'putObject']
+    for (const call of calls) {
+      const store = { ...wrapStore(dev.small), [call]: breach }
+      const source = call === 'putObject' ? bytes.subarray(0, 9) : bytes
+      const error = await dev.fail(source, { store })
+      const code =
+        call === 'createUpload' || call === 'uploadPart'
+          ? 'PAWL_RESPONSE'
+          : // What became of the request is not known.
+            /^PAWL_(RESPONSE|COMPLETE_UNKNOWN)$/
+      t.match(error, { code, message: /no StoreError/ }, call)
+      await dev.run(source)
+      await mustBe(t, dev, source)
+    }
+    t.same(dev.server.openUploads(), [])
+  })
+}
+
+await t.test('a Checkpoint that lacks what every one has', async (t) => {
+  const dev = await smallUploads(t)
+  const whole = memoryCheckpoint()
+  for (const name of [
+    'open',
+    'append',
+    'setAside',
+    'remove',
+    'close',
+    'name',
+  ]) {
+    const checkpoint = Object.assign(Object.create(whole), {
+      [name]: undefined,
+    }) as Checkpoint
+    t.throws(() => dev.upload({ checkpoint }), {
+      code: 'PAWL_INVALID_OPTION',
+      message: new RegExp(`lacks ${name}`),
+    })
+  }
+})
+
+const silentSteps: [string, Partial<Checkpoint>][] = [
+  ['open', { open: () => new Promise(() => undefined) }],
+  ['append', { append: () => new Promise(() => undefined) }],
+]
+
+for (const [step, steps] of silentSteps) {
+  await t.test(`a sink whose ${step}() is never answered`, async (t) => {
+    const options = () => ({
+      checkpoint: Object.assign(memoryCheckpoint(), steps),
+    })
+    await t.test('ends the upload in time', async (t) => {
+      const dev = await smallUploads(t)
+      const error = await dev.fail(bytes, {
+        ...options(),
+        timeout: { checkpoint: 20 },
+      })
+      t.match(error, {
+        code: 'PAWL_CHECKPOINT_IO',
+        transient: true,
+        message: /timeout\.checkpoint/,
+      })
+    })
+    await t.test('is waited for no longer than a suspension', async (t) => {
+      const dev = await smallUploads(t)
+      const before = await leftovers()
+      const upload = dev.upload(options())
+      upload.on('error', () => undefined)
+      upload.write(bytes)
+      upload.destroy()
+      await settles(upload)
+      await t.rejects(upload.result, { code: 'PAWL_SUSPENDED' })
+      t.equal((await leftoversBeyond(before)).timers, 0)
+    })
+  })
+}

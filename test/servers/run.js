@@ -15,6 +15,7 @@ import { access, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { endGroup, startGroup } from '../support/own-group.js'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const root = join(here, '../..')
@@ -45,7 +46,7 @@ let interrupted = false
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
     interrupted = true
-    testing?.kill('SIGTERM')
+    if (testing !== undefined) endGroup(testing)
   })
 }
 
@@ -122,7 +123,7 @@ async function test(files, environment) {
   if (interrupted) throw new Error('interrupted')
   const tap = join(root, 'node_modules/.bin/tap')
   const paths = files.map((file) => `test/servers/${file}`)
-  testing = spawn(tap, ['--timeout=400', '--jobs=1', ...paths], {
+  testing = startGroup(tap, ['--timeout=400', '--jobs=1', ...paths], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, ...environment },

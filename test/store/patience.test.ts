@@ -276,11 +276,79 @@ await t.test('the pause grows, within its bounds', async (t) => {
     pauses,
     [400, 800, 1600, 3200, 6400, 12_800, 20_000, 20_000, 20_000],
   )
-  const asked = new StoreError('x', { kind: 'throttled', retryAfter: 30_000 })
-  t.equal(tries.fail(asked).delay, 30_000)
-  const long = new StoreError('x', { kind: 'throttled', retryAfter: 1e12 })
-  t.equal(tries.fail(long).delay, 300_000)
 })
+
+/** The waits for a server that asks for so much each time, and when it is given up. */
+function waitsFor(
+  retryAfter: number,
+  {
+    patience = 120 * second,
+    kind = 'throttled',
+  }: { patience?: number; kind?: StoreErrorKind } = {},
+): { waits: number[]; took: number } {
+  const clock = handClock()
+  const environment = { ...clock, random: () => 0 }
+  const began = clock.monotonic()
+  const tries = new Patience({ ...limits, patience }, environment).begin()
+  const asked = new StoreError('x', { kind, retryAfter })
+  const waits: number[] = []
+  for (;;) {
+    const { retry, delay } = tries.fail(asked)
+    if (!retry) return { waits, took: clock.monotonic() - began }
+    waits.push(delay)
+    clock.advance(delay)
+  }
+}
+
+await t.test('what a server asks to wait has the patience as its end', (t) => {
+  for (const [asked, patience, waits] of [
+    [30, 120, [30, 30, 30, 30]],
+    [50, 120, [50, 50, 20]],
+    [120, 120, [120]],
+    [3600, 120, [120]],
+    [1e9, 120, [120]],
+    [60, 5, [5]],
+    [300, 600, [300, 300]],
+    [60, 0, []],
+  ] as const) {
+    for (const kind of ['throttled', 'server'] as const) {
+      const found = waitsFor(asked * second, {
+        patience: patience * second,
+        kind,
+      })
+      const name = `asks for ${asked} s, patience of ${patience} s, ${kind}`
+      t.same(
+        found.waits,
+        waits.map((wait) => wait * second),
+        name,
+      )
+      t.ok(found.took <= patience * second, 'not behind its end')
+    }
+  }
+  // No wish to wait: as any other failure.
+  t.ok(waitsFor(0, { patience: 0 }).waits.length === 3)
+  t.end()
+})
+
+await t.test(
+  'while others are stored a wish is waited for again',
+  async (t) => {
+    const clock = handClock()
+    const patience = new Patience(limits, { ...clock, random: () => 0 })
+    const tries = patience.begin()
+    const asked = new StoreError('x', {
+      kind: 'throttled',
+      retryAfter: 300 * second,
+    })
+    for (let i = 0; i < 10; i++) {
+      const { retry, delay } = tries.fail(asked)
+      t.ok(retry)
+      t.equal(delay, limits.patience)
+      clock.advance(delay)
+      patience.succeed()
+    }
+  },
+)
 
 await t.test('after sleep a call has its own time anew as well', async (t) => {
   const clock = handClock()

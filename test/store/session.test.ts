@@ -119,6 +119,34 @@ await t.test('an abort does not wait for a provider that hangs', async (t) => {
   await t.rejects(sending, { message: 'enough' })
 })
 
+await t.test('a provider that hangs is given up, and asked anew', async (t) => {
+  const server = await scriptedServer(t, { otherwise: answer(200, { etag }) })
+  let asked = 0
+  const hung = new Promise<never>(() => undefined)
+  const keys = { accessKeyId: 'ID', accessKeySecret: 'S' }
+  const store = testOssStore(t, server, {
+    credentials: () => (++asked === 1 ? hung : Promise.resolve(keys)),
+  })
+  const timeouts = { connect: 1000, stall: 1000, headers: 20 }
+  // Both wait for the one question.
+  const errors = await Promise.all(
+    [1, 2].map(() =>
+      rejection(store.uploadPart(part, storeCall({ timeouts }))),
+    ),
+  )
+  for (const error of errors) {
+    t.match(error, {
+      kind: 'credentials',
+      code: 'PAWL_CREDENTIALS',
+      message: /has not answered within 0\.02 s/,
+      cause: { code: 'ETIMEDOUT' },
+    })
+  }
+  t.equal(asked, 1)
+  await store.uploadPart(part, storeCall())
+  t.equal(asked, 2)
+})
+
 await t.test('64 requests at once, the others wait unsigned', async (t) => {
   const open: Parameters<Step>[0][] = []
   let full: () => void = () => undefined

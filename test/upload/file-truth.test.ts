@@ -1,4 +1,5 @@
 /** Files that are not what their file system tells of them. */
+import { existsSync } from 'node:fs'
 import { chmod, link, open, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -9,8 +10,9 @@ import {
   nodeSourceFiles,
   type SourceFiles,
 } from '../../lib/upload/source/source-files.js'
+import { noise } from '../support/dev-store.js'
 import { fileBench, modes } from '../support/file-bench.js'
-import { key, smallUploads } from '../support/small-upload.js'
+import { key, part, smallUploads } from '../support/small-upload.js'
 
 const { partSize } = modes.held
 
@@ -53,13 +55,48 @@ await t.test(
 )
 
 await t.test(
-  'a file of the kernel, of no size, is refused with the way out',
+  'a file of the kernel, of no size or a page, is refused with the way out',
   async (t) => {
     const dev = await smallUploads(t)
-    await t.rejects(
-      uploadFile('/proc/version', { store: dev.small, key, checkpoint: false }),
-      { code: 'PAWL_INVALID_OPTION', message: /upload it as a stream/ },
-    )
+    for (const path of ['/proc/version', '/sys/kernel/mm/ksm/run']) {
+      if (!existsSync(path)) continue
+      await t.rejects(
+        uploadFile(path, { store: dev.small, key, checkpoint: false }),
+        {
+          code: 'PAWL_INVALID_OPTION',
+          message: /upload it as a stream/,
+          transient: false,
+        },
+        path,
+      )
+    }
+    t.equal(dev.server.requests.length, 0)
+  },
+)
+
+await t.test(
+  'a file that is shorter than it is said to be is refused, in parts as well',
+  async (t) => {
+    const dev = await smallUploads(t)
+    const path = join(dev.directory, 'source')
+    await writeFile(path, noise(2 * part))
+    const options = {
+      store: dev.small,
+      key,
+      checkpoint: dev.log,
+      partSize: part,
+    }
+    for (const size of [2 * part + 1, 300 * part]) {
+      const sourceFiles = shortOf(size)
+      await t.rejects(
+        uploadFileOn(path, options, { ...realUploadEnvironment, sourceFiles }),
+        {
+          code: 'PAWL_INVALID_OPTION',
+          message: new RegExp(`has fewer than the ${size} bytes`),
+        },
+      )
+    }
+    t.same(dev.seen('CompleteMultipartUpload'), [])
   },
 )
 

@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import {
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -11,6 +10,7 @@ import {
 import { join } from 'node:path'
 import { isError, systemCode } from '../../realm.js'
 import { invalidOption } from '../../errors.js'
+import { makeFolders } from '../../make-folders.js'
 import { isRecord } from '../wire/read-xml.js'
 
 /** The folders and files of a server's directory. */
@@ -34,7 +34,7 @@ const litter = ['.DS_Store', 'Thumbs.db', 'desktop.ini', 'lost+found']
  * deletes files in its own folders.
  */
 export function makeDirectory(root: string): void {
-  mkdirSync(root, { recursive: true })
+  makeFolders(root)
   const marker = join(root, markerName)
   if (existsSync(marker)) return
   if (readdirSync(root).some((name) => !litter.includes(name))) {
@@ -59,7 +59,7 @@ export function openDirectory(root: string): Directory {
     directory.uploads,
     directory.incoming,
   ]) {
-    mkdirSync(path, { recursive: true })
+    makeFolders(path)
   }
   return directory
 }

@@ -11,6 +11,7 @@ import { delay } from '../../environment.js'
 import { isError } from '../../realm.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import { codeOf } from '../../store/cause.js'
+import { asStoreError } from '../../store/checked-store.js'
 import type {
   Call,
   CallTimeouts,
@@ -258,27 +259,40 @@ export class Requests {
     const times = attempts === 1 ? '' : ` after ${attempts} attempts${within}`
     return new FailedCall(
       error,
-      `${context.what} failed${times}: ${error.message}`,
+      `${context.what} failed${times}: ${withWish(error)}`,
       fields,
     )
   }
 }
 
-/** The `number`th attempt at a call. */
-function attempt<T>(
+/** What a failure says, and for how long its server wants to be left alone. */
+function withWish({ message, retryAfter = 0 }: StoreError): string {
+  if (retryAfter <= 0) return message
+  const seconds = Math.ceil(retryAfter / 1000)
+  return `${message.replace(/\.$/, '')}; the server asks to wait for ${seconds} s`
+}
+
+/** The `number`th attempt at a call; what it rejects with is an `UploadError`. */
+async function attempt<T>(
   { settings, signal }: Common,
   context: RequestContext,
   send: (call: Call) => Promise<T>,
   number: number,
 ): Promise<T> {
   const { requestPayer, object } = settings
-  return send({
+  const call = {
     signal: context.signal ?? signal,
     timeouts: timeoutsOf(settings, context),
     requestPayer,
     attempt: number,
     object,
-  })
+  }
+  try {
+    return await send(call)
+  } catch (error) {
+    // What has stopped the call is as its caller made it.
+    throw call.signal.aborted ? error : asStoreError(error)
+  }
 }
 
 function timeoutsOf(

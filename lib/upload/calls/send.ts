@@ -81,11 +81,10 @@ export class PartSender {
     requests: Requests,
     progress: ProgressCounter,
   ) {
-    const { environment, store, maxRate } = settings
+    const { environment, line, maxRate } = settings
     this.#settings = settings
     this.#requests = requests
     this.#progress = progress
-    const line = environment.lines.of(store)
     requests.onThrottled = () => line.throttle()
     this.#line = line
     this.#slots = line.join(settings)

@@ -1,5 +1,6 @@
 /** Where the log of a file's upload is kept. */
 import { basename, dirname, join, resolve } from 'node:path'
+import { checkedCheckpoint } from '../../checkpoint/checked-checkpoint.js'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import {
   defaultCheckpointName,
@@ -21,6 +22,9 @@ const noDirectory = 'checkpointDir must be the path of a directory'
 
 const noCheckpoint =
   'checkpoint is required: a path for the log, a Checkpoint, or false for an upload that cannot be resumed'
+
+/** What every log can be asked. */
+const steps = ['open', 'append', 'setAside', 'remove', 'close']
 
 /** Bytes of a file's name that leave room for what is added to it. */
 const longestName = 200
@@ -112,12 +116,21 @@ export async function openableCheckpoint(
   checkpoint: FilePath | Checkpoint | false,
   settings: Pick<
     UploadSettings,
-    'store' | 'key' | 'sourceDigest' | 'environment' | 'isLogTrusted'
+    | 'store'
+    | 'key'
+    | 'sourceDigest'
+    | 'environment'
+    | 'isLogTrusted'
+    | 'timeout'
   >,
 ): Promise<Checkpoint> {
   if (checkpoint === false) return memoryCheckpoint()
-  if (typeof checkpoint !== 'string' && !isUrl(checkpoint)) return checkpoint
-  const { logFiles, locker } = settings.environment
+  const { environment, timeout } = settings
+  const bounds = { environment, timeout: timeout.checkpoint }
+  if (typeof checkpoint !== 'string' && !isUrl(checkpoint)) {
+    return checkedCheckpoint(checkpoint, bounds)
+  }
+  const { logFiles, locker } = environment
   const path = await defaultCheckpointPath(
     filePath(checkpoint, noCheckpoint),
     {
@@ -127,9 +140,10 @@ export async function openableCheckpoint(
     },
     logFiles,
   )
-  return new FileCheckpoint(path, locker, logFiles, {
+  const file = new FileCheckpoint(path, locker, logFiles, {
     isTrusted: settings.isLogTrusted,
   })
+  return checkedCheckpoint(file, bounds)
 }
 
 /** Throws unless it is something that an upload can keep its log in. */
@@ -141,13 +155,18 @@ export function checkCheckpoint(
     filePath(checkpoint, noCheckpoint)
     return
   }
-  if (
-    typeof checkpoint === 'object' &&
-    checkpoint !== null &&
-    'open' in checkpoint &&
-    'append' in checkpoint
-  ) {
-    return
-  }
-  invalidOption(noCheckpoint)
+  if (!isObject(checkpoint)) invalidOption(noCheckpoint)
+  const has = (step: string): boolean =>
+    typeof Reflect.get(checkpoint, step) === 'function'
+  if (!steps.some(has)) invalidOption(noCheckpoint)
+  const missing = steps.filter((step) => !has(step)).map((step) => `${step}()`)
+  if (typeof Reflect.get(checkpoint, 'name') !== 'string') missing.push('name')
+  if (missing.length === 0) return
+  invalidOption(
+    `checkpoint: this Checkpoint lacks ${missing.join(', ')}, which every one has`,
+  )
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }

@@ -109,6 +109,7 @@ const ofRetry: NamesOf<RetryOptions> = {
 }
 
 const ofTimeout: NamesOf<TimeoutOptions> = {
+  checkpoint: true,
   complete: true,
   connect: true,
   headers: true,

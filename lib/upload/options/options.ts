@@ -26,7 +26,8 @@ export interface CompleteCandidate {
 export interface RetryOptions {
   /**
    * For how long requests may fail while nothing of the upload is stored, ms.
-   * Default 120,000. Each has four attempts all the same.
+   * Default 120,000. Each has four attempts all the same, unless its server asks to
+   * be left alone for longer (`Retry-After`).
    */
   patience?: number
   /** The most requests for one part or call, 1 to 1000. Default: no limit. */
@@ -38,7 +39,7 @@ export interface RetryOptions {
 }
 
 /**
- * How long a request may take, ms; `PAWL_TIMEOUT` after the last attempt. A slow
+ * How long a request may take, ms, and a step of the log; `PAWL_TIMEOUT` after the last attempt. A slow
  * upload that moves is never given up: `docs/outages.md` says what moving is.
  * Raised by itself under `trafficLimit`.
  */
@@ -54,6 +55,11 @@ export interface TimeoutOptions {
   headers?: number
   /** The same for Complete, which may take minutes. Default 600,000. */
   complete?: number
+  /**
+   * One step of the log, such as an append; `PAWL_CHECKPOINT_IO` then. A disk or a
+   * service may be slow, so that it is long: default 600,000.
+   */
+  checkpoint?: number
 }
 
 /** Options common to streams and files. */

@@ -9,6 +9,7 @@ import { invalidOption, shown, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
 import { sha256 } from '../../hash/sha256.js'
+import { checkedStore } from '../../store/checked-store.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
 import type { PatienceLimits } from '../../store/patience.js'
@@ -111,15 +112,18 @@ export function readSettings(
     sourceId?: string
   },
   environment: UploadEnvironment,
-  given = options.object,
+  wantedObject = options.object,
 ) {
-  const { store, key, partSize: wantedPartSize } = options
-  checkStore(store)
+  const { store: given, key, partSize: wantedPartSize } = options
+  checkStore(given)
+  const store = checkedStore(given)
   checkKey(key, store.limits)
   const size = optional(options.size, (n) => wholeNumber('size', n, 0))
   const verify = readVerify(options.verify, store)
   // The caller's may be another before the next call; this one stays what it is.
-  const object: ObjectOptions = Object.freeze({ ...given })
+  const object: ObjectOptions = Object.freeze({
+    ...wantedObject,
+  })
   const mark = oneOf('mark', options.mark ?? true, [true, false])
   const isFull = store.canMark?.(object) === false
   const maxRate = checkRate(options.maxRate)
@@ -128,7 +132,9 @@ export function readSettings(
   return {
     store,
     /** What is known of it, by whichever upload. */
-    facts: environment.facts.of(store),
+    facts: environment.facts.of(given),
+    /** What its uploads share. */
+    line: environment.lines.of(given),
     key,
     ...readRequestSettings(options, environment),
     ...readConcurrency(options),
@@ -235,6 +241,10 @@ export function checkStore(store: unknown): asserts store is ObjectStore {
     !('identity' in store)
   ) {
     invalidOption('store is required: ossStore(…), s3Store(…) or your own')
+  }
+  const limits: unknown = Reflect.get(store, 'limits')
+  if (typeof limits !== 'object' || limits === null) {
+    invalidOption(`store: its limits are ${shown(limits)}, no object`)
   }
 }
 
@@ -434,5 +444,6 @@ function readTimeout({ timeout = {} }: RequestOptions): Timeouts {
     headers: read('headers', 120_000),
     question: read('headers', 30_000),
     complete: read('complete', 600_000),
+    checkpoint: read('checkpoint', 600_000),
   }
 }

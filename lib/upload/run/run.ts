@@ -19,6 +19,7 @@
  * The first failure wins, stops the run, and aborts `signal` with itself.
  */
 import { setMaxListeners } from 'node:events'
+import { lostHold } from '../../checkpoint/checked-checkpoint.js'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
 import type { Environment, Timer } from '../../environment.js'
 import { CallbackError } from '../../errors.js'
@@ -136,7 +137,7 @@ export class UploadRun {
 
   async #openAll(): Promise<OpenRun> {
     const { progress } = this
-    const { settings, file, scope } = this.#options
+    const { settings, file, scope, checkSource } = this.#options
     const { signal } = this.#stop
     const checkpoint = await this.place()
     signal.throwIfAborted()
@@ -167,8 +168,10 @@ export class UploadRun {
       scope,
       signal,
       completeSignal: this.#stopComplete.signal,
-      beforeComplete: new BeforeComplete(settings, signal, async () =>
-        this.#options.checkSource?.(async () => open.takenParts()),
+      beforeComplete: new BeforeComplete(
+        settings,
+        signal,
+        checkSource && (() => checkSource(() => open.takenParts())),
       ),
       tally: new PartTally(emit, progress, plan.mode !== 'create'),
       handsOut: (result) => {
@@ -204,7 +207,8 @@ export class UploadRun {
   }
 
   readonly #onLost = (): void => {
-    this.fail(this.#checkpoint?.lost?.reason)
+    const checkpoint = this.#checkpoint
+    if (checkpoint !== undefined) this.fail(lostHold(checkpoint))
   }
 
   #done(result: UploadResult): void {
@@ -232,7 +236,11 @@ export class UploadRun {
     await clock.until(bounds.work, this.#open?.settled())
     await clock.until(bounds.work, this.#open?.finishing)
     const isOpened = await clock.until(bounds.work, this.#opening)
-    if (this.#log === undefined) this.#isLogStuck = !isOpened
+    if (this.#log === undefined && !isOpened) {
+      this.#isLogStuck = true
+      // Lets go of what is waited for no more; it never rejects.
+      void this.#checkpoint?.close()
+    }
     if (this.#result === undefined) await this.#open?.abandon()
     if (this.#log === undefined || this.#result !== undefined) return
     await clock.until(bounds.receipts, this.#log.flush())

@@ -98,7 +98,7 @@ export class FileSource {
   /** Fills `into` with the bytes from `position` on. */
   async read(into: Uint8Array, position: number): Promise<void> {
     const filled = await this.#fill(into, position)
-    if (filled < into.byteLength) throw this.#cut(position + filled)
+    if (filled < into.byteLength) await this.#mustNotEndAt(position + filled)
   }
 
   /** All the bytes, in memory of their own, and a look at what is behind them. */
@@ -107,7 +107,7 @@ export class FileSource {
     const room = new Uint8Array(new ArrayBuffer(size + 1))
     // Of a file that is said to be empty the end has to be seen as well.
     const filled = await this.#fill(room, 0, Math.max(1, size))
-    if (filled < size) throw this.#cut(filled)
+    if (filled < size) await this.#mustNotEndAt(filled)
     if (filled > size) await this.#mustNotGoOn()
     this.#isRead = true
     return room.subarray(0, size)
@@ -132,8 +132,15 @@ export class FileSource {
     return filled
   }
 
-  #cut(end: number): UploadError {
-    return this.changed(`it ends at ${end}, expected ${this.size} bytes`)
+  /** Always rejects: it was cut meanwhile, or was never as long as it is said to be. */
+  async #mustNotEndAt(end: number): Promise<never> {
+    const stats = await this.#handle
+      .stat({ bigint: true })
+      .catch((error: unknown) => fail(this.path, 'looked at', error))
+    if (isSameFile(identityOf(stats), this.sight.identity)) {
+      mustBeSized(this.path, this.size, 'has fewer than')
+    }
+    throw this.changed(`it ends at ${end}, expected ${this.size} bytes`)
   }
 
   /** Rejects with `PAWL_INVALID_OPTION` when there are more bytes than were told of. */
@@ -144,7 +151,7 @@ export class FileSource {
   /** The file may just have been written to, which is another failure. */
   async #mustNotGoOn(): Promise<void> {
     await this.mustBeUnchanged()
-    mustBeSized(this.path, this.size)
+    mustBeSized(this.path, this.size, 'has more than')
   }
 
   /** Rejects with `PAWL_SOURCE_CHANGED` when the open file is another, or longer. */
@@ -281,9 +288,10 @@ function fail(path: string, what: string, cause: unknown): never {
   })
 }
 
-function mustBeSized(path: string, size: number): never {
+/** Of `/proc`, `/sys` and the like, whose sizes are not those of what is read. */
+function mustBeSized(path: string, size: number, how: string): never {
   return invalidOption(
-    `${path} has more than the ${size} bytes that its file system tells of; upload it as a stream (on the command line: pawl put - URL < FILE)`,
+    `${path} ${how} the ${size} bytes that its file system tells of; upload it as a stream (on the command line: pawl put - URL < FILE)`,
   )
 }
 

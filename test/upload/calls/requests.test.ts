@@ -7,6 +7,7 @@ import {
 } from '../../../lib/store/store-error.js'
 import {
   isRefusedForGood,
+  kindOf,
   Requests,
 } from '../../../lib/upload/calls/requests.js'
 import type { RetryEvent } from '../../../lib/upload/options/events.js'
@@ -138,15 +139,51 @@ await t.test('the signal ends it with its reason', async (t) => {
   })
 })
 
-await t.test('what is no store’s error is passed on', async (t) => {
-  const { requests } = setUp()
+await t.test('what is no error of ours is an answer like any', async (t) => {
   const bug = new TypeError('a bug')
-  await t.rejects(
-    requests.send({ what: 'x' }, async () => {
+  const ways = [
+    async () => {
       throw bug
-    }),
-    bug,
+    },
+    () => {
+      throw bug
+    },
+  ]
+  for (const send of ways) {
+    const { requests, retries } = setUp(10)
+    const error: unknown = await requests
+      .send({ what: 'x' }, send)
+      .catch((reason: unknown) => reason)
+    t.match(error, {
+      code: 'PAWL_RESPONSE',
+      attempts: 2,
+      message: /no StoreError: a bug/,
+      cause: { kind: 'response', cause: bug },
+    })
+    t.equal(kindOf(error), 'response')
+    t.equal(retries.length, 1, 'it is asked for once more')
+  }
+  const own = new UploadError('PAWL_INVALID_STATE', 'not so')
+  const { requests } = setUp()
+  await t.rejects(
+    requests.send({ what: 'x' }, () => Promise.reject(own)),
+    own,
   )
+})
+
+await t.test('what a server wants is told with the failure', async (t) => {
+  for (const [retryAfter, wish] of [
+    [90_500, 'failed: busy; the server asks to wait for 91 s'],
+    [0, 'failed: busy.'],
+  ] as const) {
+    const { requests } = setUp(1)
+    const fields = { kind: 'throttled', retryAfter } as const
+    const send = () => Promise.reject(new StoreError('busy.', fields))
+    await t.rejects(requests.send({ what: 'part 7' }, send), {
+      retryAfter,
+      message: `part 7 ${wish}`,
+    })
+  }
 })
 
 await t.test('a traffic limit gives a body the time it takes', async (t) => {
