@@ -35,7 +35,7 @@ await build({
   format: 'esm',
   platform: 'node',
   target: `node${manifest.engines.node.replace('>=', '')}`,
-  // Whoever reads a stack finds the names and the words of the sources.
-  charset: 'utf8',
+  // V8 keeps what is all ASCII as one byte a letter, and compiles it faster.
+  charset: 'ascii',
   logLevel: 'warning',
 })

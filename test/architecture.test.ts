@@ -17,6 +17,7 @@ const allowed: Record<string, readonly string[]> = {
   environment: [],
   'known-options': ['errors'],
   'own-require': [],
+  'late-package': ['own-require'],
   'file-path': ['errors'],
   'fixed-chunk-stream': ['errors'],
   'make-folders': [],
@@ -31,6 +32,7 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'hash',
     'known-options',
+    'late-package',
     'signals',
   ],
   checkpoint: [
@@ -51,6 +53,7 @@ const allowed: Record<string, readonly string[]> = {
     'environment',
     'errors',
     'known-options',
+    'late-package',
     'signals',
   ],
   fleet: [

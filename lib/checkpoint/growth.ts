@@ -86,3 +86,11 @@ export function areUnequal(parts: readonly { size: number }[]): boolean {
     index === parts.length - 1 ? size > first.size : size !== first.size,
   )
 }
+
+/** Such as `8388608 bytes, of 33554432 from part 1001 on`. */
+export function sizesText({ partSize, growth = [] }: PartSizes): string {
+  const steps = growth.map(
+    (step) => `, of ${step.partSize} from part ${step.from} on`,
+  )
+  return `${partSize} bytes${steps.join('')}`
+}

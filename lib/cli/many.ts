@@ -11,7 +11,7 @@ import { headOf } from '../job/head.js'
 import { PromptFiles } from '../job/prompt-files.js'
 import { runJob } from '../job/run-job.js'
 import { selectionOf } from '../job/selection.js'
-import { lookAt, unreadable, walk } from '../job/walk.js'
+import { lookAt, unreadable, walk, type Looks } from '../job/walk.js'
 import { exitCodeOf, exitCodes, ToldFailure } from './exit-code.js'
 import { filesOf } from './file-sends.js'
 import type { JobReporter } from './job-reporter.js'
@@ -44,9 +44,10 @@ export async function putMany(
   reporter: JobReporter,
 ): Promise<void> {
   const { flags, target, interrupts } = job
-  const files = await sourceOf(job)
+  const disk = new PromptFiles()
+  const files = await sourceOf(job, disk)
   const log = flags.dryRun === true ? undefined : await openLog(job)
-  const many = new Many(job, reporter, log)
+  const many = new Many(job, reporter, log, disk)
   const over = new AbortController()
   let counted: Promise<void> | undefined
   try {
@@ -103,12 +104,18 @@ class Many {
   /** Of every file. */
   readonly #options: Omit<UploadFileOptions, 'store' | 'key'>
   readonly #places = new LogPlaces()
-  readonly #files = new PromptFiles()
+  readonly #disk: PromptFiles
   failures = 0
   #canGoOn = true
 
-  constructor(job: PutJob, reporter: JobReporter, log: JobLog | undefined) {
+  constructor(
+    job: PutJob,
+    reporter: JobReporter,
+    log: JobLog | undefined,
+    disk: PromptFiles,
+  ) {
     this.#job = job
+    this.#disk = disk
     const { checkpointDir, multipartThreshold, prove } = job.flags
     this.#options = {
       ...uploadOptionsOf(job.flags),
@@ -191,7 +198,7 @@ class Many {
     const upload = this.#reporter.begin(file, this.#urlOf(file))
     const place = { store, places: this.#places, file }
     const checkpoint = await checkpointOf(flags, place)
-    const result = await this.#files.upload(path, {
+    const result = await this.#disk.upload(path, {
       store,
       key,
       signal: interrupts.signal,
@@ -213,7 +220,10 @@ function wasSettled({ identity }: JobFile, seen: number): boolean {
 }
 
 /** Makes the files of the job, as often as it is called. */
-async function sourceOf(job: PutJob): Promise<() => AsyncGenerator<Found>> {
+async function sourceOf(
+  job: PutJob,
+  looks: Looks,
+): Promise<() => AsyncGenerator<Found>> {
   const { sources, flags, target } = job
   const { include, exclude, followLinks = false } = flags
   if (flags.recursive !== true) {
@@ -238,6 +248,7 @@ async function sourceOf(job: PutJob): Promise<() => AsyncGenerator<Found>> {
   const options = {
     selection: selectionOf(given({ include, exclude })),
     followLinks,
+    looks,
     keyOf: (path: string) => prefix + path,
   }
   const places = await Promise.all(sources.map((path) => placeOf(path, prefix)))

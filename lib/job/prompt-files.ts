@@ -7,7 +7,14 @@
  * else waiting. So what they are late by is kept account of, and the thread pool
  * makes them while it is more than a share of the time.
  */
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs'
 import type { BigIntStats } from 'node:fs'
 import { uploadFileOn } from '../upload/file.js'
 import { realUploadEnvironment } from '../upload/options/environment.js'
@@ -20,6 +27,7 @@ import {
   type SourceHandle,
 } from '../upload/source/source-files.js'
 import type { UploadResult } from '../upload-result.js'
+import { pooledLooks, type Looks } from './walk.js'
 
 /** ms that a call takes of what is in memory, at most. */
 const usual = 0.1
@@ -33,7 +41,7 @@ const share = 0.1
 /** Bytes of a read that is one of many. */
 const mostRead = 512 * 1024
 
-export class PromptFiles implements SourceFiles {
+export class PromptFiles implements SourceFiles, Looks {
   readonly #monotonic: () => number
   readonly #environment = { ...realUploadEnvironment, sourceFiles: this }
   /** ms by which calls were late, less what was made good since. */
@@ -80,6 +88,12 @@ export class PromptFiles implements SourceFiles {
   async stat(path: string): Promise<BigIntStats> {
     if (!this.arePrompt) return nodeSourceFiles.stat(path)
     return this.here(() => statSync(path, { bigint: true }))
+  }
+
+  look(path: string, followLinks: boolean): BigIntStats | Promise<BigIntStats> {
+    if (!this.arePrompt) return pooledLooks.look(path, followLinks)
+    const look = followLinks ? statSync : lstatSync
+    return this.here(() => look(path, { bigint: true }))
   }
 }
 

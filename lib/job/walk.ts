@@ -19,9 +19,23 @@ export interface WalkOptions {
   followLinks: boolean
   /** The key of a file, by its path below the directory, with `/`. */
   keyOf: (path: string) => string
+  /** Who looks at files; by default the thread pool. */
+  looks?: Looks
 }
 
-const looks = { itself: promisify(lstat), target: promisify(stat) }
+/** Looks at what a name leads to, or at the link itself. */
+export interface Looks {
+  look(path: string, followLinks: boolean): BigIntStats | Promise<BigIntStats>
+}
+
+const pooled = { itself: promisify(lstat), target: promisify(stat) }
+
+export const pooledLooks = {
+  look(path: string, followLinks: boolean): Promise<BigIntStats> {
+    const look = followLinks ? pooled.target : pooled.itself
+    return look(path, { bigint: true })
+  },
+} satisfies Looks
 
 /** Files that are looked at together: each by itself would wait for a thread. */
 const together = 32
@@ -66,10 +80,9 @@ async function* walkFrom(
   for (let from = 0; from < names.length; from += together) {
     const some = names.slice(from, from + together)
     const time = Date.now()
-    const seen = await Promise.all(
-      some.map((name) => lookOrSay(join(path, name), options.followLinks)),
-    )
-    for (const [i, stats] of seen.entries()) {
+    const asked = some.map((name) => lookOrSay(join(path, name), options))
+    for (const [i, look] of asked.entries()) {
+      const stats = look instanceof Promise ? await look : look
       const name = some[i] ?? ''
       const full = join(path, name)
       const inner = below === '' ? name : `${below}/${name}`
@@ -78,7 +91,10 @@ async function* walkFrom(
         continue
       }
       const place = { path: full, below: inner, above }
-      yield* one(place, { stats, time }, options)
+      const one = oneOf(place, { stats, time }, options)
+      if (one === undefined) continue
+      if ('above' in one) yield* walkFrom(one, options)
+      else yield one
     }
   }
 }
@@ -90,37 +106,32 @@ interface Look {
   time: number
 }
 
-async function* one(
+/** What is found there, or a directory to go into; undefined for what is not meant. */
+function oneOf(
   place: Place,
   { stats, time }: Look,
   options: WalkOptions,
-): AsyncGenerator<Found> {
+): Found | Place | undefined {
   const { path, below, above } = place
   const { selection, keyOf } = options
   if (stats instanceof UploadError) {
-    if (selection.hasFile(below)) yield { path, error: stats }
-    return
+    return selection.hasFile(below) ? { path, error: stats } : undefined
   }
   if (stats.isDirectory()) {
-    if (!selection.entersDirectory(below)) return
+    if (!selection.entersDirectory(below)) return undefined
     const id = `${stats.dev} ${stats.ino}`
     if (above.has(id)) {
-      yield { path, skipped: 'it is a link to a directory that it is in' }
-      return
+      return { path, skipped: 'it is a link to a directory that it is in' }
     }
-    yield* walkFrom({ path, below, above: new Set([...above, id]) }, options)
-    return
+    return { path, below, above: new Set([...above, id]) }
   }
-  if (!selection.hasFile(below)) return
+  if (!selection.hasFile(below)) return undefined
   if (stats.isFile()) {
-    if (below.includes('\uFFFD')) {
-      yield { path, error: notText(path) }
-      return
-    }
-    yield { file: fileOf(path, keyOf(below), { stats, time }) }
-    return
+    return below.includes('\uFFFD')
+      ? { path, error: notText(path) }
+      : { file: fileOf(path, keyOf(below), { stats, time }) }
   }
-  yield {
+  return {
     path,
     skipped: stats.isSymbolicLink()
       ? 'it is a link; --follow-links takes what it leads to'
@@ -128,21 +139,22 @@ async function* one(
   }
 }
 
-async function lookOrSay(
+function lookOrSay(
   path: string,
-  followLinks: boolean,
-): Promise<BigIntStats | UploadError> {
+  { followLinks, looks = pooledLooks }: WalkOptions,
+): BigIntStats | UploadError | Promise<BigIntStats | UploadError> {
+  const say = (error: unknown): UploadError => unreadable(path, error)
   try {
-    const look = followLinks ? looks.target : looks.itself
-    return await look(path, { bigint: true })
+    const seen = looks.look(path, followLinks)
+    return seen instanceof Promise ? seen.catch(say) : seen
   } catch (error) {
-    return unreadable(path, error)
+    return say(error)
   }
 }
 
 async function statOf(path: string): Promise<BigIntStats> {
   try {
-    const stats = await looks.target(path, { bigint: true })
+    const stats = await pooled.target(path, { bigint: true })
     await access(path, constants.R_OK)
     return stats
   } catch (error) {

@@ -26,12 +26,15 @@ import {
   readRequestId,
   readServerError,
   withErrorBody,
+  type ErrorHeaders,
   type ServerError,
 } from './server-error.js'
 import { Secrets } from './secrets.js'
 import { StoreError } from './store-error.js'
+import { isXmlParserLoaded, loadXmlParser } from './xml-parser.js'
 import type { Environment, Timer } from '../environment.js'
 import type { UploadErrorFields } from '../errors.js'
+import { reasonOf } from '../realm.js'
 import { unlessAborted } from '../signals.js'
 
 /**
@@ -224,6 +227,9 @@ export class Session {
     { lane, credentials, call, failing }: Exchange,
   ): Promise<HttpAnswer> {
     const { content } = operation
+    const isXml = answersInXml.has(operation.name)
+    // Beside the request; a failure is told by who needs it.
+    if (isXml) loadXmlParser().catch(() => undefined)
     const signed = this.#dialect.sign(operation, credentials, this.#clock.now())
     const attempt = new Attempt(
       {
@@ -244,15 +250,30 @@ export class Session {
         ...failing,
       },
     )
-    const answer = withErrorBody(
-      await attempt.run(),
-      this.#dialect.errorHeaders,
-    )
+    const { errorHeaders } = this.#dialect
+    const bare = await attempt.run()
     answered.add(this.#host)
+    const isText = !isData(operation, bare)
+    const needsParser = isXml || (isText && mayBeRefusal(bare, errorHeaders))
+    if (needsParser && !isXmlParserLoaded()) {
+      await this.#loadParser(failing, call.signal)
+    }
+    const answer = withErrorBody(bare, errorHeaders)
     const cleaned = new Secrets(credentials, signed.headers).cleaned(answer)
     return isData(operation, answer)
       ? { ...cleaned, body: answer.body }
       : cleaned
+  }
+
+  /** An answer that cannot be read says nothing: not that it refuses, either. */
+  async #loadParser(failing: Failing, signal: AbortSignal): Promise<void> {
+    try {
+      await unlessAborted(signal, loadXmlParser())
+    } catch (error) {
+      signal.throwIfAborted()
+      const what = `its answer cannot be read without fast-xml-parser, which could not be loaded (${reasonOf(error)})`
+      throw failureOf(failing, { kind: 'network', what, error })
+    }
   }
 
   #refusal(
@@ -288,6 +309,24 @@ export class Session {
     const isStranger = !answered.has(this.#host)
     return { operation: name, host: this.#host, fields, timeouts, isStranger }
   }
+}
+
+/** Whose answer, when it is a good one, is a document. */
+const answersInXml: ReadonlySet<OperationName> = new Set([
+  'InitiateMultipartUpload',
+  'ListParts',
+  'CompleteMultipartUpload',
+  'ListMultipartUploads',
+])
+
+/** Whether there may be a document in it that says what is wrong. */
+function mayBeRefusal(
+  { status, headers, body }: HttpAnswer,
+  { xml }: ErrorHeaders,
+): boolean {
+  const isRefused = status === 203 || status >= 300
+  const isInHeader = xml !== undefined && headers[xml] !== undefined
+  return isRefused ? body.length > 0 || isInHeader : isErrorDocument(body)
 }
 
 function noCredentialsIn(ms: number): StoreError {

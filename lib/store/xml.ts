@@ -1,12 +1,11 @@
 /**
  * XML from a server, which is hostile until read, and XML to a server.
  *
- * The parser's defaults turn `0004098943221888` into a number and eat spaces of
- * keys, so every value stays the text it was. Entities are decoded here: the
+ * The parser leaves every value the text it was. Entities are decoded here: the
  * five predefined ones and character references, nothing else.
  */
-import { XMLParser, XMLValidator } from 'fast-xml-parser'
 import { StoreError } from './store-error.js'
+import { parseDocument } from './xml-parser.js'
 
 /** Elements with text are strings, with children objects, repeated ones arrays. */
 export type XmlNode = string | XmlElement | readonly XmlNode[]
@@ -14,7 +13,6 @@ export interface XmlElement {
   readonly [name: string]: XmlNode
 }
 
-const maxDepth = 16
 /** Of one tag, in characters: a name, and at most a namespace. */
 const maxTag = 1024
 /** Names in one document. */
@@ -25,23 +23,11 @@ const fewTags = 1000
 /** In a page of a thousand entries. */
 export const tagsOfPage = 20_000
 
-const parser = new XMLParser({
-  parseTagValue: false,
-  trimValues: false,
-  ignoreAttributes: true,
-  removeNSPrefix: true,
-  processEntities: false,
-  ignoreDeclaration: true,
-  ignorePiTags: true,
-  maxNestedTags: maxDepth,
-  // CDATA must not be decoded again; it is refused as nothing we know sends it.
-  cdataPropName: '#cdata',
-})
-
 /**
  * Reads a document whose root is one of `roots`, and returns the root's name and
  * element. Throws a StoreError of kind `response` for anything else, and for more
- * than `maxTags`: the parser works without a pause, and everything waits for it.
+ * than `maxTags`: the parser works without a pause, and everything waits for it. The
+ * parser must be loaded: a session sees to it before it hands an answer out.
  */
 export function parseXml(
   body: Uint8Array,
@@ -51,14 +37,7 @@ export function parseXml(
   const text = decode(body)
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) refuse('has a document type')
   checkShape(text, maxTags)
-  let parsed: unknown
-  try {
-    if (XMLValidator.validate(text) !== true) refuse('is not well-formed XML')
-    parsed = parser.parse(text)
-  } catch (error) {
-    if (error instanceof StoreError) throw error
-    refuse('is not well-formed XML')
-  }
+  const parsed = parse(text)
   const root = roots.find(
     (name) => isElement(parsed) && Object.hasOwn(parsed, name),
   )
@@ -71,6 +50,16 @@ export function parseXml(
     return { root, element: {} }
   }
   return isElement(element) ? { root, element } : refuse('has an empty root')
+}
+
+function parse(text: string): unknown {
+  try {
+    const parsed = parseDocument(text)
+    if (parsed !== undefined) return parsed
+  } catch {
+    // As what the parser calls invalid.
+  }
+  return refuse('is not well-formed XML')
 }
 
 /** All elements of a name: none, one or many. */

@@ -12,7 +12,6 @@ import { Writable } from 'node:stream'
 import { asError, isDetached, isError } from '../realm.js'
 import { CallbackError, UploadError } from '../errors.js'
 import { checkKnownOptions } from '../known-options.js'
-import { loadXxh64 } from '../hash/xxh64.js'
 import { Deferred } from '../signals.js'
 import { discardUpload } from './discard.js'
 import {
@@ -40,7 +39,7 @@ import {
 } from './run/errors.js'
 import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
-import { cutterOf } from './run/stream-cutter.js'
+import { cutterOf, loadCuttingTools } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
 import { LargeReads } from './source/large-reads.js'
 
@@ -368,9 +367,14 @@ export class ResumableUploadStream extends Writable {
   async #open(): Promise<void> {
     const { digests } = this.#settings.environment
     if (needsDigests(this.#settings)) digests.warmUp()
-    const [xxh64, run] = await Promise.all([loadXxh64(), this.#run.open()])
+    const loading = loadCuttingTools().catch((error: unknown) => {
+      // The run says what is kept.
+      this.#run.fail(error)
+      throw error
+    })
+    const [tools, run] = await Promise.all([loading, this.#run.open()])
     const onError = (error: Error): unknown => this.destroy(error)
-    this.#cutter = cutterOf(run, xxh64, this.#settings, onError)
+    this.#cutter = cutterOf(run, tools, this.#settings, onError)
     this.#opened.resolve(run)
   }
 

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { PromptFiles } from '../../lib/job/prompt-files.js'
@@ -43,6 +43,15 @@ for (const { name, late, isPrompt } of [
     }
     await t.rejects(files.open(`${path}-not`), { code: 'ENOENT' })
     await t.rejects(files.stat(`${path}-not`), { code: 'ENOENT' })
+    const looked = files.look(path, false)
+    t.equal(looked instanceof Promise, !isPrompt)
+    t.equal((await looked).size, 11n)
+    const link = `${path}-link`
+    await symlink(path, link)
+    t.ok((await files.look(link, false)).isSymbolicLink())
+    t.ok((await files.look(link, true)).isFile())
+    const missing = async () => files.look(`${path}-not`, true)
+    await t.rejects(missing, { code: 'ENOENT' })
   })
 }
 

@@ -4,7 +4,14 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { selectionOf } from '../../lib/job/selection.js'
-import { lookAt, unreadable, walk } from '../../lib/job/walk.js'
+import { PromptFiles } from '../../lib/job/prompt-files.js'
+import {
+  lookAt,
+  pooledLooks,
+  unreadable,
+  walk,
+  type Looks,
+} from '../../lib/job/walk.js'
 import { temporaryDirectory } from '../support/dev-store.js'
 
 interface Told {
@@ -13,15 +20,29 @@ interface Told {
   errors: string[]
 }
 
-async function told(
+interface Chosen {
+  followLinks?: boolean
+  exclude?: string[]
+}
+
+/** The same by whichever thread. */
+async function told(root: string, options: Chosen = {}): Promise<Told> {
+  const found = await toldBy(pooledLooks, root, options)
+  const prompt = new PromptFiles()
+  t.same(await toldBy(prompt, root, options), found, 'looked at on this thread')
+  return found
+}
+
+async function toldBy(
+  looks: Looks,
   root: string,
-  options: { followLinks?: boolean; exclude?: string[] } = {},
+  { followLinks = false, exclude = [] }: Chosen,
 ): Promise<Told> {
-  const { followLinks = false, exclude = [] } = options
   const seen: Told = { files: [], skipped: [], errors: [] }
   for await (const found of walk(root, {
     selection: selectionOf({ exclude }),
     followLinks,
+    looks,
     keyOf: (path) => `p/${path}`,
   })) {
     if ('file' in found) seen.files.push(found.file.key)

@@ -176,3 +176,23 @@ await t.test('no module brings a package with it that may be missing', (t) => {
   }
   t.end()
 })
+
+await t.test('what takes long to load is loaded when it is needed', (t) => {
+  const late = new Set(['fast-xml-parser', 'stream-chopper'])
+  const found = new Set<string>()
+  for (const name of sources.filter((one) => !one.startsWith('dev-server/'))) {
+    const file = parse(name)
+    for (const statement of file.statements) {
+      if (!ts.isImportDeclaration(statement)) continue
+      const { moduleSpecifier: from, importClause } = statement
+      if (!ts.isStringLiteral(from) || !late.has(from.text)) continue
+      const isType = importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword
+      t.ok(isType, `${name} loads ${from.text}`)
+      const isLate = file.text.includes(`import(/* webpackMode: "eager" */ '`)
+      t.ok(isLate, `${name} has ${from.text} bundled into one file`)
+      found.add(from.text)
+    }
+  }
+  t.same(found, late)
+  t.end()
+})

@@ -13,6 +13,7 @@ import type {
 import { readSettings } from '../../lib/upload/options/settings.js'
 import type { Progress } from '../../lib/upload/options/progress.js'
 import type { UploadResult } from '../../lib/upload-result.js'
+import { loadCuttingTools } from '../../lib/upload/source/part-cutter.js'
 import { ResumableUploadStream } from '../../lib/upload/stream.js'
 import type { ObjectOptions } from '../../lib/store/object-store.js'
 import { key, logPath, sourcePath } from './places.js'
@@ -25,6 +26,9 @@ import type { World } from './world.js'
 import type { LogState } from '../../lib/checkpoint/fold.js'
 import { logOn } from './invariants/log.js'
 import type { EngineModel } from './engine/model.js'
+
+// With its first stream a process loads it, and turns of the real loop pass.
+await loadCuttingTools()
 
 type Place = NonNullable<UploadStreamOptions['checkpoint']>
 

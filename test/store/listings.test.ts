@@ -1,6 +1,9 @@
 /** Lists of a server that is broken, or means harm. */
 import t from 'tap'
 import { readPartPage, readUploadPage } from '../../lib/store/listings.js'
+import { loadXmlParser } from '../../lib/store/xml-parser.js'
+
+await loadXmlParser()
 
 const crc = { crcElement: 'Crc', readCrc: (text?: string) => text }
 const refused = { name: 'StoreError', kind: 'response' }

@@ -7,6 +7,9 @@ import {
   trimmedText,
   tagsOfPage,
 } from '../../lib/store/xml.js'
+import { loadXmlParser } from '../../lib/store/xml-parser.js'
+
+await loadXmlParser()
 
 function root(xml: string) {
   return parseXml(Buffer.from(xml), ['R']).element

@@ -7,7 +7,12 @@ import {
 } from '../../errors.js'
 import type { ObjectReceipt } from '../../store/object-store.js'
 import { answerOf, type StoreError } from '../../store/store-error.js'
-import { equalParts, type PartSizes, roomIn } from '../../checkpoint/growth.js'
+import {
+  equalParts,
+  type PartSizes,
+  roomIn,
+  sizesText,
+} from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
@@ -119,14 +124,6 @@ export function tooManyParts(
     `the source is longer than ${roomIn(sizes, maxParts)} bytes, which is all that ${maxParts} parts have room for (${sizesText(sizes)}); run it again with a larger partSize, or with its size`,
     { key, partNumber, offset },
   )
-}
-
-/** Such as `8388608 bytes, of 33554432 from part 1001 on`. */
-export function sizesText({ partSize, growth = [] }: PartSizes): string {
-  const steps = growth.map(
-    (step) => `, of ${step.partSize} from part ${step.from} on`,
-  )
-  return `${partSize} bytes${steps.join('')}`
 }
 
 /**

@@ -1,15 +1,16 @@
-import type { Xxh64 } from '../../hash/xxh64.js'
 import { type MemorySettings, roomFor } from '../options/part-sizes.js'
 import type { UploadSettings } from '../options/settings.js'
 import { PartBuffers, type PartRoom, pooled } from '../source/part-buffers.js'
 import { MemoryContent } from '../source/part-content.js'
-import { PartCutter } from '../source/part-cutter.js'
+import { type CuttingTools, PartCutter } from '../source/part-cutter.js'
 import type { OpenRun } from './open-run.js'
+
+export { loadCuttingTools } from '../source/part-cutter.js'
 
 /** What cuts a stream's bytes into the parts of a run. */
 export function cutterOf(
   run: OpenRun,
-  xxh64: Xxh64,
+  tools: CuttingTools,
   settings: MemorySettings &
     Pick<UploadSettings, 'environment' | 'chunkCollections'>,
   onError: (error: Error) => unknown,
@@ -26,7 +27,7 @@ export function cutterOf(
   return new PartCutter({
     sizes,
     buffers,
-    xxh64,
+    tools,
     collections: settings.chunkCollections ? collections : undefined,
     onPart: ({ pieces, xxh64: hash, ...part }, next) => {
       const content = new MemoryContent(pieces, hash, digests)

@@ -6,7 +6,11 @@
  * not of the write that handed the bytes over. It is there while somebody watches.
  */
 import { AsyncResource } from 'node:async_hooks'
-import type { GrowthStep, PartSizes } from '../../checkpoint/growth.js'
+import {
+  type GrowthStep,
+  type PartSizes,
+  sizesText,
+} from '../../checkpoint/growth.js'
 import {
   failureText,
   say,
@@ -17,7 +21,6 @@ import type { Emit, PartEvent, UploadEvents } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Plan } from '../rules/plan.js'
-import { sizesText } from './errors.js'
 import type { UploadLog } from './log.js'
 import type { Piece } from '../source/part-content.js'
 

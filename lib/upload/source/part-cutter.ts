@@ -15,14 +15,21 @@
  *   the taker is ready, and `destroy()` ends the chopper too.
  */
 import type { PassThrough } from 'node:stream'
-import StreamChopper from 'stream-chopper'
+import type StreamChopper from 'stream-chopper'
 import {
   offsetAt,
   type PartSizes,
   partSizeAt,
 } from '../../checkpoint/growth.js'
-import { isSharedArrayBuffer } from '../../realm.js'
-import { hex64, type Xxh64, type Xxh64Stream } from '../../hash/xxh64.js'
+import { UploadError } from '../../errors.js'
+import {
+  hex64,
+  loadXxh64,
+  type Xxh64,
+  type Xxh64Stream,
+} from '../../hash/xxh64.js'
+import { LatePackage } from '../../late-package.js'
+import { isSharedArrayBuffer, reasonOf } from '../../realm.js'
 import type { ChunkCollections } from './chunk-collections.js'
 import type { PartBlock, PartBuffer, PartBuffers } from './part-buffers.js'
 import type { Piece } from './part-content.js'
@@ -34,6 +41,32 @@ import type { Piece } from './part-content.js'
 const blockSize = 128 * 1024
 /** Chunks from this size on are worth a call of the hash each. */
 const largeChunk = 16 * 1024
+
+const latePackage = new LatePackage<typeof StreamChopper>(
+  'stream-chopper',
+  async () => {
+    const loaded = await import(/* webpackMode: "eager" */ 'stream-chopper')
+    return loaded.default
+  },
+)
+
+/** What a cutter cuts and hashes with. */
+export interface CuttingTools {
+  Chopper: typeof StreamChopper
+  xxh64: Xxh64
+}
+
+/** Rejects with `PAWL_SOURCE_IO` when they cannot be read; the next call tries again. */
+export async function loadCuttingTools(): Promise<CuttingTools> {
+  const [Chopper, xxh64] = await Promise.all([
+    latePackage.load().catch((cause: unknown) => {
+      const text = `a stream cannot be cut without stream-chopper, which could not be loaded (${reasonOf(cause)})`
+      throw new UploadError('PAWL_SOURCE_IO', text, { cause })
+    }),
+    loadXxh64(),
+  ])
+  return { Chopper, xxh64 }
+}
 
 /** A part as it was cut. */
 export interface CutPart extends Piece {
@@ -49,7 +82,7 @@ export interface PartCutterOptions {
   /** How large each part is. */
   sizes: PartSizes
   buffers: PartBuffers
-  xxh64: Xxh64
+  tools: CuttingTools
   /** Hears of what chunks allocate; absent, V8 is left alone. */
   collections: Pick<ChunkCollections, 'took'> | undefined
   /** Takes each part; calls `next` (at once or later) when it wants another. */
@@ -90,7 +123,7 @@ export class PartCutter {
     this.#options = options
     this.#buffers = options.buffers
     this.#partSize = partSizeAt(options.sizes, 1)
-    this.#chopper = new StreamChopper({ size: this.#partSize })
+    this.#chopper = new options.tools.Chopper({ size: this.#partSize })
     this.#chopper.on('stream', (stream, next) => this.#begin(stream, next))
     this.#chopper.on('error', (error: Error) => this.#fail(error))
   }
@@ -175,7 +208,7 @@ export class PartCutter {
   #hashHot(bytes: Uint8Array, position: number): void {
     if (this.#hashed !== position || bytes.byteLength < largeChunk) return
     if (isSharedArrayBuffer(bytes.buffer)) return
-    this.#hash ??= this.#options.xxh64.create()
+    this.#hash ??= this.#options.tools.xxh64.create()
     this.#hash.update(bytes)
     this.#hashed += bytes.byteLength
   }
@@ -230,7 +263,7 @@ export class PartCutter {
   #begin(stream: PassThrough, next: () => void): void {
     const buffer = this.#buffer
     if (buffer === undefined) throw new Error('a part was begun unasked')
-    const hash = (this.#hash ??= this.#options.xxh64.create())
+    const hash = (this.#hash ??= this.#options.tools.xxh64.create())
     this.#isFilling = true
     this.#chopper.size = this.#partSize
     stream.on('data', (chunk: Uint8Array) => this.#fill(buffer, hash, chunk))

@@ -9,10 +9,9 @@ import { Transform, type TransformCallback } from 'node:stream'
 import { invalidOption } from '../../errors.js'
 import { asError } from '../../realm.js'
 import { checkKnownOptions } from '../../known-options.js'
-import { loadXxh64 } from '../../hash/xxh64.js'
 import { ChunkCollections, collectsByDefault } from './chunk-collections.js'
 import { PartBuffers, together } from './part-buffers.js'
-import { PartCutter } from './part-cutter.js'
+import { loadCuttingTools, PartCutter } from './part-cutter.js'
 
 /** A piece of the object, cut and hashed. */
 export interface Part {
@@ -89,13 +88,13 @@ class PartStream extends Transform {
   }
 
   override _construct(callback: (error?: Error | null) => void): void {
-    loadXxh64().then(
-      (xxh64) => {
+    loadCuttingTools().then(
+      (tools) => {
         const { partSize } = this.#buffers
         this.#cutter = new PartCutter({
           sizes: { partSize },
           buffers: this.#buffers,
-          xxh64,
+          tools,
           collections: this.#collections,
           onPart: ({ pieces, ...rest }, next) => {
             const [data = new Uint8Array(0)] = pieces

@@ -10,19 +10,23 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import t from 'tap'
-import { hex64, loadXxh64 } from '../../../lib/hash/xxh64.js'
+import { hex64 } from '../../../lib/hash/xxh64.js'
 import type { PartSizes } from '../../../lib/checkpoint/growth.js'
 import { realEnvironment } from '../../../lib/environment.js'
 import { Deferred } from '../../../lib/signals.js'
 import { MemoryPool } from '../../../lib/upload/source/memory-pool.js'
 import { PartBuffers, pooled } from '../../../lib/upload/source/part-buffers.js'
-import { PartCutter } from '../../../lib/upload/source/part-cutter.js'
+import {
+  loadCuttingTools,
+  PartCutter,
+} from '../../../lib/upload/source/part-cutter.js'
 import {
   createPartStream,
   type Part,
 } from '../../../lib/upload/source/part-stream.js'
 
-const xxh64 = await loadXxh64()
+const tools = await loadCuttingTools()
+const { xxh64 } = tools
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -248,7 +252,7 @@ async function cutIntoBlocks(
     buffers: new PartBuffers(sizes.partSize, 2, pooled(pool, true), {
       isShortFirst: true,
     }),
-    xxh64,
+    tools,
     collections: { took: () => false },
     onPart({ pieces, release, ...part }, next) {
       cuts.push({ ...part, bytes: Buffer.concat(pieces) })
