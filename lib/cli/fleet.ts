@@ -195,9 +195,10 @@ export async function tellFleet(name: string, task: FleetTask): Promise<void> {
     const asked = { queue, fleet: name, store, ...ask }
     const status = await fleets.fleetStatus(asked)
     out.write(isJson ? line({ event: 'fleet', ...status }) : table(status))
-    if (status.left === 0 && status.isPlanned && status.failed > 0) {
-      throw new ToldFailure(exitCodes.failed)
-    }
+    const { left, isPlanned, failed, givenUp } = status
+    // Who waits for its end would wait for what nobody does.
+    const isStuck = givenUp > 0 || (left === 0 && isPlanned && failed > 0)
+    if (isStuck) throw new ToldFailure(exitCodes.failed)
   })
 }
 

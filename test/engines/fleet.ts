@@ -8,7 +8,13 @@ import { once } from 'node:events'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { Queue, type Telemetry, UnrecoverableError, Worker } from 'bullmq'
+import {
+  type ConnectionOptions,
+  Queue,
+  type Telemetry,
+  UnrecoverableError,
+  Worker,
+} from 'bullmq'
 import t, { type Test } from 'tap'
 import {
   fleetStatus,
@@ -331,17 +337,7 @@ await t.test(
     const { small: store, root } = b
     const of = { queue, fleet: 'away', store }
     await planFleet({ ...of, files: walkFiles(root) })
-    const giver = new Worker(
-      'fleet',
-      async () => {
-        throw new UnrecoverableError('not to be tried again')
-      },
-      { connection },
-    )
-    await new Promise((resolve) => {
-      giver.once('failed', resolve)
-    })
-    await giver.close()
+    await giveUpOne('fleet', connection)
     await queue.pause()
     t.match(await fleetStatus(of), { givenUp: 1, left: 3, isPaused: true })
     t.match(await retryFleet(of), { files: 0, slicesAgain: 1 })
@@ -458,10 +454,30 @@ await t.test('the command plans, works, tells and tries again', async (t) => {
   ])
   t.ok(noise(100, 5).equals(await dev.object('in/a b/3')))
   t.ok(noise(100, 1).equals(await dev.object('in/2')))
+  t.match(await run('plan', root, `${url}/in/`, '--name', 'left'), { code: 0 })
+  const connection = { host: '127.0.0.1', port: redis.port }
+  await giveUpOne('pawl', connection)
+  const left = await run('status', 'left', `${url}/`)
+  t.match(left, { code: 1, out: { givenUp: 1, left: 3 } })
   await redis.kill()
   const away = await run('status', 'nightly', `${url}/`)
   t.equal(away.code, 1, 'a queue that does not answer is told')
 })
+
+/** A job, by a worker that refuses it. */
+async function giveUpOne(
+  queue: string,
+  connection: ConnectionOptions,
+): Promise<void> {
+  const refuse = async () => {
+    throw new UnrecoverableError('not to be tried again')
+  }
+  const worker = new Worker(queue, refuse, { connection })
+  await new Promise((resolve) => {
+    worker.once('failed', resolve)
+  })
+  await worker.close()
+}
 
 async function said({ stdout }: ChildProcess): Promise<string> {
   return stdout === null ? '' : text(stdout)
