@@ -18,8 +18,8 @@ const allowed: Record<string, readonly string[]> = {
   'known-options': ['errors'],
   'own-require': [],
   'file-path': ['errors'],
-  'make-folders': [],
   'fixed-chunk-stream': ['errors'],
+  'make-folders': [],
   /** Which every layer may use. */
   realm: [],
   signals: [],

@@ -10,8 +10,11 @@ import type {
   FleetQueue,
   FleetStatus,
   FleetStatusOptions,
+  FleetWorker,
   FleetWorkerOptions,
   PlannedFile,
+  SliceOfFleet,
+  SliceResult,
 } from '../fleet/index.js'
 import { bucketCheckpoint, UploadError } from '../index.js'
 import { systemCode } from '../realm.js'
@@ -138,12 +141,51 @@ export async function workOnFleets(
         ? line({ event: 'working', queue: queue.name })
         : `works on the queue ${queue.name}, until it is stopped\n`,
     )
+    tellSlices(worker, task)
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve()
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
     await worker.close()
   })
+}
+
+/** A line for each run of a slice, for whoever reads the output of a worker. */
+function tellSlices({ runner }: FleetWorker, { out, isJson }: FleetTask): void {
+  runner.on('completed', ({ data }, result) => {
+    const { fleet, slice } = sliceIn(data)
+    // Undefined: another worker was faster.
+    const {
+      files = 0,
+      bytes = 0,
+      failed = 0,
+    } = (result ?? {}) as Partial<SliceResult>
+    const made = { files, bytes, failed }
+    out.write(
+      isJson
+        ? line({ event: 'slice', fleet, slice, ...made })
+        : `${fleet}: slice ${slice}, ${countOf(files, 'file')}, ${formatSize(bytes)}, ${failed} failed\n`,
+    )
+  })
+  runner.on('failed', (job, error) => {
+    const { fleet, slice } = sliceIn(job?.data)
+    const code = error instanceof UploadError ? error.code : undefined
+    const message = plainText(error.message)
+    out.write(
+      isJson
+        ? line({ event: 'slice-failed', fleet, slice, code, message })
+        : `${fleet}: slice ${slice} has failed: ${message}\n`,
+    )
+  })
+}
+
+/** What a job says is input. */
+function sliceIn(data: unknown): { fleet: string; slice: number } {
+  const { fleet, slice } = (data ?? {}) as Partial<SliceOfFleet>
+  return {
+    fleet: typeof fleet === 'string' ? plainText(fleet.slice(0, 64)) : '?',
+    slice: typeof slice === 'number' ? slice : 0,
+  }
 }
 
 export async function tellFleet(name: string, task: FleetTask): Promise<void> {
@@ -271,7 +313,7 @@ function table(status: FleetStatus): string {
     ],
     [
       'slices',
-      `${status.slicesDone} of ${status.slices} done, ${status.active} under way, ${status.abandoned} of dead workers, ${status.givenUp} given up`,
+      `${status.slicesDone} of ${status.slices} done, ${status.active} under way, ${status.abandoned} of dead workers, ${status.delayed} to be tried again, ${status.givenUp} given up`,
     ],
     ['oldest', oldest === undefined ? '-' : formatDuration(oldest)],
   ]

@@ -319,7 +319,12 @@ function addFleetCommands(
   const withQueue = (name: string): Command =>
     withStore(fleet.command(name))
       .optionsGroup('Queue:')
-      .requiredOption('--queue <url>', 'redis://host:port/db')
+      // It may have a password, and who sees the list of processes sees its flags.
+      .addOption(
+        new Option('--queue <url>', 'redis://host:port/db')
+          .env('PAWL_QUEUE')
+          .makeOptionMandatory(),
+      )
       .option('--queue-name <name>', 'of the queue (pawl)')
   const on = (
     url: string,

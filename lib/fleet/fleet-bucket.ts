@@ -22,9 +22,20 @@ export type AskOptions = Pick<
   'retry' | 'timeout' | 'requestPayer' | 'signal'
 >
 
+export interface PutNewOptions {
+  /** Of what may be there. */
+  maxBytes?: number
+  /** When nothing is there. */
+  beforePut?: () => Promise<void>
+}
+
+async function nothing(): Promise<void> {}
+
 export class FleetBucket {
   readonly store: ObjectStore
   readonly #questions: StoreQuestions
+  /** ms that the server's clock is ahead of this machine's. */
+  #ahead = 0
 
   constructor(store: ObjectStore, options: AskOptions) {
     if (store.getObject === undefined) {
@@ -41,7 +52,13 @@ export class FleetBucket {
     const found = await this.#ask('a look at the plan', (call) =>
       this.#read({ key, maxBytes }, call),
     )
+    if (found?.date !== undefined) this.#ahead = found.date - Date.now()
     return found && Buffer.from(found.bytes).toString('utf8')
+  }
+
+  /** ms since 1970, by the server's clock as of the last `get`. */
+  now(): number {
+    return Date.now() + this.#ahead
   }
 
   async #read(
@@ -68,14 +85,16 @@ export class FleetBucket {
    * Puts it where nothing is; resolves to what is there then, which another may
    * have put before. It is looked at first: a versioned bucket of OSS does not mind
    * the condition, and a plan that is begun again must not take another's place.
+   * `beforePut` may refuse.
    */
   async putNew(
     key: string,
     text: string,
-    maxBytes = mostText,
+    { maxBytes = mostText, beforePut = nothing }: PutNewOptions = {},
   ): Promise<string> {
     const before = await this.get(key, maxBytes)
     if (before !== undefined) return before
+    await beforePut()
     try {
       await this.#put(key, text, { forbidOverwrite: true })
       return text

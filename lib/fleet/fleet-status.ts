@@ -16,8 +16,9 @@ import {
   mostEnd,
   mostSlices,
   type FailedFile,
+  type SliceFile,
 } from './manifest.js'
-import type { FleetQueue, QueuedJob, QueueWorker } from './queue.js'
+import type { FleetQueue, JobsOfType, QueuedJob, QueueWorker } from './queue.js'
 
 /** Whose status is asked for. */
 export interface FleetStatusOptions extends AskOptions {
@@ -63,6 +64,8 @@ export interface FleetStatus {
   active: number
   /** Slices of workers that are gone; others have them when their lease is over. */
   abandoned: number
+  /** Slices whose run has failed, and that wait for the next one. */
+  delayed: number
   /** Slices that the queue has given up; they are told by its failed set. */
   givenUp: number
   /** ms since the oldest slice under way was begun. */
@@ -105,7 +108,7 @@ export async function fleetStatus(
   checkStore(store)
   const bucket = new FleetBucket(store, options)
   const { slices, isPlanned } = await sizesOf(bucket, fleet)
-  const now = Date.now()
+  const now = bucket.now()
   const status: FleetStatus = {
     fleet,
     isPlanned,
@@ -118,7 +121,7 @@ export async function fleetStatus(
     left: 0,
     failed: 0,
     rate: 0,
-    ...(await workOf(queue, fleet, now)),
+    ...(await workOf(queue, fleet)),
   }
   await forEach(slices, async ([files, bytes], slice) => {
     status.files += files
@@ -139,18 +142,45 @@ export async function fleetStatus(
   return status
 }
 
-/** All files of a fleet that have failed for good, by slice. */
-export async function* failuresOf(
+/**
+ * All files of a fleet that have failed for good, by slice: of slices that are done, as
+ * the next run of another may make them.
+ */
+export function failuresOf(
   bucket: FleetBucket,
   fleet: string,
 ): AsyncGenerator<FailedFile> {
+  return linesOf(bucket, fleet, async (slice) => {
+    const failed = await failedOf(bucket, fleet, slice)
+    if (failed.length === 0) return []
+    const done = await bucket.find(keyIn(fleet, 'done', slice))
+    return done === undefined ? [] : failed
+  })
+}
+
+/** All files of a fleet. */
+export function plannedOf(
+  bucket: FleetBucket,
+  fleet: string,
+): AsyncGenerator<SliceFile> {
+  return linesOf(bucket, fleet, async (slice) => {
+    const text = await bucket.get(keyIn(fleet, 'manifest', slice))
+    const store = bucket.store.identity
+    return decodeSlice(text ?? '', { fleet, slice, store }).files
+  })
+}
+
+/** Of all slices in their order, some of which are read at once. */
+async function* linesOf<T>(
+  bucket: FleetBucket,
+  fleet: string,
+  read: (slice: number) => Promise<readonly T[]>,
+): AsyncGenerator<T> {
   const { slices } = await sizesOf(bucket, fleet)
   for (let from = 1; from <= slices.length; from += askedAtOnce) {
     const count = Math.min(askedAtOnce, slices.length - from + 1)
-    const some = Array.from({ length: count }, (_, i) =>
-      failedOf(bucket, fleet, from + i),
-    )
-    for (const failed of await Promise.all(some)) yield* failed
+    const some = Array.from({ length: count }, (_, i) => read(from + i))
+    for (const lines of await Promise.all(some)) yield* lines
   }
 }
 
@@ -198,6 +228,7 @@ type Work = Pick<
   | 'workersOfQueue'
   | 'active'
   | 'abandoned'
+  | 'delayed'
   | 'givenUp'
   | 'oldest'
 >
@@ -206,17 +237,15 @@ type Work = Pick<
  * By the queue. A job stays active after its worker is dead until another looks, so
  * only those count whose worker is connected.
  */
-async function workOf(
-  queue: FleetQueue,
-  fleet: string,
-  now: number,
-): Promise<Work> {
-  const [isPaused, workers, active, givenUp] = await Promise.all([
+async function workOf(queue: FleetQueue, fleet: string): Promise<Work> {
+  const [isPaused, workers, active, delayed, givenUp] = await Promise.all([
     queue.isPaused(),
     queue.getWorkers(),
     jobsOf(queue, fleet, 'active'),
+    jobsOf(queue, fleet, 'delayed'),
     jobsOf(queue, fleet, 'failed'),
   ])
+  const now = Date.now()
   const alive = namesOf(workers)
   const own = active.filter(({ processedBy }) => isIn(alive, processedBy))
   const begun = own.map(({ processedOn }) => processedOn ?? now)
@@ -226,8 +255,11 @@ async function workOf(
     workersOfQueue: workers.length,
     active: own.length,
     abandoned: active.length - own.length,
+    delayed: delayed.length,
     givenUp: givenUp.length,
-    oldest: begun.length === 0 ? undefined : now - Math.min(...begun),
+    // By the clock of another machine, which may be ahead.
+    oldest:
+      begun.length === 0 ? undefined : Math.max(0, now - Math.min(...begun)),
   }
 }
 
@@ -253,7 +285,7 @@ const pageOfJobs = 1000
 export async function jobsOf(
   queue: FleetQueue,
   fleet: string,
-  type: 'active' | 'failed',
+  type: JobsOfType,
 ): Promise<QueuedJob[]> {
   const own: QueuedJob[] = []
   for (let from = 0; ; from += pageOfJobs) {

@@ -20,6 +20,7 @@ import {
 import { FleetBucket, type AskOptions } from './fleet-bucket.js'
 import { type FleetLimit, limitedStore } from './limited-store.js'
 import { readJob } from './manifest.js'
+import { backoffOf } from './plan-fleet.js'
 import type { FleetQueue } from './queue.js'
 import { inSliceSpan } from './slice-span.js'
 import { type SliceMeans, type SliceResult, SliceWork } from './slice-work.js'
@@ -80,6 +81,20 @@ export interface FleetWorkerSettings {
   lockDuration: number
   /** ms */
   stalledInterval: number
+  /** How long after a failure a slice is run again. */
+  settings: FleetWorkerBackoff
+}
+
+/** What BullMQ asks how long the next run of a job is waited for. */
+export interface FleetWorkerBackoff {
+  /** ms: a second, twice as long each time, ten minutes at most. */
+  backoffStrategy: (attemptsMade: number) => number
+}
+
+/** What of a BullMQ `Job` is used. */
+export interface FleetRunnerJob {
+  /** What it says, which is input. */
+  readonly data: unknown
 }
 
 /** What of a BullMQ `Worker` is used. */
@@ -90,6 +105,16 @@ export interface FleetRunner {
   on(event: 'error', listener: (error: Error) => void): unknown
   /** Hears of jobs that have been taken from it. */
   on(event: 'lockRenewalFailed', listener: (ids: string[]) => void): unknown
+  /** Hears of slices that have ended, with what they have come to. */
+  on(
+    event: 'completed',
+    listener: (job: FleetRunnerJob, result: unknown) => void,
+  ): unknown
+  /** Hears of runs of slices that have failed. */
+  on(
+    event: 'failed',
+    listener: (job: FleetRunnerJob | undefined, error: Error) => void,
+  ): unknown
   /** Ends the work on one. */
   cancelJob(id: string, reason?: string): unknown
 }
@@ -122,8 +147,10 @@ const names: NamesOf<FleetWorkerOptions> = {
   worker: true,
 }
 
-/** ms between two words to the queue and the bucket on how far a slice is. */
-const toldEvery = 10_000
+/** ms between two looks at how far a slice is. */
+const lookEvery = 1000
+/** Looks between two words to the queue, and between two notes of whatever is done. */
+const looksOfWord = 10
 
 /**
  * Works on the slices of all fleets of a queue, on any machine that sees the
@@ -177,6 +204,7 @@ export function fleetWorker(options: FleetWorkerOptions): FleetWorker {
     maxStalledCount: 1000,
     lockDuration: lease,
     stalledInterval: lease,
+    settings: { backoffStrategy: backoffOf },
   }
   const make = options.worker ?? onRedis(queue)
   // BullMQ gives the signal to functions of three parameters.
@@ -271,7 +299,8 @@ async function workOn(
   const { signal } = means
   try {
     signal.throwIfAborted()
-    const { fleet, slice, again } = readJob(job.data)
+    const { again, ...wanted } = readJob(job.data)
+    const { fleet, slice } = wanted
     const isAgain = again || job.attemptsStarted > 1 || job.stalledCounter > 0
     const own =
       taken === undefined
@@ -284,10 +313,13 @@ async function workOn(
       isFailure,
       async () => {
         await orWait(own, lease, () => mustBeMounted(own.root))
-        const work = await SliceWork.open(own, { fleet, slice }, isAgain)
+        const work = await orWait(own, lease, () =>
+          SliceWork.open(own, wanted, isAgain),
+        )
         if (work === undefined) return undefined
         await orWait(own, lease, async () => work.mustBeOwn())
-        return tellingProgress(job, work)
+        const run = () => tellingProgress(job, work)
+        return orWait(own, lease, run, () => work.isRefused)
       },
     )
   } catch (error) {
@@ -299,18 +331,20 @@ async function workOn(
 }
 
 /**
- * A worker whose volume is away, or that is for other fleets, fails slices faster than
- * others do them, and would have all of them given up: it takes one in a while.
+ * A worker whose volume is away, that is for other fleets, or whose bucket refuses,
+ * fails slices faster than others do them, and would have all of them given up: it takes
+ * one in a while. `isOfWorker`: whether what was thrown is no matter of the slice.
  */
-async function orWait(
+async function orWait<T>(
   { signal }: SliceMeans,
   lease: number,
-  check: () => Promise<void>,
-): Promise<void> {
+  work: () => Promise<T>,
+  isOfWorker: () => boolean = () => true,
+): Promise<T> {
   try {
-    await check()
+    return await work()
   } catch (error) {
-    await delay(realEnvironment, lease, signal)
+    if (isOfWorker()) await delay(realEnvironment, lease, signal)
     throw error
   }
 }
@@ -328,18 +362,24 @@ async function tellingProgress(
   }
 }
 
-/** Never rejects: who watches, and who runs the slice again, has the next word. */
+/**
+ * Never rejects: who watches, and who runs the slice again, has the next word. What many
+ * files are done of is noted at once: another worker would ask for each of them.
+ */
 async function tell(
   job: Job,
   work: SliceWork,
   ended: AbortSignal,
 ): Promise<void> {
-  for (let told = 0; ;) {
-    await delay(realEnvironment, toldEvery, ended).catch(() => undefined)
+  let told = 0
+  for (let look = 1; ; look++) {
+    await delay(realEnvironment, lookEvery, ended).catch(() => undefined)
     if (ended.aborted) return
+    const isWord = look % looksOfWord === 0
     const { percent } = work
-    const progress = percent === told ? undefined : job.updateProgress(percent)
-    told = percent
-    await Promise.allSettled([progress, work.note()])
+    const isNews = isWord && percent !== told
+    const progress = isNews ? job.updateProgress(percent) : undefined
+    if (isNews) told = percent
+    await Promise.allSettled([progress, work.note({ isWorth: !isWord })])
   }
 }

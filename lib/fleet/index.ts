@@ -21,10 +21,14 @@ export {
 export {
   fleetWorker,
   type FleetRunner,
+  type FleetRunnerJob,
   type FleetWorker,
+  type FleetWorkerBackoff,
   type FleetWorkerOptions,
   type FleetWorkerSettings,
 } from './fleet-worker.js'
+
+export type { SliceResult } from './slice-work.js'
 
 export type { FleetLimit } from './limited-store.js'
 
@@ -46,6 +50,7 @@ export type {
   FleetJobOptions,
   FleetQueue,
   JobAgain,
+  JobsOfType,
   KeptJobs,
   QueueConnection,
   QueuedJob,

@@ -1,6 +1,7 @@
 /**
  * A store whose requests are held back: so many and so many bytes a second, and
- * fewer at once when the server asks for less.
+ * fewer at once when the server asks for less or, as OSS near a quota, holds them back
+ * itself.
  */
 import { delay, type Environment } from '../environment.js'
 import { aroundCalls } from '../store/around-calls.js'
@@ -18,6 +19,9 @@ export interface FleetLimit {
 
 /** ms that a budget may be ahead: what was not used is not kept for longer. */
 const burst = 100
+
+/** ms of the quotas of stores, which are so much a second. */
+const oneQuota = 1000
 
 type Clock = Pick<Environment, 'monotonic' | 'timer'>
 
@@ -59,6 +63,14 @@ export function limitedStore(
     bytesPerSecond === undefined
       ? undefined
       : new Budget(bytesPerSecond, environment)
+  let heldAt = Number.NEGATIVE_INFINITY
+  // Those that are under way together are held back together.
+  const heldBack = (): void => {
+    const now = environment.monotonic()
+    if (now - heldAt < oneQuota) return
+    heldAt = now
+    slots.throttle()
+  }
   return aroundCalls(store, async (_name, send, { size, call }) => {
     const { signal } = call
     const slot = await slots.acquire()
@@ -67,7 +79,7 @@ export function limitedStore(
       signal.throwIfAborted()
       await requests?.take(1, signal)
       if (size > 0) await bytes?.take(size, signal)
-      const answer = await send()
+      const answer = await send({ heldBack })
       stored = { size, attempts: 1 }
       return answer
     } catch (error) {

@@ -103,30 +103,46 @@ export function keyIn(
   return `${fleetPrefix}${fleet}/${what}${number}`
 }
 
+/**
+ * What tells the jobs of a plan from those of another one of the same name, in another
+ * bucket or of an earlier time: 16 hex digits.
+ */
+export function planOf(nonce: string): string {
+  return sha256(nonce).slice(0, 16)
+}
+
 /** Of a job: neither a colon nor an integer, as BullMQ asks. */
-export function jobIdOf(fleet: string, slice: number): string {
-  return `f-${fleet}-${numbered(slice)}`
+export function jobIdOf({ fleet, plan, slice }: JobOfFleet): string {
+  return `f-${fleet}-${plan}-${numbered(slice)}`
 }
 
 function numbered(slice: number): string {
   return String(slice).padStart(6, '0')
 }
 
-/** What a job says; anything else is refused. */
-export function readJob(data: unknown): {
+/** Which slice of which plan. */
+export interface JobOfFleet {
   fleet: string
+  /** Of `planOf`. */
+  plan: string
+  /** From 1. */
   slice: number
-  again: boolean
-} {
-  const { fleet, slice, again } = fieldsOf(data)
+}
+
+/** What a job says; anything else is refused. */
+export function readJob(data: unknown): JobOfFleet & { again: boolean } {
+  const { fleet, plan, slice, again } = fieldsOf(data)
   checkFleet(fleet)
+  if (typeof plan !== 'string' || !/^[0-9a-f]{16}$/.test(plan)) {
+    invalidOption('a job without a plan that there can be')
+  }
   const isSlice =
     typeof slice === 'number' &&
     Number.isInteger(slice) &&
     slice >= 1 &&
     slice <= mostSlices
   return isSlice
-    ? { fleet, slice, again: again === true }
+    ? { fleet, plan, slice, again: again === true }
     : invalidOption('a job without a slice that there can be')
 }
 

@@ -33,6 +33,9 @@ import {
   mostLines,
   mostOfLine,
   mostSlices,
+  planOf,
+  type JobOfFleet,
+  type Slice,
   type SliceFile,
 } from './manifest.js'
 import type { FleetJob, FleetQueue } from './queue.js'
@@ -120,14 +123,16 @@ export async function planFleet(options: PlanFleetOptions): Promise<FleetPlan> {
     wholeNumber('sliceFiles', n, 1, mostFiles),
   )
   const bucket = new FleetBucket(store, options)
+  const nonce = await nonceOf(bucket, fleet)
   const there = await bucket.get(keyIn(fleet, 'end'), mostEnd)
   const slices =
     there === undefined
-      ? await planSlices(options, bucket)
+      ? await planSlices(options, bucket, nonce)
       : decodeEnd(there, fleet).slices
   const added = await addJobs({
     queue,
     fleet,
+    plan: planOf(nonce),
     bucket,
     count: slices.length,
     // A queue that has lost its jobs does not know which were begun.
@@ -138,19 +143,47 @@ export async function planFleet(options: PlanFleetOptions): Promise<FleetPlan> {
   return { fleet, slices: slices.length, files: sum(0), bytes: sum(1), added }
 }
 
+/** Of the plan: whoever was first has drawn it for all planners. */
+async function nonceOf(bucket: FleetBucket, fleet: string): Promise<string> {
+  const store = bucket.store.identity
+  const nonce = randomBytes(16).toString('hex')
+  const own = encodeHead({ fleet, store, nonce })
+  const head = await bucket.putNew(keyIn(fleet, 'plan'), own, {
+    beforePut: () =>
+      mustBeFree(bucket, fleet, [
+        keyIn(fleet, 'end'),
+        keyIn(fleet, 'manifest', 1),
+      ]),
+  })
+  return decodeHead(head, { fleet, store }).nonce
+}
+
+/**
+ * Rejects when anything is there: what is left of an earlier fleet of the name, as by a
+ * lifecycle rule, would pass for this one's, and its files for uploaded.
+ */
+async function mustBeFree(
+  bucket: FleetBucket,
+  fleet: string,
+  keys: readonly string[],
+): Promise<void> {
+  const found = await Promise.all(keys.map((key) => bucket.find(key)))
+  if (found.some((time) => time !== undefined)) throw leftOver(fleet)
+}
+
+function leftOver(fleet: string): UploadError {
+  return new UploadError(
+    'PAWL_INVALID_STATE',
+    `something of an earlier fleet ${fleet} is left in the bucket, and its plan is not; remove all that is below ${fleetPrefix}${fleet}/, or plan a fleet of another name`,
+  )
+}
+
 async function planSlices(
   options: PlanFleetOptions,
   bucket: FleetBucket,
+  nonce: string,
 ): Promise<readonly (readonly [number, number])[]> {
   const { fleet, store, signal } = options
-  const own = encodeHead({
-    fleet,
-    store: store.identity,
-    nonce: randomBytes(16).toString('hex'),
-  })
-  // Whoever was first has drawn the nonce for all planners.
-  const head = await bucket.putNew(keyIn(fleet, 'plan'), own)
-  const { nonce } = decodeHead(head, { fleet, store: store.identity })
   const slices: [number, number][] = []
   for await (const files of slicesOf(options)) {
     signal?.throwIfAborted()
@@ -158,14 +191,19 @@ async function planSlices(
     if (slice > mostSlices) throw tooMany(fleet)
     const made = { fleet, slice, store: store.identity, nonce, files }
     const text = encodeSlice(made)
-    const found = await bucket.putNew(keyIn(fleet, 'manifest', slice), text)
-    if (found !== text) {
-      mustBeAsPlanned(decodeSlice(found, made).files, files, made)
-    }
+    const results = (['done', 'doing', 'failed'] as const).map((what) =>
+      keyIn(fleet, what, slice),
+    )
+    const found = await bucket.putNew(keyIn(fleet, 'manifest', slice), text, {
+      beforePut: () => mustBeFree(bucket, fleet, results),
+    })
+    if (found !== text) mustBeAsPlanned(decodeSlice(found, made), made)
     slices.push([files.length, bytesOf(files)])
   }
   const end = encodeEnd({ slices })
-  const found = await bucket.putNew(keyIn(fleet, 'end'), end, mostEnd)
+  const found = await bucket.putNew(keyIn(fleet, 'end'), end, {
+    maxBytes: mostEnd,
+  })
   return decodeEnd(found, fleet).slices
 }
 
@@ -234,10 +272,10 @@ function bytesOf(files: readonly SliceFile[]): number {
 
 /** What was planned before a kill is what this call would plan. */
 function mustBeAsPlanned(
-  there: readonly SliceFile[],
-  files: readonly SliceFile[],
-  { fleet, slice }: { fleet: string; slice: number },
+  { nonce, files: there }: Slice,
+  { fleet, slice, files, ...made }: Slice,
 ): void {
+  if (nonce !== made.nonce) throw leftOver(fleet)
   const index = files.findIndex(
     ({ path, key }, i) => there[i]?.path !== path || there[i].key !== key,
   )
@@ -260,12 +298,14 @@ function tooMany(fleet: string): UploadError {
 async function addJobs({
   queue,
   fleet,
+  plan,
   bucket,
   count,
   isAgain,
 }: {
   queue: FleetQueue
   fleet: string
+  plan: string
   bucket: FleetBucket
   count: number
   isAgain: boolean
@@ -280,28 +320,45 @@ async function addJobs({
       numbers.map(async (slice) => {
         const done = await bucket.find(keyIn(fleet, 'done', slice))
         if (done !== undefined) return false
-        return (await queue.getJob(jobIdOf(fleet, slice))) === undefined
+        return isFree(queue, jobIdOf({ fleet, plan, slice }))
       }),
     )
     const left = numbers.filter((_, i) => isLeft[i])
     if (left.length > 0) {
-      await queue.addBulk(left.map((slice) => jobOf(fleet, slice, isAgain)))
+      const jobs = left.map((slice) => jobOf({ fleet, plan, slice }, isAgain))
+      await queue.addBulk(jobs)
     }
     added += left.length
   }
   return added
 }
 
-function jobOf(fleet: string, slice: number, isAgain: boolean): FleetJob {
+/** Whether a job of that ID can be added; one that is over, and is kept, is not in its way. */
+async function isFree(queue: FleetQueue, id: string): Promise<boolean> {
+  const job = await queue.getJob(id)
+  if (job === undefined) return true
+  if (typeof job.finishedOn !== 'number') return false
+  if ((await job.getState()) !== 'completed') return false
+  await job.remove()
+  return true
+}
+
+function jobOf(job: JobOfFleet, isAgain: boolean): FleetJob {
   return {
     name: 'slice',
-    data: { fleet, slice, ...(isAgain ? { again: true } : {}) },
+    data: { ...job, ...(isAgain ? { again: true } : {}) },
     opts: {
-      jobId: jobIdOf(fleet, slice),
-      // An outage of a store or a volume may take hours.
-      attempts: 20,
-      backoff: { type: 'exponential', delay: 1000 },
+      jobId: jobIdOf(job),
+      // An outage of a store or a volume may take hours: seven, with `backoffOf`.
+      attempts: 50,
+      backoff: { type: 'pawl' },
       removeOnComplete: { count: 1000 },
+      stackTraceLimit: 1,
     },
   }
+}
+
+/** ms from a failure to the next run. */
+export function backoffOf(attemptsMade: number): number {
+  return Math.min(600_000, 1000 * 2 ** Math.min(attemptsMade - 1, 30))
 }

@@ -18,6 +18,8 @@ export interface FleetJob {
 export interface SliceOfFleet {
   /** The fleet's name. */
   fleet: string
+  /** Tells the plan from others of the name: 16 hex digits. */
+  plan: string
   /** From 1. */
   slice: number
   /** It may have been begun before: its files are asked for before they are sent. */
@@ -26,22 +28,22 @@ export interface SliceOfFleet {
 
 /** How BullMQ keeps and repeats a job. */
 export interface FleetJobOptions {
-  /** Of fleet and slice: added twice, it is one job. */
+  /** Of fleet, plan and slice: added twice, it is one job. */
   jobId: string
   /** Runs that may fail before the job is given up. */
   attempts: number
-  /** ms between them, at first; twice as long each time. */
+  /** How long the next run is waited for. */
   backoff: FleetBackoff
   /** How many done ones are kept. */
   removeOnComplete: KeptJobs
+  /** Of how many failures the stack is kept: a bucket that refuses fails all slices. */
+  stackTraceLimit: number
 }
 
 /** How long after a failure the next run is. */
 export interface FleetBackoff {
-  /** Twice as long each time. */
-  type: 'exponential'
-  /** ms */
-  delay: number
+  /** As `FleetWorkerSettings.settings` has it. */
+  type: 'pawl'
 }
 
 /** How many jobs are kept. */
@@ -58,8 +60,14 @@ export interface QueuedJob {
   processedOn?: number | undefined
   /** The name of that worker. */
   processedBy?: string | undefined
+  /** When it ended, ms since 1970; nothing before that. */
+  finishedOn?: number | null | undefined
+  /** `completed`, `failed`, … */
+  getState(): Promise<string>
   /** Has the queue run it again. */
   retry(state: 'failed', how: JobAgain): Promise<unknown>
+  /** Takes it out of the queue. */
+  remove(): Promise<unknown>
 }
 
 /** How a job that was given up is run again. */
@@ -84,6 +92,9 @@ export interface QueueConnection {
   telemetry?: Telemetry
 }
 
+/** Jobs that are worked on, that have been given up, that wait after a failure. */
+export type JobsOfType = 'active' | 'failed' | 'delayed'
+
 /** A BullMQ 6 `Queue`, of Redis, Valkey or PostgreSQL. */
 export interface FleetQueue {
   /** The queue's. */
@@ -93,10 +104,10 @@ export interface FleetQueue {
   /** Adds jobs; those whose ID is there are left. */
   addBulk(jobs: FleetJob[]): Promise<unknown>
   /** Undefined when there is none. */
-  getJob(id: string): Promise<unknown>
+  getJob(id: string): Promise<QueuedJob | undefined>
   /** The jobs of these types, from the oldest one on. */
   getJobs(
-    types: ('active' | 'failed')[],
+    types: JobsOfType[],
     start?: number,
     end?: number,
     isAscending?: boolean,

@@ -7,11 +7,13 @@ import {
   failuresOf,
   forEach,
   jobsOf,
+  plannedOf,
   type FleetStatusOptions,
   statusNames,
 } from './fleet-status.js'
 import { checkFleet, keyIn, mostOfName } from './manifest.js'
 import { type FleetPlan, planFleet, type PlannedFile } from './plan-fleet.js'
+import type { QueuedJob } from './queue.js'
 
 /** Whose failures are tried again. */
 export interface RetryFleetOptions extends FleetStatusOptions {
@@ -30,7 +32,8 @@ export interface FleetRetry extends FleetPlan {
 /**
  * Plans a fleet of the files that failed for good in another, once their cause is
  * gone, and has the queue run the slices again that it has given up. Called again it
- * plans the next one; what is in it is what failed there.
+ * plans the next one, of what has failed since, in the fleet or in those that were
+ * planned so. It may be called while they run.
  *
  * Rejects as `planFleet`; with `PAWL_INVALID_STATE` for a fleet that is not there.
  *
@@ -49,40 +52,64 @@ export async function retryFleet({
   checkFleet(fleet)
   checkStore(store)
   const bucket = new FleetBucket(store, options)
-  const plan = (name: string): Promise<FleetPlan> =>
-    planFleet({ ...options, fleet: name, files: filesOf(bucket, fleet) })
-  const planned = await (as === undefined
-    ? planNext(bucket, fleet, plan)
-    : plan(as))
+  const plan = (name: string, from: readonly string[]): Promise<FleetPlan> =>
+    planFleet({ ...options, fleet: name, files: filesOf(bucket, from) })
+  const planned = await planNext(bucket, { fleet, as }, plan)
   const givenUp = await jobsOf(queue, fleet, 'failed')
+  let slicesAgain = 0
   await forEach(givenUp, async (job) => {
-    await job.retry('failed', { resetAttemptsMade: true })
+    if (await isAgain(job)) slicesAgain += 1
   })
-  return { ...planned, slicesAgain: givenUp.length }
+  return { ...planned, slicesAgain }
 }
 
+/** False when another retry, or an operator, was faster. */
+async function isAgain(job: QueuedJob): Promise<boolean> {
+  try {
+    await job.retry('failed', { resetAttemptsMade: true })
+    return true
+  } catch (error) {
+    if ((await job.getState()) === 'failed') throw error
+    return false
+  }
+}
+
+/**
+ * What has failed in the last one of some fleets, and in those before it if no later one
+ * has it: the files of each are such that have failed before.
+ */
 async function* filesOf(
   bucket: FleetBucket,
-  fleet: string,
+  fleets: readonly string[],
 ): AsyncGenerator<PlannedFile> {
-  for await (const { path, key, size, mtime } of failuresOf(bucket, fleet)) {
-    yield { path, key, size, mtime }
+  const later = new Set<string>()
+  for (const [index, fleet] of [...fleets.entries()].toReversed()) {
+    for await (const { path, key, size, mtime } of failuresOf(bucket, fleet)) {
+      if (!later.has(key)) yield { path, key, size, mtime }
+    }
+    if (index === 0) return
+    for await (const { key } of plannedOf(bucket, fleet)) later.add(key)
   }
 }
 
 /** The first one that is not planned, or was begun for the same files. */
 async function planNext(
   bucket: FleetBucket,
-  fleet: string,
-  plan: (name: string) => Promise<FleetPlan>,
+  { fleet, as }: { fleet: string; as: string | undefined },
+  plan: (name: string, from: readonly string[]) => Promise<FleetPlan>,
 ): Promise<FleetPlan> {
+  const from = [fleet]
   for (let n = 1; ; n++) {
     const suffix = `.r${n}`
     const name = `${fleet.slice(0, mostOfName - suffix.length)}${suffix}`
     const end = await bucket.find(keyIn(name, 'end'))
-    if (end !== undefined) continue
+    if (end !== undefined) {
+      from.push(name)
+      continue
+    }
+    if (as !== undefined) return plan(as, from)
     try {
-      return await plan(name)
+      return await plan(name, from)
     } catch (error) {
       // More has failed since that one was begun, and nobody has ended it.
       if (!(error instanceof UploadError)) throw error

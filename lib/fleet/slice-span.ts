@@ -9,7 +9,7 @@ import type { SliceOfFleet } from './queue.js'
  */
 export async function inSliceSpan<T>(
   telemetry: Telemetry | undefined,
-  { fleet, slice }: SliceOfFleet,
+  { fleet, slice }: Pick<SliceOfFleet, 'fleet' | 'slice'>,
   isFailure: (error: unknown) => boolean,
   work: () => Promise<T>,
 ): Promise<T> {

@@ -26,7 +26,9 @@ import {
   failedFile,
   fleetPrefix,
   keyIn,
+  type JobOfFleet,
   markOf,
+  planOf,
   type Slice,
   type SliceFile,
 } from './manifest.js'
@@ -88,6 +90,7 @@ export class SliceWork {
   #gone: { error: UploadError; count: number } | undefined
   #again: unknown
   #proved: number
+  #isRefused = false
 
   private constructor(
     means: SliceMeans,
@@ -98,7 +101,7 @@ export class SliceWork {
     this.#slice = slice
     this.#isAgain = isAgain
     const keys = new Set(slice.files.map(({ key }) => key))
-    this.#done = noted.filter(({ key }) => keys.has(key))
+    this.#done = noted.filter(({ key }) => keys.delete(key))
     this.#earlier = new Set(this.#done.map(({ key }) => key))
     this.#noted = this.#done.length
     this.#proved = this.#done.length
@@ -112,26 +115,34 @@ export class SliceWork {
    */
   static async open(
     means: SliceMeans,
-    { fleet, slice }: { fleet: string; slice: number },
+    { fleet, plan, slice }: JobOfFleet,
     isAgain: boolean,
   ): Promise<SliceWork | undefined> {
     const { bucket } = means
-    const isDone = await bucket.find(keyIn(fleet, 'done', slice))
-    if (isDone !== undefined) return undefined
     const text = await bucket.get(keyIn(fleet, 'manifest', slice))
-    if (text === undefined) {
+    const store = bucket.store.identity
+    const found = text && decodeSlice(text, { fleet, slice, store })
+    // Of another one of that name, in another bucket, what is done is not this one's.
+    if (!found || planOf(found.nonce) !== plan) {
       throw new UploadError(
         'PAWL_INVALID_STATE',
-        `the fleet ${fleet} has no slice ${slice} in the bucket`,
+        `that plan of the fleet ${fleet} has no slice ${slice} in ${store}; it may be one in another bucket`,
       )
     }
-    const store = bucket.store.identity
-    const found = decodeSlice(text, { fleet, slice, store })
-    const doing = isAgain
-      ? await bucket.get(keyIn(fleet, 'doing', slice))
-      : undefined
+    const isDone = await bucket.find(keyIn(fleet, 'done', slice))
+    if (isDone !== undefined) return undefined
+    // A queue that has lost its last second does not know that it was begun.
+    const doing = await bucket.get(keyIn(fleet, 'doing', slice))
     const noted = decodeDone(doing ?? '', { fleet, slice })
-    return new SliceWork(means, found, { isAgain, noted })
+    return new SliceWork(means, found, {
+      isAgain: isAgain || doing !== undefined,
+      noted,
+    })
+  }
+
+  /** The run has ended by what is true of all files: the bucket refuses, or is away. */
+  get isRefused(): boolean {
+    return this.#isRefused
   }
 
   /** Per cent of its files that are settled, for whoever watches the queue. */
@@ -144,14 +155,17 @@ export class SliceWork {
    * Notes in the bucket what is done, so that whoever runs the slice again does not ask
    * for it: a slice comes to its end though its workers live shorter than a HEAD for
    * each of its files takes. Of two that run it at once the last is read; all that
-   * either has noted is there.
+   * either has noted is there. `isWorth`: only when it saves more HEADs than those that
+   * a worker sends at the same time.
    */
-  async note(): Promise<void> {
+  async note({ isWorth = false } = {}): Promise<void> {
+    const { bucket, atOnce } = this.#means
     const { length } = this.#done
-    if (length === this.#noted) return
+    const least = isWorth ? 2 * atOnce : 1
+    if (length - this.#noted < least) return
     const { fleet, slice } = this.#slice
     const text = encodeLines(this.#done)
-    await this.#means.bucket.put(keyIn(fleet, 'doing', slice), text)
+    await bucket.put(keyIn(fleet, 'doing', slice), text)
     this.#noted = length
   }
 
@@ -170,6 +184,7 @@ export class SliceWork {
     )
     signal.throwIfAborted()
     await this.#settleUnread()
+    this.#isRefused = stopped !== undefined
     if (stopped !== undefined) throw stopped
     if (this.#again !== undefined) throw this.#again
     if (!isWhole) throw new Error('a slice that was not looked at whole')

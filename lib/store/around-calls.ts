@@ -24,7 +24,8 @@ export interface RequestAround {
 /** Sends a request by `send`, now or later, or fails in its place. */
 export type Around = <T>(
   name: StoreCallName,
-  send: () => Promise<T>,
+  /** With what is to be different in its call. */
+  send: (more?: Partial<Call>) => Promise<T>,
   request: RequestAround,
 ) => Promise<T>
 
@@ -32,9 +33,10 @@ export function aroundCalls(store: ObjectStore, around: Around): ObjectStore {
   const send = <T>(
     name: StoreCallName,
     call: Call,
-    request: () => Promise<T>,
+    request: (call: Call) => Promise<T>,
     size = 0,
-  ): Promise<T> => around(name, request, { size, call })
+  ): Promise<T> =>
+    around(name, (more) => request({ ...call, ...more }), { size, call })
   return {
     identity: store.identity,
     bucket: store.bucket,
@@ -50,46 +52,46 @@ export function aroundCalls(store: ObjectStore, around: Around): ObjectStore {
     sentHeaders: (object) => store.sentHeaders?.(object) ?? {},
     canMark: (object) => store.canMark?.(object) ?? true,
     createUpload: (request, call) =>
-      send('createUpload', call, () => store.createUpload(request, call)),
+      send('createUpload', call, (own) => store.createUpload(request, own)),
     uploadPart: (request, call) =>
       send(
         'uploadPart',
         call,
-        () => store.uploadPart(request, call),
+        (own) => store.uploadPart(request, own),
         request.size,
       ),
     listParts: (request, call) =>
-      send('listParts', call, () => store.listParts(request, call)),
+      send('listParts', call, (own) => store.listParts(request, own)),
     completeUpload: (request, call) =>
-      send('completeUpload', call, () => store.completeUpload(request, call)),
+      send('completeUpload', call, (own) => store.completeUpload(request, own)),
     abortUpload: (request, call) =>
-      send('abortUpload', call, () => store.abortUpload(request, call)),
+      send('abortUpload', call, (own) => store.abortUpload(request, own)),
     listUploads: (request, call) =>
-      send('listUploads', call, () => store.listUploads(request, call)),
+      send('listUploads', call, (own) => store.listUploads(request, own)),
     putObject: (request, call) =>
       send(
         'putObject',
         call,
-        () => store.putObject(request, call),
+        (own) => store.putObject(request, own),
         request.size,
       ),
     headObject: (key, call) =>
-      send('headObject', call, () => store.headObject(key, call)),
+      send('headObject', call, (own) => store.headObject(key, own)),
     // A store may lack these two, and then so does this one.
     ...(store.getObject === undefined
       ? {}
       : {
           getObject: (request: GetObjectRequest, call: Call) =>
-            send('getObject', call, async () =>
-              store.getObject?.(request, call),
+            send('getObject', call, async (own) =>
+              store.getObject?.(request, own),
             ),
         }),
     ...(store.deleteObject === undefined
       ? {}
       : {
           deleteObject: (key: string, call: Call) =>
-            send('deleteObject', call, async () =>
-              store.deleteObject?.(key, call),
+            send('deleteObject', call, async (own) =>
+              store.deleteObject?.(key, own),
             ),
         }),
     close: () => store.close(),

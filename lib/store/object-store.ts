@@ -64,6 +64,8 @@ export interface Call {
   timeouts: CallTimeouts
   /** Sent when the caller pays for the request instead of the bucket's owner. */
   requestPayer?: 'requester' | undefined
+  /** Hears how long, ms, the server says that it has held the request back. */
+  heldBack?: ((ms: number) => void) | undefined
   /** Which attempt at the same call this is, from 1; for what is told of it. */
   attempt?: number | undefined
   /**

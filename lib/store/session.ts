@@ -124,9 +124,12 @@ export class Session {
       const credentials =
         this.#credentials.ready ?? (await this.#provided(call))
       exchange = { lane, credentials, call, failing, healthy: false }
-      return await (requestTracer.isOn
+      const answer = await (requestTracer.isOn
         ? this.#traced(operation, exchange)
         : this.#exchange(operation, exchange))
+      const held = Number(answer.headers['x-oss-qos-delay-time'])
+      if (held > 0) call.heldBack?.(held)
+      return answer
     } finally {
       this.#connections.release(lane, exchange?.healthy === true)
     }

@@ -379,14 +379,15 @@ await t.test('the command plans, works, tells and tries again', async (t) => {
   }
   const redis = await startRedis(t)
   const url = `${dev.server.endpoint}/examplebucket`
+  const queue = `redis://127.0.0.1:${redis.port}`
   const pawl = (...words: string[]): ChildProcess =>
     spawn(
       ...bareNode(
         join(compiledSources(), 'lib/cli/main.js'),
         'fleet',
         ...words,
-        '--queue',
-        `redis://127.0.0.1:${redis.port}`,
+        // Status is told of a queue that a flag names, all else of the environment's.
+        ...(words[0] === 'status' ? ['--queue', queue] : []),
         '--json',
       ),
       {
@@ -394,6 +395,7 @@ await t.test('the command plans, works, tells and tries again', async (t) => {
           ...process.env,
           OSS_ACCESS_KEY_ID: 'dev',
           OSS_ACCESS_KEY_SECRET: 'dev-secret',
+          ...(words[0] === 'status' ? {} : { PAWL_QUEUE: queue }),
         },
       },
     )
@@ -406,12 +408,13 @@ await t.test('the command plans, works, tells and tries again', async (t) => {
   t.match(planned, { code: 0, out: { files: 3, slices: 1, added: 1 } })
   await rm(join(root, '2'))
   const worker = pawl('work', `${url}/in/`, '--root', root)
+  const told = said(worker)
   for (;;) {
     const { out } = await run('status', 'nightly', `${url}/`)
     if (out['left'] === 0) break
   }
-  const told = await run('status', 'nightly', `${url}/`)
-  t.match(told, {
+  const status = await run('status', 'nightly', `${url}/`)
+  t.match(status, {
     code: 1,
     out: { filesDone: 3, failed: 1, workers: 0, workersOfQueue: 1 },
   })
@@ -447,6 +450,12 @@ await t.test('the command plans, works, tells and tries again', async (t) => {
   worker.kill('SIGTERM')
   const [code] = (await once(worker, 'close')) as [number]
   t.equal(code, 0, 'stopped, as it was asked')
+  t.match((await told).trim().split('\n').map(asJson), [
+    { event: 'working', queue: 'pawl' },
+    { event: 'slice', fleet: 'nightly', slice: 1, files: 2, failed: 1 },
+    { event: 'slice', fleet: 'nightly.r1', slice: 1, files: 1, failed: 0 },
+    { event: 'slice', fleet: 'listed', slice: 1, files: 1, failed: 0 },
+  ])
   t.ok(noise(100, 5).equals(await dev.object('in/a b/3')))
   t.ok(noise(100, 1).equals(await dev.object('in/2')))
   await redis.kill()

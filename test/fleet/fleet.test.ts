@@ -17,8 +17,12 @@ import {
 } from '../../lib/index.js'
 import { FleetBucket } from '../../lib/fleet/fleet-bucket.js'
 import { fleetStatus } from '../../lib/fleet/fleet-status.js'
-import { encodeSlice, keyIn } from '../../lib/fleet/manifest.js'
-import { planFleet, type PlannedFile } from '../../lib/fleet/plan-fleet.js'
+import { encodeSlice, keyIn, planOf } from '../../lib/fleet/manifest.js'
+import {
+  backoffOf,
+  planFleet,
+  type PlannedFile,
+} from '../../lib/fleet/plan-fleet.js'
 import type { FleetQueue, QueuedJob } from '../../lib/fleet/queue.js'
 import { retryFleet } from '../../lib/fleet/retry-fleet.js'
 import { mustBeMounted } from '../../lib/fleet/volume.js'
@@ -26,6 +30,7 @@ import { walkFiles } from '../../lib/fleet/walk-files.js'
 import {
   fleetBench,
   KeptQueue,
+  queuedJob,
   type FleetBench,
 } from '../support/fleet-bench.js'
 import type { Operation } from '../../lib/dev-server/options.js'
@@ -97,10 +102,9 @@ await t.test('a status is of its fleet, and of who is alive', async (t) => {
   const b = await fleetBench(t, { count: 1 })
   await plan(b)
   const job = (slice: number, processedBy?: string, of = fleet): QueuedJob => ({
-    data: { fleet: of, slice },
+    ...queuedJob({ fleet: of, slice }),
     processedBy,
     processedOn: Date.now() - 1000 * slice,
-    retry: async () => undefined,
   })
   b.queue.workers = [
     { rawname: 'bull:Zg==:w:node-1-aa' },
@@ -119,7 +123,9 @@ await t.test('a status is of its fleet, and of who is alive', async (t) => {
     { ...job(1), data: 'forged' },
     { ...job(1), data: { fleet: { toString: () => fleet } } },
   ]
+  b.queue.delayed = [job(8), job(9), job(9, undefined, 'other')]
   const of = { workers: 1, workersOfQueue: 3, active: 2, abandoned: 1 }
+  t.equal((await ask(b)).delayed, 2)
   const status = await ask(b)
   t.match(status, { ...of, givenUp: 1, slicesDone: 0, left: 1 })
   t.equal(status.isPaused, false)
@@ -204,19 +210,29 @@ await t.test(
         ? { kind: 'status', status: 503 }
         : undefined,
     )
-    const first = await b.work({ fleet, slice: 1 }, { atOnce: 1 })
+    const first = await b.work({ fleet, slice: 1 }, { atOnce: 3 })
     t.ok(first)
     await first?.note()
     t.equal(asked('PutObject'), 0, 'nothing is done yet, and nothing noted')
     t.equal(await bucketOf(b).get(keyIn(fleet, 'doing', 1)), undefined)
     await failureIn(first?.run() ?? Promise.resolve())
+    await first?.note({ isWorth: true })
+    const notes = () =>
+      b.seen('PutObject').filter(({ key }) => key === keyIn(fleet, 'doing', 1))
+        .length
+    t.equal(notes(), 0, 'five are asked for in two turns of three')
     await first?.note()
+    await first?.note()
+    t.equal(notes(), 1, 'and the second time nothing is new')
     b.server.setFault(undefined)
     const heads = asked('HeadObject')
-    const second = await b.work({ fleet, slice: 1 }, { atOnce: 1 }, true)
+    // Also where the queue has forgotten that it was begun.
+    const second = await b.work({ fleet, slice: 1 }, { atOnce: 1 }, false)
     t.equal(second?.percent, 71)
     const before = asked('PutObject')
     t.match(await second?.run(), { files: 7, proved: 5, failed: 0 })
+    await second?.note({ isWorth: true })
+    t.equal(notes(), 2, 'of one at once two are worth it')
     t.equal(asked('HeadObject') - heads, 2, 'of those that are not noted')
     t.equal(asked('PutObject') - before, 2)
     await mustBeThere(t, b)
@@ -521,18 +537,20 @@ await t.test('a forged slice leads nowhere', async (t) => {
     ['fifo', 'in/i'],
   ]
   const { bucket } = b.means()
+  const nonce = 'ab'.repeat(16)
+  const plan = planOf(nonce)
   const text = encodeSlice({
     fleet,
     slice: 1,
     store: b.small.identity,
-    nonce: 'ab'.repeat(16),
+    nonce,
     files: [
       ...bad.map(([path, key]) => ({ path, key, size: 6 })),
       { path: 'day-0/file-0', key: 'in/good', size: 100 },
     ],
   })
   await bucket.put(keyIn(fleet, 'manifest', 1), text)
-  const work = await b.work({ fleet, slice: 1 }, { prefix: 'in/' })
+  const work = await b.work({ fleet, plan, slice: 1 }, { prefix: 'in/' })
   t.match(await work?.run(), { files: 1, failed: bad.length })
   const put = b.seen('PutObject').map(({ key }) => key)
   t.same(put.slice(1), [
@@ -544,8 +562,9 @@ await t.test('a forged slice leads nowhere', async (t) => {
   t.equal(codes.match(/PAWL_INVALID_OPTION/g)?.length, 8)
   t.equal(codes.match(/PAWL_SOURCE_IO/g)?.length, 1)
   for (const job of [
-    { fleet, slice: 2 },
-    { fleet: 'other', slice: 1 },
+    { fleet, plan, slice: 2 },
+    { fleet: 'other', plan, slice: 1 },
+    { fleet, plan: planOf('cd'.repeat(16)), slice: 1 },
   ]) {
     t.equal((await failureIn(b.work(job))).code, 'PAWL_INVALID_STATE')
   }
@@ -633,6 +652,151 @@ await t.test(
   },
 )
 
+await t.test('two fleets of one name keep apart on one queue', async (t) => {
+  const b = await fleetBench(t, { count: 2 })
+  const other = b.server.store('other')
+  const { queue, small, root, retry } = b
+  const of = { queue, fleet, retry }
+  for (const store of [small, other]) {
+    const planned = await planFleet({ ...of, store, files: walkFiles(root) })
+    t.match(planned, { slices: 1, added: 1 })
+  }
+  const jobs = [...queue.jobs.values()].map(({ data }) => data)
+  t.equal(jobs.length, 2)
+  const [own, others] = jobs
+  if (own === undefined || others === undefined) return
+  t.match(await (await b.work(own))?.run(), { files: 2 })
+  // What is done of the one is not taken for the other's.
+  const error = await failureIn(b.work(others))
+  t.match(error, { code: 'PAWL_INVALID_STATE', message: /another bucket/ })
+  const bucket = new FleetBucket(other, { retry })
+  t.match(await (await b.work(others, { bucket }))?.run(), { files: 2 })
+  for (const store of [small, other]) {
+    t.match(await fleetStatus({ ...of, store }), { left: 0 })
+  }
+})
+
+await t.test(
+  'what is left of an earlier fleet of the name stops a plan',
+  async (t) => {
+    const b = await fleetBench(t, { count: 7 })
+    const forget = async (...names: string[]) => {
+      for (const name of names) await b.small.deleteObject?.(name, storeCall())
+    }
+    const key = (what: Parameters<typeof keyIn>[1], slice?: number) =>
+      keyIn(fleet, what, slice)
+    await plan(b)
+    await workAll(b)
+    b.queue.jobs.clear()
+    const steps: string[][] = [
+      [key('plan')],
+      [key('end')],
+      // The second slice of another plan would be taken for this one's.
+      [key('manifest', 1)],
+      [key('done', 1)],
+      [key('plan'), key('manifest', 2)],
+      [key('plan'), key('manifest', 3)],
+    ]
+    for (const [index, names] of steps.entries()) {
+      await forget(...names)
+      const error = await failureIn(plan(b))
+      t.match(error, { code: 'PAWL_INVALID_STATE' }, `${index}`)
+      t.match(error.message, /remove all that is below .pawl\/ingest\//)
+      t.equal(b.queue.jobs.size, 0)
+    }
+    await forget(key('done', 2), key('done', 3), key('plan'))
+    await forget(...[1, 2, 3].map((slice) => key('manifest', slice)))
+    t.match(await plan(b), { slices: 3, added: 3 })
+    t.equal(await workAll(b), 7)
+  },
+)
+
+await t.test(
+  'a job that is over, of a slice that is not, is added again',
+  async (t) => {
+    const b = await fleetBench(t, { count: 7 })
+    await plan(b)
+    await workAll(b)
+    for (const id of b.queue.jobs.keys()) b.queue.completed.add(id)
+    t.match(await plan(b), { added: 0 })
+    await b.small.deleteObject?.(keyIn(fleet, 'done', 2), storeCall())
+    t.match(await plan(b), { added: 1 })
+    t.match([...b.queue.jobs.values()].at(-1), {
+      data: { slice: 2, again: true },
+    })
+  },
+)
+
+await t.test("times are by the server's clock", async (t) => {
+  for (const clockOffset of [-7_200_000, 7_200_000]) {
+    const b = await fleetBench(t, { count: 4, server: { clockOffset } })
+    await plan(b)
+    await workAll(b)
+    const { bytes, rate } = await ask(b)
+    t.equal(Math.round(rate * 300), bytes, `${clockOffset}`)
+    b.queue.active = [
+      {
+        ...queuedJob({ fleet, slice: 1 }),
+        processedOn: Date.now() + clockOffset,
+      },
+    ]
+    const { oldest = -1 } = await ask(b)
+    t.ok(oldest >= 0)
+  }
+})
+
+await t.test('a worker that dies at any step is gone on with', async (t) => {
+  const b = await fleetBench(t, { count: 5 })
+  const { queue, small, retry } = b
+  // One that fails for good.
+  const files = [...b.files].map(([path, { length: size }]) => ({ path, size }))
+  files.splice(2, 0, { path: 'gone', size: 1 })
+  let steps = 0
+  for (let isDone = false; !isDone; steps++) {
+    const of = `w${steps}`
+    const key = ({ path }: PlannedFile) => `${of}/${path}`
+    await planFleet({ queue, fleet: of, store: small, retry, files, key })
+    let left = steps
+    let isDead = false
+    // Before it, and after it has taken effect; nothing of it works on after that.
+    const step = () => {
+      isDead ||= left-- === 0
+      if (isDead) throw new StoreError('dead', { kind: 'request' })
+    }
+    const dying = wrapStore(small, {
+      around: async (_call, run) => {
+        step()
+        const answer = await run()
+        step()
+        return answer
+      },
+    })
+    const bucket = new FleetBucket(dying, { retry })
+    isDone = await b
+      .work({ fleet: of, slice: 1 }, { bucket, atOnce: 1 })
+      .then(async (work) => {
+        const result = await work?.run()
+        return result !== undefined && !isDead
+      })
+      .catch(() => false)
+    const again = await b.work({ fleet: of, slice: 1 }, { atOnce: 1 }, true)
+    if (again !== undefined) {
+      t.match(await again.run(), { files: 5, failed: 1 }, `step ${steps}`)
+    }
+    const status = await fleetStatus({ queue, fleet: of, store: small })
+    t.match(status, { left: 0, failed: 1 }, `step ${steps}`)
+    const put = b
+      .seen('PutObject')
+      .filter(({ key: to = '', applied }) => applied && to.startsWith(`${of}/`))
+    t.equal(put.length, 5, `dead at step ${steps}, each was sent once`)
+    t.equal(new Set(put.map(({ key: to }) => to)).size, 5)
+    for (const [path, bytes] of b.files) {
+      t.ok(bytes.equals(await b.object(`${of}/${path}`)))
+    }
+  }
+  t.ok(steps > 15, `${steps} steps`)
+})
+
 await t.test('files that are nowhere have failed for good', async (t) => {
   const b = await fleetBench(t, { count: 4 })
   await plan(b)
@@ -683,6 +847,36 @@ await t.test(
   },
 )
 
+await t.test('what refuses all files is no matter of a slice', async (t) => {
+  const b = await fleetBench(t, { count: 40 })
+  const { queue, small: store, root, retry } = b
+  await planFleet({ queue, fleet, store, retry, files: walkFiles(root) })
+  const refusing = (names: string[]) =>
+    b.server.setFault(({ key = '', operation }) =>
+      operation === 'PutObject' && names.some((name) => key.includes(name))
+        ? { kind: 'status', status: 403, code: 'AccessDenied' }
+        : undefined,
+    )
+  refusing(['day-'])
+  const work = await b.work({ fleet, slice: 1 })
+  const refused = await failureIn(work?.run() ?? never())
+  t.equal(refused.code, 'PAWL_ACCESS_DENIED')
+  t.equal(work?.isRefused, true)
+  t.match(await ask(b), { left: 40, failed: 0 })
+  refusing(['/done/'])
+  const other = await b.work({ fleet, slice: 1 }, {}, true)
+  await failureIn(other?.run() ?? never())
+  t.equal(other?.isRefused, false)
+})
+
+await t.test('after failures a slice waits for minutes at most', async (t) => {
+  t.equal(backoffOf(1), 1000)
+  t.equal(backoffOf(2), 2000)
+  t.equal(backoffOf(10), 512_000)
+  t.equal(backoffOf(11), 600_000)
+  t.equal(backoffOf(5000), 600_000)
+})
+
 await t.test('what failed is a fleet of its own', async (t) => {
   const b = await fleetBench(t, { count: 4 })
   await plan(b)
@@ -702,6 +896,35 @@ await t.test('what failed is a fleet of its own', async (t) => {
   await mustBeThere(t, b)
   const next = await retryFleet({ queue, fleet, store })
   t.match(next, { fleet: 'ingest.r2', slicesAgain: 0 })
+})
+
+await t.test('a retry is of what no retry before it has', async (t) => {
+  const b = await fleetBench(t, { count: 7 })
+  const { queue, small: store, retry } = b
+  await plan(b)
+  let refused = ['day-0/file-1', 'day-1/file-1', '/done/000002']
+  b.server.setFault(({ key = '', operation }) =>
+    operation === 'PutObject' && refused.some((name) => key.endsWith(name))
+      ? { kind: 'status', status: 403, code: 'AccessDenied' }
+      : undefined,
+  )
+  const work = async (of: string, slice: number, isAgain = false) =>
+    (await b.work({ fleet: of, slice }, {}, isAgain))?.run()
+  const again = () => retryFleet({ queue, fleet, store, retry })
+  t.match(await work(fleet, 1), { failed: 1 })
+  // What has failed of a slice that is not done may be made by its next run.
+  await failureIn(work(fleet, 2))
+  t.match(await again(), { fleet: 'ingest.r1', files: 1 })
+  t.match(await again(), { fleet: 'ingest.r2', files: 0 })
+  refused = refused.slice(0, 2)
+  t.match(await work(fleet, 2, true), { failed: 1 })
+  t.match(await work('ingest.r1', 1), { files: 0, failed: 1 })
+  t.match(await again(), { fleet: 'ingest.r3', files: 2 })
+  refused = []
+  t.match(await work('ingest.r3', 1), { files: 2, failed: 0 })
+  t.match(await work(fleet, 3), { files: 1 })
+  t.match(await again(), { fleet: 'ingest.r4', files: 0 })
+  await mustBeThere(t, b)
 })
 
 await t.test(
@@ -745,14 +968,19 @@ await t.test('slices that were given up are run again', async (t) => {
   await plan(b)
   const retried: unknown[] = []
   const job = (of: string): QueuedJob => ({
-    data: { fleet: of, slice: 1 },
+    ...queuedJob({ fleet: of, slice: 1 }),
     retry: async (...how) => retried.push(of, ...how),
   })
-  b.queue.failed = [job('other'), job(fleet)]
+  // Another one has it run again first.
+  const gone = async () => Promise.reject(new Error('not in the failed state'))
+  const taken = { ...job(fleet), retry: gone, getState: async () => 'waiting' }
+  b.queue.failed = [job('other'), taken, job(fleet)]
   const { queue, small: store } = b
   const again = await retryFleet({ queue, fleet, store })
   t.match(again, { files: 0, slicesAgain: 1 })
   t.same(retried, [fleet, 'failed', { resetAttemptsMade: true }])
+  b.queue.failed = [{ ...job(fleet), retry: gone }]
+  await t.rejects(retryFleet({ queue, fleet, store }), /not in the failed/)
 })
 
 await t.test('an object of the same bytes is left, when asked', async (t) => {

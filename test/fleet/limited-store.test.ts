@@ -43,7 +43,18 @@ await t.test('a budget is taken evenly, and what is left goes', async (t) => {
 })
 
 await t.test('a store that asks for less gets less at once', async (t) => {
-  const { store } = await devStore(t)
+  const { store, server } = await devStore(t)
+  // As OSS says that it has held a request back.
+  let held: { delay?: string } = {}
+  server.setFault(() =>
+    held.delay === undefined
+      ? undefined
+      : {
+          kind: 'status',
+          status: 200,
+          headers: { 'x-oss-qos-delay-time': held.delay, etag: '"e"' },
+        },
+  )
   let inFlight = 0
   let most = 0
   let isThrottling = false
@@ -57,7 +68,8 @@ await t.test('a store that asks for less gets less at once', async (t) => {
       throw new StoreError('slow down', { kind: 'throttled' })
     },
   })
-  const limited = limitedStore(watched, {}, 8, handClock())
+  const clock = handClock()
+  const limited = limitedStore(watched, {}, 8, clock)
   t.equal(limited.identity, store.identity)
   const round = async (count: number): Promise<number> => {
     most = 0
@@ -85,4 +97,14 @@ await t.test('a store that asks for less gets less at once', async (t) => {
   t.equal(await round(4), 2, 'halved twice')
   await round(60)
   t.equal(await round(20), 8, 'and brought back by successes')
+  held = { delay: '40' }
+  await round(3)
+  held = {}
+  t.equal(await round(5), 4, 'held back together they are one word')
+  clock.advance(1000)
+  held = { delay: '0' }
+  await round(1)
+  held = { delay: 'none' }
+  await round(1)
+  t.equal(await round(6), 5, 'and what says no time is none')
 })

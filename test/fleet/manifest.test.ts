@@ -16,6 +16,7 @@ import {
   mostEnd,
   mostFiles,
   mostSlices,
+  planOf,
   readJob,
   type Slice,
 } from '../../lib/fleet/manifest.js'
@@ -36,7 +37,9 @@ await t.test('a slice is read as it was written', async (t) => {
   t.equal(text.split('\n').length, 4)
   t.same(decodeSlice(text, wanted), slice)
   t.equal(keyIn('f', 'manifest', 12), '.pawl/f/manifest/000012')
-  t.equal(jobIdOf('f', 12), 'f-f-000012')
+  const plan = planOf(nonce)
+  t.equal(jobIdOf({ fleet: 'f', plan, slice: 12 }), `f-f-${plan}-000012`)
+  t.not(plan, planOf('cd'.repeat(16)))
 })
 
 await t.test('what others have written is no slice', async (t) => {
@@ -85,7 +88,8 @@ await t.test('what others have written is no slice', async (t) => {
 })
 
 await t.test('a job says a fleet and a slice, or nothing', async (t) => {
-  const job = { fleet: 'a', slice: 1 }
+  const plan = planOf(nonce)
+  const job = { fleet: 'a', plan, slice: 1 }
   t.same(readJob({ ...job, more: 2, again: 'x' }), { ...job, again: false })
   t.same(readJob({ ...job, again: true }), { ...job, again: true })
   const cases: unknown[] = [
@@ -93,17 +97,22 @@ await t.test('a job says a fleet and a slice, or nothing', async (t) => {
     null,
     'a',
     {},
-    { fleet: 'a' },
-    { fleet: '../a', slice: 1 },
-    { fleet: 'a/b', slice: 1 },
-    { fleet: '..', slice: 1 },
-    { fleet: 'a:b', slice: 1 },
-    { fleet: 'a'.repeat(65), slice: 1 },
-    { fleet: 'a', slice: 0 },
-    { fleet: 'a', slice: 1.5 },
-    { fleet: 'a', slice: '1' },
-    { fleet: 'a', slice: 1e9 },
-    { fleet: ['a'], slice: 1 },
+    { fleet: 'a', plan },
+    { fleet: 'a', slice: 1 },
+    { ...job, plan: '' },
+    { ...job, plan: `${plan}0` },
+    { ...job, plan: '../../../../../x' },
+    { ...job, plan: [plan] },
+    { ...job, fleet: '../a' },
+    { ...job, fleet: 'a/b' },
+    { ...job, fleet: '..' },
+    { ...job, fleet: 'a:b' },
+    { ...job, fleet: 'a'.repeat(65) },
+    { ...job, slice: 0 },
+    { ...job, slice: 1.5 },
+    { ...job, slice: '1' },
+    { ...job, slice: 1e9 },
+    { ...job, fleet: ['a'] },
   ]
   for (const data of cases) {
     t.throws(

@@ -42,3 +42,14 @@ await t.test('a death repeats what is under way alone', async (t) => {
   t.ok(one.asked > 0 && one.asked <= one.deaths * model.sliceFiles)
   t.ok(one.seconds > simulateFleet(model).seconds)
 })
+
+await t.test(
+  'a slice that outlives its machines comes to its end',
+  async (t) => {
+    const mortal = { ...model, files: 1000, machines: 4, latency: 10, life: 12 }
+    const { deaths, asked, seconds } = simulateFleet(mortal)
+    t.ok(deaths > 10)
+    // Each file but those of the first machine is asked for once, or noted.
+    t.ok(asked <= mortal.files + deaths * 2, `${asked} in ${seconds} s`)
+  },
+)

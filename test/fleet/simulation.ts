@@ -44,8 +44,12 @@ export interface FleetOutcome {
 interface Machine {
   /** Files of its slice that are left, when it has one. */
   left: number
-  /** Files of its slice that it has yet to ask for. */
-  asks: number
+  /** Files of its slice that are there, and that nobody has noted. */
+  there: number
+  /** Another has had its slice, so each file is asked for before it is sent. */
+  isAgain: boolean
+  /** Files of its slice that it made in the last second. */
+  made: number
   /** Second from which on it works again. */
   from: number
 }
@@ -58,11 +62,13 @@ export function simulateFleet(model: FleetModel): FleetOutcome {
   const random = randomFrom(model.seed)
   const working: Machine[] = Array.from({ length: machines }, () => ({
     left: 0,
-    asks: 0,
+    there: 0,
+    isAgain: false,
+    made: 0,
     from: 0,
   }))
   /** Slices of dead machines, and when another may have them. */
-  const lost: { left: number; from: number }[] = []
+  const lost: { left: number; there: number; from: number }[] = []
   let unplanned = model.files
   let repeated = 0
   let asked = 0
@@ -71,9 +77,12 @@ export function simulateFleet(model: FleetModel): FleetOutcome {
   const hasWork = (machine: Machine, second: number): boolean => {
     if (machine.left > 0) return true
     const index = lost.findIndex(({ from }) => from <= second)
+    machine.made = 0
+    machine.isAgain = index >= 0
     if (index >= 0) {
-      machine.left = lost.splice(index, 1)[0]?.left ?? 0
-      machine.asks = sliceFiles
+      const [{ left, there } = { left: 0, there: 0 }] = lost.splice(index, 1)
+      machine.left = left
+      machine.there = there
     } else {
       machine.left = Math.min(sliceFiles, unplanned)
       unplanned -= machine.left
@@ -103,21 +112,27 @@ export function simulateFleet(model: FleetModel): FleetOutcome {
       if (random() < 1 / life) {
         deaths += 1
         repeated += Math.min(machine.left, model.atOnce) / 2
-        lost.push({ left: machine.left, from: second + lease })
+        // What is done is noted once a second: half of that is not.
+        const there = machine.there + machine.made / 2
+        lost.push({ left: machine.left, there, from: second + lease })
         machine.left = 0
-        machine.asks = 0
+        machine.there = 0
         machine.from = second + restart
         continue
       }
+      machine.made = 0
       // One slice after the other, for as long as the second lasts.
       for (let able = 1; able > 0 && hasWork(machine, second);) {
-        const heads = Math.min(machine.asks, able * asking)
-        machine.asks -= heads
+        const heads = Math.min(machine.there, able * asking)
+        machine.there -= heads
         asked += heads
         able -= heads / asking
-        const made = Math.min(machine.left, able * rate)
+        const each = 1 / rate + (machine.isAgain ? 1 / asking : 0)
+        const made = Math.min(machine.left, able / each)
         machine.left -= made
-        able -= made / rate
+        machine.made += made
+        if (machine.isAgain) asked += made
+        able -= made * each
       }
     }
   }

@@ -2,11 +2,14 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
+import type { DevServerOptions } from '../../lib/dev-server/index.js'
 import type { ObjectStore } from '../../lib/index.js'
 import { FleetBucket } from '../../lib/fleet/fleet-bucket.js'
+import { decodeHead, keyIn, planOf } from '../../lib/fleet/manifest.js'
 import type {
   FleetJob,
   FleetQueue,
+  JobsOfType,
   QueuedJob,
   QueueWorker,
 } from '../../lib/fleet/queue.js'
@@ -19,8 +22,11 @@ export class KeptQueue implements FleetQueue {
   readonly name = 'fleet'
   readonly opts = {}
   readonly jobs = new Map<string, FleetJob>()
+  /** IDs of jobs that are over, and are kept. */
+  readonly completed = new Set<string>()
   active: QueuedJob[] = []
   failed: QueuedJob[] = []
+  delayed: QueuedJob[] = []
   workers: QueueWorker[] = []
   paused = false
 
@@ -31,17 +37,24 @@ export class KeptQueue implements FleetQueue {
     }
   }
 
-  async getJob(id: string): Promise<FleetJob | undefined> {
-    return this.jobs.get(id)
+  async getJob(id: string): Promise<QueuedJob | undefined> {
+    const job = this.jobs.get(id)
+    if (job === undefined) return undefined
+    const isOver = this.completed.has(id)
+    return {
+      ...queuedJob(job.data),
+      finishedOn: isOver ? Date.now() : undefined,
+      getState: async () => (isOver ? 'completed' : 'waiting'),
+      remove: async () => this.jobs.delete(id),
+    }
   }
 
   async getJobs(
-    [type]: ('active' | 'failed')[],
+    [type = 'active']: JobsOfType[],
     start = 0,
     end = -1,
   ): Promise<QueuedJob[]> {
-    const jobs = type === 'failed' ? this.failed : this.active
-    return jobs.slice(start, end === -1 ? undefined : end + 1)
+    return this[type].slice(start, end === -1 ? undefined : end + 1)
   }
 
   async isPaused(): Promise<boolean> {
@@ -50,6 +63,16 @@ export class KeptQueue implements FleetQueue {
 
   async getWorkers(): Promise<QueueWorker[]> {
     return this.workers
+  }
+}
+
+/** One that has been given up, unless more is said. */
+export function queuedJob(data: unknown): QueuedJob {
+  return {
+    data,
+    getState: async () => 'failed',
+    retry: async () => undefined,
+    remove: async () => undefined,
   }
 }
 
@@ -62,9 +85,9 @@ export interface FleetBench extends DevStore {
   files: Map<string, Buffer>
   write(path: string, size: number): Promise<void>
   means(more?: Partial<SliceMeans>): SliceMeans
-  /** The work of a slice; undefined when it is done. */
+  /** The work of a slice of what is planned; undefined when it is done. */
   work(
-    job: { fleet: string; slice: number },
+    job: { fleet: string; slice: number; plan?: string },
     more?: Partial<SliceMeans>,
     isAgain?: boolean,
   ): Promise<SliceWork | undefined>
@@ -72,9 +95,13 @@ export interface FleetBench extends DevStore {
 
 export async function fleetBench(
   t: Test,
-  { count = 0 }: { count?: number } = {},
+  { count = 0, server }: { count?: number; server?: DevServerOptions } = {},
 ): Promise<FleetBench> {
-  const dev = await devStore(t, { minPartSize: 1 })
+  const dev = await devStore(t, {
+    minPartSize: 1,
+    buckets: ['examplebucket', 'other'],
+    ...server,
+  })
   const root = join(dev.directory, 'data')
   await mkdir(root)
   const small = smallStore(dev.store)
@@ -111,7 +138,16 @@ export async function fleetBench(
     files,
     write,
     means,
-    work: (job, more, isAgain = false) =>
-      SliceWork.open(means(more), job, isAgain),
+    async work(job, more, isAgain = false) {
+      const own = means(more)
+      const plan = job.plan ?? (await plannedIn(own.bucket, job.fleet))
+      return SliceWork.open(own, { ...job, plan }, isAgain)
+    },
   }
+}
+
+async function plannedIn(bucket: FleetBucket, fleet: string): Promise<string> {
+  const { identity: store } = bucket.store
+  const text = (await bucket.get(keyIn(fleet, 'plan'))) ?? ''
+  return planOf(decodeHead(text, { fleet, store }).nonce)
 }

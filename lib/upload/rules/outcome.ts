@@ -29,6 +29,7 @@ import {
   isOwn,
   type KnownStore,
   type Seen,
+  type SentBefore,
   sameEtag,
   whose,
 } from './proof.js'
@@ -64,15 +65,25 @@ export interface FailedComplete {
   kind: StoreErrorKind
   /** No later Complete of the same upload could be answered otherwise. */
   isFinal: boolean
+  /** NoSuchUpload, when no answer before it had left open what has happened. */
+  isFirstGone: boolean
   isUnsure: boolean
   /** Where the server ignores that, a Complete replaces what is there. */
   forbidsOverwrite: boolean
 }
 
+/** What a Complete was to make, and what earlier runs had sent of it. */
+interface SentComplete {
+  expected: Pick<ExpectedObject, 'crc64' | 'etag'>
+  sentBefore: SentBefore
+}
+
 /**
- * What to make of a Complete that failed, when neither the object nor the list of
- * parts says that it was carried out.
+ * What to make of a Complete that failed, once it may have been carried out: its
+ * object, or what is done without that.
  *
+ * - `refused`: the upload is gone, and nothing has become of it.
+ * - `unknown`: nobody can see what became of it.
  * - `theirs`: the answer is that there is an object, and it is another's.
  * - `seek`: the upload is gone, and its object not to be seen: it is looked for longer.
  * - `believe`: the answer is what it says.
@@ -80,10 +91,29 @@ export interface FailedComplete {
  * - `again`: the same Complete may be sent again.
  */
 export function afterComplete(
-  { kind, isFinal, isUnsure, forbidsOverwrite }: FailedComplete,
-  { is, found }: Seen,
+  { kind, isFinal, isFirstGone, isUnsure, forbidsOverwrite }: FailedComplete,
+  seen: Seen,
   listed: Listed | 'gone',
-): 'theirs' | 'seek' | 'believe' | 'exists' | 'again' {
+  sent: SentComplete,
+):
+  | ObjectHead
+  | 'refused'
+  | 'unknown'
+  | 'theirs'
+  | 'seek'
+  | 'believe'
+  | 'exists'
+  | 'again' {
+  const { is, found } = seen
+  if (isOwn(seen, { isListed: listed !== 'gone' })) {
+    const isOfAnother = is === 'ours' && isFirstGone
+    if (!isOfAnother || mayHaveMade(seen.found, sent)) return seen.found
+  }
+  if (isFirstGone) {
+    // An earlier Complete may have made what cannot be seen: then the next run sees it.
+    const isHidden = is === 'unknown' && forbidsOverwrite
+    return isHidden && sent.sentBefore !== undefined ? 'unknown' : 'refused'
+  }
   const isTheirs = is === 'other' && found !== 'absent'
   if (kind === 'exists' && isTheirs) return 'theirs'
   if (listed === 'gone') return 'seek'
@@ -91,6 +121,19 @@ export function afterComplete(
   const isOpen = kind === 'exists' && isUnsure && listed === 'refused'
   if (isFinal && !isOpen) return 'believe'
   return isTheirs && forbidsOverwrite ? 'exists' : 'again'
+}
+
+/**
+ * Whether an object with our mark can be this run's, whose first Complete was answered
+ * with NoSuchUpload. An earlier run's has made it, perhaps with another ACL, and be it
+ * one that was refused; or a run with a copy of the log has: then the bytes must show it.
+ */
+function mayHaveMade(
+  found: ObjectHead,
+  { sentBefore, expected }: SentComplete,
+): boolean {
+  if (sentBefore !== undefined) return sentBefore === 'alike'
+  return checkObject(found, expected) !== 'none'
 }
 
 /** What is under the key after a PutObject, and whether that has made it. */

@@ -44,8 +44,8 @@ import {
   needsLook,
 } from '../rules/outcome.js'
 import {
-  checkObject,
   type ExpectedObject,
+  isOwn,
   notAsSent,
   type Seen,
   type SentBefore,
@@ -227,33 +227,28 @@ class Completing {
     }
     const seen = await this.#look()
     const isOurs = seen.is === 'ours'
-    if (isOurs && !(isFirstGone && !this.#mayHaveMade(seen.found))) {
-      return this.#claim(seen.found)
-    }
     // Some servers list completed uploads: the first answer says that it is gone.
-    const listed = isFirstGone ? 'gone' : await this.#list()
-    if (seen.is === 'equal' && listed === 'gone') return this.#claim(seen.found)
-    const { forbidOverwrite: forbidsOverwrite = false } =
-      this.#context.settings.object
-    if (isFirstGone) {
-      // An earlier Complete may have made what cannot be seen: then the next run sees it.
-      const isHidden = seen.is === 'unknown' && forbidsOverwrite
-      if (isHidden && this.#input.sentBefore !== undefined) {
-        throw this.#unknown(error, listed)
-      }
-      throw await this.#refused(error)
-    }
+    const isGone = isOurs || isFirstGone
+    const listed = isGone ? 'gone' : await this.#list()
     const { isUnsure } = this.#doubt
     // No earlier answer leaves it open: it was refused, whatever may be looked at.
     const isRefused = kind === 'exists' && !isUnsure && listed !== 'gone'
     if (isRefused) upload.isCompleting = false
+    const { forbidOverwrite: forbidsOverwrite = false } =
+      this.#context.settings.object
     const failure = {
       kind,
       isFinal: isFinal(error),
+      isFirstGone,
       isUnsure,
       forbidsOverwrite,
     }
-    switch (afterComplete(failure, seen, listed)) {
+    const come = afterComplete(failure, seen, listed, this.#input)
+    switch (come) {
+      case 'refused':
+        throw await this.#refused(error)
+      case 'unknown':
+        throw this.#unknown(error, listed)
       case 'theirs':
         throw this.#described(error)
       case 'seek':
@@ -265,6 +260,8 @@ class Completing {
       case 'again':
         if (await this.#repeats(error)) return 'again'
         throw this.#unknown(error, listed)
+      default:
+        return this.#claim(come)
     }
   }
 
@@ -276,17 +273,6 @@ class Completing {
     if (kind === 'no-upload') this.#noSuchUpload++
     if (mayHaveHappened(error)) this.#wasLeftOpen = true
     this.#doubt.hear(kind, mayHaveHappened(error))
-  }
-
-  /**
-   * Whether an object with our mark can be this run's, whose first Complete was answered
-   * with NoSuchUpload. An earlier run's has made it, perhaps with another ACL, and be it
-   * one that was refused; or a run with a copy of the log has: then the bytes must show it.
-   */
-  #mayHaveMade(found: ObjectHead): boolean {
-    const { sentBefore, expected } = this.#input
-    if (sentBefore !== undefined) return sentBefore === 'alike'
-    return checkObject(found, expected) !== 'none'
   }
 
   /** A certain refusal; some are put right by asking again, as after a renewal. */
@@ -320,9 +306,7 @@ class Completing {
         return 'again'
       }
       const next = await this.#look()
-      if (next.is === 'ours' || next.is === 'equal') {
-        return this.#claim(next.found)
-      }
+      if (isOwn(next, { isListed: false })) return this.#claim(next.found)
     }
   }
 

@@ -70,13 +70,13 @@ export interface RunContext {
 export class BeforeComplete {
   readonly #settings: UploadSettings
   readonly #signal: AbortSignal
-  readonly #checkSource: () => Promise<void>
+  readonly #checkSource: (() => Promise<void>) | undefined
   #hasAgreed = false
 
   constructor(
     settings: UploadSettings,
     signal: AbortSignal,
-    checkSource: () => Promise<void>,
+    checkSource: (() => Promise<void>) | undefined,
   ) {
     this.#settings = settings
     this.#signal = signal
@@ -87,7 +87,7 @@ export class BeforeComplete {
   async ask(candidate: CompleteCandidate): Promise<void> {
     if (!this.#hasAgreed) await this.#askCaller(candidate)
     this.#hasAgreed = true
-    await this.#checkSource()
+    await this.#checkSource?.()
     this.#signal.throwIfAborted()
   }
 

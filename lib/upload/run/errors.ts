@@ -350,7 +350,7 @@ export function tellKept(
   { log, hasAnswered }: { log?: KeptLog | undefined; hasAnswered: boolean },
 ): void {
   if (!(error instanceof UploadError)) return
-  if (error instanceof Suspension && log?.isComplete === true) {
+  if (log?.isComplete === true && error instanceof Suspension) {
     error.sayComplete()
   }
   const { code, status, serverCode, resumable, transient } = error

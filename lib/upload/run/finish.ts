@@ -42,7 +42,6 @@ const hashOfNothing = 'ef46db3751d8e999'
 /** Completes an upload whose parts are all stored. */
 export async function finishUpload(
   context: RunContext,
-  uploadId: string,
   upload: CurrentUpload,
   source: { parts: number; size: number },
 ): Promise<UploadResult> {
@@ -70,6 +69,7 @@ export async function finishUpload(
   context.signal.throwIfAborted()
   const state = log.state.upload
   if (state === undefined) throw new Error('a Complete without an upload')
+  const { uploadId } = state
   const { receipt, check, current } = await completeUpload(context, {
     upload,
     uploadId,

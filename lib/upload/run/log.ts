@@ -276,7 +276,7 @@ export class UploadLog {
     const isKept = this.#isWorthKeeping(failure)
     const leave = async (): Promise<void> => {
       if (!isKept) await checkpoint.remove()
-      await checkpoint.close()
+      return checkpoint.close()
     }
     return { isKept, free: leave() }
   }

@@ -38,7 +38,8 @@ export class OpenRun {
   /** Of its parts: the log's, when that is gone on with. */
   readonly sizes: PartSizes
   #stage: Stage
-  #finishing: Promise<UploadResult> | undefined
+  /** The object being made, once `finish()` was called. */
+  finishing: Promise<UploadResult> | undefined
   /** Parts that are taken one after the other wait here. */
   #inOrder: Promise<unknown> = Promise.resolve()
   /** All there is, for one PutObject. */
@@ -189,21 +190,16 @@ export class OpenRun {
     await Promise.all(this.#tasks)
   }
 
-  /** The object being made, once that has begun. */
-  get finishing(): Promise<UploadResult> | undefined {
-    return this.#finishing
-  }
-
   /** The end of the source: makes the object. */
   finish(): void {
     const { scope, done, fail } = this.#context
-    this.#finishing = inScope(scope, () => this.#finish())
-    this.#finishing.then(done, fail)
+    this.finishing = inScope(scope, () => this.#finish())
+    this.finishing.then(done, fail)
   }
 
   /** Of a run that was stopped. Without a log nothing can go on, so nothing is left. */
   async abandon(): Promise<void> {
-    if (this.#finishing === undefined) this.#whole?.release()
+    if (this.finishing === undefined) this.#whole?.release()
     const { settings } = this.#context
     if (!settings.isLogged) await abortUnlogged(this.#context, this.upload)
   }

@@ -6,6 +6,7 @@
  */
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { CompletingUploadRecord } from '../../checkpoint/record.js'
+import type { ObjectStore } from '../../store/object-store.js'
 import { listAllParts, lookAt } from '../calls/look.js'
 import type { RestartReason, ResumedEvent } from '../options/events.js'
 import type { UploadSettings } from '../options/settings.js'
@@ -208,7 +209,8 @@ async function isSuperseded(
 
 /**
  * The upload is not on the server. Its Complete may have taken effect since it was
- * looked for, or be lost with the log's last bytes: an object with its mark says so.
+ * looked for, or be lost with the log's last bytes: an object with its mark says so,
+ * where it also shows what was asked for.
  */
 async function findGone(
   preparation: Preparation,
@@ -222,7 +224,7 @@ async function findGone(
     if (isHidden(found, settings)) {
       throw mayNotLook(settings.key, upload.uploadId)
     }
-  } else if (upload.mark !== undefined) {
+  } else if (upload.mark !== undefined && isFixedByThen(settings)) {
     const found = await lookAt(requests, settings)
     const completing = lostComplete(found, upload)
     if (completing !== undefined && typeof found === 'object') {
@@ -230,6 +232,25 @@ async function findGone(
     }
   }
   return restart(preparation, upload, 'upload-gone')
+}
+
+/**
+ * Whether a Complete whose record is lost cannot have given its object anything that
+ * was not fixed when its upload began: where the ACL goes with Complete nobody can say
+ * which it was. Those who share an upload complete it alike.
+ */
+function isFixedByThen({ store, unsaid }: UploadSettings): boolean {
+  return unsaid !== undefined || !sendsAclLate(store)
+}
+
+function sendsAclLate(store: ObjectStore): boolean {
+  try {
+    const sent = store.sentHeaders?.({ acl: 'private' }) ?? {}
+    return Object.keys(sent).length > 0
+  } catch {
+    // It takes no ACL at all.
+    return false
+  }
 }
 
 /** The claim of a Complete that has taken effect since it was looked for. */

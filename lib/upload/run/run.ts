@@ -137,7 +137,7 @@ export class UploadRun {
 
   async #openAll(): Promise<OpenRun> {
     const { progress } = this
-    const { settings, file, scope } = this.#options
+    const { settings, file, scope, checkSource } = this.#options
     const { signal } = this.#stop
     const checkpoint = await this.place()
     signal.throwIfAborted()
@@ -168,8 +168,10 @@ export class UploadRun {
       scope,
       signal,
       completeSignal: this.#stopComplete.signal,
-      beforeComplete: new BeforeComplete(settings, signal, async () =>
-        this.#options.checkSource?.(async () => open.takenParts()),
+      beforeComplete: new BeforeComplete(
+        settings,
+        signal,
+        checkSource && (() => checkSource(() => open.takenParts())),
       ),
       tally: new PartTally(emit, progress, plan.mode !== 'create'),
       handsOut: (result) => {

@@ -78,7 +78,7 @@ export class Sending implements Stage {
     if (source.parts === 0 || source.whole !== undefined) {
       return putInstead(context, source, upload)
     }
-    return finishUpload(context, await upload.id(), upload, source)
+    return finishUpload(context, upload, source)
   }
 
   /** Undefined when the store does not have these bytes, or they must be sent. */

@@ -78,14 +78,13 @@ export class FileParts {
   /** Waits for a buffer; rejects with the signal's reason instead. */
   async take(piece: Piece, signal: AbortSignal): Promise<TakenPart> {
     const buffer = await this.#acquire(signal)
-    const release = (): void => this.#buffers.release(buffer)
     try {
       const content = this.#isHeld
         ? await this.#read(piece, buffer)
         : this.#unread(piece, buffer)
-      return { ...piece, content, release }
+      return { ...piece, content, release: buffer.release }
     } catch (error) {
-      release()
+      buffer.release()
       throw error
     }
   }

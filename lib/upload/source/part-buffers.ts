@@ -54,15 +54,22 @@ export class PartBuffer {
   readonly size: number
   readonly #memory: PartMemory
   readonly #isFirst: boolean
+  readonly #onRelease: (buffer: PartBuffer) => void
   readonly #blocks: PartBlock[] = []
   /** What was taken, whole. */
   #taken: Uint8Array[] = []
   #end = 0
 
-  constructor(size: number, memory: PartMemory, isFirst: boolean) {
+  constructor(
+    size: number,
+    memory: PartMemory,
+    isFirst: boolean,
+    onRelease: (buffer: PartBuffer) => void,
+  ) {
     this.size = size
     this.#memory = memory
     this.#isFirst = isFirst
+    this.#onRelease = onRelease
   }
 
   /** The block that a byte of the part is in, or goes into next. */
@@ -99,11 +106,12 @@ export class PartBuffer {
     }
   }
 
-  /** Nothing may look at it any more. */
-  release(): void {
+  /** Gives its memory back: nothing may look at it any more. Idempotent. */
+  readonly release = (): void => {
     // The first one is the largest but of a first part: on top for the next.
     for (const block of this.#taken.toReversed()) this.#memory.giveBack(block)
     this.#taken = []
+    this.#onRelease(this)
   }
 }
 
@@ -171,7 +179,7 @@ export class PartBuffers {
     const isFirst = this.#isShortFirst && !this.#isBegun
     this.#isBegun = true
     this.#bytesInUse += size
-    const buffer = new PartBuffer(size, this.#memory, isFirst)
+    const buffer = new PartBuffer(size, this.#memory, isFirst, this.#onRelease)
     this.#out.add(buffer)
     return buffer
   }
@@ -186,10 +194,8 @@ export class PartBuffers {
     else callback(buffer)
   }
 
-  /** Idempotent. */
-  release(buffer: PartBuffer): void {
+  readonly #onRelease = (buffer: PartBuffer): void => {
     if (!this.#out.delete(buffer)) return
-    buffer.release()
     this.#bytesInUse -= buffer.size
     this.#serve()
   }

@@ -204,7 +204,7 @@ export class PartCutter {
 
   #letGo(): void {
     this.#buffers.cancel(this.#takeBuffer)
-    if (this.#buffer !== undefined) this.#buffers.release(this.#buffer)
+    this.#buffer?.release()
     this.#buffer = undefined
     this.#onBuffer = undefined
   }
@@ -288,7 +288,7 @@ export class PartCutter {
       size,
       pieces: [...buffer.views(size)],
       xxh64: hex64(hash.digest()),
-      release: () => this.#buffers.release(buffer),
+      release: buffer.release,
     }
     const onCut = this.#onCut
     this.#options.onPart(part, () => {

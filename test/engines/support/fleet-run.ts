@@ -2,8 +2,10 @@
  * A fleet on a real queue, whose workers are killed, and its database as well. What
  * is looked at is work and not time: no object is made twice, but what was under way.
  */
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, open, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import {
@@ -14,19 +16,27 @@ import {
   type FleetQueue,
   type FleetStatus,
 } from '../../../lib/fleet/index.js'
-import { Crc64Hashers } from '../../../lib/hash/crc64.js'
+import type { ObjectStore } from '../../../lib/index.js'
 import type { FleetChildJob } from '../../fixtures/fleet-child.js'
+import { simulateFleet } from '../../fleet/simulation.js'
 import { compiledFixture } from '../../support/compiled.js'
-import { devStore, noise, type DevStore } from '../../support/dev-store.js'
+import { devStore } from '../../support/dev-store.js'
+import { storeCall } from '../../support/store-call.js'
 import { startChild, type UploadChild } from '../../support/upload-child.js'
+import {
+  FleetFiles,
+  wrongAnswers,
+  wrongObjects,
+  type FleetOutcomes,
+  type FleetSizes,
+} from './fleet-files.js'
+import { FleetRequests } from './fleet-requests.js'
 
-const KiB = 1024
-const MiB = 1024 * KiB
+const MiB = 1024 * 1024
 
 /** What there is to upload, and how often what is killed. */
 export interface FleetSize {
-  /** Files, and bytes of each. */
-  files: readonly (readonly [count: number, bytes: number])[]
+  files: FleetSizes
   /** ms; a short one takes a busy machine for a dead one now and then. */
   lease: number
   /** ms between two kills of workers. */
@@ -53,7 +63,8 @@ const machines = 4
 /** Files of one worker that are under way at once. */
 const atOnce = 16
 const fleet = 'engines'
-const key = ({ path }: { path: string }): string => `in/${path}`
+const prefix = 'in/'
+const key = ({ path }: { path: string }): string => prefix + path
 
 /** Until every object is its file. `beforeEnd` looks at the queue in the end. */
 export async function runFleet(
@@ -62,20 +73,29 @@ export async function runFleet(
   size: FleetSize,
   beforeEnd: (run: FleetRun) => Promise<void> = async () => undefined,
 ): Promise<void> {
-  const dev = await devStore(t)
-  const root = join(dev.directory, 'data')
-  const large = await writeFiles(root, size.files)
-  const { store } = dev
+  const directory = await largeDirectory(t)
+  const root = join(directory, 'data')
+  const files = new FleetFiles(root, size.files)
+  files.write()
+  const all = files.count
+  const requests = new FleetRequests(all, (to) =>
+    to.startsWith(prefix) ? files.numberOf(to.slice(prefix.length)) : undefined,
+  )
+  const dev = await devStore(t, {
+    directory: join(directory, 'server'),
+    keepRequests: false,
+    fault: requests.fault,
+  })
+  const { server, store } = dev
   const plan = () =>
     planFleet({ queue, fleet, store, files: walkFiles(root), key })
   const planned = await plan()
-  const all = size.files.reduce((sum, [count]) => sum + count, 0)
   t.equal(planned.files, all)
   const job: FleetChildJob = {
     ...reach,
-    endpoint: dev.server.endpoint,
+    endpoint: server.endpoint,
     root,
-    prefix: 'in/',
+    prefix,
     lease: size.lease,
   }
   const start = (): UploadChild =>
@@ -125,8 +145,30 @@ export async function runFleet(
   await beforeEnd({ files: all, kills })
   const failed = await retryFleet({ queue, fleet, store })
   t.equal(failed.files, 0, 'nothing has failed')
-  mustNotRepeat(t, dev, { large, kills: kills + falls })
-  await mustBeFiles(t, dev, root)
+  requests.end()
+  const outcomes = { server, files, fleet, slices: planned.slices, prefix }
+  const large = files.countFrom(64 * MiB)
+  const ofHead = await secondsOfHead(store, outcomes)
+  const deaths = { kills, falls, seconds, ofHead }
+  mustNotRepeat(t, requests, { files: all, large, ...deaths })
+  tellSimulated(t, requests, { size, slices: planned.slices, kills, seconds })
+  const compared = performance.now()
+  const wrong = await wrongObjects(outcomes)
+  t.same(wrong.slice(0, 5), [], 'every object is its file, by CRC-64')
+  t.same(await wrongAnswers(outcomes, 200), [], 'and is what a client gets')
+  const took = (performance.now() - compared) / 1000
+  t.comment(`${all} objects were compared in ${took.toFixed(0)} s`)
+}
+
+/** One whose millions of files are removed as fast as the system can. */
+async function largeDirectory(t: Test): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'pawl-fleet-'))
+  await mkdir(join(directory, 'server'))
+  t.teardown(async () => {
+    const removing = spawn('rm', ['-rf', directory], { stdio: 'inherit' })
+    await once(removing, 'close')
+  })
+  return directory
 }
 
 /** Nothing that is done is undone, and nobody works who is not there. */
@@ -149,79 +191,108 @@ function mustBeTrue(
   if (!isTrue) t.fail('a status that cannot be true', { status, before })
 }
 
+interface Repeats {
+  files: number
+  /** Files that are sent in parts. */
+  large: number
+  kills: number
+  falls: number
+  /** Of work. */
+  seconds: number
+  /** Seconds of a worker for a HEAD. */
+  ofHead: number
+}
+
+/** Only what was under way at a death is sent again, and little is asked for. */
 function mustNotRepeat(
   t: Test,
-  dev: DevStore,
-  { large, kills }: { large: number; kills: number },
+  requests: FleetRequests,
+  { files, large, kills, falls, seconds, ofHead }: Repeats,
 ): void {
-  const stored = dev
-    .seen('PutObject')
-    .filter(({ applied, key: of = '' }) => applied && of.startsWith('in/'))
-  const keys = new Set(stored.map(({ key: of }) => of))
-  const parts = dev.seen('UploadPart').filter(({ applied }) => applied)
-  const numbers = new Set(
-    parts.map(({ key: of, partNumber }) => `${of} ${partNumber}`),
+  const { madeAgain, begunAgain, bodies, parts, uploads } = requests
+  const { proved } = requests
+  const deaths = kills + falls
+  t.comment(`made twice: ${madeAgain.files} files, ${madeAgain.parts} parts`)
+  t.comment(`${large} files in ${parts} parts, ${uploads} uploads begun`)
+  t.ok(madeAgain.files <= deaths * atOnce, 'no more than was under way')
+  t.ok(madeAgain.parts <= deaths * atOnce, 'of large files, too')
+  t.ok(uploads >= large && uploads <= large + deaths, 'they are gone on with')
+  // As if each body had been whole, and workers had never waited for a slice.
+  const ofBody = (machines * seconds) / bodies
+  const work = (begunAgain * ofBody + proved * ofHead) / Math.max(1, kills)
+  t.comment(
+    `a kill repeats ${each(begunAgain, kills)} bodies of ${ms(ofBody)} and asks for ${each(proved, kills)} objects that are there, ${ms(ofHead)} each: ${work.toFixed(2)} s of a worker`,
   )
-  const files = stored.length - keys.size
-  const again = parts.length - numbers.size
-  const begun = dev.seen('CreateMultipartUpload').length
-  t.comment(`sent a second time: ${files} files, ${again} parts`)
-  t.comment(`${large} files in ${numbers.size} parts, ${begun} uploads begun`)
-  t.ok(files <= kills * atOnce, 'only what was under way is sent again')
-  t.ok(again <= kills * atOnce, 'and of large files, too')
-  t.ok(begun >= large && begun <= large + kills, 'large files are gone on with')
+  // Of a few files, or of large ones, what is under way is more than that.
+  if (files >= 10_000) t.ok(work <= 1, `${work} s of work a kill`)
 }
 
-async function mustBeFiles(
+/** What the simulation says of such a fleet, with the pace of this run. */
+function tellSimulated(
   t: Test,
-  dev: DevStore,
-  root: string,
-): Promise<void> {
-  const hashers = new Crc64Hashers()
-  let wrong = 0
-  for await (const { path } of walkFiles(root)) {
-    const object = dev.server.objectPath('examplebucket', `in/${path}`)
-    const one = await crc64Of(hashers, join(root, path))
-    const other = object && (await crc64Of(hashers, object))
-    if (one !== other) wrong += 1
+  { bodies, begunAgain, proved, missed }: FleetRequests,
+  {
+    size,
+    slices,
+    kills,
+    seconds,
+  }: { size: FleetSize; slices: number; kills: number; seconds: number },
+): void {
+  const files = bodies
+  const sum = { deaths: 0, repeated: 0, asked: 0 }
+  for (let seed = 1; seed <= 20; seed++) {
+    const played = simulateFleet({
+      files,
+      fileSize: 1,
+      sliceFiles: Math.ceil(files / slices),
+      machines,
+      line: Infinity,
+      atOnce,
+      latency: (atOnce * machines * seconds) / files,
+      quota: { requests: Infinity, bytes: Infinity },
+      life: (machines * size.killEvery) / 1000,
+      // BullMQ looks for what is stalled once in a lease.
+      lease: (1.5 * size.lease) / 1000,
+      restart: 1,
+      seed,
+    })
+    sum.deaths += played.deaths
+    sum.repeated += played.repeated
+    sum.asked += played.asked
   }
-  t.equal(wrong, 0, 'every object is its file, by CRC-64')
+  const { deaths, repeated, asked } = sum
+  const real = proved + missed
+  t.comment(
+    `simulated: ${each(repeated, deaths)} bodies and ${each(asked, deaths)} questions a death; real: ${each(begunAgain, kills)} and ${each(real, kills)}`,
+  )
+  // Of fewer deaths the averages say little.
+  if (kills < 10) return
+  t.ok(begunAgain <= kills * atOnce, 'no more than may be under way')
+  const most = 2 * (asked / deaths) + 2 * atOnce
+  t.ok(real / kills <= most, `${real / kills} questions, at most ${most}`)
 }
 
-/** Resolves to how many are sent in parts. */
-async function writeFiles(
-  root: string,
-  sizes: FleetSize['files'],
+/** As a worker asks, who has some under way at once. */
+async function secondsOfHead(
+  store: ObjectStore,
+  { files }: FleetOutcomes,
 ): Promise<number> {
-  const block = noise(9 * MiB)
-  let n = 0
-  let large = 0
-  for (const [count, bytes] of sizes) {
-    if (bytes >= 64 * MiB) large += count
-    for (let i = 0; i < count; i++, n++) {
-      const folder = join(root, `${Math.floor(n / 100)}`)
-      await mkdir(folder, { recursive: true })
-      await writeFile(join(folder, `file-${n}`), piecesOf(block, n, bytes))
+  const asked = Math.min(files.count, 1000)
+  const numbers = Array.from({ length: asked }, (_, n) => n).values()
+  const lane = async (): Promise<void> => {
+    for (const n of numbers) {
+      await store.headObject(`${prefix}${files.pathOf(n)}`, storeCall())
     }
   }
-  return large
+  const begun = performance.now()
+  await Promise.all(Array.from({ length: atOnce }, lane))
+  return (performance.now() - begun) / 1000 / asked
 }
 
-function* piecesOf(block: Buffer, n: number, bytes: number): Generator<Buffer> {
-  const most = 8 * MiB
-  for (let at = 0; at < bytes; at += most) {
-    const from = ((n + at / MiB) * 97) % (block.length - most)
-    yield block.subarray(from, from + Math.min(most, bytes - at))
-  }
+function ms(seconds: number): string {
+  return `${(seconds * 1000).toFixed(1)} ms`
 }
 
-async function crc64Of(hashers: Crc64Hashers, path: string): Promise<string> {
-  const hash = await hashers.create('crc64ecma')
-  const handle = await open(path)
-  const stream = handle.createReadStream({ highWaterMark: MiB })
-  stream.on('data', (chunk) => {
-    if (typeof chunk !== 'string') hash.update(chunk)
-  })
-  await once(stream, 'close')
-  return hash.digest()
+function each(count: number, kills: number): string {
+  return (count / Math.max(1, kills)).toFixed(1)
 }

@@ -99,6 +99,10 @@ function isNotContended(scene: Scene, run: Run): string | undefined {
     isOneOf(top.bytes, run.sources) &&
     top.options === run.options
   if (!isOwn || !canCompare(scene, run)) return undefined
+  // The rule: a refusal says nothing of bytes. Where Completes have named other parts, an
+  // answer that shows none is no success; all that costs is to upload anew.
+  const named = run.endLog?.upload?.etagsDigests.size ?? 0
+  if (named > 1) return undefined
   // Who has lost a shared log, or has a copy of one, knows less of what others have sent.
   if (engine !== undefined || isInTwoHands(scene, uploadId)) return undefined
   const isElsewhere = runs.some((other) => {
@@ -280,9 +284,10 @@ function isLatePut(
 }
 
 /**
- * An earlier run's Complete came between the last look of a run that has given the
- * upload up and its Abort: nobody could look later, and what is void is not claimed,
- * by that run or any after it.
+ * An earlier run's Complete, or an own one of a file that was begun anew, came between
+ * the last look of a run that has given the upload up and its Abort: nobody could look
+ * later, and what is void is not claimed, by that run or any after it. After an own one
+ * that was in doubt it had to look.
  */
 function isOvertaken(
   { heard, runs }: Scene,
@@ -293,10 +298,13 @@ function isOvertaken(
   return runs.some(({ number, startLog, process }) => {
     const abortedAt = heard.abortAskedAt(number, upload.id)
     const look = heard.lastLook(number, abortedAt)
+    const isOwn = heard.wasLeftOpen(number, upload.id)
+    const answeredAt = heard.completeAnswered.get(number) ?? 0
+    const hasLooked = look !== undefined && look.at >= answeredAt
     return (
       number <= run.number &&
       process.machine.logs === run.process.machine.logs &&
-      namesComplete(startLog, upload.id) &&
+      (namesComplete(startLog, upload.id) || (isOwn && hasLooked)) &&
       abortedAt !== undefined &&
       look !== undefined &&
       look.found !== 'refused' &&

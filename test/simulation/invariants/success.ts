@@ -74,10 +74,11 @@ export const ofSuccess: readonly Check<[Run]>[] = [
       if (!plan.log || isFenced) return undefined
       const isThere = process.machine.logs.read(logPath) !== undefined
       if (isThere === checkpointLeft) return undefined
-      // Nobody has heard that it was removed: a paused process hears nothing.
+      // Nobody has heard that it was removed: a paused process hears nothing, nor
+      // does one whose disk hangs for longer than is waited for.
       const unheard =
         scene.engine === undefined
-          ? engineTroubles
+          ? [...engineTroubles, 'hanging-disk']
           : [...engineTroubles, 'pause']
       const isUnheard =
         !isThere && scene.world.hasHappened(unheard, { to: run.actor.name })

@@ -130,9 +130,10 @@ export class StoreModel implements Model {
     forbidOverwrite,
     callback,
   }: ObjectOptions): Record<string, string> {
+    const isLate = this.#around.truth.traits.dialect === 'oss'
     return {
       ...(callback === undefined ? {} : { 'x-callback': callback.body }),
-      ...(acl === undefined ? {} : { 'x-acl': acl }),
+      ...(acl === undefined || !isLate ? {} : { 'x-acl': acl }),
       ...(forbidOverwrite === true ? { 'x-forbid-overwrite': 'true' } : {}),
     }
   }

@@ -16,6 +16,7 @@ import {
   expectedPut,
   type Found,
   type Seen,
+  type SentBefore,
 } from '../../../lib/upload/rules/proof.js'
 
 await t.test('ambiguity sticks', (t) => {
@@ -54,12 +55,18 @@ const never = (): boolean => false
 const lost: FailedComplete = {
   kind: 'network',
   isFinal: false,
+  isFirstGone: false,
   isUnsure: true,
   forbidsOverwrite: false,
 }
 const exists: FailedComplete = { ...lost, kind: 'exists', isFinal: true }
 const refused: FailedComplete = { ...lost, kind: 'denied', isFinal: true }
 const forbidding = { ...lost, forbidsOverwrite: true }
+const gone: FailedComplete = { ...lost, kind: 'no-upload', isFirstGone: true }
+const goneOnce: FailedComplete = { ...gone, forbidsOverwrite: true }
+const marked: ObjectHead = { ...head, mark: 'ab'.repeat(16) }
+const ours: Seen = { is: 'ours', found: marked }
+const proved: Seen = { is: 'ours', found: { ...marked, crc64: '5' } }
 
 const cases: [
   string,
@@ -67,7 +74,20 @@ const cases: [
   Seen,
   Listed | 'gone',
   ReturnType<typeof afterComplete>,
+  SentBefore?,
 ][] = [
+  ['lost, and ours is there', lost, ours, 'gone', marked],
+  ['lost, and an equal one is there', lost, equal, 'gone', head],
+  ["gone at once: an earlier run's alike", gone, ours, 'gone', marked, 'alike'],
+  ['another ACL', gone, ours, 'gone', 'refused', 'otherwise'],
+  ['one that was refused', gone, ours, 'gone', 'refused', 'refused'],
+  ["a copy of the log's, as nothing shows", gone, ours, 'gone', 'refused'],
+  ['gone at once, and the bytes show it', gone, proved, 'gone', proved.found],
+  ['gone at once, and an equal one', gone, equal, 'gone', head],
+  ['gone at once, and nothing is there', gone, absent, 'gone', 'refused'],
+  ['gone at once, unseen', goneOnce, unknown, 'gone', 'refused'],
+  ['and sent before', goneOnce, unknown, 'gone', 'unknown', 'alike'],
+  ['and may overwrite', gone, unknown, 'gone', 'refused', 'alike'],
   ['lost, and still there', lost, absent, listed, 'again'],
   ['lost, and nobody may look', lost, unknown, 'refused', 'again'],
   ['lost, beside an equal object', lost, equal, listed, 'again'],
@@ -92,8 +112,10 @@ const cases: [
 ]
 
 await t.test('what comes of a Complete that failed', (t) => {
-  for (const [name, failure, seen, parts, next] of cases) {
-    t.equal(afterComplete(failure, seen, parts), next, name)
+  const expected = { crc64: '5', etag: undefined }
+  for (const [name, failure, seen, parts, next, sentBefore] of cases) {
+    const sent = { expected, sentBefore }
+    t.same(afterComplete(failure, seen, parts, sent), next, name)
   }
   t.end()
 })
@@ -189,15 +211,14 @@ await t.test('what is under the key after a PutObject', (t) => {
 })
 
 await t.test('what a PutObject that was given up has come to', (t) => {
-  const marked: ObjectHead = { etag: md5, size: 10, mark }
   const seen = (found: Found, more: Partial<SeenPut> = {}): SeenPut => ({
     found,
     made: undefined,
     isDoubtful: false,
     ...more,
   })
-  const ours = seen(marked, { made: marked })
-  const equal = seen(head, { made: head })
+  const made = seen(marked, { made: marked })
+  const same = seen(head, { made: head })
   const doubtful = seen(head, { isDoubtful: true })
   const rows: [
     string,
@@ -206,17 +227,17 @@ await t.test('what a PutObject that was given up has come to', (t) => {
     SeenPut,
     ReturnType<typeof afterPut>,
   ][] = [
-    ['lost, and there', 'network', true, ours, marked],
-    ['lost, equal bytes', 'network', true, equal, head],
-    ['refused at once, our mark', 'exists', false, ours, marked],
+    ['lost, and there', 'network', true, made, marked],
+    ['lost, equal bytes', 'network', true, same, head],
+    ['refused at once, our mark', 'exists', false, made, marked],
     [
       "refused at once, equal bytes: another's",
       'exists',
       false,
-      equal,
+      same,
       'believe',
     ],
-    ['refused after a lost answer, equal bytes', 'exists', true, equal, head],
+    ['refused after a lost answer, equal bytes', 'exists', true, same, head],
     ['lost, and not there', 'network', true, seen('absent'), 'unheard'],
     ['lost, not to be seen', 'network', true, seen('refused'), 'unheard'],
     ['lost, perhaps ours', 'network', true, doubtful, 'unheard'],

@@ -28,7 +28,7 @@ await t.test('memory that comes back is the next one', async (t) => {
   const buffers = new PartBuffers(10, 3, together())
   const first = buffers.tryAcquire()
   const memory = first?.blockAt(0).bytes.buffer
-  if (first !== undefined) buffers.release(first)
+  first?.release()
   t.equal(buffers.inUse, 0)
   t.equal(buffers.tryAcquire()?.blockAt(0).bytes.buffer, memory)
 })
@@ -46,10 +46,10 @@ await t.test('who waits is served in turn', async (t) => {
   ask('b')
   ask('c')
   t.same(got, ['a'])
-  if (held !== undefined) buffers.release(held)
+  held?.release()
   t.same(got, ['a', 'b'])
   t.equal(buffers.inUse, 1)
-  if (held !== undefined) buffers.release(held)
+  held?.release()
   t.same(got, ['a', 'b', 'c'])
 })
 
@@ -94,7 +94,7 @@ await t.test('a large part waits for the room of several small ones', (t) => {
   t.same(got, [], 'no part more at once')
   const give = (): void => {
     const buffer = small.pop()
-    if (buffer !== undefined) buffers.release(buffer)
+    buffer?.release()
   }
   give()
   t.same(got, [32], '4 of 8 bytes are in hand, and 32 more')
@@ -119,7 +119,7 @@ await t.test('who has gone is passed over', async (t) => {
   })
   buffers.cancel(gone)
   buffers.cancel(gone)
-  if (held !== undefined) buffers.release(held)
+  held?.release()
   t.ok(isServed)
 })
 
@@ -132,7 +132,7 @@ await t.test('more may be allowed, and fewer', async (t) => {
   buffers.allow({ parts: 3, bytes: Infinity })
   t.equal(held.length, 3, 'who waited has them')
   buffers.allow({ parts: 2, bytes: Infinity })
-  for (const buffer of held.splice(0, 2)) buffers.release(buffer)
+  for (const buffer of held.splice(0, 2)) buffer.release()
   t.equal(held.length, 2, 'of those given back one was too many')
   t.equal(buffers.inUse, 2)
 })
@@ -191,7 +191,7 @@ await t.test('a part takes the blocks that it needs, and no more', (t) => {
     )
     t.ok(pool.bytesInUse < size + 64 * KiB, `${pool.bytesInUse} bytes`)
     t.throws(() => buffer?.blockAt(size), RangeError)
-    if (buffer !== undefined) buffers.release(buffer)
+    buffer?.release()
     t.equal(pool.bytesInUse, 0)
   }
   t.end()
