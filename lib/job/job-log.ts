@@ -20,6 +20,7 @@ import {
 } from 'node:fs'
 import { fileFailed } from '../checkpoint/file-errors.js'
 import { nodeFileSystem, type FileSystem } from '../checkpoint/file-system.js'
+import { MAX_LINE_BYTES } from '../checkpoint/format.js'
 import { LineHasher } from '../checkpoint/line.js'
 import { platformLocker } from '../checkpoint/lock.js'
 import { openLogFile, type OpenLogFile } from '../checkpoint/open-log-file.js'
@@ -333,7 +334,9 @@ function* linesOf(
       yield { text: rest.slice(start, last), isEnded }
       start = end
     }
-    rest = rest.slice(start)
+    // Longer than any line is: of what else there is of it nothing is kept.
+    rest = rest.slice(start, start + MAX_LINE_BYTES)
+    if (rest.length === MAX_LINE_BYTES) yield { text: rest, isEnded: false }
   }
   if (rest !== '') yield { text: rest, isEnded: false }
 }

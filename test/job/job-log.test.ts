@@ -6,6 +6,7 @@ import {
   readFile,
   rm,
   symlink,
+  truncate,
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -217,4 +218,27 @@ await t.test('what is no job is not read as one', async (t) => {
   t.equal(await readJob(path), undefined)
   await appendFile(path, 'x'.repeat(3 * 1024 * 1024))
   t.equal(await readJob(path), undefined)
+})
+
+await t.test('a line without an end is not kept in memory', async (t) => {
+  const path = await logPath(t)
+  const none = await logPath(t)
+  await writeFile(none, '')
+  // Sparse: it takes no room, and would take more than a text can hold.
+  await truncate(none, 10 * 2 ** 30)
+  t.equal(await readJob(none), undefined)
+  const log = await JobLog.open(path, job)
+  log.add(file('a'), object)
+  await log.close(false)
+  await appendFile(path, `${'x'.repeat(3 * 2 ** 20)}\n`)
+  const next = await JobLog.open(path, job)
+  t.match(next.find(file('a')), object, 'what is before it is known')
+  next.add(file('b'), object)
+  await next.close(false)
+  await appendFile(path, 'y'.repeat(3 * 2 ** 20))
+  const last = await JobLog.open(path, job)
+  t.equal(last.size, 2, 'and what is behind it')
+  last.add(file('c'), object)
+  await last.close(false)
+  t.match(await readJob(path), { files: 3 }, 'and behind one that was cut')
 })
