@@ -108,7 +108,13 @@ function isNotContended(scene: Scene, run: Run): string | undefined {
   const isElsewhere = runs.some((other) => {
     const { number, actor, outcome, startedAt } = other
     const inDoubt = heard.completesInDoubt(number, uploadId)
-    if (other === run || inDoubt === undefined) return false
+    if (other === run) return false
+    if (inDoubt === undefined) {
+      // The log says that it was about to send one, which it never did.
+      const left = other.endLog ?? other.leftLog
+      const hasInherited = namesComplete(other.startLog, uploadId)
+      return namesComplete(left, uploadId) && !hasInherited
+    }
     // Whoever was killed, or had no disk, could not write down how it was answered.
     const isNoted =
       outcome?.kind === 'failure' &&
