@@ -71,6 +71,17 @@ export function namesComplete(
   )
 }
 
+/** Whether a log leaves open what became of a Complete, not all being refused for good. */
+export function leavesOpen(
+  state: LogState | undefined,
+  uploadId: string,
+): boolean {
+  if (!namesComplete(state, uploadId)) return false
+  if (state?.rivals.has(uploadId) === true) return true
+  const counts = [...(state?.upload?.sentDigests.values() ?? [])]
+  return counts.length === 0 || counts.some((count) => count > 0)
+}
+
 /** Whether a log says that an upload is open, or is still to be closed. */
 export function namesOpen(
   state: LogState | undefined,

@@ -16,7 +16,7 @@ import {
   toldBefore,
   type Check,
 } from './check.js'
-import { logGivenTo, logOn, namesComplete } from './log.js'
+import { leavesOpen, logGivenTo, logOn, namesComplete } from './log.js'
 
 export const ofFailure: readonly Check<[Run]>[] = [
   {
@@ -159,7 +159,7 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
   const wasAmbiguous =
     heard.wasLeftOpen(run.number, upload.id) ||
     (canCompare(scene, run) && heard.wasLeftUnsure(run.number, upload.id)) ||
-    namesComplete(run.startLog, upload.id)
+    leavesOpen(run.startLog, upload.id)
   const isOurs =
     heard.knownAt(run.number, upload.id, 1) >= 0 &&
     isOneOf(top.bytes, run.sources) &&
