@@ -90,7 +90,7 @@ export const simulationMutants = [
   },
   {
     name: 'that an earlier run has sent a Complete is forgotten',
-    find: "const isSent = sentBefore !== undefined && sentBefore !== 'refused'\n",
+    find: "const isSent = sentBefore === 'alike' || sentBefore === 'otherwise'\n",
     replace: "const isSent = sentBefore === 'never'\n",
     profile: 'like-md5',
   },

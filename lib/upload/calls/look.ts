@@ -3,7 +3,6 @@
  * should be of, and what is under the key; and what its answers say beyond their kind.
  */
 import { UploadError } from '../../errors.js'
-import type { Crc64Variant } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
 import type { ListedPart, ObjectStore } from '../../store/object-store.js'
 import type { UploadSettings } from '../options/settings.js'
@@ -96,7 +95,7 @@ export async function asListed(
   const candidate = { size: part.size, hash }
   const verdict = judgePart(candidate, undefined, there, verify)
   if (verdict.do !== 'compare') return undefined
-  return compared(part, verdict, crc.variant)
+  return compared(part, verdict, crc)
 }
 
 /** What a stored part can be compared by is worked out with its hash, in one reading. */
@@ -106,22 +105,27 @@ export function expectComparison(
   { proof, crc }: Pick<UploadSettings, 'proof' | 'crc'>,
 ): void {
   if (proof === 'sha256') return
-  if (there.crc64 !== undefined) content.expect(crc.variant)
-  else if (hasMd5()) content.expect('md5')
+  if (there.crc64 !== undefined || crc.isWanted) content.expect(crc.variant)
+  if (there.crc64 === undefined && hasMd5()) content.expect('md5')
 }
 
-/** The receipt of a stored part; undefined when it is of other bytes than these. */
+/**
+ * The receipt of a stored part; undefined when it is of other bytes than these. Where
+ * this run computes CRC-64s it has one in any case, so that the object's is known.
+ */
 export async function compared(
   { content, size }: TakenPart,
   { by, value, etag }: Extract<Verdict, { do: 'compare' }>,
-  crcVariant: Crc64Variant,
+  crc: UploadSettings['crc'],
 ): Promise<Receipt | undefined> {
   if (by === 'crc64') {
-    const crc64 = await content.digest(crcVariant)
+    const crc64 = await content.digest(crc.variant)
     return crc64 === value ? { size, etag, crc64, check: by } : undefined
   }
   const md5 = md5Hex(await content.digest('md5'))
-  return md5 === bareEtag(value) ? { size, etag, md5, check: by } : undefined
+  if (md5 !== bareEtag(value)) return undefined
+  const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined
+  return { size, etag, crc64, md5, check: by }
 }
 
 function mustAdvance(

@@ -24,6 +24,7 @@ import {
   type ExpectedObject,
   type Found,
   hasOtherParts,
+  isAlike,
   isDoubtful,
   isOfOtherParts,
   isOwn,
@@ -132,7 +133,7 @@ function mayHaveMade(
   found: ObjectHead,
   { sentBefore, expected }: SentComplete,
 ): boolean {
-  if (sentBefore !== undefined) return sentBefore === 'alike'
+  if (sentBefore !== undefined) return isAlike(sentBefore)
   return checkObject(found, expected) !== 'none'
 }
 

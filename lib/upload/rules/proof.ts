@@ -78,9 +78,16 @@ function inDoubtOf(sentDigests: UploadState['sentDigests']): string[] {
 
 /**
  * What earlier runs have sent to complete an upload: what this call asks for and nothing
- * else; perhaps something else; only what was refused for certain; or nothing.
+ * else; perhaps something else; the same of what was refused for certain, when nothing
+ * else was sent; or nothing.
  */
-export type SentBefore = 'alike' | 'otherwise' | 'refused' | undefined
+export type SentBefore =
+  'alike' | 'otherwise' | 'refused' | 'otherwise-refused' | undefined
+
+/** Whether an object that is there in spite of all is of what this call asks for. */
+export function isAlike(sent: SentBefore): boolean {
+  return sent === 'alike' || sent === 'refused'
+}
 
 export function sentBefore(
   upload: UploadState | undefined,
@@ -89,8 +96,9 @@ export function sentBefore(
   if (upload?.completing === undefined) return undefined
   const { sentDigests } = upload
   const isRefused = sentDigests.size > 0 && inDoubtOf(sentDigests).length === 0
-  if (isRefused) return 'refused'
-  return wasSentOtherwise(upload, sentDigest) ? 'otherwise' : 'alike'
+  const isOther = wasSentOtherwise(upload, sentDigest)
+  if (isRefused) return isOther ? 'otherwise-refused' : 'refused'
+  return isOther ? 'otherwise' : 'alike'
 }
 
 /** What the log keeps of the ETags that a Complete names: SHA-256, hex. */

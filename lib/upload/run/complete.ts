@@ -45,6 +45,7 @@ import {
 } from '../rules/outcome.js'
 import {
   type ExpectedObject,
+  isAlike,
   isOwn,
   notAsSent,
   type Seen,
@@ -129,7 +130,7 @@ class Completing {
     this.#context = context
     this.#input = input
     const { sentBefore } = input
-    const isSent = sentBefore !== undefined && sentBefore !== 'refused'
+    const isSent = sentBefore === 'alike' || sentBefore === 'otherwise'
     this.#doubt = new Doubt({ isOpen: isSent, isUnsure: isSent })
     const { settings, requests, completeSignal: signal } = context
     this.#request = {
@@ -172,7 +173,7 @@ class Completing {
   async #mustNotExist(): Promise<ObjectReceipt | undefined> {
     const { is, found } = await this.#look()
     if (typeof found !== 'object') return undefined
-    if (this.#input.sentBefore === 'alike' && is === 'ours') return found
+    if (isAlike(this.#input.sentBefore) && is === 'ours') return found
     throw this.#inTheWay()
   }
 

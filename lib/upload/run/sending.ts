@@ -125,7 +125,7 @@ export class Sending implements Stage {
     const upload = this.#upload
     const { crc } = this.#context.settings
     const { epoch } = upload
-    const receipt = await compared(part, verdict, crc.variant)
+    const receipt = await compared(part, verdict, crc)
     if (receipt === undefined || epoch !== upload.epoch) return false
     upload.receipts.set(part.partNumber, receipt)
     this.#record(part, hash, receipt)

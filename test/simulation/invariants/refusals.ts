@@ -103,6 +103,9 @@ function isNotContended(scene: Scene, run: Run): string | undefined {
   // answer that shows none is no success; all that costs is to upload anew.
   const named = run.endLog?.upload?.etagsDigests.size ?? 0
   if (named > 1) return undefined
+  // A look that lags shows what was there before.
+  const look = heard.lastLook(run.number)
+  if (look !== undefined && look.found !== top) return undefined
   // Who has lost a shared log, or has a copy of one, knows less of what others have sent.
   if (engine !== undefined || isInTwoHands(scene, uploadId)) return undefined
   const isElsewhere = runs.some((other) => {

@@ -246,7 +246,7 @@ await t.test('what went with the Completes of an upload', (t) => {
       [[others, refused]],
       false,
       true,
-      'refused',
+      'otherwise-refused',
     ],
     [
       'all were refused, and not all were alike',
@@ -256,7 +256,7 @@ await t.test('what went with the Completes of an upload', (t) => {
       ],
       false,
       true,
-      'refused',
+      'otherwise-refused',
     ],
   ]
   for (const [name, digests, isDone, isOtherwise, before] of cases) {
