@@ -265,6 +265,8 @@ export const interludes: readonly Intervention[] = [
     weight: 2,
     story: 'some bytes of the log are damaged',
     act({ machines: [{ disk }] }, _run, random) {
+      // A run that was discarded may be ending still.
+      if (disk.isLocked(logPath)) return false
       if ((disk.read(logPath)?.length ?? 0) === 0) return false
       disk.change(logPath, (bytes) => {
         const damaged = Buffer.from(bytes)
@@ -281,6 +283,8 @@ export const interludes: readonly Intervention[] = [
     weight: 2,
     story: 'the log loses its end',
     act({ machines: [{ disk }] }, _run, random) {
+      // A run that was discarded may be ending still.
+      if (disk.isLocked(logPath)) return false
       if ((disk.read(logPath)?.length ?? 0) === 0) return false
       disk.change(logPath, (bytes) =>
         bytes.subarray(0, random.below(bytes.length)),

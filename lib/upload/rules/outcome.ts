@@ -332,7 +332,7 @@ function sight(
     !isTold &&
     whose(found, expected, { dropsMarks: true }).is === 'equal'
   if (isEither) return { there: 'unknown', dropsMarks }
-  if (isPerhapsReplayed(answer, found, expected, store)) {
+  if (isPerhapsReplayed(answer, found, expected)) {
     return { there: 'other-parts', dropsMarks }
   }
   if (!carriesMark(found, mark)) return { there: 'replaced', dropsMarks }
@@ -342,17 +342,16 @@ function sight(
 
 /**
  * An answer without an ETag may be the one to another run's Complete of the same
- * upload. Where no marks tell its object from one that was put there since, other
- * parts under the key are taken for that: success would be of bytes nobody has.
+ * upload. Where no mark tells its object from one that was put there since, and be it
+ * that the store drops them, other parts under the key are taken for that: success
+ * would be of bytes nobody has.
  */
 function isPerhapsReplayed(
   answer: ObjectReceipt,
   found: ObjectHead,
-  { etag, mark }: ExpectedObject,
-  { dropsMarks }: AnsweringStore,
+  { etag }: ExpectedObject,
 ): boolean {
-  const isUnmarked = mark === undefined || dropsMarks
-  if (answer.etag !== '' || !isUnmarked) return false
+  if (answer.etag !== '') return false
   return found.mark === undefined && isOfOtherParts(found, etag)
 }
 

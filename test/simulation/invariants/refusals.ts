@@ -251,8 +251,14 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   // Whether it carries a mark is fixed when it is begun, as its metadata is.
   if (maker.plan.marks !== plan.marks) return undefined
   // What was proved by less than this call's proof is not known for its bytes.
-  const isStronger = plan.proof === 'sha256' && maker.plan.proof !== 'sha256'
-  if (isStronger && top.upload !== undefined) return undefined
+  const { upload } = top
+  const isWeaker = runs.some(
+    (other) =>
+      other.number <= maker.number &&
+      other.plan.proof !== 'sha256' &&
+      scene.heard.knownAt(other.number, upload?.id ?? '', 1) >= 0,
+  )
+  if (plan.proof === 'sha256' && isWeaker) return undefined
   const isTold = runs.some(
     ({ outcome: other }) =>
       other?.kind === 'success' &&
