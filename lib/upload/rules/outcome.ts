@@ -240,6 +240,8 @@ export interface Made {
   readonly check: PartCheck | 'wrong' | 'others'
   /** Whether it is the one under the key; undefined where that was not asked. */
   readonly current: boolean | undefined
+  /** HEAD has shown this upload's object, or one that tells what became of it. */
+  readonly isSeen: boolean
   /** HEAD has shown the object of the answer without the mark that was sent. */
   readonly dropsMarks: boolean
 }
@@ -290,6 +292,7 @@ export function madeObject(
     receipt: isSeen || isUnseen ? word : ofOurs(word, expected),
     check: isOthers ? 'others' : ownCheck,
     current: isKnown ? there === 'ours' : undefined,
+    isSeen: isSeen || there === 'damaged' || there === 'other-parts',
     dropsMarks,
   }
 }
@@ -315,10 +318,15 @@ function sight(
   if (found === 'refused') return { there: 'unknown', dropsMarks: false }
   if (found === 'absent') return { there: 'replaced', dropsMarks: false }
   const isTold = answer.etag !== '' && found.etag !== ''
-  // Equal bytes without a mark may be another's, which the answer's ETag shows.
+  // Equal bytes without a mark may be another's, which the answer's ETag or version shows.
+  const isOtherVersion =
+    answer.versionId !== undefined &&
+    found.versionId !== undefined &&
+    answer.versionId !== found.versionId &&
+    !carriesMark(found, mark)
   const isAnother =
     isTold &&
-    !sameEtag(answer.etag, found.etag) &&
+    (isOtherVersion || !sameEtag(answer.etag, found.etag)) &&
     !hasOtherParts(answer.etag, etag)
   const hasLost = mark !== undefined && found.mark === undefined
   const dropsMarks =

@@ -45,6 +45,7 @@ import {
 } from '../rules/outcome.js'
 import {
   type ExpectedObject,
+  type Found,
   isAlike,
   isOwn,
   notAsSent,
@@ -233,7 +234,7 @@ class Completing {
     const listed = isGone ? 'gone' : await this.#list()
     const { isUnsure } = this.#doubt
     // No earlier answer leaves it open: it was refused, whatever may be looked at.
-    const isRefused = kind === 'exists' && !isUnsure && listed !== 'gone'
+    const isRefused = kind === 'exists' && !isUnsure && !isOurs
     if (isRefused) upload.isCompleting = false
     const { forbidOverwrite: forbidsOverwrite = false } =
       this.#context.settings.object
@@ -444,10 +445,15 @@ async function mustBeAsSent(
     ordersByInitiate: settings.store.precedence === 'initiate',
     dropsMarks: facts.dropsMarks,
   }
-  const found = needsLook(answer, expected, store)
-    ? await lookAt(requests, settings, { signal })
-    : undefined
-  const made = madeObject(answer, found, expected, store)
+  const look = (): Promise<Found> => lookAt(requests, settings, { signal })
+  let found = needsLook(answer, expected, store) ? await look() : undefined
+  let made = madeObject(answer, found, expected, store)
+  // What such an answer speaks of only a look can tell, and the first one may lag.
+  if (answer.etag === '' && !made.isSeen && found !== 'refused') {
+    await delay(settings.environment, firstPause, signal)
+    found = await look()
+    made = madeObject(answer, found, expected, store)
+  }
   const { receipt, check, current } = made
   if (made.dropsMarks) facts.dropsMarks = true
   if (check === 'others') {

@@ -238,7 +238,7 @@ function canKnow({ heard, truth }: Scene, { number, plan }: Run): boolean {
 function isNotOthers(scene: Scene, run: Run): string | undefined {
   const { outcome, plan } = run
   if (failureOf(outcome).code !== 'PAWL_ALREADY_EXISTS') return undefined
-  const { truth, runs } = scene
+  const { truth, runs, world } = scene
   const top = truth.current(key)
   const maker = runOf(scene, top?.by.run)
   const isOurs =
@@ -266,6 +266,9 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
         ? other.result.uploadId === undefined
         : other.result.uploadId === top.upload.id),
   )
+  // A file that is written to meanwhile cannot be held against it.
+  const isChanging = world.hasHappened(['file-changes'], { to: run.actor.name })
+  if (isChanging) return undefined
   // It goes on, and may tell of it yet.
   if (maker !== run && maker.outcome === undefined) return undefined
   // What is not as it was sent, by an answer, was told of as that.

@@ -169,3 +169,47 @@ await t.test(
     t.equal(needsLook(told, { ...sent, mayBeReplayed: false }, store), false)
   },
 )
+
+await t.test(
+  'another version without the mark is another’s, of equal bytes',
+  (t) => {
+    const store = { ordersByInitiate: true, dropsMarks: false }
+    const answer = { etag, versionId: '1' }
+    const bare = head({ etag, crc64: undefined, mark: undefined })
+    const rows = [
+      ['another version', { ...bare, versionId: '2' }, false],
+      ['the same version', { ...bare, versionId: '1' }, true],
+      ['no versions', bare, true],
+    ] as const
+    for (const [name, found, dropsMarks] of rows) {
+      const made = madeObject(
+        answer,
+        found,
+        { ...expected, crc64: undefined },
+        store,
+      )
+      t.equal(made.dropsMarks, dropsMarks, name)
+      t.equal(made.receipt.versionId, '1', name)
+    }
+    t.end()
+  },
+)
+
+await t.test('whether a look has shown what became of it', (t) => {
+  const store = { ordersByInitiate: false, dropsMarks: false }
+  const sent = { ...expected, crc64: undefined }
+  const rows = [
+    ['nothing is there yet', 'absent', false],
+    ['it may not be looked at', 'refused', false],
+    [
+      'another’s',
+      head({ etag: others, crc64: undefined, mark: undefined }),
+      false,
+    ],
+    ['ours', head({ etag, crc64: undefined, mark }), true],
+  ] as const
+  for (const [name, found, isSeen] of rows) {
+    t.equal(madeObject(untold, found, sent, store).isSeen, isSeen, name)
+  }
+  t.end()
+})
