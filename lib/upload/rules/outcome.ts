@@ -118,6 +118,9 @@ export function afterComplete(
   const isTheirs = is === 'other' && found !== 'absent'
   if (kind === 'exists' && isTheirs) return 'theirs'
   if (listed === 'gone') return 'seek'
+  // What is there is our own, if the upload is gone, and nobody may see whether it is.
+  const isPerhapsOurs = is === 'equal' && isUnsure && listed === 'refused'
+  if (isFinal && isPerhapsOurs) return 'unknown'
   // Neither the object nor the parts can be seen: it may be our own that is there.
   const isOpen = kind === 'exists' && isUnsure && listed === 'refused'
   if (isFinal && !isOpen) return 'believe'

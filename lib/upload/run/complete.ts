@@ -229,13 +229,13 @@ class Completing {
     }
     const seen = await this.#look()
     const isOurs = seen.is === 'ours'
-    // Some servers list completed uploads: the first answer says that it is gone.
-    const isGone = isOurs || isFirstGone
-    const listed = isGone ? 'gone' : await this.#list()
     const { isUnsure } = this.#doubt
     // No earlier answer leaves it open: it was refused, whatever may be looked at.
     const isRefused = kind === 'exists' && !isUnsure && !isOurs
     if (isRefused) upload.isCompleting = false
+    // Some servers list completed uploads: the first answer says that it is gone.
+    const isGone = isOurs || isFirstGone
+    const listed = isGone ? 'gone' : await this.#list()
     const { forbidOverwrite: forbidsOverwrite = false } =
       this.#context.settings.object
     const failure = {

@@ -110,6 +110,8 @@ const cases: [
   ],
   ['refused, and still there', refused, absent, listed, 'believe'],
   ['refused, and gone', refused, absent, 'gone', 'seek'],
+  ['refused, beside an equal object', refused, equal, listed, 'believe'],
+  ['refused, and nobody may list', refused, equal, 'refused', 'unknown'],
 ]
 
 await t.test('what comes of a Complete that failed', (t) => {
