@@ -20,7 +20,7 @@ const sleep = 5000
 const longestClose = 2000
 
 export interface CheckpointBounds {
-  environment: Pick<Environment, 'timer' | 'monotonic'>
+  environment: Pick<Environment, 'timer' | 'monotonic' | 'soon'>
   /** ms that one step may take. */
   timeout: number
 }
@@ -63,7 +63,7 @@ export function checkedCheckpoint(
 
 class Steps {
   readonly #sink: Checkpoint
-  readonly #environment: Pick<Environment, 'timer' | 'monotonic'>
+  readonly #environment: Pick<Environment, 'timer' | 'monotonic' | 'soon'>
   readonly #timeout: number
   readonly #timers = new Set<Timer>()
   #underWay = 0
@@ -138,7 +138,7 @@ class Steps {
     const { name } = this.#sink
     const ms = this.#timeout
     return new Promise((resolve, reject) => {
-      let isLate = false
+      let [isLate, isOver] = [false, false]
       let timer: Timer
       const begin = (): void => {
         const begun = this.#environment.monotonic()
@@ -149,13 +149,18 @@ class Steps {
             begin()
             return
           }
-          isLate = true
-          this.#failure ??= tooLate(name, what, ms)
-          reject(this.#failure)
+          // So it may in a loop that was blocked: it has one more turn.
+          this.#environment.soon(() => {
+            if (isOver) return
+            isLate = true
+            this.#failure ??= tooLate(name, what, ms)
+            reject(this.#failure)
+          })
         })
         this.#timers.add(timer)
       }
       const end = (): void => {
+        isOver = true
         timer.cancel()
         this.#timers.delete(timer)
       }

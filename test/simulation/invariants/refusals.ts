@@ -310,8 +310,9 @@ function isLatePut(
 function isOvertaken(
   { heard, runs }: Scene,
   run: Run,
-  { upload, at }: StoredObject,
+  top: StoredObject,
 ): boolean {
+  const { upload } = top
   if (upload === undefined) return false
   return runs.some(({ number, startLog, process }) => {
     const abortedAt = heard.abortAskedAt(number, upload.id)
@@ -326,7 +327,8 @@ function isOvertaken(
       abortedAt !== undefined &&
       look !== undefined &&
       look.found !== 'refused' &&
-      look.at < at
+      look.found !== top &&
+      look.at <= top.at
     )
   })
 }

@@ -76,10 +76,7 @@ export const ofSuccess: readonly Check<[Run]>[] = [
       if (isThere === checkpointLeft) return undefined
       // Nobody has heard that it was removed: a paused process hears nothing, nor
       // does one whose disk hangs for longer than is waited for.
-      const unheard =
-        scene.engine === undefined
-          ? [...engineTroubles, 'hanging-disk']
-          : [...engineTroubles, 'pause']
+      const unheard = [...engineTroubles, 'hanging-disk', 'pause']
       const isUnheard =
         !isThere && scene.world.hasHappened(unheard, { to: run.actor.name })
       // It takes the log, or brings it back, and the run does not hear of it.
