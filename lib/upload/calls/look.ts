@@ -95,36 +95,39 @@ export async function asListed(
   const candidate = { size: part.size, hash }
   const verdict = judgePart(candidate, undefined, there, verify)
   if (verdict.do !== 'compare') return undefined
-  return compared(part, verdict, crc)
+  return compared(part, verdict, { verify, crc })
 }
 
 /** What a stored part can be compared by is worked out with its hash, in one reading. */
 export function expectComparison(
   content: PartContent,
   there: ListedPart,
-  { proof, crc }: Pick<UploadSettings, 'proof' | 'crc'>,
+  { proof, verify, crc }: Pick<UploadSettings, 'proof' | 'verify' | 'crc'>,
 ): void {
   if (proof === 'sha256') return
   if (there.crc64 !== undefined || crc.isWanted) content.expect(crc.variant)
-  if (there.crc64 === undefined && hasMd5()) content.expect('md5')
+  const isByMd5 = there.crc64 === undefined && hasMd5()
+  if (isByMd5 || verify === 'md5') content.expect('md5')
 }
 
 /**
- * The receipt of a stored part; undefined when it is of other bytes than these. Where
- * this run computes CRC-64s it has one in any case, so that the object's is known.
+ * The receipt of a stored part; undefined when it is of other bytes than these. What this
+ * run computes of each part it has in any case, so that the object's is known.
  */
 export async function compared(
   { content, size }: TakenPart,
   { by, value, etag }: Extract<Verdict, { do: 'compare' }>,
-  crc: UploadSettings['crc'],
+  { verify, crc }: Pick<UploadSettings, 'verify' | 'crc'>,
 ): Promise<Receipt | undefined> {
-  if (by === 'crc64') {
-    const crc64 = await content.digest(crc.variant)
-    return crc64 === value ? { size, etag, crc64, check: by } : undefined
-  }
-  const md5 = md5Hex(await content.digest('md5'))
-  if (md5 !== bareEtag(value)) return undefined
-  const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined
+  const [isByCrc, isByMd5] = [by === 'crc64', by === 'md5']
+  const crc64 =
+    isByCrc || crc.isWanted ? await content.digest(crc.variant) : undefined
+  if (isByCrc && crc64 !== value) return undefined
+  const md5 =
+    isByMd5 || verify === 'md5'
+      ? md5Hex(await content.digest('md5'))
+      : undefined
+  if (isByMd5 && md5 !== bareEtag(value)) return undefined
   return { size, etag, crc64, md5, check: by }
 }
 

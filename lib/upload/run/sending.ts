@@ -123,9 +123,8 @@ export class Sending implements Stage {
     verdict: Extract<Verdict, { do: 'compare' }>,
   ): Promise<boolean> {
     const upload = this.#upload
-    const { crc } = this.#context.settings
     const { epoch } = upload
-    const receipt = await compared(part, verdict, crc)
+    const receipt = await compared(part, verdict, this.#context.settings)
     if (receipt === undefined || epoch !== upload.epoch) return false
     upload.receipts.set(part.partNumber, receipt)
     this.#record(part, hash, receipt)

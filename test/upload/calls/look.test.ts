@@ -8,10 +8,17 @@ import { MemoryContent } from '../../../lib/upload/source/part-content.js'
 const bytes = Buffer.from('a part that no record speaks of')
 const md5 = createHash('md5').update(bytes).digest('hex')
 const variant = 'crc64ecma'
-const wanted = { variant, isWanted: true, isBefore: false } as const
+const wanted = {
+  verify: 'crc64',
+  crc: { variant, isWanted: true, isBefore: false },
+} as const
+const byMd5Only = {
+  verify: 'md5',
+  crc: { ...wanted.crc, isWanted: false },
+} as const
 
 await t.test(
-  'a part that is listed has its CRC-64 where one is worked out',
+  'a part that is listed has what is worked out of each',
   async (t) => {
     const crc64 = await processDigests.digest(variant, bytes)
     const etag = `"${md5.toUpperCase()}"`
@@ -29,14 +36,25 @@ await t.test(
       [
         'by MD5, and none is wanted',
         byMd5,
-        { ...wanted, isWanted: false },
+        byMd5Only,
         { size, etag, crc64: undefined, md5, check: 'md5' },
       ],
-      ['by CRC-64', byCrc, wanted, { size, etag, crc64, check: 'crc64' }],
+      [
+        'by CRC-64',
+        byCrc,
+        wanted,
+        { size, etag, crc64, md5: undefined, check: 'crc64' },
+      ],
+      [
+        'by CRC-64, where MD5 is asked for',
+        byCrc,
+        byMd5Only,
+        { size, etag, crc64, md5, check: 'crc64' },
+      ],
       ['another MD5', { ...byMd5, value: 'a'.repeat(32) }, wanted, undefined],
       ['another CRC-64', { ...byCrc, value: '1' }, wanted, undefined],
     ] as const
-    for (const [name, verdict, crc, receipt] of rows) {
+    for (const [name, verdict, settings, receipt] of rows) {
       const content = new MemoryContent([bytes], undefined, processDigests)
       const part = {
         partNumber: 1,
@@ -45,7 +63,7 @@ await t.test(
         content,
         release: () => undefined,
       }
-      t.strictSame(await compared(part, verdict, crc), receipt, name)
+      t.strictSame(await compared(part, verdict, settings), receipt, name)
     }
   },
 )
