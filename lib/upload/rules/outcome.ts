@@ -24,16 +24,15 @@ import {
   type ExpectedObject,
   type Found,
   hasOtherParts,
-  isAlike,
   isDoubtful,
   isOfOtherParts,
   isOwn,
   type KnownStore,
   type Seen,
-  type SentBefore,
   sameEtag,
   whose,
 } from './proof.js'
+import { isAlike, type SentBefore } from './sent-before.js'
 
 /** What the answers of a run leave open so far. */
 export class Doubt {

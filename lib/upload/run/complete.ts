@@ -46,12 +46,11 @@ import {
 import {
   type ExpectedObject,
   type Found,
-  isAlike,
   isOwn,
   notAsSent,
   type Seen,
-  type SentBefore,
 } from '../rules/proof.js'
+import { isAlike, type SentBefore } from '../rules/sent-before.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
 import {

@@ -18,10 +18,10 @@ import {
   etagsDigest,
   expectedOf,
   md5Hex,
-  sentBefore,
   unquoted,
   weakest,
 } from '../rules/proof.js'
+import { sentBefore } from '../rules/sent-before.js'
 import {
   abortOrphans,
   closeOldUploads,

@@ -25,9 +25,9 @@ import {
   isOwn,
   lostComplete,
   partsNow,
-  wasSentOtherwise,
   whose,
 } from '../rules/proof.js'
+import { wasSentOtherwise } from '../rules/sent-before.js'
 import { beginLog, closeOldUploads, endRivals } from './clean-up.js'
 import type { RunContext } from './context.js'
 import {

@@ -16,8 +16,8 @@ import {
   expectedPut,
   type Found,
   type Seen,
-  type SentBefore,
 } from '../../../lib/upload/rules/proof.js'
+import { type SentBefore } from '../../../lib/upload/rules/sent-before.js'
 
 await t.test('ambiguity sticks', (t) => {
   const heard = (

@@ -5,14 +5,16 @@ import {
   checkObject,
   expectedEtag,
   multipartEtag,
-  sentBefore,
-  wasSentOtherwise,
   whose,
   type ExpectedObject,
   type Found,
   type Seen,
-  type SentBefore,
 } from '../../../lib/upload/rules/proof.js'
+import {
+  sentBefore,
+  wasSentOtherwise,
+  type SentBefore,
+} from '../../../lib/upload/rules/sent-before.js'
 import { uploadState } from '../../support/log-fixture.js'
 
 const md5 = '25f9e794323b453885f5181f1b624d0b'
