@@ -481,7 +481,12 @@ export class Scene implements Surroundings {
       if (this.violation !== undefined) return
       if (hasEnded(this, run)) break
       // A cause of its own, which only a Complete that nothing else is wrong with shows.
-      if (this.runs.findIndex(isRefusedAsUnequal) === this.runs.indexOf(run)) {
+      // What was learned of the store went with the log of a run that succeeded.
+      const done = this.runs.findLastIndex(
+        ({ outcome }) => outcome?.kind === 'success',
+      )
+      const since = this.runs.slice(done + 1)
+      if (since.findIndex(isRefusedAsUnequal) === since.indexOf(run)) {
         tries -= 1
       }
       await this.world.sleep(quiet)
