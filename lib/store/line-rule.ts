@@ -129,13 +129,18 @@ export function afterRound(
   }
 }
 
+/** Whether a foretaste may add parts: to few, while no step was taken back. */
+export function takesForetaste({ isSteep, limit }: Climb): boolean {
+  return isSteep && limit < many
+}
+
 /** Which number follows a foretaste; the same one where it shows no need of more. */
 export function afterForetaste(
   climb: Climb,
   { left, ...round }: Foretaste,
   bounds: LineBounds,
 ): Climb {
-  if (!climb.isSteep || climb.limit >= many) return climb
+  if (!takesForetaste(climb)) return climb
   const rate = ofForetaste * round.rate
   const next = afterRound(climb, { ...round, rate }, bounds)
   // Where one part fills the line, those in flight are slowed by each that is added.

@@ -16,6 +16,7 @@ import {
   type Climb,
   firstClimb,
   type LineBounds,
+  takesForetaste,
 } from './line-rule.js'
 import type { Slot, Slots, Stored } from './slots.js'
 import { SteadyRate } from './steady-rate.js'
@@ -192,7 +193,7 @@ export class Line {
 
   /** Whether the bytes that leave show, before any part is stored, that more may go. */
   #taste(): void {
-    if (!this.#climb.isSteep || this.#parts.size < this.limit) return
+    if (!takesForetaste(this.#climb) || this.#parts.size < this.limit) return
     const now = this.#now()
     let [inFlight, rate, bytes, left] = [0, 0, 0, 0]
     for (const { steady, size } of this.#parts) {

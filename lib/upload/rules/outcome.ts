@@ -111,18 +111,16 @@ export function afterComplete(
   }
   if (isFirstGone) {
     // An earlier Complete may have made what cannot be seen: then the next run sees it.
-    const isHidden = is === 'unknown' && forbidsOverwrite
-    return isHidden && sent.sentBefore !== undefined ? 'unknown' : 'refused'
+    const isUnseen = is === 'unknown' && forbidsOverwrite
+    return isUnseen && sent.sentBefore !== undefined ? 'unknown' : 'refused'
   }
   const isTheirs = is === 'other' && found !== 'absent'
   if (kind === 'exists' && isTheirs) return 'theirs'
   if (listed === 'gone') return 'seek'
-  // What is there is our own, if the upload is gone, and nobody may see whether it is.
-  const isPerhapsOurs = is === 'equal' && isUnsure && listed === 'refused'
-  if (isFinal && isPerhapsOurs) return 'unknown'
-  // Neither the object nor the parts can be seen: it may be our own that is there.
-  const isOpen = kind === 'exists' && isUnsure && listed === 'refused'
-  if (isFinal && !isOpen) return 'believe'
+  // Nobody may see whether the upload is gone, so that what is there may be our own.
+  const isHidden = isUnsure && listed === 'refused'
+  if (isFinal && isHidden && is === 'equal') return 'unknown'
+  if (isFinal && !(isHidden && kind === 'exists')) return 'believe'
   return isTheirs && forbidsOverwrite ? 'exists' : 'again'
 }
 
