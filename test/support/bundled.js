@@ -19,6 +19,7 @@ import {
   statSync,
   symlinkSync,
   utimesSync,
+  writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -30,7 +31,7 @@ import { namesIn } from './typescript.js'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const kept = join(root, 'node_modules/.cache/pawl-bundled')
 const command = 'lib/cli/main.js'
-const runner = 'node_modules/@tapjs/tap.js'
+const runner = 'node_modules/@tapjs/tap.mjs'
 
 /** ms; what was made for an earlier state of the sources, and may be in use yet. */
 const longestRun = 3_600_000
@@ -105,6 +106,8 @@ async function make(sources, names, place) {
   mkdirSync(join(part, 'bin'))
   // As an installation does: `pawl` in a folder of commands.
   symlinkSync(join(place, command), join(part, 'bin/pawl'))
+  // The oldest Node that is supported does not find out from the text.
+  writeFileSync(join(part, 'package.json'), '{ "type": "module" }\n')
   try {
     renameSync(part, place)
   } catch (error) {
@@ -150,7 +153,7 @@ function modules(sources, place) {
         }
         if (path === 'tap') return { path: join(place, runner), external: true }
         return packages.includes(path)
-          ? { path: join(place, 'node_modules', `${path}.js`), external: true }
+          ? { path: join(place, 'node_modules', `${path}.mjs`), external: true }
           : { path, external: true }
       })
       esbuild.onLoad({ filter: /pawl-compiled.*\.js$/ }, ({ path }) => {
@@ -179,7 +182,7 @@ export const { ${names.join(', ')} } = all
     await build({
       ...shared,
       stdin: { contents, resolveDir: root },
-      outfile: join(part, 'node_modules', `${name}.js`),
+      outfile: join(part, 'node_modules', `${name}.mjs`),
     })
   }
 }
