@@ -118,6 +118,17 @@ test('output that cannot be written never ends an upload', async (t) => {
   t.match([code, out], [2, /^\{"event":"error","code":"PAWL_INVALID_OPTION"/])
 })
 
+test('a process without file descriptors says why it does nothing', async (t) => {
+  const d = await cliDesk(t)
+  // What the runner puts into every child would be the first that is not loaded.
+  const line = 'unset NODE_OPTIONS; ulimit -n 34; pawl put db.dump $URL/k'
+  const end = await d.script(line).ended
+  t.match(end, {
+    code: 3,
+    log: /^pawl: the command could not be loaded: EMFILE.*ulimit -n\)\n$/,
+  })
+})
+
 test('flags of the other service, and those that lack another, are refused', async (t) => {
   const d = await cliDesk(t)
   const env = {
