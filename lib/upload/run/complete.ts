@@ -36,16 +36,9 @@ import {
   type Trial,
 } from '../calls/requests.js'
 import type { Listed } from '../rules/judge.js'
-import {
-  afterComplete,
-  Doubt,
-  faultOf,
-  madeObject,
-  needsLook,
-} from '../rules/outcome.js'
+import { afterComplete, Doubt, faultOf, madeObject } from '../rules/outcome.js'
 import {
   type ExpectedObject,
-  type Found,
   isOwn,
   type Seen,
 } from '../rules/proof.js'
@@ -443,13 +436,10 @@ async function mustBeAsSent(
     ordersByInitiate: settings.store.precedence === 'initiate',
     dropsMarks: facts.dropsMarks,
   }
-  const look = (): Promise<Found> => lookAt(requests, settings, { signal })
-  let found = needsLook(answer, expected, store) ? await look() : undefined
-  let made = madeObject(answer, found, expected, store)
-  // What such an answer speaks of only a look can tell, and the first one may lag.
-  if (answer.etag === '' && !made.isSeen && found !== 'refused') {
-    await delay(settings.environment, firstPause, signal)
-    found = await look()
+  let made = madeObject(answer, undefined, expected, store)
+  for (let looks = 0; made.needsLook && looks < 2; looks++) {
+    if (looks > 0) await delay(settings.environment, firstPause, signal)
+    const found = await lookAt(requests, settings, { signal })
     made = madeObject(answer, found, expected, store)
   }
   const { receipt, check, current } = made
