@@ -32,7 +32,6 @@ import {
   expectedEtag,
   type Found,
   sameEtag,
-  weakest,
   whose,
 } from '../upload/rules/proof.js'
 import { tellKept } from '../upload/run/errors.js'
@@ -279,15 +278,10 @@ function claimed(
     before: undefined,
   }
   if (whose(found, expected, facts).is !== 'ours') return undefined
-  const check = confirmedBy(found, expected)
-  return claimedResult(found, settings, {
-    size,
-    parts: parts.length,
-    crc64,
-    uploadId,
-    verified: weakest([check, ...parts.map((part) => part.check)]),
-    checkpointLeft,
-  })
+  const checks = parts.map(({ check }) => check)
+  checks.push(confirmedBy(found, expected))
+  const known = { size, parts: parts.length, crc64, uploadId, checks }
+  return claimedResult(found, settings, known, { checkpointLeft })
 }
 
 function gone({ key, uploadId }: Ticket, found: Found): UploadError {

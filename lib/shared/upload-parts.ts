@@ -10,11 +10,7 @@ import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { followSignal } from '../signals.js'
 import { asListed, expectComparison, listParts } from '../upload/calls/look.js'
 import { kindOf, Requests } from '../upload/calls/requests.js'
-import {
-  PartSender,
-  type Receipt,
-  type StoredPart,
-} from '../upload/calls/send.js'
+import { PartSender, type StoredPart } from '../upload/calls/send.js'
 import {
   realUploadEnvironment,
   type UploadEnvironment,
@@ -24,6 +20,7 @@ import {
   checkObjectOptions,
   checkRequestOptions,
 } from '../upload/options/option-names.js'
+import type { Receipt } from '../upload/rules/completing.js'
 import type { UploadOptions } from '../upload/options/options.js'
 import { ProgressCounter } from '../upload/options/progress.js'
 import {

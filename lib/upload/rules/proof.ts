@@ -261,6 +261,15 @@ export function checkObject(
   return ours.isBinding && isOfSameForm ? 'wrong' : 'none'
 }
 
+/** The same of an upload's object. `others`: other parts of it were completed. */
+export function checkUpload(
+  word: ObjectReceipt,
+  expected: ExpectedObject,
+): PartCheck | 'wrong' | 'others' {
+  const isOthers = isOfOtherParts(word, expected.etag)
+  return isOthers ? 'others' : checkObject(word, expected)
+}
+
 /** The same of an object that is ours, so that nothing contradicts it. */
 export function confirmedBy(
   found: Pick<ObjectReceipt, 'crc64' | 'etag' | 'isOpaque'>,

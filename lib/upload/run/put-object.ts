@@ -12,7 +12,8 @@ import type { Call, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, lookAt, saysStored } from '../calls/look.js'
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
-import { afterPut, Doubt, type SeenPut, seenPut } from '../rules/outcome.js'
+import { Doubt } from '../rules/completing.js'
+import { afterPut, type SeenPut, seenPut } from '../rules/outcome.js'
 import {
   bareEtag,
   confirmedBy,

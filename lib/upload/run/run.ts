@@ -40,7 +40,6 @@ import { isSuspension, suspended, tellKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
-import { inScope } from './trace.js'
 
 export class UploadRun {
   readonly #options: UploadRunOptions
@@ -127,7 +126,8 @@ export class UploadRun {
 
   /** Rejects when the run is stopped, whatever it then still waits for. */
   open(): Promise<OpenRun> {
-    this.#opening = inScope(this.#options.scope, () => this.#openAll())
+    const openAll = (): Promise<OpenRun> => this.#openAll()
+    this.#opening = this.#options.scope?.run(openAll) ?? openAll()
     this.#opening.catch((error: unknown) => this.fail(error))
     return unlessAborted(this.#stop.signal, this.#opening)
   }

@@ -1,10 +1,17 @@
+/** What a Complete names. */
 import t from 'tap'
-import type { Receipt } from '../../../lib/upload/calls/send.js'
-import { weakest } from '../../../lib/upload/rules/proof.js'
 import {
-  receiptsInOrder,
+  partsToName,
+  type Receipt,
   type Receipts,
-} from '../../../lib/upload/run/current-upload.js'
+} from '../../../lib/upload/rules/completing.js'
+import { weakest } from '../../../lib/upload/rules/proof.js'
+
+const crc = {
+  variant: 'crc64ecma',
+  isWanted: true,
+  isBefore: false,
+} as const
 
 function receipts(...parts: [number, number][]): Map<number, Receipt> {
   return new Map(
@@ -18,10 +25,9 @@ function receipts(...parts: [number, number][]): Map<number, Receipt> {
 await t.test('parts in order, whatever order they came in', async (t) => {
   const all = receipts([3, 1], [1, 10], [2, 10])
   t.same(
-    receiptsInOrder(all, 3, 21).map(({ partNumber, size }) => [
-      partNumber,
-      size,
-    ]),
+    partsToName(all, { parts: 3, size: 21 }, crc).parts.map(
+      ({ partNumber, size }) => [partNumber, size],
+    ),
     [
       [1, 10],
       [2, 10],
@@ -42,7 +48,7 @@ await t.test('nothing is completed without every part', async (t) => {
   ]
   for (const [name, all, count, size, message] of cases) {
     t.throws(
-      () => receiptsInOrder(all, count, size),
+      () => partsToName(all, { parts: count, size }, crc),
       {
         code: 'PAWL_INVALID_STATE',
         resumable: false,
@@ -57,8 +63,18 @@ await t.test('nothing is completed without every part', async (t) => {
 await t.test('a later receipt of a part counts', async (t) => {
   const all = receipts([1, 10])
   all.set(1, { size: 7, etag: '"new"', check: 'none' })
-  t.match(receiptsInOrder(all, 1, 7), [{ etag: '"new"', check: 'none' }])
+  const { parts } = partsToName(all, { parts: 1, size: 7 }, crc)
+  t.match(parts, [{ etag: '"new"', check: 'none' }])
   t.equal(all.size, 1)
+})
+
+await t.test('the CRC-64 of the whole, where it is wanted', async (t) => {
+  const all = receipts([1, 7])
+  all.set(1, { size: 7, etag: '', crc64: '5', check: 'crc64' })
+  const source = { parts: 1, size: 7 }
+  t.equal(partsToName(all, source, crc).crc64, '5')
+  const unwanted = { ...crc, isWanted: false }
+  t.equal(partsToName(all, source, unwanted).crc64, undefined)
 })
 
 await t.test('the weakest of some checks', async (t) => {
