@@ -11,7 +11,7 @@
  *   take; where this caller may not look, the repeated Complete is the question.
  *   Then `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
  */
-import type { PartCheck } from '../../checkpoint/record.js'
+import { notAsSent, type PartCheck } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import type {
@@ -40,7 +40,6 @@ import { afterComplete, faultOf, madeObject } from '../rules/outcome.js'
 import {
   type ExpectedObject,
   isOwn,
-  notAsSent,
   type Seen,
 } from '../rules/proof.js'
 import {
