@@ -37,11 +37,7 @@ import {
 } from '../calls/requests.js'
 import type { Listed } from '../rules/judge.js'
 import { afterComplete, faultOf, madeObject } from '../rules/outcome.js'
-import {
-  type ExpectedObject,
-  isOwn,
-  type Seen,
-} from '../rules/proof.js'
+import { type ExpectedObject, isOwn, type Seen } from '../rules/proof.js'
 import {
   type AboutToComplete,
   type Doubt,
