@@ -5,7 +5,6 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { invalidOption, UploadError } from '../errors.js'
-import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { ownSignal } from '../signals.js'
 import { lookAt } from '../upload/calls/look.js'
@@ -34,9 +33,9 @@ import {
   sameEtag,
   whose,
 } from '../upload/rules/proof.js'
-import { tellKept } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
+import { withKept } from '../upload/run/with-kept.js'
 import {
   checkSharedLog,
   claimedResult,
@@ -244,11 +243,9 @@ async function claim(
     if (result !== undefined) return result
     throw gone(ticket, found)
   } catch (error) {
-    const { hasAnswered } = requests
     const isOver =
       error instanceof UploadError && error.code === 'PAWL_UPLOAD_GONE'
-    if (!isOver) tellKept(asError(error), settings, { hasAnswered })
-    throw error
+    throw isOver ? error : withKept(error, settings, { requests })
   } finally {
     letGo()
   }
