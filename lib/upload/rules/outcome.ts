@@ -128,6 +128,11 @@ export interface SeenPut {
   isDoubtful: boolean
 }
 
+/** Whoever could not look knows as much as who may not: `refused`. */
+export function noObject(found: Exclude<Found, ObjectHead>): SeenPut {
+  return { found, made: undefined, isDoubtful: false }
+}
+
 /** `answered`: the ETags, bare, that PUTs of this run were answered with. */
 export function seenPut(
   found: Found,
@@ -135,9 +140,7 @@ export function seenPut(
   facts: KnownStore,
   answered: ReadonlySet<string>,
 ): SeenPut {
-  if (typeof found !== 'object') {
-    return { found, made: undefined, isDoubtful: false }
-  }
+  if (typeof found !== 'object') return noObject(found)
   const isInDoubt = isDoubtful(found, expected, facts)
   // What the answer to a PUT has named is what that has made.
   const isAnswered = isInDoubt && answered.has(bareEtag(found.etag))
