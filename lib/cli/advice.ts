@@ -34,6 +34,9 @@ const untrusted =
   "The server's certificate is not signed by an authority that is trusted here: give the file of that authority with --ca FILE or AWS_CA_BUNDLE."
 const unreachable =
   'The network does not lead there: check it, the firewall and the VPN; where a proxy is needed, give --proxy or set HTTPS_PROXY.'
+/** So is plain HTTP by most servers that speak TLS. */
+const cutOff =
+  'The connection was cut: check the network, and the endpoint: where TLS is spoken it begins with https://.'
 
 /** By what the system, or Node, said of the connection. */
 const ofSystem: Partial<Record<string, string>> = {
@@ -42,6 +45,9 @@ const ofSystem: Partial<Record<string, string>> = {
   EAI_AGAIN: 'Names cannot be looked up now: check the network and DNS.',
   ECONNREFUSED:
     'Nothing listens there: check the port and the endpoint, and the proxy if one is set.',
+  ECONNRESET: cutOff,
+  EPIPE: cutOff,
+  UND_ERR_SOCKET: cutOff,
   EHOSTUNREACH: unreachable,
   ENETUNREACH: unreachable,
   ENETDOWN: unreachable,
