@@ -66,19 +66,16 @@ await t.test(
   'under another host name of the same server a log is refused, unless the bucket has a name for both',
   async (t) => {
     const dev = await smallUploads(t)
-    const { port } = dev.server
-    const hosts = ['127.0.0.1', 'localhost'].map(
-      (host) => `http://${host}:${port}`,
-    )
-    for (const identity of [undefined, 'nas/backups']) {
-      const [here, there] = hosts.map((endpoint) =>
-        smallStore(
-          dev.another({
-            endpoint,
-            ...(identity === undefined ? {} : { identity }),
-          }),
-        ),
+    const storeAt = (host: string, identity: string | undefined) =>
+      smallStore(
+        dev.another({
+          endpoint: `http://${host}:${dev.server.port}`,
+          ...(identity === undefined ? {} : { identity }),
+        }),
       )
+    for (const identity of [undefined, 'nas/backups']) {
+      const here = storeAt('127.0.0.1', identity)
+      const there = storeAt('localhost', identity)
       await dev.fail(bytes, { store: here, beforeComplete: veto })
       if (identity === undefined) {
         await t.rejects(dev.run(bytes, { store: there }), {
