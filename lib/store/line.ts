@@ -220,7 +220,8 @@ export class Line {
   #set(climb: Climb): void {
     this.#climb = climb
     this.#seen = new Seen()
-    for (const { steady } of this.#parts) steady.reset()
+    const now = this.#now()
+    for (const { steady } of this.#parts) steady.reset(now)
   }
 
   #count(parts: 1 | -1): void {

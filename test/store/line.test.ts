@@ -30,6 +30,11 @@ await t.test('which number follows a round', (t) => {
   })
   const tried = (limit: number, before: number, rate: number): Climb =>
     at(limit, { before: { limit: before, rate: rate * MB } })
+  /** Of what there was before a foretaste is all that is known. */
+  const tasted = (limit: number, before: number, rate: number): Climb =>
+    at(limit, {
+      before: { limit: before, rate: rate * MB, isForetaste: true },
+    })
   const rows: [
     name: string,
     climb: Climb,
@@ -44,6 +49,14 @@ await t.test('which number follows a round', (t) => {
     ['many are doubled', tried(16, 4, 40), { rate: 150 }, 32],
     ['one no faster is taken back', tried(4, 1, 10), { rate: 10 }, 1],
     ['so is one that is hardly faster', tried(16, 4, 90), { rate: 97 }, 4],
+    [
+      'after a foretaste one that brings half of what it might',
+      tasted(4, 1, 20),
+      { rate: 41 },
+      16,
+    ],
+    ['and no less', tasted(4, 1, 20), { rate: 39 }, 1],
+    ['and of one more a little', tasted(2, 1, 3.2), { rate: 3.8 }, 2],
     ['of few a little is much', tried(2, 1, 3.6), { rate: 3.8 }, 2],
     ['then it rests', at(4, { rest: 3 }), { rate: 40 }, 4],
     ['and tries a few more', at(4, { isSteep: false }), { rate: 40 }, 6],
@@ -96,7 +109,7 @@ await t.test('which number follows a foretaste of a round', (t) => {
     ['there is room for more', { limit: 1 }, 10, 0.5, 4],
     ['more would keep those that fly too long', { limit: 1 }, 10, 2, 2],
     ['and on a slow line any would', { limit: 1 }, 8, 4, 1],
-    ['or take a large share of the line', { limit: 1 }, 4, 0.5, 1],
+    ['or take a large share of the line', { limit: 1 }, 3, 0.5, 1],
     [
       'more again',
       { limit: 4, before: { limit: 1, rate: 10 * MB } },
@@ -131,33 +144,51 @@ await t.test('which number follows a foretaste of a round', (t) => {
   t.end()
 })
 
-await t.test('the rate of bytes that leave', (t) => {
+await t.test('the rate of bytes that leave in bursts', (t) => {
   const rate = new SteadyRate()
-  const rows: [ms: number, bytes: number, rate: number | undefined][] = [
-    [1000, 4 * MB, undefined],
+  const ofBursts = 0.8
+  const rows: [ms: number, bytes: number, bursts: number | undefined][] = [
+    [1000, 2 * MB, undefined],
     // The system's buffers take these at once.
-    [1001, 4 * MB, undefined],
-    [1049, MB, undefined],
-    [1150, MB, undefined],
+    [1001, MB / 2, undefined],
+    [1049, MB / 4, undefined],
+    [1150, MB / 4, undefined],
     // Too short a time.
-    [1200, MB, undefined],
-    [1250, MB, 20 * MB],
-    [1650, 3 * MB, 10 * MB],
+    [1200, MB / 4, undefined],
+    [1250, MB / 4, 5 * MB],
+    [1650, MB / 4, 1.5 * MB],
   ]
-  for (const [ms, bytes, expected] of rows) {
+  for (const [ms, bytes, bursts] of rows) {
     rate.add(bytes, ms)
-    t.equal(rate.rate(ms), expected, `at ${ms} ms`)
+    t.equal(rate.rate(ms), bursts && ofBursts * bursts, `at ${ms} ms`)
   }
-  t.equal(rate.rate(1850), 10 * MB, 'that none leave for a moment')
-  t.equal(rate.rate(2350), 5 * MB, 'a stall counts')
-  t.equal(rate.sent, 15 * MB)
-  rate.reset()
-  rate.add(MB, 2200)
-  rate.add(MB, 2300)
+  t.equal(rate.rate(1850), 1.2 * MB, 'that none leave for a moment')
+  t.equal(rate.rate(2350), 0.6 * MB, 'a stall counts')
+  t.equal(rate.sent, 3.75 * MB)
+  rate.reset(2100)
+  rate.add(MB / 8, 2200)
+  rate.add(MB / 8, 2300)
   t.equal(rate.rate(2500), undefined, 'it begins anew')
-  rate.add(MB, 2500)
-  t.equal(rate.rate(2500), 5 * MB)
-  t.equal(rate.sent, 18 * MB)
+  rate.add(MB / 8, 2500)
+  t.equal(rate.rate(2500), MB / 2)
+  t.equal(rate.sent, 4.125 * MB)
+  t.end()
+})
+
+await t.test('what a line has carried, as no buffer holds it', (t) => {
+  const buffer = 4 * MiB
+  const rate = new SteadyRate()
+  rate.add(buffer, 1000)
+  t.equal(rate.rate(1100), undefined, 'a buffer may hold it all')
+  rate.add(MB, 1040)
+  t.equal(rate.rate(1040), undefined, 'too short a time')
+  t.equal(rate.rate(1050), 20 * MB)
+  t.equal(rate.rate(1200), 5 * MB, 'at least, as more may be on its way')
+  rate.reset(1200)
+  rate.add(Math.floor(buffer / 3), 1201)
+  t.equal(rate.rate(1400), undefined, 'some of a burst shows nothing')
+  rate.add(MB, 1400)
+  t.equal(Math.round((rate.rate(1400) ?? 0) / MB), 5)
   t.end()
 })
 

@@ -104,6 +104,13 @@ export class PartSender {
     this.#line.leave(this.#slots)
   }
 
+  /** Of a part that is to be sent: what goes before its bytes is worked out by its turn. */
+  expect(content: PartContent): void {
+    const { verify, crc } = this.#settings
+    if (verify === 'md5') content.expect('md5')
+    if (crc.isWanted && crc.isBefore) content.expect(crc.variant)
+  }
+
   /** Rejects as `Requests.send` does, or with the store's error for `no-upload`. */
   async sendPart(
     content: PartContent,

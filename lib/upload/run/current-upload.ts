@@ -104,6 +104,7 @@ export class CurrentUpload {
    * anew while there is no receipt; else `PAWL_UPLOAD_GONE`.
    */
   async store(part: TakenPart): Promise<StoredPart> {
+    this.#context.sender.expect(part.content)
     for (;;) {
       const uploadId = await this.id()
       try {
