@@ -25,7 +25,7 @@ const allowed: Record<string, readonly string[]> = {
   realm: [],
   signals: [],
   diagnostics: ['errors'],
-  hash: ['errors'],
+  hash: ['errors', 'late-package'],
   store: [
     'diagnostics',
     'environment',

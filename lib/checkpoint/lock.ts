@@ -12,9 +12,13 @@
  */
 import { createServer } from 'node:net'
 import type { Server } from 'node:net'
-import { isError, systemCode } from '../realm.js'
 import { UploadError } from '../errors.js'
-import { ownRequire } from '../own-require.js'
+import { systemCode } from '../realm.js'
+import {
+  isShortage,
+  loadNativeLocks,
+  type NativeLocks,
+} from './native-locks.js'
 
 /** An open file, as a lock needs it. */
 export interface Lockable {
@@ -41,11 +45,6 @@ const nothingToRelease: HeldLock = { release: async () => {} }
 
 /** For those who asked for no lock. */
 export const noLocker: Locker = async () => nothingToRelease
-
-/** Spelled out: users' compilers see no types of the package that has it. */
-export interface NativeLocks {
-  tryLock: (fd: number, offset: number, length: number) => boolean
-}
 
 /** This process has no native lock, as long as it lives. */
 interface NoLocks {
@@ -85,25 +84,6 @@ export class NativeBinary {
       return { cause }
     }
   }
-}
-
-function loadNativeLocks(): NativeLocks {
-  const loaded = ownRequire('fs-native-extensions')
-  // The package has no types of its own.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return loaded as NativeLocks
-}
-
-/** What a process or a machine may have again in a moment. */
-const shortages = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EAGAIN'])
-
-/** The loader of binaries says it in words alone. */
-const shortageText = /too many open files|cannot allocate memory/i
-
-function isShortage(error: unknown): boolean {
-  if (shortages.has(systemCode(error))) return true
-  if (!isError(error)) return false
-  return shortageText.test(error.message) || isShortage(error.cause)
 }
 
 /** With this module, so that no run has to open files for it. */

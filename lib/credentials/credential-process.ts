@@ -3,7 +3,6 @@
  * Alibaba Cloud. Its standard error goes where ours goes, so that it can say what
  * it wants; its standard input is not ours, which may be what is uploaded.
  */
-import { spawn } from 'node:child_process'
 import { UploadError } from '../errors.js'
 import type { FoundKey } from './defaults.js'
 
@@ -64,6 +63,8 @@ function field(
 
 function outputOf(command: string, from: string): Promise<string> {
   return new Promise((resolve, reject) => {
+    // Not by an import, which every process would pay for.
+    const { spawn } = process.getBuiltinModule('node:child_process')
     const child = spawn(command, {
       shell: true,
       stdio: ['ignore', 'pipe', 'inherit'],

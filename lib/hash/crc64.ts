@@ -6,7 +6,10 @@
  * that is how OSS writes them and a `number` cannot hold them.
  */
 import type { IHasher } from 'hash-wasm'
-import hashWasm from 'hash-wasm/dist/crc64.umd.min.js'
+import type Package from 'hash-wasm/dist/crc64.umd.min.js'
+import { UploadError } from '../errors.js'
+import { LatePackage } from '../late-package.js'
+import { reasonOf } from '../realm.js'
 
 /** Which polynomial. */
 export type Crc64Variant = 'crc64ecma' | 'crc64nvme'
@@ -22,17 +25,33 @@ export interface RunningDigest {
   digest(): string
 }
 
+const latePackage = new LatePackage<typeof Package>(
+  'hash-wasm/dist/crc64.umd.min.js',
+  async () => {
+    const loaded = await import(
+      /* webpackMode: "eager" */ 'hash-wasm/dist/crc64.umd.min.js'
+    )
+    return loaded.default
+  },
+)
+
 /** Makes CRC-64s, and keeps their hashers for the next: each is a WebAssembly instance. */
 export class Crc64Hashers {
   readonly #idle: Record<Crc64Variant, IHasher[]> = {
     crc64ecma: [],
     crc64nvme: [],
   }
+  readonly #package: Pick<LatePackage<typeof Package>, 'load'>
 
+  /** `late`: where they come from. */
+  constructor(late: Pick<LatePackage<typeof Package>, 'load'> = latePackage) {
+    this.#package = late
+  }
+
+  /** Rejects with `PAWL_SOURCE_IO` when the package cannot be read; the next call tries again. */
   async create(variant: Crc64Variant): Promise<RunningDigest> {
     const idle = this.#idle[variant]
-    const hasher =
-      idle.pop() ?? (await hashWasm.createCRC64(polynomials[variant]))
+    const hasher = idle.pop() ?? (await this.#make(variant))
     hasher.init()
     return {
       update: (data) => void hasher.update(data),
@@ -42,6 +61,16 @@ export class Crc64Hashers {
         return value
       },
     }
+  }
+
+  async #make(variant: Crc64Variant): Promise<IHasher> {
+    const { createCRC64 } = await this.#package
+      .load()
+      .catch((cause: unknown) => {
+        const text = `a CRC-64 cannot be worked out without hash-wasm, which could not be loaded (${reasonOf(cause)})`
+        throw new UploadError('PAWL_SOURCE_IO', text, { cause })
+      })
+    return createCRC64(polynomials[variant])
   }
 }
 

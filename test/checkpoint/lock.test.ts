@@ -13,6 +13,8 @@ import {
 import { nodeFileSystem } from '../../lib/checkpoint/file-system.js'
 import { NativeBinary, platformLocker } from '../../lib/checkpoint/lock.js'
 import type { Lockable, Locker } from '../../lib/checkpoint/lock.js'
+import { loadNativeLocks } from '../../lib/checkpoint/native-locks.js'
+import { ownRequire } from '../../lib/own-require.js'
 import { bareNode } from '../support/bare-node.js'
 import { compiledFixture } from '../support/compiled.js'
 import { TestDisk } from '../support/test-disk.js'
@@ -303,3 +305,78 @@ await t.test('the native lock is on one byte far beyond any log', async (t) => {
   t.equal((await plain.stat()).size, 0)
   await plain.close()
 })
+
+await t.test(
+  'the binary of the release that is known is loaded from its place',
+  async (t) => {
+    const asked: string[] = []
+    const locks = loadNativeLocks((name) => {
+      asked.push(name)
+      return ownRequire(name)
+    })
+    const binary = `prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node`
+    t.strictSame(
+      asked,
+      ['package.json', binary].map((path) => `fs-native-extensions/${path}`),
+      'and nothing else of its package: knownRelease is the one that is installed',
+    )
+    const path = logIn(t)
+    writeFileSync(path, '')
+    const [first, second] = [await open(path, 'r+'), await open(path, 'r+')]
+    t.teardown(() => Promise.all([first.close(), second.close()]))
+    t.equal(locks.tryLock(first.fd, 2 ** 40, 1), true)
+    t.equal(locks.tryLock(second.fd, 2 ** 40, 1), false, 'it is held')
+    t.equal(locks.tryLock(second.fd, 0, 1), true, 'another byte is free')
+    const ofPackage = loadNativeLocks(otherRelease)
+    t.equal(ofPackage.tryLock(second.fd, 2 ** 40, 1), false, 'and as ever')
+    t.throws(() => locks.tryLock(-1, 0, 1), { code: 'EBADF' })
+  },
+)
+
+function otherRelease(name: string): unknown {
+  return name.endsWith('package.json') ? { version: '1.5.0' } : ownRequire(name)
+}
+
+await t.test(
+  'where the binary is not in its place its package finds it, or says why not',
+  async (t) => {
+    const locks = { tryLock: () => true }
+    const none = Object.assign(new Error('none'), { code: 'MODULE_NOT_FOUND' })
+    const bad = Object.assign(new Error('bad'), { code: 'ERR_DLOPEN_FAILED' })
+    for (const failure of [none, bad]) {
+      for (const missing of ['.json', '.node']) {
+        const found = loadNativeLocks((name) => {
+          if (name === 'fs-native-extensions') return locks
+          if (name.endsWith(missing)) throw failure
+          return ownRequire(name)
+        })
+        t.equal(found, locks, `${failure.message}, of ${missing}`)
+      }
+    }
+    t.throws(
+      () =>
+        loadNativeLocks(() => {
+          throw none
+        }),
+      none,
+    )
+  },
+)
+
+await t.test(
+  'for want of descriptors the package is not asked: it might see no binary',
+  async (t) => {
+    const tooMany = Object.assign(new Error('too many'), { code: 'EMFILE' })
+    for (const missing of ['.json', '.node']) {
+      const asked: string[] = []
+      const load = (): unknown =>
+        loadNativeLocks((name) => {
+          asked.push(name)
+          if (name.endsWith(missing)) throw tooMany
+          return ownRequire(name)
+        })
+      t.throws(load, tooMany)
+      t.notOk(asked.includes('fs-native-extensions'), missing)
+    }
+  },
+)

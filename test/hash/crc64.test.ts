@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
+import hashWasm from 'hash-wasm/dist/crc64.umd.min.js'
 import t from 'tap'
 import {
   combineCrc64,
   Crc64Hashers,
   type Crc64Variant,
 } from '../../lib/hash/crc64.js'
+import { LatePackage } from '../../lib/late-package.js'
 
 interface Values {
   ecmaHex: string
@@ -45,6 +47,36 @@ function bytesOf({ input, length }: Vectors['vectors'][number]): Buffer {
 }
 
 const hashers = new Crc64Hashers()
+
+await t.test(
+  'what it is worked out with may fail to load, and is there for the next',
+  async (t) => {
+    const tooMany = Object.assign(new Error('too many open files'), {
+      code: 'EMFILE',
+    })
+    const failures = [tooMany, tooMany]
+    const late = new LatePackage(
+      'hash-wasm',
+      async () => {
+        const failure = failures.shift()
+        if (failure !== undefined) throw failure
+        return hashWasm
+      },
+      () => {
+        throw failures.shift() ?? tooMany
+      },
+    )
+    const short = new Crc64Hashers(late)
+    await t.rejects(short.create('crc64ecma'), {
+      code: 'PAWL_SOURCE_IO',
+      message: /without hash-wasm.*EMFILE/,
+      cause: tooMany,
+    })
+    const crc = await short.create('crc64ecma')
+    crc.update(Buffer.from('123456789'))
+    t.equal(crc.digest(), decimal('995dc9bbdf1939fa'), 'the check value')
+  },
+)
 
 async function crc64(variant: Crc64Variant, bytes: Uint8Array) {
   const crc = await hashers.create(variant)

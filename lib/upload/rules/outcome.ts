@@ -240,14 +240,14 @@ export interface Made {
   readonly check: PartCheck | 'wrong' | 'others'
   /** Whether it is the one under the key; undefined where that was not asked. */
   readonly current: boolean | undefined
-  /** HEAD has shown this upload's object, or one that tells what became of it. */
-  readonly isSeen: boolean
+  /** HEAD has to be asked, or asked again since the first look may lag. */
+  readonly needsLook: boolean
   /** HEAD has shown the object of the answer without the mark that was sent. */
   readonly dropsMarks: boolean
 }
 
-/** Whether HEAD has to be asked, since the answer alone does not say it. */
-export function needsLook(
+/** Whether the answer alone does not say what was made. */
+function isUnclear(
   answer: ObjectReceipt,
   expected: ExpectedObject,
   { ordersByInitiate }: AnsweringStore,
@@ -268,7 +268,7 @@ function isPerhapsOthers(
   return expected.mayBeReplayed && checkObject(answer, expected) === 'none'
 }
 
-/** `found`: what HEAD has shown; undefined when it was not needed. */
+/** `found`: what HEAD has shown; undefined while it was not asked. */
 export function madeObject(
   answer: ObjectReceipt,
   found: Found | undefined,
@@ -288,11 +288,15 @@ export function madeObject(
   const ownCheck = there === 'damaged' ? 'wrong' : checkObject(word, expected)
   const isKnown = store.ordersByInitiate && there !== 'unknown'
   const isUnseen = found === undefined || found === 'refused'
+  const isTelling = isSeen || there === 'damaged' || there === 'other-parts'
   return {
     receipt: isSeen || isUnseen ? word : ofOurs(word, expected),
     check: isOthers ? 'others' : ownCheck,
     current: isKnown ? there === 'ours' : undefined,
-    isSeen: isSeen || there === 'damaged' || there === 'other-parts',
+    needsLook:
+      found === undefined
+        ? isUnclear(answer, expected, store)
+        : answer.etag === '' && found !== 'refused' && !isTelling,
     dropsMarks,
   }
 }

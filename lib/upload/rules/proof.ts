@@ -9,13 +9,14 @@
  */
 import { createHash } from 'node:crypto'
 import type { UploadState } from '../../checkpoint/fold.js'
-import type {
-  CompletingPutRecord,
-  CompletingUploadRecord,
-  DoneRecord,
-  ObjectSight,
-  PartCheck,
-  PartRecord,
+import {
+  type CompletingPutRecord,
+  type CompletingUploadRecord,
+  type DoneRecord,
+  notAsSent,
+  type ObjectSight,
+  type PartCheck,
+  type PartRecord,
 } from '../../checkpoint/record.js'
 import { combineCrc64 } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
@@ -396,9 +397,6 @@ export function expectedDone(
     before: undefined,
   }
 }
-
-/** Why a part is dropped that is not on the server as it was sent. */
-export const notAsSent = 'not-as-sent'
 
 /** Whether somebody else was seen to send parts to the same upload. */
 function isContended(drops: ReadonlyMap<number, string>): boolean {

@@ -11,7 +11,7 @@
  *   take; where this caller may not look, the repeated Complete is the question.
  *   Then `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
  */
-import type { PartCheck } from '../../checkpoint/record.js'
+import { notAsSent, type PartCheck } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import type {
@@ -36,18 +36,10 @@ import {
   type Trial,
 } from '../calls/requests.js'
 import type { Listed } from '../rules/judge.js'
-import {
-  afterComplete,
-  Doubt,
-  faultOf,
-  madeObject,
-  needsLook,
-} from '../rules/outcome.js'
+import { afterComplete, Doubt, faultOf, madeObject } from '../rules/outcome.js'
 import {
   type ExpectedObject,
-  type Found,
   isOwn,
-  notAsSent,
   type Seen,
 } from '../rules/proof.js'
 import { isAlike, type SentBefore } from '../rules/sent-before.js'
@@ -444,13 +436,10 @@ async function mustBeAsSent(
     ordersByInitiate: settings.store.precedence === 'initiate',
     dropsMarks: facts.dropsMarks,
   }
-  const look = (): Promise<Found> => lookAt(requests, settings, { signal })
-  let found = needsLook(answer, expected, store) ? await look() : undefined
-  let made = madeObject(answer, found, expected, store)
-  // What such an answer speaks of only a look can tell, and the first one may lag.
-  if (answer.etag === '' && !made.isSeen && found !== 'refused') {
-    await delay(settings.environment, firstPause, signal)
-    found = await look()
+  let made = madeObject(answer, undefined, expected, store)
+  for (let looks = 0; made.needsLook && looks < 2; looks++) {
+    if (looks > 0) await delay(settings.environment, firstPause, signal)
+    const found = await lookAt(requests, settings, { signal })
     made = madeObject(answer, found, expected, store)
   }
   const { receipt, check, current } = made

@@ -220,7 +220,7 @@ export class OpenRun {
       await this.#context.log.close()
       return result
     } finally {
-      await letGo(this.#whole)
+      if (this.#whole !== undefined) await letGo(this.#whole)
     }
   }
 

@@ -47,6 +47,8 @@ export class UploadRun {
   readonly #stop = new AbortController()
   readonly #stopComplete = new AbortController()
   readonly #ended = new Deferred<Ending>()
+  /** How the run ended; never rejects. */
+  readonly ending = this.#ended.promise
   readonly progress: ProgressCounter
   readonly #letGoOfSignal: () => void
   #opening: Promise<OpenRun> | undefined
@@ -83,11 +85,6 @@ export class UploadRun {
   /** Aborted, with the reason, when the run has stopped. */
   get signal(): AbortSignal {
     return this.#stop.signal
-  }
-
-  /** How the run ended; never rejects. */
-  get ending(): Promise<Ending> {
-    return this.#ended.promise
   }
 
   /** The upload on the server, once there is one. */

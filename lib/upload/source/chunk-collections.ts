@@ -13,7 +13,6 @@
  * 24 on that does not help, and what is left of the young heap is filled with garbage. A
  * large one is left alone, since it would take memory. Figures: bench/README.md.
  */
-import { getHeapSpaceStatistics } from 'node:v8'
 import { isError } from '../../realm.js'
 
 const MiB = 1024 ** 2
@@ -59,7 +58,8 @@ export class ChunkCollections {
 
 /** Bytes of the young heap that are free; 0 when it is too large to be filled. */
 function youngHeapLeft(): number {
-  const spaces = getHeapSpaceStatistics()
+  // Not by an import: only Node 24 and later come here.
+  const spaces = process.getBuiltinModule('node:v8').getHeapSpaceStatistics()
   const young = spaces.find(({ space_name: name }) => name === 'new_space')
   if (young === undefined || young.space_size > mostYoung) return 0
   return young.space_available_size
