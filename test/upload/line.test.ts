@@ -97,8 +97,10 @@ function risesEverySecond(t: Test, { seconds }: Watched, size: number): void {
   }
 }
 
-await t.test('what is done rises every second on a slow line', async (t) => {
-  risesEverySecond(t, await watched(t, slow, size), size)
+// What is loaded when it is first needed takes its time by another clock.
+await t.test('an upload in small parts is whole', async (t) => {
+  const { begun } = await watched(t, slow, MiB, { partSize: 256 * KiB })
+  t.equal(begun.length, 4)
 })
 
 await t.test('little of it is lost there to who stops it', async (t) => {
@@ -110,22 +112,31 @@ await t.test('little of it is lost there to who stops it', async (t) => {
   t.ok(sent > 24 * MiB && lost < sent / 2, `${lost} of ${sent}`)
 })
 
-await t.test('also where parts fail and are sent again', async (t) => {
-  const failed = new Set<number>()
-  const run = await watched(t, slow, size, {
-    retry: { baseDelay: 100, maxDelay: 400 },
-    prepare: (store) => {
-      store.fail = (partNumber) => {
-        if (failed.has(partNumber) || partNumber % 2 === 0) return undefined
-        failed.add(partNumber)
-        const error = new StoreError('reset', { kind: 'network' })
-        return { after: partNumber * MiB, error }
-      }
-    },
+for (const buffer of [MiB, 4 * MiB]) {
+  const line = { ...slow, buffer }
+  const held = `of buffers of ${buffer / MiB} MiB`
+
+  await t.test(`what is done rises every second, ${held}`, async (t) => {
+    risesEverySecond(t, await watched(t, line, size), size)
   })
-  t.same([...failed], [1, 3, 5])
-  risesEverySecond(t, run, size)
-})
+
+  await t.test(`also where parts are sent again, ${held}`, async (t) => {
+    const failed = new Set<number>()
+    const run = await watched(t, line, size, {
+      retry: { baseDelay: 100, maxDelay: 400 },
+      prepare: (store) => {
+        store.fail = (partNumber) => {
+          if (failed.has(partNumber) || partNumber % 2 === 0) return undefined
+          failed.add(partNumber)
+          const error = new StoreError('reset', { kind: 'network' })
+          return { after: partNumber * MiB, error }
+        }
+      },
+    })
+    t.same([...failed], [1, 3, 5])
+    risesEverySecond(t, run, size)
+  })
+}
 
 for (const where of ['the upload', 'the store'] as const) {
   await t.test(`seconds of a rate of ${where} are alike`, async (t) => {
