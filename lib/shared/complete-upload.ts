@@ -98,8 +98,10 @@ const names: NamesOf<CompleteUploadOptions> = {
  * counts: an ACL, a callback, `forbidOverwrite`; the rest is `beginUpload`'s.
  *
  * Called again after success it resolves to the same result, also when its log is
- * gone, if the object under the key is of these parts. Rejects with an
- * `UploadError`: `PAWL_INVALID_STATE` when a part has no receipt,
+ * gone, if the object under the key is of these parts. Whoever completes an upload has
+ * to say the same `object`: a look at what is there does not say which ACL it was made
+ * with, so that without the log's word another's of these parts is taken for this
+ * call's. Rejects with an `UploadError`: `PAWL_INVALID_STATE` when a part has no receipt,
  * `PAWL_COMPLETE_REFUSED` when parts on the server are others (send them again by
  * `uploadParts`), `PAWL_UPLOAD_GONE` when the upload is over and the object is not
  * this one.

@@ -98,12 +98,12 @@ async function upload(
     throw withKept(error, before, {})
   })
   try {
-    // A small one is read to its end before anything is sent.
-    if (!source.isSmall) await source.mustEnd()
     const { size } = source
     const settings = withSize(before, size)
     const multipartThreshold = readThreshold(options, settings)
     const isOneRequest = size === 0 || size < multipartThreshold
+    // A small one that is put is read to its end before anything is sent.
+    if (!source.isSmall || !isOneRequest) await source.mustEnd()
     const checkpoint = isOneRequest
       ? await placeIfNeeded(path, options, settings)
       : await placeFileCheckpoint(path, options, settings)
