@@ -240,10 +240,10 @@ await t.test(
     const minutes = 60 * second
     for (const timeout of [{}, { complete: 2 * minutes }]) {
       const memory = storeInMemory()
-      const { completeUpload } = memory.store
+      const completeThere = memory.store.completeUpload.bind(memory.store)
       let completes = 0
       memory.store.completeUpload = async (request, call) => {
-        if (completes++ === 0) await completeUpload(request, call)
+        if (completes++ === 0) await completeThere(request, call)
         throw failure('server', { status: 504 })
       }
       let completed: number | undefined
