@@ -163,7 +163,7 @@ export const simulationMutants = [
   {
     name: 'a log is taken over without ending the upload before',
     find: 'await endRivals(context, { isLast: true })\n  return sightBefore',
-    replace: 'return sightBefore',
+    replace: '{}\n  return sightBefore',
     profile: 'oss',
     leaning: 'a log that machines share',
   },

@@ -13,7 +13,7 @@ import { UploadError } from '../../errors.js'
 import type { ListedPart } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
 import { asListed, listAllParts, sequenceFault } from '../calls/look.js'
-import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
+import { kindOf, mayHaveHappened, refusesMark } from '../calls/requests.js'
 import type { StoredPart } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
 import type { Receipt } from '../rules/completing.js'
@@ -224,18 +224,17 @@ export class CurrentUpload {
     const { answer } = await requests.send(
       { what: 'Initiate', isStoring: true },
       async (call) => {
-        await log.append({ type: 'intent', time: environment.now(), mark })
-        const request = { key, object, sequential, mark }
-        try {
-          return await store.createUpload(request, call)
-        } catch (error) {
-          if (mayHaveHappened(error)) log.noteUnheard()
-          if (mark === undefined || !refusesMetadata(error, object)) throw error
+        for (;;) {
+          await log.append({ type: 'intent', time: environment.now(), mark })
+          const request = { key, object, sequential, mark }
+          try {
+            return await store.createUpload(request, call)
+          } catch (error) {
+            if (mayHaveHappened(error)) log.noteUnheard()
+            if (!refusesMark(error, mark, object)) throw error
+            mark = undefined
+          }
         }
-        // A server that takes no metadata: once more without.
-        mark = undefined
-        await log.append({ type: 'intent', time: environment.now() })
-        return store.createUpload({ key, object, sequential }, call)
       },
     )
     const { uploadId, date } = answer

@@ -11,7 +11,7 @@ import { UploadError } from '../../errors.js'
 import type { Call, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, lookAt, saysStored } from '../calls/look.js'
-import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
+import { kindOf, mayHaveHappened, refusesMark } from '../calls/requests.js'
 import { Doubt } from '../rules/completing.js'
 import { afterPut, noObject, type SeenPut, seenPut } from '../rules/outcome.js'
 import {
@@ -127,10 +127,9 @@ class Putting {
       const put = await this.#send(expected, mark)
       return await this.#confirmed(put, expected)
     } catch (error) {
-      const isForMark = mark !== undefined && !this.#doubt.isOpen
-      if (!isForMark || !refusesMetadata(error, settings.object)) throw error
+      const isForMark = refusesMark(error, mark, settings.object)
+      if (!isForMark || this.#doubt.isOpen) throw error
     }
-    // A server that takes no metadata: once more without.
     const put = await this.#put(bytes, undefined)
     emit('unmarked', { reason: 'refused' })
     return put
