@@ -37,11 +37,7 @@ import {
 } from '../calls/requests.js'
 import type { Listed } from '../rules/judge.js'
 import { afterComplete, Doubt, faultOf, madeObject } from '../rules/outcome.js'
-import {
-  type ExpectedObject,
-  isOwn,
-  type Seen,
-} from '../rules/proof.js'
+import { type ExpectedObject, isOwn, type Seen } from '../rules/proof.js'
 import { isAlike, type SentBefore } from '../rules/sent-before.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
