@@ -123,6 +123,7 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'own-require',
     'make-folders',
+    'signals',
   ],
 }
 

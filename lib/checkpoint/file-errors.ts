@@ -66,6 +66,8 @@ function hint(code: string, doing: string): string {
   if (code === 'ENOENT')
     return '; its directory does not exist, create it first'
   if (code === 'ENOTDIR') return '; what should be its directory is a file'
+  if (code === 'EFBIG') return '; no file may be that long here (ulimit -f)'
+  if (code === 'EROFS') return '; the file system can only be read'
   if (code === 'ENOSPC' || code === 'EDQUOT') return '; the disk is full'
   return ''
 }

@@ -13,16 +13,19 @@ import {
   offsetAt,
   partSizeAt,
 } from './growth.js'
-import type {
-  CompletingPutRecord,
-  CompletingUploadRecord,
-  DoneRecord,
-  HeaderRecord,
-  IntentRecord,
-  LogRecord,
-  PartRecord,
-  UploadRecord,
-  VoidRecord,
+import {
+  type CompletingPutRecord,
+  type CompletingUploadRecord,
+  type DoneRecord,
+  type DropRecord,
+  type HeaderRecord,
+  type IntentRecord,
+  type LogRecord,
+  notAsSent,
+  type PartRecord,
+  type RefusedRecord,
+  type UploadRecord,
+  type VoidRecord,
 } from './record.js'
 
 /** The current upload: the one that the last `upload` record names. */
@@ -46,6 +49,8 @@ export interface UploadState {
   drops: Map<number, string>
   /** The last Complete that was about to be sent. */
   completing: CompletingUploadRecord | undefined
+  /** It may have made the object: nothing behind it says that it was refused. */
+  mayBeComplete: boolean
   /** The ETags that each Complete named, as digests, with the bytes of its object. */
   etagsDigests: Map<string, number>
   /**
@@ -127,14 +132,11 @@ export function applyRecord(state: LogState, record: LogRecord): boolean {
     case 'part':
       return applyPart(state, record)
     case 'drop':
-      state.upload?.parts.delete(record.number)
-      state.upload?.drops.set(record.number, record.reason)
-      return state.upload !== undefined
+      return applyDrop(state, record)
     case 'completing':
       return applyCompleting(state, record)
     case 'refused':
-      if (state.upload) countSent(state.upload, record.sentDigest, -1)
-      return state.upload !== undefined
+      return applyRefused(state, record)
     case 'done':
       return applyDone(state, record)
     case 'intent':
@@ -198,6 +200,7 @@ function applyUpload(state: LogState, record: UploadRecord): boolean {
     parts: new Map(),
     drops: new Map(),
     completing: undefined,
+    mayBeComplete: false,
     etagsDigests: new Map(),
     sentDigests: new Map(),
     done: undefined,
@@ -251,6 +254,14 @@ function applyPart(state: LogState, record: PartRecord): boolean {
   return true
 }
 
+function applyDrop({ upload }: LogState, record: DropRecord): boolean {
+  if (upload === undefined) return false
+  upload.parts.delete(record.number)
+  upload.drops.set(record.number, record.reason)
+  if (record.reason === notAsSent) upload.mayBeComplete = false
+  return true
+}
+
 function applyCompleting(
   state: LogState,
   record: CompletingUploadRecord | CompletingPutRecord,
@@ -266,9 +277,18 @@ function applyCompleting(
   if (record.size <= last || record.size > most) return false
   state.put = undefined
   upload.completing = record
+  upload.mayBeComplete = true
   upload.etagsDigests.set(record.etagsDigest, record.size)
   const { sentDigest } = record
   if (sentDigest !== undefined) countSent(upload, sentDigest, 1)
+  return true
+}
+
+function applyRefused({ upload }: LogState, record: RefusedRecord): boolean {
+  if (upload === undefined) return false
+  countSent(upload, record.sentDigest, -1)
+  const inDoubt = [...upload.sentDigests.values()].some((count) => count > 0)
+  if (!inDoubt) upload.mayBeComplete = false
   return true
 }
 

@@ -9,8 +9,8 @@ import { readWhole } from './read-whole.js'
 import { notACheckpoint, readLog } from './reader.js'
 
 /**
- * How far the upload of a log is: nothing sent, parts stored, Complete about to
- * be sent, the object there, the upload given up, no header left to tell.
+ * How far the upload of a log is: nothing sent, parts stored, Complete sent or about
+ * to be and not refused for certain, the object there, the upload given up, no header left to tell.
  */
 export type CheckpointStatus =
   'empty' | 'uploading' | 'completing' | 'done' | 'discarded' | 'damaged'
@@ -109,7 +109,7 @@ function statusOf({ upload, put }: LogState): CheckpointStatus {
   if (upload === undefined) return 'empty'
   if (upload.voided !== undefined) return 'discarded'
   if (upload.done !== undefined) return 'done'
-  return upload.completing === undefined ? 'uploading' : 'completing'
+  return upload.mayBeComplete ? 'completing' : 'uploading'
 }
 
 function summarize(upload: UploadState) {

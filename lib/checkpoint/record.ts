@@ -102,6 +102,12 @@ export interface DropRecord {
   reason: string
 }
 
+/**
+ * Why a part is dropped that is not on the server as it was sent: a Complete that
+ * named it was refused for that.
+ */
+export const notAsSent = 'not-as-sent'
+
 /** An upload is no longer to be used. */
 export interface VoidRecord {
   type: 'void'

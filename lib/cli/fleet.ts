@@ -19,6 +19,13 @@ import type {
 import { bucketCheckpoint, UploadError } from '../index.js'
 import { systemCode } from '../realm.js'
 import { ToldFailure, exitCodes } from './exit-code.js'
+import {
+  type QueueConnection,
+  queueFailure,
+  queueHost,
+  QueueWatch,
+  untilReached,
+} from './fleet-queue.js'
 import { plainText } from './plain-text.js'
 import type { Output } from './reporter.js'
 import { given, type Target } from './target.js'
@@ -58,6 +65,8 @@ export interface FleetTask {
   target: Target
   flags: FleetFlags
   out: Output
+  /** For people who look on. */
+  log: Output
   isJson: boolean
   signal: AbortSignal
 }
@@ -67,6 +76,10 @@ type Fleets = typeof fleetModule
 interface OpenFleets {
   fleets: Fleets
   queue: FleetQueue
+  /** Host and port. */
+  host: string
+  /** Of the queue. */
+  client: QueueConnection
   ask: Pick<FleetStatusOptions, 'retry' | 'signal'>
 }
 
@@ -125,8 +138,9 @@ export async function workOnFleets(
   }: FleetWorkFlags,
 ): Promise<void> {
   if (!isAbsolute(root)) misuse('--root: an absolute path is required')
-  const { target, signal, out, isJson } = task
-  await withFleets(task, async ({ fleets, queue, ask: { retry } }) => {
+  const { target, signal, out, log: told, isJson } = task
+  await withFleets(task, async ({ fleets, queue, host, client, ask }) => {
+    const { retry } = ask
     const worker = fleets.fleetWorker({
       queue,
       store: target.store,
@@ -141,18 +155,26 @@ export async function workOnFleets(
         ? line({ event: 'working', queue: queue.name })
         : `works on the queue ${queue.name}, until it is stopped\n`,
     )
-    tellSlices(worker, task)
+    const watch = new QueueWatch(host, told)
+    watch.follow(client)
+    tellSlices(worker, task, watch)
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve()
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
-    await worker.close()
+    await watch.end(worker.close())
   })
 }
 
 /** A line for each run of a slice, for whoever reads the output of a worker. */
-function tellSlices({ runner }: FleetWorker, { out, isJson }: FleetTask): void {
+function tellSlices(
+  { runner }: FleetWorker,
+  { out, isJson }: FleetTask,
+  watch: QueueWatch,
+): void {
+  runner.on('error', (error) => watch.failed(error))
   runner.on('completed', ({ data }, result) => {
+    watch.back()
     const { fleet, slice } = sliceIn(data)
     // Undefined: another worker was faster.
     const {
@@ -232,48 +254,22 @@ async function withFleets(
   work: (open: OpenFleets) => Promise<void>,
 ): Promise<void> {
   const { queue: url, queueName = 'pawl', patience } = flags
-  if (!/^rediss?:\/\//.test(url)) {
-    misuse(
-      '--queue: expected redis://host:port/db; a queue in PostgreSQL is used by a program, see docs/fleet.md',
-    )
-  }
+  const host = queueHost(url)
   const { fleets, Queue: BullQueue } = await load()
   const connection = { url, maxRetriesPerRequest: null }
   const queue = new BullQueue(queueName, { connection })
-  let failure: Error | undefined
-  queue.on('error', (error) => {
-    failure ??= error
-  })
+  // Heard, so that it ends nothing: the connection is tried again by itself.
+  queue.on('error', () => undefined)
   try {
-    const reached = queue.waitUntilReady()
-    await Promise.race([reached, failsAfter(reached, () => failure, url)])
+    await untilReached(queue, host)
+    const client = await queue.getBackend().client
     const ask = { retry: given({ patience }), signal }
-    await work({ fleets, queue, ask })
+    await work({ fleets, queue, host, client, ask })
+  } catch (error) {
+    throw queueFailure(host, error)
   } finally {
     await queue.close()
   }
-}
-
-/** ms that a queue has to answer. */
-const answersWithin = 10_000
-
-async function failsAfter(
-  reached: Promise<unknown>,
-  failure: () => Error | undefined,
-  url: string,
-): Promise<never> {
-  await new Promise((resolve) => {
-    const timer = setTimeout(resolve, answersWithin)
-    reached.then(
-      () => clearTimeout(timer),
-      () => clearTimeout(timer),
-    )
-  })
-  throw new UploadError(
-    'PAWL_NETWORK',
-    `--queue: ${new URL(url).host} does not answer`,
-    { cause: failure(), transient: true },
-  )
 }
 
 async function load(): Promise<{

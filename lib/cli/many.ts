@@ -16,6 +16,7 @@ import { exitCodeOf, exitCodes, ToldFailure } from './exit-code.js'
 import { filesOf } from './file-sends.js'
 import type { JobReporter } from './job-reporter.js'
 import { LogPlaces } from './log-place.js'
+import { plainText } from './plain-text.js'
 import { checkpointOf, thresholdOf, uploadOptionsOf } from './put-options.js'
 import type { PutJob } from './put-job.js'
 import { listenersOf } from './reporter.js'
@@ -325,14 +326,14 @@ async function openLog(job: PutJob): Promise<JobLog | undefined> {
       isTrusted: flags.trustLog === true,
       onLost: (error) =>
         log.write(
-          `What is sent can no longer be noted (${messageOf(error)}): begun again, it is sent again.\n`,
+          `What is sent can no longer be noted (${plainText(messageOf(error))}): begun again, it is sent again.\n`,
         ),
     })
   } catch (error) {
     if (error instanceof UploadError && error.code !== 'PAWL_CHECKPOINT_IO') {
       throw error
     }
-    const why = messageOf(error)
+    const why = plainText(messageOf(error))
     log.write(
       `No log of what is sent can be kept (${why}): begun again, all of it is sent again.\n`,
     )

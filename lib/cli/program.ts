@@ -334,10 +334,10 @@ function addFleetCommands(
   ): Promise<void> =>
     act(flags, (task) => {
       if (wrong !== undefined) task.misuse(wrong)
-      const { out, isJson, interrupts } = task
+      const { out, log, isJson, interrupts } = task
       const { signal } = interrupts
       return withTarget(url, flags, (target) =>
-        work({ target, flags, out, isJson, signal }),
+        work({ target, flags, out, log, isJson, signal }),
       )
     })
 

@@ -39,8 +39,8 @@ export async function serve(
         : 'OSS_ACCESS_KEY_ID=ID OSS_ACCESS_KEY_SECRET=SECRET '
     const bucket = buckets?.[0] ?? 'examplebucket'
     out.write(
-      `OSS and S3 for development at ${server.endpoint}, objects in ${server.directory}\n` +
-        `Try: ${key}pawl put FILE ${server.endpoint}/${bucket}/key\n`,
+      `OSS and S3 for development at ${server.endpoint}, objects in ${plainText(server.directory)}\n` +
+        `Try: ${key}pawl put FILE ${server.endpoint}/${plainText(bucket)}/key\n`,
     )
     if (!signal.aborted) await once(signal, 'abort')
   } finally {

@@ -91,7 +91,7 @@ const words: Record<CheckpointSummary['state'], string> = {
   empty: 'nothing was sent yet',
   uploading: 'unfinished; run the same upload again to go on',
   completing:
-    'Complete was sent, its answer is not known; run the same upload again to find out',
+    'Complete was sent or about to be, its answer is not known; run the same upload again to find out',
   done: 'the object is complete; the log can be removed',
   discarded: 'given up; the next run starts over',
   damaged: 'no header is left that can be read; the next run starts over',

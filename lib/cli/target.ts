@@ -179,6 +179,11 @@ async function openLocal(
       `in ${JSON.stringify(withoutSecrets(url))} a ?, a # or a % of the key is written %3F, %23 or %25`,
     )
   }
+  if (isChangedByParser(url)) {
+    refuse(
+      `in ${JSON.stringify(withoutSecrets(url))} a tab, a line end, a backslash and an outer space are written %09, %0A, %5C and %20, and no name is . or ..`,
+    )
+  }
   refuseForeignFlags(flags, { service: 'oss', isLocal: true })
   const [, bucket = '', ...names] = local.pathname.split('/')
   const { OSS_ACCESS_KEY_ID: id, OSS_ACCESS_KEY_SECRET: secret } = environment
@@ -213,6 +218,13 @@ async function openLocal(
 /** A URL of another kind may be signed, or hold a password. */
 function withoutSecrets(url: string): string {
   return url.replace(/\/\/[^/]*@/, '//').replace(/\?[\s\S]*$/, '?…')
+}
+
+/** Whether another URL is made of it without a word, which would be another key. */
+function isChangedByParser(url: string): boolean {
+  // oxlint-disable-next-line no-control-regex
+  const isCut = /[\t\n\r\\]|^[\u0000-\u0020]|[\u0000-\u0020]$/.test(url)
+  return isCut || /\/(?:\.|%2e){1,2}(?:\/|$)/i.test(url)
 }
 
 function isPercentEncoded(path: string): boolean {

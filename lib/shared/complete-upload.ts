@@ -5,7 +5,6 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { invalidOption, UploadError } from '../errors.js'
-import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { ownSignal } from '../signals.js'
 import { lookAt } from '../upload/calls/look.js'
@@ -32,12 +31,11 @@ import {
   expectedEtag,
   type Found,
   sameEtag,
-  weakest,
   whose,
 } from '../upload/rules/proof.js'
-import { tellKept } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
+import { withKept } from '../upload/run/with-kept.js'
 import {
   checkSharedLog,
   claimedResult,
@@ -100,8 +98,10 @@ const names: NamesOf<CompleteUploadOptions> = {
  * counts: an ACL, a callback, `forbidOverwrite`; the rest is `beginUpload`'s.
  *
  * Called again after success it resolves to the same result, also when its log is
- * gone, if the object under the key is of these parts. Rejects with an
- * `UploadError`: `PAWL_INVALID_STATE` when a part has no receipt,
+ * gone, if the object under the key is of these parts. Whoever completes an upload has
+ * to say the same `object`: a look at what is there does not say which ACL it was made
+ * with, so that without the log's word another's of these parts is taken for this
+ * call's. Rejects with an `UploadError`: `PAWL_INVALID_STATE` when a part has no receipt,
  * `PAWL_COMPLETE_REFUSED` when parts on the server are others (send them again by
  * `uploadParts`), `PAWL_UPLOAD_GONE` when the upload is over and the object is not
  * this one.
@@ -245,11 +245,9 @@ async function claim(
     if (result !== undefined) return result
     throw gone(ticket, found)
   } catch (error) {
-    const { hasAnswered } = requests
     const isOver =
       error instanceof UploadError && error.code === 'PAWL_UPLOAD_GONE'
-    if (!isOver) tellKept(asError(error), settings, { hasAnswered })
-    throw error
+    throw isOver ? error : withKept(error, settings, { requests })
   } finally {
     letGo()
   }
@@ -279,15 +277,10 @@ function claimed(
     before: undefined,
   }
   if (whose(found, expected, facts).is !== 'ours') return undefined
-  const check = confirmedBy(found, expected)
-  return claimedResult(found, settings, {
-    size,
-    parts: parts.length,
-    crc64,
-    uploadId,
-    verified: weakest([check, ...parts.map((part) => part.check)]),
-    checkpointLeft,
-  })
+  const checks = parts.map(({ check }) => check)
+  checks.push(confirmedBy(found, expected))
+  const known = { size, parts: parts.length, crc64, uploadId, checks }
+  return claimedResult(found, settings, known, { checkpointLeft })
 }
 
 function gone({ key, uploadId }: Ticket, found: Found): UploadError {

@@ -15,14 +15,14 @@
  *   later and later.
  * - A server that throttles halves the number, and it then grows slowly.
  *
- * Until a round has shown that more are no faster, nobody waits for its end: once the
- * bytes of all parts in flight have left for a while at a steady rate, that rate
- * is a foretaste of the round. It only ever adds parts, to few.
+ * Until a round has shown that more are no faster, nobody waits for its end: once it is
+ * known of all parts in flight how fast their bytes leave at least, that rate is a
+ * foretaste of the round. It only ever adds parts, to few.
  */
 
 /** Seconds of the line that may be in flight. */
 const secondsInFlight = 5
-/** From so many on a step doubles the number, and no more. */
+/** Up to so many a step may be of four times the number, else it doubles it. */
 const many = 16
 /** Rounds until more are tried again, at first and at most. */
 const firstPause = 8
@@ -31,16 +31,25 @@ const longestPause = 64
 const reached = 0.75
 /** A share of the fastest part's rate from which on parts do not slow each other. */
 const unslowed = 0.8
-/** A share of a foretaste's rate that a round is sure to have: parts wait for answers. */
+/** A share of a foretaste's rate that a round has at least: parts wait for answers. */
 const ofForetaste = 0.8
+/** A share of what as many parts would bring that do not slow each other. */
+const ofParts = 0.5
 /** A share of the rate that was asked for that makes it count as reached. */
 const rateReached = 0.95
+
+interface Before {
+  readonly limit: number
+  readonly rate: number
+  /** The rate is the least that there was. */
+  readonly isForetaste?: true
+}
 
 export interface Climb {
   /** Parts at once. */
   readonly limit: number
   /** What it was before, and the bytes a second then, while more are tried. */
-  readonly before?: { readonly limit: number; readonly rate: number }
+  readonly before?: Before
   /** Rounds until more are tried. */
   readonly rest: number
   /** Rounds to rest after a round that was no faster. */
@@ -71,6 +80,8 @@ export interface Round {
 
 /** What is seen of a round before its parts are stored. */
 export interface Foretaste extends Round {
+  /** Bytes a second that the parts have together, at least. */
+  readonly rate: number
   /** Seconds until the last of its parts is stored, as it goes now. */
   readonly left: number
 }
@@ -99,7 +110,7 @@ export function afterRound(
   )
   const bounded = (parts: number): number =>
     Math.max(1, Math.min(parts, room, most))
-  if (before !== undefined && rate < before.rate * gainOf(limit)) {
+  if (before !== undefined && rate < before.rate * gainOver(before, limit)) {
     return {
       limit: bounded(before.limit),
       rest: pause,
@@ -141,16 +152,19 @@ export function afterForetaste(
   bounds: LineBounds,
 ): Climb {
   if (!takesForetaste(climb)) return climb
-  const rate = ofForetaste * round.rate
-  const next = afterRound(climb, { ...round, rate }, bounds)
+  const next = afterRound(climb, round, bounds)
   // Where one part fills the line, those in flight are slowed by each that is added.
   const limit = Math.min(
     next.limit,
-    Math.floor((secondsInFlight * rate) / round.partSize),
+    many,
+    Math.floor((secondsInFlight * round.rate) / round.partSize),
     Math.floor((climb.limit * secondsInFlight) / left),
   )
-  if (limit <= climb.limit) return climb
-  return { ...next, limit }
+  // A small step would be looked at anew from its beginning.
+  if (limit < 2 * climb.limit) return climb
+  const rate = ofForetaste * round.rate
+  const before = { limit: climb.limit, rate, isForetaste: true } as const
+  return { ...next, limit, before }
 }
 
 /** The server asked for less. */
@@ -179,7 +193,14 @@ function gainOf(limit: number): number {
   return 1 + Math.min(0.1, 0.015 * limit)
 }
 
+/** Over the least that there was before, more at once have to show more. */
+function gainOver({ limit: before, isForetaste }: Before, limit: number) {
+  const gain = gainOf(limit)
+  // One more hides the waits for answers: that much shows nothing of the rest.
+  return isForetaste ? Math.max(gain, (ofParts * limit) / (before + 1)) : gain
+}
+
 function nextOf(limit: number, isSteep: boolean): number {
   if (!isSteep) return limit + Math.ceil(limit / 2)
-  return limit < many ? Math.min(4 * limit, many) : 2 * limit
+  return Math.max(2 * limit, Math.min(4 * limit, many))
 }

@@ -29,7 +29,7 @@ export type Phase = keyof CallTimeouts
 const slowestLine = 100_000
 
 /** The largest buffer of a socket, in bytes, that systems have by default. */
-const largestBuffer = 4 * 1024 * 1024
+export const largestBuffer = 4 * 1024 * 1024
 
 /** Timers fire at once beyond this. */
 const maxTimer = 2 ** 31 - 1

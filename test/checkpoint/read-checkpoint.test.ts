@@ -69,12 +69,21 @@ await t.test(
 
 await t.test('each state of an upload has its word', async (t) => {
   const put: LogRecord = { type: 'completing', put: true, size: 1 }
+  const sent: LogRecord = { ...completing, sentDigest: DIGEST }
+  const refused: LogRecord = { type: 'refused', sentDigest: DIGEST }
+  const drop: LogRecord = { type: 'drop', number: 1, reason: 'not-as-sent' }
   const cases: [state: string, ...records: LogRecord[]][] = [
     ['empty'],
     ['empty', { type: 'intent', time: 1 }],
     ['uploading', upload('U')],
     ['uploading', upload('U'), part(1, { size: 5 })],
     ['completing', upload('U'), part(1), part(2), completing],
+    ['uploading', upload('U'), part(1), part(2), sent, refused],
+    ['completing', upload('U'), part(1), part(2), sent, refused, sent],
+    ['completing', upload('U'), part(1), part(2), sent, sent, refused],
+    ['uploading', upload('U'), part(1), part(2), completing, drop],
+    ['uploading', upload('U'), part(1), part(2), completing, drop, part(1)],
+    ['completing', upload('U'), part(1), part(2), completing, drop, sent],
     ['completing', put],
     ['done', put, { ...done, put: true, size: 1 }],
     ['done', upload('U'), completing, done],

@@ -170,6 +170,11 @@ test('failures are a line or two with a code, never a stack', async (t) => {
       2,
       /of the key is written %3F, %23 or %25/,
     ]),
+    ...['\n', '\\x', '/../x'].map((end): Row => [
+      ['put', 'db.dump', `${d.url}/k${end}`],
+      2,
+      /are written %09, %0A, %5C and %20, and no name is \. or \.\./,
+    ]),
     [
       ['put', 'db.dump', `${d.url.replace('//', '//me:secret@')}/k`],
       2,

@@ -51,14 +51,16 @@ test('the list ends when nobody reads it any more', async (t) => {
 
 test('serve keeps objects in a directory until Ctrl-C', async (t) => {
   const d = await cliDesk(t)
-  const server = d.start(['serve', 'objects', '--bucket', 'bucket1'])
+  const directory = 'objects\u001b[31m'
+  const server = d.start(['serve', directory, '--bucket', 'bucket1'])
   await server.until(/Try: .*\/bucket1\/key\n/)
+  t.match(server.said(), /objects in .*\/objects\\x1b\[31m\n/)
   const [endpoint = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(server.said()) ?? []
   const put = await d.run(['put', 'db.dump', `${endpoint}/bucket1/k`])
   t.match(put, { code: 0, out: /\/bucket1\/k \(1\.2 MiB/ })
   server.kill('SIGINT')
   t.equal((await server.ended).code, 0)
-  t.ok((await readdir(join(d.directory, 'objects'))).length > 0)
+  t.ok((await readdir(join(d.directory, directory))).length > 0)
 })
 
 test('help and version', async (t) => {

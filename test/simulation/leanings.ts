@@ -3,7 +3,7 @@
  * everything is as likely as everything else. A leaning makes some faults and
  * interventions more likely and the plan fit for them; it decides nothing.
  */
-import { otherObject, type ObjectPlan } from './object-plan.js'
+import { acls, otherObject, type ObjectPlan } from './object-plan.js'
 import type { Plan, RunPlan } from './plan.js'
 import type { Random } from './random.js'
 
@@ -14,8 +14,8 @@ export interface Leaning {
   readonly likelier: Readonly<Record<string, number>>
   /** The calls at which most of it happens; absent: at any. */
   readonly at?: readonly string[]
-  /** The moment at which most of what is held up arrives; absent: at any. */
-  readonly lands?: 'ended'
+  /** The moment at which most of what is held up arrives, and how likely; absent: at any. */
+  readonly lands?: { readonly at: string; readonly likely: number }
   /** The plan, made fit for it. */
   readonly fit: (plan: Plan, random: Random) => Plan
 }
@@ -53,7 +53,7 @@ export const leanings: readonly Leaning[] = [
     weight: 2,
     likelier: { kill: 12, 'late-effect': 6, 'late-effect-cut': 5 },
     at: ['completeUpload'],
-    lands: 'ended',
+    lands: { at: 'ended', likely: 0.8 },
     fit: (plan, random) => ({
       ...atLeast(plan, random, { faults: 0, interventions: 1 }),
       denied: ['abortUpload'],
@@ -153,10 +153,17 @@ export const leanings: readonly Leaning[] = [
       kill: 2,
     },
     at: ['completeUpload'],
-    fit: (plan, random) => ({
-      ...atLeast(plan, random, { faults: 3, interventions: 0 }),
-      runs: withOtherOptions(longEnough(plan), random),
-    }),
+    // When the second call is about to complete what the first has left.
+    lands: { at: 'completeUpload sent', likely: 0.4 },
+    fit: (plan, random) => {
+      const runs = withOtherOptions(longEnough(plan), random)
+      const isOfAcl = random.chance(0.5)
+      return {
+        ...atLeast(plan, random, { faults: 3, interventions: 0 }),
+        faults: { most: 3, likely: random.pick([0.2, 0.6]) },
+        runs: isOfAcl ? withOtherAcl(runs) : runs,
+      }
+    },
   },
   {
     name: 'objects without a mark, and answers that are lost',
@@ -260,7 +267,7 @@ export const leanings: readonly Leaning[] = [
     weight: 1,
     likelier: { kill: 12, failover: 30, 'late-effect': 4 },
     at: ['completeUpload', 'log open'],
-    lands: 'ended',
+    lands: { at: 'ended', likely: 0.8 },
     fit: (plan, random) => {
       const [first, second] = longEnough(plan)
       if (first === undefined) return plan
@@ -310,7 +317,7 @@ export function landsAt(
 ): number | undefined {
   const { lands } = leanings.find(({ name }) => name === leaning) ?? {}
   if (lands === undefined) return undefined
-  return moment === lands ? 0.8 : 0.02
+  return moment === lands.at ? lands.likely : 0.02
 }
 
 function atLeast(
@@ -356,6 +363,18 @@ function differing(object: ObjectPlan, random: Random): ObjectPlan {
     const other = otherObject(object, random)
     if (JSON.stringify(other) !== JSON.stringify(object)) return other
   }
+}
+
+/** Each call asks for another ACL than that before it, and all else is as the first wants it. */
+function withOtherAcl(runs: Plan['runs']): Plan['runs'] {
+  const [first] = runs
+  if (first === undefined) return runs
+  return runs.map((run, index) => ({
+    ...run,
+    partSize: first.partSize,
+    source: first.source,
+    object: { ...first.object, acl: (first.object.acl + index) % acls.length },
+  }))
 }
 
 /** The second call, if not that after it, asks for another object. */

@@ -12,6 +12,7 @@ import { Line } from '../../lib/store/line.js'
 import type { Slot, Slots } from '../../lib/store/slots.js'
 import { SteadyRate } from '../../lib/store/steady-rate.js'
 import { StoreLine, StoreLines } from '../../lib/store/store-line.js'
+import { handClock } from '../support/hand-clock.js'
 import { storeInMemory } from '../support/hand-upload.js'
 import { type LineTraits, overLine } from '../support/line-model.js'
 
@@ -30,6 +31,11 @@ await t.test('which number follows a round', (t) => {
   })
   const tried = (limit: number, before: number, rate: number): Climb =>
     at(limit, { before: { limit: before, rate: rate * MB } })
+  /** Of what there was before a foretaste is all that is known. */
+  const tasted = (limit: number, before: number, rate: number): Climb =>
+    at(limit, {
+      before: { limit: before, rate: rate * MB, isForetaste: true },
+    })
   const rows: [
     name: string,
     climb: Climb,
@@ -41,9 +47,19 @@ await t.test('which number follows a round', (t) => {
     ['no more than five seconds of the line', at(1), { rate: 5 }, 2],
     ['less than one there never is', at(2), { rate: 1 }, 1],
     ['a faster round is followed by more', tried(4, 1, 10), { rate: 40 }, 16],
+    ['nearly as many too', tried(15, 4, 40), { rate: 140 }, 30],
     ['many are doubled', tried(16, 4, 40), { rate: 150 }, 32],
     ['one no faster is taken back', tried(4, 1, 10), { rate: 10 }, 1],
     ['so is one that is hardly faster', tried(16, 4, 90), { rate: 97 }, 4],
+    [
+      'after a foretaste one that brings half of what it might',
+      tasted(16, 4, 60),
+      { rate: 97 },
+      32,
+    ],
+    ['and no less', tasted(16, 4, 60), { rate: 95 }, 4],
+    ['of the first that hides waits', tasted(4, 1, 8), { rate: 9 }, 5],
+    ['and of one more a little', tasted(2, 1, 3.2), { rate: 3.8 }, 2],
     ['of few a little is much', tried(2, 1, 3.6), { rate: 3.8 }, 2],
     ['then it rests', at(4, { rest: 3 }), { rate: 40 }, 4],
     ['and tries a few more', at(4, { isSteep: false }), { rate: 40 }, 6],
@@ -61,7 +77,7 @@ await t.test('which number follows a round', (t) => {
       'uploads that have one each are more than were allowed',
       at(1),
       { rate: 100, inFlight: 10 },
-      16,
+      20,
     ],
     [
       'parts that take long alone, and do not slow each other',
@@ -95,8 +111,9 @@ await t.test('which number follows a foretaste of a round', (t) => {
   ][] = [
     ['there is room for more', { limit: 1 }, 10, 0.5, 4],
     ['more would keep those that fly too long', { limit: 1 }, 10, 2, 2],
+    ['a small step is not worth it', { limit: 4 }, 12, 0.5, 4],
     ['and on a slow line any would', { limit: 1 }, 8, 4, 1],
-    ['or take a large share of the line', { limit: 1 }, 4, 0.5, 1],
+    ['or take a large share of the line', { limit: 1 }, 3, 0.5, 1],
     [
       'more again',
       { limit: 4, before: { limit: 1, rate: 10 * MB } },
@@ -131,33 +148,51 @@ await t.test('which number follows a foretaste of a round', (t) => {
   t.end()
 })
 
-await t.test('the rate of bytes that leave', (t) => {
+await t.test('the rate of bytes that leave in bursts', (t) => {
   const rate = new SteadyRate()
-  const rows: [ms: number, bytes: number, rate: number | undefined][] = [
-    [1000, 4 * MB, undefined],
+  const ofBursts = 0.8
+  const rows: [ms: number, bytes: number, bursts: number | undefined][] = [
+    [1000, 2 * MB, undefined],
     // The system's buffers take these at once.
-    [1001, 4 * MB, undefined],
-    [1049, MB, undefined],
-    [1150, MB, undefined],
+    [1001, MB / 2, undefined],
+    [1049, MB / 4, undefined],
+    [1150, MB / 4, undefined],
     // Too short a time.
-    [1200, MB, undefined],
-    [1250, MB, 20 * MB],
-    [1650, 3 * MB, 10 * MB],
+    [1200, MB / 4, undefined],
+    [1250, MB / 4, 5 * MB],
+    [1650, MB / 4, 1.5 * MB],
   ]
-  for (const [ms, bytes, expected] of rows) {
+  for (const [ms, bytes, bursts] of rows) {
     rate.add(bytes, ms)
-    t.equal(rate.rate(ms), expected, `at ${ms} ms`)
+    t.equal(rate.rate(ms), bursts && ofBursts * bursts, `at ${ms} ms`)
   }
-  t.equal(rate.rate(1850), 10 * MB, 'that none leave for a moment')
-  t.equal(rate.rate(2350), 5 * MB, 'a stall counts')
-  t.equal(rate.sent, 15 * MB)
-  rate.reset()
-  rate.add(MB, 2200)
-  rate.add(MB, 2300)
+  t.equal(rate.rate(1850), 1.2 * MB, 'that none leave for a moment')
+  t.equal(rate.rate(2350), 0.6 * MB, 'a stall counts')
+  t.equal(rate.sent, 3.75 * MB)
+  rate.reset(2100)
+  rate.add(MB / 8, 2200)
+  rate.add(MB / 8, 2300)
   t.equal(rate.rate(2500), undefined, 'it begins anew')
-  rate.add(MB, 2500)
-  t.equal(rate.rate(2500), 5 * MB)
-  t.equal(rate.sent, 18 * MB)
+  rate.add(MB / 8, 2500)
+  t.equal(rate.rate(2500), MB / 2)
+  t.equal(rate.sent, 4.125 * MB)
+  t.end()
+})
+
+await t.test('what a line has carried, as no buffer holds it', (t) => {
+  const buffer = 4 * MiB
+  const rate = new SteadyRate()
+  rate.add(buffer, 1000)
+  t.equal(rate.rate(1100), undefined, 'a buffer may hold it all')
+  rate.add(MB, 1040)
+  t.equal(rate.rate(1040), undefined, 'too short a time')
+  t.equal(rate.rate(1050), 20 * MB)
+  t.equal(rate.rate(1200), 5 * MB, 'at least, as more may be on its way')
+  rate.reset(1200)
+  rate.add(Math.floor(buffer / 3), 1201)
+  t.equal(rate.rate(1400), undefined, 'some of a burst shows nothing')
+  rate.add(MB, 1400)
+  t.equal(Math.round((rate.rate(1400) ?? 0) / MB), 5)
   t.end()
 })
 
@@ -185,13 +220,13 @@ await t.test('throttling halves it, and large steps are over', (t) => {
 })
 
 function lineByHand() {
-  const clock = { now: 0 }
-  const line = new Line(() => clock.now, { most: 48 })
+  const clock = handClock()
+  const line = new Line(clock, { most: 48 })
   /** So many parts, begun at once and stored after `ms`. */
   const round = async (slots: Slots, parts: number, ms: number) => {
     const held: Slot[] = []
     for (let part = 0; part < parts; part++) held.push(await slots.acquire())
-    clock.now += ms
+    clock.advance(ms)
     for (const slot of held) slot.end({ size: partSize, attempts: 1 })
   }
   return { clock, line, round }
@@ -243,7 +278,7 @@ await t.test('a part that was sent again says nothing', async (t) => {
     { size: 0, attempts: 1 },
   ]) {
     const slot = await slots.acquire()
-    clock.now += 850
+    clock.advance(850)
     slot.end(stored)
     t.equal(line.limit, 1)
   }
@@ -256,17 +291,19 @@ await t.test('before its first part is stored a line is climbed', async (t) => {
   slots.watch(() => heard.push(slots.allowed))
   const first = await slots.acquire()
   const second = slots.acquire()
-  for (let step = 0; step < 3; step++) {
-    t.equal(line.limit, 1)
+  for (let step = 0; step < 2; step++) {
     first.sent(MiB, partSize)
-    clock.now += 110
+    clock.advance(110)
   }
   first.sent(MiB, partSize)
+  t.equal(line.limit, 1, 'more may leave in this moment')
+  first.sent(MiB, partSize)
+  clock.advance(10)
   t.equal(line.limit, 4)
   t.same(heard, [4])
   t.ok(await isGiven(second))
   for (let step = 0; step < 9; step++) {
-    clock.now += 110
+    clock.advance(110)
     first.sent(MiB, 64 * MiB)
   }
   t.equal(line.limit, 4, 'of the others nothing is known')
@@ -290,10 +327,10 @@ await t.test('after a long rest it begins again', async (t) => {
   const slots = line.join()
   await round(slots, 1, 850)
   t.equal(line.limit, 4)
-  clock.now += 59_999
+  clock.advance(59_999)
   ;(await slots.acquire()).end()
   t.equal(line.limit, 4)
-  clock.now += 60_000
+  clock.advance(60_000)
   ;(await slots.acquire()).end()
   t.equal(line.limit, 1)
 })
@@ -402,18 +439,17 @@ const seeds = [1, 2, 3, 4]
 
 await t.test('a far line is filled', async (t) => {
   const links = timeOf(GiB, 100 * MB)
+  const rows: [name: string, hands: number, most: number][] = [
+    ['a file', Infinity, 1.08],
+    ['a file whose parts are held for a digest', 12, 1.09],
+    ['a stream', 11, 1.15],
+  ]
   for (const seed of seeds) {
     const line = { ...far, noise: 0.05 }
-    const file = await overLine(line, [whole], { seed })
-    t.ok(
-      (file.took[0] ?? NaN) / links < 1.12,
-      `a file took ${file.took.join()}`,
-    )
-    const stream = await overLine(line, [{ ...whole, hands: 11 }], { seed })
-    t.ok(
-      (stream.took[0] ?? NaN) / links < 1.3,
-      `a stream ${stream.took.join()}`,
-    )
+    for (const [name, hands, most] of rows) {
+      const { took } = await overLine(line, [{ ...whole, hands }], { seed })
+      t.ok((took[0] ?? NaN) / links < most, `${name} took ${took.join()}`)
+    }
   }
 })
 

@@ -40,9 +40,11 @@ export interface ModelRun {
   storedAt: number[]
 }
 
-/** Bytes of which each tells that it has left; a system's buffers hold two of them. */
-const view = 2 ** 20
-const buffered = 2
+/** Bytes of which each tells that it has left. */
+const view = 2 ** 19
+/** A system's buffers hold so many views, and a full one takes the next ones together. */
+const buffered = 8
+const burst = 3
 
 /** Bytes on their way; `left` of them. */
 interface Transfer {
@@ -123,7 +125,13 @@ export async function overLine(
   const model = new Model(traits, seed)
   const clock = {
     monotonic: () => model.now,
-    timer: () => ({ cancel: () => undefined }),
+    timer: (ms: number, ring: () => void) => {
+      let isCancelled = false
+      void model.wait(ms).then(() => {
+        if (!isCancelled) ring()
+      })
+      return { cancel: () => void (isCancelled = true) }
+    },
   }
   const line = new StoreLine({ maxRate }, clock)
   const storedAt: number[] = []
@@ -142,7 +150,10 @@ export async function overLine(
     const slowness = 1 + noise * (2 * model.random() - 1)
     const views = Math.ceil(size / view)
     for (let told = 0, moved = 0; moved < views; moved++) {
-      for (; told < Math.min(views, moved + buffered); told++) {
+      const room = moved + buffered - told
+      const taken = moved === 0 || room >= burst ? room : 0
+      const until = Math.min(views, told + taken)
+      for (; told < until; told++) {
         slot.sent(Math.min(view, size - told * view), size)
       }
       await model.transfer(Math.min(view, size - moved * view) * slowness)

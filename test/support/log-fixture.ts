@@ -84,6 +84,7 @@ export function uploadState(fields: Partial<UploadState> = {}): UploadState {
     parts: new Map(),
     drops: new Map(),
     completing: undefined,
+    mayBeComplete: false,
     done: undefined,
     isTold: false,
     ...fields,

@@ -11,7 +11,7 @@
  *   take; where this caller may not look, the repeated Complete is the question.
  *   Then `PAWL_COMPLETE_UNKNOWN`, and the log is kept.
  */
-import type { PartCheck } from '../../checkpoint/record.js'
+import { notAsSent, type PartCheck } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import type {
@@ -36,21 +36,13 @@ import {
   type Trial,
 } from '../calls/requests.js'
 import type { Listed } from '../rules/judge.js'
+import { afterComplete, faultOf, madeObject } from '../rules/outcome.js'
+import { type ExpectedObject, isOwn, type Seen } from '../rules/proof.js'
 import {
-  afterComplete,
-  Doubt,
-  faultOf,
-  madeObject,
-  needsLook,
-} from '../rules/outcome.js'
-import {
-  type ExpectedObject,
-  type Found,
-  isOwn,
-  notAsSent,
-  type Seen,
-} from '../rules/proof.js'
-import { isAlike, type SentBefore } from '../rules/sent-before.js'
+  type AboutToComplete,
+  type Doubt,
+  isAlike,
+} from '../rules/completing.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
 import {
@@ -73,14 +65,12 @@ const lookAfterComplete = 'HEAD, to see what became of Complete,'
 /** How often a Complete goes out for an upload that is no longer listed. */
 const mostRepeats = 2
 
-export interface CompleteInput {
+export interface CompleteInput extends Omit<AboutToComplete, 'completing'> {
   upload: CurrentUpload
   uploadId: string
   parts: readonly (CompletedPart & { size: number })[]
   /** By which the object is known to be this upload's. */
   expected: ExpectedObject
-  /** What earlier runs have sent, of which all but `refused` may be under way. */
-  sentBefore: SentBefore
 }
 
 export interface MadeObject {
@@ -129,9 +119,7 @@ class Completing {
   constructor(context: RunContext, input: CompleteInput) {
     this.#context = context
     this.#input = input
-    const { sentBefore } = input
-    const isSent = sentBefore === 'alike' || sentBefore === 'otherwise'
-    this.#doubt = new Doubt({ isOpen: isSent, isUnsure: isSent })
+    this.#doubt = input.doubt
     const { settings, requests, completeSignal: signal } = context
     this.#request = {
       what: 'Complete',
@@ -444,13 +432,10 @@ async function mustBeAsSent(
     ordersByInitiate: settings.store.precedence === 'initiate',
     dropsMarks: facts.dropsMarks,
   }
-  const look = (): Promise<Found> => lookAt(requests, settings, { signal })
-  let found = needsLook(answer, expected, store) ? await look() : undefined
-  let made = madeObject(answer, found, expected, store)
-  // What such an answer speaks of only a look can tell, and the first one may lag.
-  if (answer.etag === '' && !made.isSeen && found !== 'refused') {
-    await delay(settings.environment, firstPause, signal)
-    found = await look()
+  let made = madeObject(answer, undefined, expected, store)
+  for (let looks = 0; made.needsLook && looks < 2; looks++) {
+    if (looks > 0) await delay(settings.environment, firstPause, signal)
+    const found = await lookAt(requests, settings, { signal })
     made = madeObject(answer, found, expected, store)
   }
   const { receipt, check, current } = made

@@ -178,7 +178,7 @@ export interface EndedSource {
   parts: number
   /** Bytes. */
   size: number
-  /** All bytes, when they are less than a part. */
+  /** All bytes, when they are less than a part, or none. */
   whole: PartContent | undefined
 }
 

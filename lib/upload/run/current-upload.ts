@@ -14,15 +14,15 @@ import type { ListedPart } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
 import { asListed, listAllParts, sequenceFault } from '../calls/look.js'
 import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
-import type { Receipt, StoredPart } from '../calls/send.js'
+import type { StoredPart } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
+import type { Receipt } from '../rules/completing.js'
 import type { Plan } from '../rules/plan.js'
 import type { TakenPart } from '../source/part-content.js'
 import { abortUnnamed, closeOldUploads } from './clean-up.js'
 import type { RunContext } from './context.js'
 import { outOfSequence, partTaken, uploadGone } from './errors.js'
 import { givenUp } from './log.js'
-import { inScope } from './trace.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRenewals = 2
@@ -104,6 +104,7 @@ export class CurrentUpload {
    * anew while there is no receipt; else `PAWL_UPLOAD_GONE`.
    */
   async store(part: TakenPart): Promise<StoredPart> {
+    this.#context.sender.expect(part.content)
     for (;;) {
       const uploadId = await this.id()
       try {
@@ -212,7 +213,8 @@ export class CurrentUpload {
 
   /** The upload's own work, whichever part happened to need it first. */
   #create(): Promise<string> {
-    return inScope(this.#context.scope, () => this.#begin())
+    const begin = (): Promise<string> => this.#begin()
+    return this.#context.scope?.run(begin) ?? begin()
   }
 
   async #begin(): Promise<string> {
@@ -305,35 +307,4 @@ export class CurrentUpload {
     const answer = cause instanceof StoreError ? answerOf(cause) : { cause }
     return uploadGone({ ...answer, key: settings.key, uploadId })
   }
-}
-
-/** Receipts of one upload's parts, by part number. */
-export type Receipts = ReadonlyMap<number, Receipt>
-
-/** Those of parts 1 to `count`, which must all be there and be of `size` together. */
-export function receiptsInOrder(
-  receipts: Receipts,
-  count: number,
-  size: number,
-): (Receipt & { partNumber: number })[] {
-  const parts: (Receipt & { partNumber: number })[] = []
-  for (let partNumber = 1; partNumber <= count; partNumber++) {
-    const receipt = receipts.get(partNumber)
-    if (receipt === undefined) {
-      throw new UploadError(
-        'PAWL_INVALID_STATE',
-        `part ${partNumber} of ${count} has no receipt; nothing was completed`,
-        { partNumber },
-      )
-    }
-    parts.push({ partNumber, ...receipt })
-  }
-  const sum = parts.reduce((total, part) => total + part.size, 0)
-  if (sum !== size || receipts.size !== count) {
-    throw new UploadError(
-      'PAWL_INVALID_STATE',
-      `${receipts.size} parts of ${sum} bytes are stored, expected ${count} of ${size}; nothing was completed`,
-    )
-  }
-  return parts
 }

@@ -38,6 +38,8 @@ export class UploadLog {
   /** The name under which a damaged log was kept. */
   readonly setAside: string | undefined
   readonly header: HeaderRecord
+  /** What is added to it is kept anywhere but in this run. */
+  readonly isKept: boolean
   /** Uploads whose Abort was refused in this run. */
   readonly mayNotAbort = new Set<string>()
   /** What an emptied log says again. */
@@ -86,6 +88,7 @@ export class UploadLog {
       put?.completing !== undefined
     this.#before = { voided, isUnknown }
     this.setAside = found.setAside
+    this.isKept = xxh64 !== undefined
     if (xxh64 !== undefined) {
       const position = log ? endOf(log) : startOf(this.header.logId)
       this.#writer = new LogWriter(checkpoint, position, xxh64, environment)
@@ -124,11 +127,6 @@ export class UploadLog {
       await checkpoint.close()
       throw error
     }
-  }
-
-  /** What is added to it is kept anywhere but in this run. */
-  get isKept(): boolean {
-    return this.#writer !== undefined
   }
 
   /** Writes this run's header, before anything else; into an emptied log what is left. */
@@ -203,22 +201,28 @@ export class UploadLog {
   }
 
   /** Adds records to the state at once, and to the log; durable when it resolves. */
-  async append(...records: LogRecord[]): Promise<void> {
-    const written = this.#writer?.append(records)
-    if (records.some(({ type }) => type === 'done')) this.isComplete = true
+  append(...records: LogRecord[]): Promise<void> {
+    let written = this.#writer?.append(records) ?? Promise.resolve()
     for (const record of records) {
-      if (applyRecord(this.state, record)) continue
-      // A mistake of ours.
-      written?.catch(() => undefined)
-      throw new UploadError(
-        'PAWL_INVALID_STATE',
-        `a '${record.type}' record does not fit what ${this.checkpoint.name} says`,
-      )
+      if (!applyRecord(this.state, record)) {
+        // A mistake of ours.
+        written.catch(() => undefined)
+        return Promise.reject(this.#misfit(record))
+      }
+      if (record.type === 'done') this.isComplete = true
+      if (record.type === 'upload') {
+        const { uploadId } = record
+        written = written.then(() => void this.#durable.add(uploadId))
+      }
     }
-    await written
-    for (const record of records) {
-      if (record.type === 'upload') this.#durable.add(record.uploadId)
-    }
+    return written
+  }
+
+  #misfit({ type }: LogRecord): UploadError {
+    return new UploadError(
+      'PAWL_INVALID_STATE',
+      `a '${type}' record does not fit what ${this.checkpoint.name} says`,
+    )
   }
 
   /** ms in which only this run has held it; undefined when the sink does not know. */
@@ -229,8 +233,8 @@ export class UploadLog {
   }
 
   /** Rejects when another run may hold it; asked before an object is made. */
-  async confirm(): Promise<void> {
-    await this.checkpoint.confirm?.()
+  confirm(): Promise<void> {
+    return this.checkpoint.confirm?.() ?? Promise.resolve()
   }
 
   /**
@@ -253,13 +257,13 @@ export class UploadLog {
   }
 
   /** Removes it, the object being complete; false when it is still there. */
-  async remove(): Promise<boolean> {
-    return !this.#hasEnded && this.checkpoint.remove()
+  remove(): Promise<boolean> {
+    return this.#hasEnded ? Promise.resolve(false) : this.checkpoint.remove()
   }
 
   /** Lets go of it, unless `leave` did. */
-  async close(): Promise<void> {
-    if (!this.#hasEnded) await this.checkpoint.close()
+  close(): Promise<void> {
+    return this.#hasEnded ? Promise.resolve() : this.checkpoint.close()
   }
 
   /** Resolves when all that was given to `append` is durable. */

@@ -111,10 +111,10 @@ export class Proving implements Stage {
     const claim = this.#claim
     if (claim.isWhole()) return finishClaim(context, claim)
     this.#mustMayReplace()
-    if (source.parts === 0 || source.whole !== undefined) {
-      return putInstead(context, source, this.#upload, claim.upload)
+    const { whole, size } = source
+    if (whole !== undefined) {
+      return putInstead(context, whole, this.#upload, claim.upload)
     }
-    const { size } = source
     await context.beforeComplete.ask({ size, crc64: claim.crc64With() })
     return this.#break()
   }

@@ -4,9 +4,9 @@
  */
 import type { PartRecord } from '../../checkpoint/record.js'
 import { compared, expectComparison } from '../calls/look.js'
-import type { Receipt } from '../calls/send.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
+import type { Receipt } from '../rules/completing.js'
 import { isStrong, judgePart, unknownOf, type Verdict } from '../rules/judge.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
@@ -87,9 +87,8 @@ export class Sending implements Stage {
   async end(source: EndedSource): Promise<UploadResult> {
     const context = this.#context
     const upload = this.#upload
-    if (source.parts === 0 || source.whole !== undefined) {
-      return putInstead(context, source, upload)
-    }
+    const { whole } = source
+    if (whole !== undefined) return putInstead(context, whole, upload)
     return finishUpload(context, upload, source)
   }
 

@@ -69,10 +69,11 @@ export class FileParts {
     this.#digests = means.digests
     this.#onRead = onRead
     this.#isHeld = held > 0
-    // A part that is held is read while those before it are sent.
+    // Parts that are held are read and hashed while those before them are sent, as many
+    // as may follow at once.
     const room = (): PartRoom =>
       this.#isHeld
-        ? { parts: Math.min(held, atOnce.allowed + 1), bytes: Infinity }
+        ? { parts: Math.min(held, 2 * atOnce.allowed + 1), bytes: Infinity }
         : { parts: atOnce.allowed, bytes: mostViews }
     this.#sizeOfNext = () =>
       this.#isHeld ? largest : bytesOfViews(largest, atOnce.allowed)

@@ -54,9 +54,9 @@ export interface HashedPart {
 }
 
 /** Releases a part when nothing reads its bytes any more. */
-export async function letGo(part: TakenPart | undefined): Promise<void> {
-  await part?.content.settled()
-  part?.release()
+export async function letGo(part: TakenPart): Promise<void> {
+  await part.content.settled()
+  part.release()
 }
 
 /** Bytes in memory; they must not change until it has settled. */

@@ -1,7 +1,7 @@
 /** What must be true when a run rejects: what it says of the object and the source. */
 import type { LogState } from '../../../lib/checkpoint/fold.js'
 import { partsNow } from '../../../lib/upload/rules/proof.js'
-import { wasSentOtherwise } from '../../../lib/upload/rules/sent-before.js'
+import { wasSentOtherwise } from '../../../lib/upload/rules/completing.js'
 import { key } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
@@ -170,8 +170,12 @@ function isNotRefused(scene: Scene, run: Run): string | undefined {
     top.options === run.options &&
     top.by.run !== undefined
   if (!wasAmbiguous || !isOurs || !canKnow(scene, run)) return undefined
+  const maker = runOf(scene, top.by.run)
   // What went with its Complete was another call's.
-  if (runOf(scene, top.by.run)?.sentDigest !== run.sentDigest) return undefined
+  if (maker === undefined || maker.sentDigest !== run.sentDigest) {
+    return undefined
+  }
+  if (isRefusedUnseen(scene, run, maker, top)) return undefined
   if (isOfAnother(scene, run, top)) return undefined
   // Answered as gone at once, it may be the Complete of another call that the log names.
   if (namesOtherCall(run, upload.id)) return undefined
@@ -388,9 +392,9 @@ function isUnproved(
 
 /**
  * Its Complete or PutObject, which the network had doubled, was refused at once for
- * what it had itself made, and its run might not look. The rule: a refusal of a
- * request none of whose attempts was ambiguous is one; nothing of it is left to be
- * claimed.
+ * what it had itself made, and its run might not look, or was denied the one look of
+ * it. The rule: a refusal of a request none of whose attempts was ambiguous is one;
+ * nothing of it is left to be claimed.
  */
 function isRefusedUnseen(
   { heard }: Scene,
@@ -398,13 +402,19 @@ function isRefusedUnseen(
   { number, outcome }: Run,
   { upload }: StoredObject,
 ): boolean {
-  if (!heard.mayNotLook(number)) return false
   if (upload === undefined) {
     const { code } = failureOf(outcome)
     const isRefused = code === 'PAWL_ALREADY_EXISTS'
-    return isRefused && heard.wasDoubled(number, 'putObject')
+    return (
+      isRefused &&
+      heard.mayNotLook(number) &&
+      heard.wasDoubled(number, 'putObject')
+    )
   }
+  const look = heard.lastLook(number, heard.abortAskedAt(number, upload.id))
+  const mayNotLook = heard.mayNotLook(number) || look?.found === 'refused'
   return (
+    mayNotLook &&
     heard.wasDoubled(number, 'completeUpload') &&
     !heard.wasLeftOpen(number, upload.id) &&
     startLog?.upload?.uploadId !== upload.id

@@ -4,11 +4,7 @@ import type {
   ObjectHead,
   ObjectReceipt,
 } from '../../../lib/store/object-store.js'
-import {
-  madeObject,
-  needsLook,
-  type Made,
-} from '../../../lib/upload/rules/outcome.js'
+import { madeObject, type Made } from '../../../lib/upload/rules/outcome.js'
 import type { ExpectedObject, Found } from '../../../lib/upload/rules/proof.js'
 
 const mark = 'ab'.repeat(16)
@@ -158,15 +154,16 @@ await t.test(
     ]
     for (const [name, found, more, check] of rows) {
       const all = { ...sent, ...more }
-      t.equal(needsLook(told, all, store), true)
+      t.equal(madeObject(told, undefined, all, store).needsLook, true)
       t.equal(madeObject(told, found, all, store).check, check, name)
     }
     // The answer's own word can be compared, or there was no other.
     const spoken = { etag, crc64: '5' }
     const compared = { ...expected, mayBeReplayed: true }
-    t.equal(needsLook(spoken, compared, store), false)
-    t.equal(madeObject(spoken, undefined, compared, store).check, 'crc64')
-    t.equal(needsLook(told, { ...sent, mayBeReplayed: false }, store), false)
+    const made = madeObject(spoken, undefined, compared, store)
+    t.match(made, { check: 'crc64', needsLook: false })
+    const only = { ...sent, mayBeReplayed: false }
+    t.equal(madeObject(told, undefined, only, store).needsLook, false)
   },
 )
 
@@ -195,21 +192,23 @@ await t.test(
   },
 )
 
-await t.test('whether a look has shown what became of it', (t) => {
+await t.test('an answer without an ETag needs a look that tells of it', (t) => {
   const store = { ordersByInitiate: false, dropsMarks: false }
   const sent = { ...expected, crc64: undefined }
   const rows = [
-    ['nothing is there yet', 'absent', false],
+    ['it was not looked at', undefined, true],
+    ['nothing is there yet', 'absent', true],
     ['it may not be looked at', 'refused', false],
     [
       'another’s',
       head({ etag: others, crc64: undefined, mark: undefined }),
-      false,
+      true,
     ],
-    ['ours', head({ etag, crc64: undefined, mark }), true],
+    ['ours', head({ etag, crc64: undefined, mark }), false],
   ] as const
-  for (const [name, found, isSeen] of rows) {
-    t.equal(madeObject(untold, found, sent, store).isSeen, isSeen, name)
+  for (const [name, found, needsLook] of rows) {
+    const made = madeObject(untold, found, sent, store)
+    t.equal(made.needsLook, needsLook, name)
   }
   t.end()
 })

@@ -1,5 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { realEnvironment } from '../../../lib/environment.js'
+import { UploadError } from '../../../lib/errors.js'
+import { loadXxh64 } from '../../../lib/hash/xxh64.js'
+import { realUploadEnvironment } from '../../../lib/upload/options/environment.js'
+import { FileParts, piecesOf } from '../../../lib/upload/source/file-parts.js'
 import { MemoryPool } from '../../../lib/upload/source/memory-pool.js'
 import {
   type PartBuffer,
@@ -7,6 +12,7 @@ import {
   pooled,
   together,
 } from '../../../lib/upload/source/part-buffers.js'
+import type { TakenPart } from '../../../lib/upload/source/part-content.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -222,4 +228,52 @@ await t.test('each byte has its block', (t) => {
     }
   }
   t.end()
+})
+
+await t.test('parts of a file that are held are read ahead', async (t) => {
+  // Of its hash nothing is to be waited for.
+  await loadXxh64()
+  let read = 0
+  const source = {
+    read: async (into: Uint8Array) => void (read += into.byteLength),
+    mustBeUnchanged: async () => undefined,
+    changed: (how: string) => new UploadError('PAWL_SOURCE_CHANGED', how),
+  }
+  let allowed = 1
+  let tell = (): void => undefined
+  const atOnce = {
+    get allowed() {
+      return allowed
+    },
+    watch: (listener: () => void) => void (tell = listener),
+  }
+  const largest = 10
+  const parts = new FileParts(
+    source,
+    { largest, atOnce, needsDigests: true, held: 4 },
+    realUploadEnvironment,
+    () => undefined,
+  )
+  const taken: TakenPart[] = []
+  const takeAll = async (): Promise<void> => {
+    for (const piece of piecesOf(80, { partSize: largest })) {
+      taken.push(await parts.take(piece, new AbortController().signal))
+    }
+  }
+  const all = takeAll()
+  const settled = async (): Promise<void> => {
+    for (let turns = 0; turns < 5; turns++) await turn()
+  }
+  await settled()
+  t.equal(read, 30)
+  allowed = 2
+  tell()
+  await settled()
+  t.equal(read, 40)
+  for (let next = 0; next < 8; next++) {
+    taken[next]?.release()
+    await settled()
+  }
+  await all
+  t.equal(read, 80)
 })
