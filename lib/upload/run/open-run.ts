@@ -138,6 +138,13 @@ export class OpenRun {
     return true
   }
 
+  /** The xxHash64 of a part by which it is known to be stored, if there is one. */
+  expected(partNumber: number): string | undefined {
+    return this.#context.settings.proof === 'xxh64'
+      ? this.#stage.expected(partNumber)
+      : undefined
+  }
+
   /** Takes all bytes of the object, to be put in one request. */
   takeWhole(part: TakenPart): void {
     if (this.#isRefused(part)) return

@@ -11,6 +11,7 @@ import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { Claim, type ClaimedObject } from '../rules/claim.js'
+import { isStrong } from '../rules/judge.js'
 import { md5Hex } from '../rules/proof.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
@@ -61,6 +62,13 @@ export class Proving implements Stage {
     if (!log.isOfFile(record, piece)) return undefined
     this.#claim.add(record)
     return tally.reused(piece, this.#claim.head.etag)
+  }
+
+  expected(partNumber: number): string | undefined {
+    const record = this.#claim.upload.parts.get(partNumber)
+    return record === undefined || isStrong(record.hash)
+      ? undefined
+      : record.hash
   }
 
   async take(part: TakenPart): Promise<PartEvent | 'over'> {
