@@ -93,6 +93,7 @@ export const simulationMutants = [
     find: "const isSent = sent === 'alike' || sent === 'otherwise'\n",
     replace: "const isSent = sent === 'never'\n",
     profile: 'like-md5',
+    leaning: 'a Complete that is held up',
   },
   {
     name: 'a receipt of another upload counts',
