@@ -34,6 +34,9 @@ const untrusted =
   "The server's certificate is not signed by an authority that is trusted here: give the file of that authority with --ca FILE or AWS_CA_BUNDLE."
 const unreachable =
   'The network does not lead there: check it, the firewall and the VPN; where a proxy is needed, give --proxy or set HTTPS_PROXY.'
+/** So is plain HTTP by most servers that speak TLS. */
+const cutOff =
+  'The connection was cut: check the network, and the endpoint: where TLS is spoken it begins with https://.'
 
 /** By what the system, or Node, said of the connection. */
 const ofSystem: Partial<Record<string, string>> = {
@@ -42,6 +45,9 @@ const ofSystem: Partial<Record<string, string>> = {
   EAI_AGAIN: 'Names cannot be looked up now: check the network and DNS.',
   ECONNREFUSED:
     'Nothing listens there: check the port and the endpoint, and the proxy if one is set.',
+  ECONNRESET: cutOff,
+  EPIPE: cutOff,
+  UND_ERR_SOCKET: cutOff,
   EHOSTUNREACH: unreachable,
   ENETUNREACH: unreachable,
   ENETDOWN: unreachable,
@@ -67,6 +73,9 @@ const ofSystem: Partial<Record<string, string>> = {
     "The server's certificate is for another name: check the endpoint; a bucket with dots needs --addressing path.",
 }
 
+/** It stands for itself: the same command again would be refused again. */
+export const fewerParts =
+  'The parts before it were taken. Where this server takes no more of them, say with --max-parts how many it takes: the upload begins anew, in larger ones. Of a stream say the --size as well, or a larger --part-size.'
 const proxyAuth =
   'The proxy wants a name and a password, or other ones: put them into its URL, http://name:password@host:port, in HTTPS_PROXY.'
 const unwritable = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR'])
@@ -90,8 +99,9 @@ const ofCode: Partial<Record<ErrorCode, string>> = {
 
 /** Undefined where the failure itself says enough. */
 export function adviceFor(error: UploadError): string | undefined {
-  const { code, serverCode = '', status } = error
+  const { code, serverCode = '', status, partNumber = 0 } = error
   if (Object.hasOwn(ofServer, serverCode)) return ofServer[serverCode]
+  if (serverCode === 'InvalidArgument' && partNumber > 1) return fewerParts
   // Stores have words of their own for it; a proxy that answers in their place has not.
   if (serverCode === '' && (status === 401 || status === 407)) return proxyAuth
   const causes = causesOf(error)

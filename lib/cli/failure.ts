@@ -4,7 +4,7 @@
  */
 import { isError } from '../realm.js'
 import { UploadError, type ErrorCode } from '../index.js'
-import { adviceFor } from './advice.js'
+import { adviceFor, fewerParts } from './advice.js'
 import type { TaskKind } from './exit-code.js'
 import { flagOf } from './foreign-flags.js'
 import type { Interruption } from './interrupts.js'
@@ -53,7 +53,7 @@ function whatNext(error: UploadError, kind: TaskKind): string {
   if (kind === 'other') {
     return isAboutAccess(code) || code === 'PAWL_NETWORK' ? (advice ?? '') : ''
   }
-  if (complete.includes(code)) return advice ?? ''
+  if (complete.includes(code) || advice === fewerParts) return advice ?? ''
   if (!resumable && !transient) return advice ?? ''
   const again = `un the same command again${resumable ? ' to go on from what is stored' : ''}.`
   if (advice === undefined) {

@@ -193,12 +193,8 @@ function made(
   settings: UploadSettings,
 ): UploadResult {
   const { parts, size, crc64 } = completing
-  return claimedResult(head, settings, {
-    size,
-    parts,
-    crc64,
-    uploadId: upload.uploadId,
-    verified: confirmedBy(head, expectedOf(upload, completing)),
-    checkpointLeft: true,
-  })
+  const { uploadId } = upload
+  const checks = [confirmedBy(head, expectedOf(upload, completing))]
+  const known = { size, parts, crc64, uploadId, checks }
+  return claimedResult(head, settings, known, { checkpointLeft: true })
 }

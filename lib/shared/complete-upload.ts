@@ -5,7 +5,6 @@
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { invalidOption, UploadError } from '../errors.js'
-import { asError } from '../realm.js'
 import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { ownSignal } from '../signals.js'
 import { lookAt } from '../upload/calls/look.js'
@@ -32,12 +31,11 @@ import {
   expectedEtag,
   type Found,
   sameEtag,
-  weakest,
   whose,
 } from '../upload/rules/proof.js'
-import { tellKept } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
+import { withKept } from '../upload/run/with-kept.js'
 import {
   checkSharedLog,
   claimedResult,
@@ -247,11 +245,9 @@ async function claim(
     if (result !== undefined) return result
     throw gone(ticket, found)
   } catch (error) {
-    const { hasAnswered } = requests
     const isOver =
       error instanceof UploadError && error.code === 'PAWL_UPLOAD_GONE'
-    if (!isOver) tellKept(asError(error), settings, { hasAnswered })
-    throw error
+    throw isOver ? error : withKept(error, settings, { requests })
   } finally {
     letGo()
   }
@@ -281,15 +277,10 @@ function claimed(
     before: undefined,
   }
   if (whose(found, expected, facts).is !== 'ours') return undefined
-  const check = confirmedBy(found, expected)
-  return claimedResult(found, settings, {
-    size,
-    parts: parts.length,
-    crc64,
-    uploadId,
-    verified: weakest([check, ...parts.map((part) => part.check)]),
-    checkpointLeft,
-  })
+  const checks = parts.map(({ check }) => check)
+  checks.push(confirmedBy(found, expected))
+  const known = { size, parts: parts.length, crc64, uploadId, checks }
+  return claimedResult(found, settings, known, { checkpointLeft })
 }
 
 function gone({ key, uploadId }: Ticket, found: Found): UploadError {

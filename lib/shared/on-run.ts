@@ -8,7 +8,7 @@ import {
 } from '../upload/options/checkpoint-place.js'
 import type { UploadResult } from '../upload-result.js'
 import type { UploadSettings } from '../upload/options/settings.js'
-import { unquoted } from '../upload/rules/proof.js'
+import { type KnownObject, toldOf } from '../upload/rules/outcome.js'
 import { suspended } from '../upload/run/errors.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
@@ -95,26 +95,15 @@ export function refuseLateParts({
 /** Of an object that was found to be there: nothing of it was sent by this call. */
 export function claimedResult(
   head: ObjectHead,
-  { store, key, object }: Pick<UploadSettings, 'store' | 'key' | 'object'>,
-  {
-    crc64,
-    ...known
-  }: Pick<
-    UploadResult,
-    'size' | 'parts' | 'crc64' | 'uploadId' | 'verified' | 'checkpointLeft'
-  >,
+  settings: Pick<UploadSettings, 'store' | 'key' | 'object'>,
+  known: KnownObject,
+  { checkpointLeft }: Pick<UploadResult, 'checkpointLeft'>,
 ): UploadResult {
   return {
-    bucket: store.bucket,
-    key,
-    etag: unquoted(head.etag),
-    crc64: head.crc64 ?? crc64,
-    versionId: head.versionId,
+    ...toldOf(head, known, settings),
     partsReused: known.parts,
     bytesReused: known.size,
     resumed: true,
-    // A look at the object does not say whether it was made.
-    ...(object.callback === undefined ? {} : { callback: 'unknown' }),
-    ...known,
+    checkpointLeft,
   }
 }

@@ -10,11 +10,7 @@ import { checkKnownOptions, type NamesOf } from '../known-options.js'
 import { followSignal } from '../signals.js'
 import { asListed, expectComparison, listParts } from '../upload/calls/look.js'
 import { kindOf, Requests } from '../upload/calls/requests.js'
-import {
-  PartSender,
-  type Receipt,
-  type StoredPart,
-} from '../upload/calls/send.js'
+import { PartSender, type StoredPart } from '../upload/calls/send.js'
 import {
   realUploadEnvironment,
   type UploadEnvironment,
@@ -24,6 +20,7 @@ import {
   checkObjectOptions,
   checkRequestOptions,
 } from '../upload/options/option-names.js'
+import type { Receipt } from '../upload/rules/completing.js'
 import type { UploadOptions } from '../upload/options/options.js'
 import { ProgressCounter } from '../upload/options/progress.js'
 import {
@@ -35,7 +32,8 @@ import {
   wholeNumber,
 } from '../upload/options/settings.js'
 import type { Listed } from '../upload/rules/judge.js'
-import { suspended, tellKept } from '../upload/run/errors.js'
+import { suspended } from '../upload/run/errors.js'
+import { withKept } from '../upload/run/with-kept.js'
 import { FileParts } from '../upload/source/file-parts.js'
 import { letGo, type TakenPart } from '../upload/source/part-content.js'
 import { refuseLateParts } from './on-run.js'
@@ -231,10 +229,10 @@ class RangeSending {
   /** What a failure was, and that the same call goes on where it stopped. */
   told(thrown: unknown): Error {
     const error = asError(thrown)
-    const { hasAnswered } = this.#requests
+    const requests = this.#requests
     // The parts themselves are the log, unless the upload they are of is gone.
     const log = { isResumable: !isOver(error), endedSoBefore: () => false }
-    tellKept(error, this.#settings, { log, hasAnswered })
+    withKept(error, this.#settings, { log, requests })
     if (!isFinal(error)) return error
     const fixed = { value: false, enumerable: true }
     return Object.defineProperty(error, 'transient', fixed)

@@ -22,7 +22,7 @@
 
 /** Seconds of the line that may be in flight. */
 const secondsInFlight = 5
-/** From so many on a step doubles the number, and no more. */
+/** Up to so many a step may be of four times the number, else it doubles it. */
 const many = 16
 /** Rounds until more are tried again, at first and at most. */
 const firstPause = 8
@@ -156,10 +156,12 @@ export function afterForetaste(
   // Where one part fills the line, those in flight are slowed by each that is added.
   const limit = Math.min(
     next.limit,
+    many,
     Math.floor((secondsInFlight * round.rate) / round.partSize),
     Math.floor((climb.limit * secondsInFlight) / left),
   )
-  if (limit <= climb.limit) return climb
+  // A small step would be looked at anew from its beginning.
+  if (limit < 2 * climb.limit) return climb
   const rate = ofForetaste * round.rate
   const before = { limit: climb.limit, rate, isForetaste: true } as const
   return { ...next, limit, before }
@@ -194,10 +196,11 @@ function gainOf(limit: number): number {
 /** Over the least that there was before, more at once have to show more. */
 function gainOver({ limit: before, isForetaste }: Before, limit: number) {
   const gain = gainOf(limit)
-  return isForetaste ? Math.max(gain, (ofParts * limit) / before) : gain
+  // One more hides the waits for answers: that much shows nothing of the rest.
+  return isForetaste ? Math.max(gain, (ofParts * limit) / (before + 1)) : gain
 }
 
 function nextOf(limit: number, isSteep: boolean): number {
   if (!isSteep) return limit + Math.ceil(limit / 2)
-  return limit < many ? Math.min(4 * limit, many) : 2 * limit
+  return Math.max(2 * limit, Math.min(4 * limit, many))
 }

@@ -9,6 +9,7 @@
  * Uploads that share a line join and leave it; between them it knows nothing of
  * their parts but sizes and times.
  */
+import type { Environment } from '../environment.js'
 import {
   afterForetaste,
   afterRound,
@@ -23,6 +24,11 @@ import { SteadyRate } from './steady-rate.js'
 
 /** ms without a part after which the line may be another one. */
 const longestIdle = 60_000
+
+/** ms that a burst of bytes takes to leave. */
+const burst = 10
+
+type Clock = Pick<Environment, 'monotonic' | 'timer'>
 
 /** An upload on the line. */
 class Member implements Slots {
@@ -86,7 +92,7 @@ interface Part {
 }
 
 export class Line {
-  readonly #now: () => number
+  readonly #clock: Clock
   readonly #bounds: LineBounds
   readonly #members = new Set<Member>()
   readonly #parts = new Set<Part>()
@@ -94,14 +100,15 @@ export class Line {
   #seen = new Seen()
   #used = 0
   #turns = 0
+  /** It will be looked at when a burst of bytes is over. */
+  #willTaste = false
   /** Time integral of the parts in flight, until `#at`. */
   #area = 0
   #at: number
 
-  /** `now`: ms, never going back. */
-  constructor(now: () => number, bounds: LineBounds) {
-    this.#now = now
-    this.#at = now()
+  constructor(clock: Clock, bounds: LineBounds) {
+    this.#clock = clock
+    this.#at = clock.monotonic()
     this.#bounds = bounds
   }
 
@@ -147,7 +154,7 @@ export class Line {
   }
 
   #begin(member: Member): Slot {
-    if (this.#used === 0 && this.#now() - this.#at >= longestIdle) {
+    if (this.#used === 0 && this.#clock.monotonic() - this.#at >= longestIdle) {
       this.#set(firstClimb)
     }
     this.#count(1)
@@ -159,8 +166,8 @@ export class Line {
     return {
       sent: (bytes, size) => {
         part.size = size
-        part.steady.add(bytes, this.#now())
-        this.#taste()
+        part.steady.add(bytes, this.#clock.monotonic())
+        this.#tasteSoon()
       },
       end: (stored) => {
         this.#parts.delete(part)
@@ -191,10 +198,21 @@ export class Line {
     this.#set(afterRound(this.#climb, round, this.#bounds))
   }
 
+  /** Bytes leave in bursts, one view after the other: half of one shows too little. */
+  #tasteSoon(): void {
+    if (this.#willTaste || !takesForetaste(this.#climb)) return
+    this.#willTaste = true
+    const ring = (): void => {
+      this.#willTaste = false
+      this.#taste()
+    }
+    this.#clock.timer(burst, ring, { isIdle: true })
+  }
+
   /** Whether the bytes that leave show, before any part is stored, that more may go. */
   #taste(): void {
     if (!takesForetaste(this.#climb) || this.#parts.size < this.limit) return
-    const now = this.#now()
+    const now = this.#clock.monotonic()
     let [inFlight, rate, bytes, left] = [0, 0, 0, 0]
     for (const { steady, size } of this.#parts) {
       const one = steady.rate(now)
@@ -220,12 +238,12 @@ export class Line {
   #set(climb: Climb): void {
     this.#climb = climb
     this.#seen = new Seen()
-    const now = this.#now()
+    const now = this.#clock.monotonic()
     for (const { steady } of this.#parts) steady.reset(now)
   }
 
   #count(parts: 1 | -1): void {
-    const now = this.#now()
+    const now = this.#clock.monotonic()
     this.#area += this.#used * (now - this.#at)
     this.#at = now
     this.#used += parts

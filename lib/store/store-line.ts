@@ -54,8 +54,7 @@ export class StoreLine {
       this.#own.set(slots, slots)
       return slots
     }
-    const line = (): Line =>
-      new Line(this.#clock.monotonic, { most, maxRate: rate })
+    const line = (): Line => new Line(this.#clock, { most, maxRate: rate })
     if (maxRate === undefined) return (this.#shared ??= line()).join()
     const own = line()
     const slots = own.join()

@@ -6,7 +6,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { LogState } from '../checkpoint/fold.js'
 import { UploadError } from '../errors.js'
-import { asError } from '../realm.js'
 import { listAllParts, lookFor } from './calls/look.js'
 import { Requests } from './calls/requests.js'
 import type { UploadSettings } from './options/settings.js'
@@ -20,8 +19,8 @@ import {
   type KnownStore,
 } from './rules/proof.js'
 import { abortForGood, abortOrphans } from './run/clean-up.js'
-import { tellKept } from './run/errors.js'
 import { UploadLog } from './run/log.js'
+import { withKept } from './run/with-kept.js'
 
 /** Rejects, and keeps the log, when the server cannot be reached. */
 export async function discardUpload(
@@ -35,9 +34,7 @@ export async function discardUpload(
     log = await UploadLog.open(checkpoint, settings)
     await discardLogged(settings, log, requests)
   } catch (error) {
-    const { hasAnswered } = requests
-    tellKept(asError(error), settings, { log, hasAnswered })
-    throw error
+    throw withKept(error, settings, { log, requests })
   } finally {
     await log?.checkpoint.close()
   }

@@ -1,7 +1,6 @@
 /** `uploadFile`: the same upload as the stream's, from a file. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { noLog } from '../checkpoint/no-log.js'
-import { asError } from '../realm.js'
 import { filePath, type FilePath } from '../file-path.js'
 import { discardUpload } from './discard.js'
 import { type FileUploadOptions, uploadOpenFile } from './file-upload.js'
@@ -26,7 +25,7 @@ import {
   wholeNumber,
   withSize,
 } from './options/settings.js'
-import { tellKept } from './run/errors.js'
+import { withKept } from './run/with-kept.js'
 import { traceUpload } from './run/trace.js'
 import { FileSource } from './source/file-source.js'
 
@@ -96,16 +95,15 @@ async function upload(
     now: environment.now,
   }).catch((error: unknown) => {
     // Before the log was opened: nothing is known of what it holds.
-    tellKept(asError(error), before, { hasAnswered: false })
-    throw error
+    throw withKept(error, before, {})
   })
   try {
-    // A small one is read to its end before anything is sent.
-    if (!source.isSmall) await source.mustEnd()
     const { size } = source
     const settings = withSize(before, size)
     const multipartThreshold = readThreshold(options, settings)
     const isOneRequest = size === 0 || size < multipartThreshold
+    // A small one that is put is read to its end before anything is sent.
+    if (!source.isSmall || !isOneRequest) await source.mustEnd()
     const checkpoint = isOneRequest
       ? await placeIfNeeded(path, options, settings)
       : await placeFileCheckpoint(path, options, settings)

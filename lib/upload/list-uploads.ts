@@ -20,7 +20,7 @@ import {
   type RequestOptions,
   wholeNumber,
 } from './options/settings.js'
-import { tellKept } from './run/errors.js'
+import { withKept } from './run/with-kept.js'
 
 /** Requests at once. */
 const askedAhead = 4
@@ -188,12 +188,8 @@ export function requestsFor(
   const facts = environment.facts.of(store)
   const settings = { ...readRequestSettings(options, environment), facts }
   const requests = new Requests(settings, signal, () => undefined)
-  const told = (thrown: unknown): Error => {
-    const error = asError(thrown)
-    const { hasAnswered } = requests
-    tellKept(error, { isLogged: false, facts }, { hasAnswered })
-    return error
-  }
+  const told = (thrown: unknown): Error =>
+    withKept(asError(thrown), { isLogged: false, facts }, { requests })
   return { requests, told }
 }
 

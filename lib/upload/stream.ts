@@ -42,6 +42,7 @@ import { UploadRun } from './run/run.js'
 import { cutterOf, loadCuttingTools } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
 import { LargeReads } from './source/large-reads.js'
+import { LastingChunks } from './source/lasting-chunks.js'
 
 type Ending = Awaited<UploadRun['ending']>
 
@@ -86,6 +87,7 @@ export class ResumableUploadStream extends Writable {
   readonly #opened = new Deferred<OpenRun>()
   readonly #run: UploadRun
   readonly #largeReads = new LargeReads()
+  readonly #lastingChunks = new LastingChunks()
   /** Made when the plan is fixed. */
   #cutter: ReturnType<typeof cutterOf> | undefined
   #isSkipped = false
@@ -131,8 +133,14 @@ export class ResumableUploadStream extends Writable {
       emit: this.#scope?.hear(emit) ?? emit,
       scope: this.#scope,
     })
-    this.on('pipe', (source: unknown) => this.#largeReads.begin(source))
-    this.on('unpipe', (source: unknown) => this.#largeReads.end(source))
+    this.on('pipe', (source: unknown) => {
+      this.#largeReads.begin(source)
+      this.#lastingChunks.begin(source)
+    })
+    this.on('unpipe', (source: unknown) => {
+      this.#largeReads.end(source)
+      this.#lastingChunks.end(source)
+    })
     this.#endOnMisuse('write')
     this.#endOnMisuse('end')
     const { signal: stopped } = this.#run
@@ -312,8 +320,11 @@ export class ResumableUploadStream extends Writable {
     }
     this.#run.progress.read(byteLength)
     const take = (): void =>
-      this.#cutter?.write(chunk, () =>
-        callback(chunk.byteLength < byteLength ? this.#takenAway() : null),
+      this.#cutter?.write(
+        chunk,
+        () =>
+          callback(chunk.byteLength < byteLength ? this.#takenAway() : null),
+        this.#lastingChunks.isLasting(chunk),
       )
     if (byteLength < worthReadingAhead) take()
     else this.#takeSoon(take)

@@ -93,6 +93,44 @@ await t.test('a failure says its code and what to do', async (t) => {
       1,
       'the command exited with 7\nNothing was completed. Run the same command again once the source is whole.',
     ],
+    [
+      failure('PAWL_CREDENTIALS', 'no', {
+        ...kept,
+        status: 403,
+        serverCode: 'SecurityTokenExpired',
+      }),
+      'file',
+      1,
+      'no\nThe session token has expired: get new credentials. Then run the same command again to go on from what is stored.',
+    ],
+    [
+      failure('PAWL_CREDENTIALS', 'no', {
+        status: 400,
+        serverCode: 'ExpiredToken',
+      }),
+      'file',
+      1,
+      'no\nThe session token has expired: get new credentials.',
+    ],
+    [
+      failure('PAWL_ACCESS_DENIED', 'no', {
+        ...kept,
+        status: 403,
+        serverCode: 'AccessDenied',
+      }),
+      'file',
+      1,
+      'no\nThe credentials are known here, but may not do this: have it allowed (PutObject, AbortMultipartUpload and ListParts are needed for the object), or take other credentials. Then run the same command again to go on from what is stored.',
+    ],
+    [
+      failure('PAWL_NETWORK', 'no', {
+        ...kept,
+        cause: Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' }),
+      }),
+      'file',
+      1,
+      'no\nThere is no host of that name: check the bucket, the region and the endpoint, and the proxy if one is set. Then run the same command again to go on from what is stored.',
+    ],
     [failure('PAWL_SOURCE_CHANGED', 'it did', begun), 'file', 3, 'it did'],
     [
       failure('PAWL_CALLBACK_FAILED', 'no', { completed: true }),

@@ -116,6 +116,32 @@ test('a signal from elsewhere ends all of --exec in a terminal', async (t) => {
   t.match((await child.ended).out, /suspended by SIGTERM/)
 })
 
+test('a terminal that goes away under nohup ends nothing, though it is written to', async (t) => {
+  const d = await cliDesk(t)
+  slowDown(d)
+  // As a shell says that `nohup` runs, which has let go of no terminal here.
+  const child = d.scriptInTerminal(
+    `exec env _=/usr/bin/nohup ${put} --verbose db.dump $URL/k`,
+  )
+  await partsStored(d, 2)
+  child.kill('SIGKILL')
+  await child.ended
+  await partsStored(d, 12)
+  while (!d.seen('CompleteMultipartUpload').some(({ applied }) => applied)) {
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+  }
+  t.ok(d.bytes.equals(await d.object('k')))
+  // The log goes when its result has been said, to nobody.
+  while ((await d.logs()).length > 0) {
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+  }
+  t.equal(d.seen('CreateMultipartUpload').length, 1)
+})
+
 test('a terminal that goes away suspends', async (t) => {
   const d = await cliDesk(t)
   slowDown(d)

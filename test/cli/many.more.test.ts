@@ -44,6 +44,23 @@ test('a tree becomes the objects below a URL', async (t) => {
   t.equal(d.seen('PutObject').length, 5)
 })
 
+test('several files are sent at once, without a word of each', async (t) => {
+  const d = await treeDesk(t)
+  d.server.setFault(({ operation }) =>
+    operation === 'PutObject' ? { kind: 'silence' } : undefined,
+  )
+  const child = d.script('exec pawl put -r tree $URL/', d.env)
+  while (d.seen('PutObject').length < 5) {
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+  }
+  child.kill('SIGINT')
+  const end = await child.ended
+  t.match(end, { code: 130, out: /^0 files sent/ })
+  t.notMatch(end.out + end.log, /%|a\.txt/)
+})
+
 test('only what is included, and nothing that is excluded', async (t) => {
   const rows: [flags: string, keys: string[]][] = [
     ["--include '*.txt'", ['a.txt', 'b/c.txt', 'node_modules/x/y.txt']],

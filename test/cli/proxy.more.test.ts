@@ -185,7 +185,10 @@ test('what is wrong with a connection is said, and what to do', async (t) => {
       tls,
       /certificate is not signed by an authority that is trusted here.*--ca FILE/,
     ],
-    [tls.replace('https:', 'http:'), /PAWL_/],
+    [
+      tls.replace('https:', 'http:'),
+      /PAWL_NETWORK: .*\nThe connection was cut: .* where TLS is spoken it begins with https:/,
+    ],
     [d.server.endpoint.replace('http:', 'https:'), /No TLS is spoken there/],
     ['http://127.0.0.1:1', /Nothing listens there: check the port/],
     ['http://nowhere.invalid', /no host of that name|cannot be looked up/],

@@ -61,6 +61,27 @@ test('parts become larger for a server that takes few of them', async (t) => {
   })
 })
 
+test('a server that takes fewer parts than were sent is told of, and what to say', async (t) => {
+  const d = await cliDesk(t)
+  d.server.setFault(({ partNumber = 0 }) =>
+    partNumber > 5
+      ? { kind: 'status', status: 400, code: 'InvalidArgument' }
+      : undefined,
+  )
+  const put = ['put', ...small, 'db.dump', `${d.url}/k`]
+  t.match(await d.run(put), {
+    code: 1,
+    log: /InvalidArgument.*\nThe parts before it were taken\..* --max-parts .*--part-size\.\n$/s,
+  })
+  t.match(await d.run([...put, '--max-parts', '5']), {
+    code: 0,
+    out: /\(1\.2 MiB, 2 parts,/,
+    log: /starting over: its part size does not fit any more/,
+  })
+  t.ok(d.bytes.equals(await d.object('k')))
+  t.same(d.server.openUploads(), [])
+})
+
 test('rate and parts at once may be said', async (t) => {
   const d = await cliDesk(t)
   const flags = ['--concurrency', 'auto', '--max-rate', '512MiB']

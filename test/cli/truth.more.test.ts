@@ -1,5 +1,5 @@
 /** What the command must not pass over in silence: driven as people drive it. */
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { besideEachOther } from '../support/beside.js'
@@ -87,6 +87,32 @@ test('a pipe of --exec is minded to its first command', async (t) => {
   const quick = await d.run(['put', '--exec', 'echo hi', `${d.url}/k`])
   t.match(quick, { code: 0 }, 'a command that ends before anybody reads')
   t.equal(String(await d.object('k')), 'hi\n')
+})
+
+test('a pipe is refused where no shell says that its first command failed', async (t) => {
+  const d = await cliDesk(t)
+  const alone = `
+    mkdir bin; ln -s "$(command -v node)" bin/node
+    printf '#!/bin/sh\\ncase $1 in -o) exit 2; esac\\nexec /bin/sh "$@"\\n' > bin/sh
+    chmod +x bin/sh; pawl=$(command -v pawl)
+    put() { PATH=$PWD/bin "$pawl" put "$@"; }`
+  const refused = await d.script(
+    `${alone}; put --exec '/bin/cat db.dump | /bin/cat' $URL/k`,
+  ).ended
+  t.match(refused, {
+    code: 2,
+    out: '',
+    log: /this sh does not say when .* install bash, or give a script/,
+  })
+  t.same(d.server.requests, [])
+  const plain = `put --part-size 5M --exec '/bin/cat db.dump || echo no' $URL/k`
+  t.match(
+    await d.script(
+      `${alone.replace('mkdir bin', 'rm -r bin; mkdir bin')}; ${plain}`,
+    ).ended,
+    { code: 0 },
+  )
+  t.ok(d.bytes.equals(await d.object('k')))
 })
 
 test('output that cannot be written never ends an upload', async (t) => {
@@ -211,6 +237,32 @@ test('a log goes to the state directory where nothing else can be written', asyn
   const again = await d.script(line, env).ended
   t.match(linesOf(again).at(-1), { event: 'result', resumed: true })
   t.ok(d.bytes.equals(await d.object('k')))
+})
+
+test('so does the log of a file where nothing can be written beside it', async (t) => {
+  const d = await cliDesk(t)
+  slowDown(d)
+  const state = join(d.directory, 'state')
+  // Whoever it is, nobody makes a file among the descriptors of a process.
+  const put = (key: string): string =>
+    `exec pawl put --json ${small.join(' ')} /proc/self/fd/7 $URL/${key} 7< db.dump`
+  const env = { XDG_STATE_HOME: state }
+  const first = d.script(put('k'), env)
+  await first.until(/"event":"part"[\s\S]*"event":"part"/)
+  t.equal((await readdir(join(state, 'pawl'))).length, 1)
+  first.kill('SIGTERM')
+  t.equal((await first.ended).code, 143)
+  const again = await d.script(put('k'), env).ended
+  t.match(linesOf(again).at(-1), { event: 'result', resumed: true })
+  t.ok(d.bytes.equals(await d.object('k')))
+  // Where that cannot be written either, the way out is named.
+  const none = await d.script(put('other'), { XDG_STATE_HOME: '/proc' }).ended
+  t.equal(none.code, 1)
+  t.match(linesOf(none).at(-1), { code: 'PAWL_CHECKPOINT_IO' })
+  const said = await d.script(put('other').replace('--json ', ''), {
+    XDG_STATE_HOME: '/proc',
+  }).ended
+  t.match(said.log, /Give --checkpoint-dir a directory that can be written/)
 })
 
 test('a file that is put in one request needs no log', async (t) => {

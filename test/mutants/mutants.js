@@ -65,6 +65,18 @@ export const mutants = [
     near: ['test/checkpoint'],
   },
   {
+    name: 'bytes that were copied late are believed to be those that came',
+    find: 'return hex64(hash.digest()) === xxh64 ? views : undefined',
+    replace: 'return views',
+    near: ['test/upload/source/kept-chunks.test.ts'],
+  },
+  {
+    name: 'chunks of others than file streams are kept',
+    find: 'this.#file = isPlainFileStream(source) ? source : undefined',
+    replace: 'this.#file = source as ReadStream',
+    near: ['test/upload/source/kept-chunks.test.ts'],
+  },
+  {
     name: 'a file that took the place of the locked one is not seen',
     find: 'if (named?.dev === device && named.ino === inode) {',
     replace: 'if (named !== undefined) {',

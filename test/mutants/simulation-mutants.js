@@ -90,8 +90,8 @@ export const simulationMutants = [
   },
   {
     name: 'that an earlier run has sent a Complete is forgotten',
-    find: "const isSent = sentBefore === 'alike' || sentBefore === 'otherwise'\n",
-    replace: "const isSent = sentBefore === 'never'\n",
+    find: "const isSent = sent === 'alike' || sent === 'otherwise'\n",
+    replace: "const isSent = sent === 'never'\n",
     profile: 'like-md5',
   },
   {
@@ -108,8 +108,8 @@ export const simulationMutants = [
   },
   {
     name: 'the log is removed while an upload in it is not closed',
-    find: 'if (log.state.unclosed.size === 0) {',
-    replace: 'if (log.state.unclosed.size >= 0) {',
+    find: 'const isOver = log.state.unclosed.size === 0',
+    replace: 'const isOver = log.state.unclosed.size >= 0',
     profile: 'oss',
   },
   {
@@ -162,8 +162,8 @@ export const simulationMutants = [
   },
   {
     name: 'a log is taken over without ending the upload before',
-    find: 'await endRivals(context, { isLast: true })\n  const sentDigest',
-    replace: 'const sentDigest',
+    find: 'await endRivals(context, { isLast: true })\n  return sightBefore',
+    replace: '{}\n  return sightBefore',
     profile: 'oss',
     leaning: 'a log that machines share',
   },

@@ -1,10 +1,11 @@
 /** Answers to Initiate that were lost, and the uploads that they leave behind. */
 import t from 'tap'
 import type { Test } from 'tap'
+import { StoreError } from '../../lib/store/store-error.js'
 import { besideEachOther } from '../support/beside.js'
 import { noise } from '../support/dev-store.js'
 import { first, lost, mustBe, timeoutsFor } from '../support/lost-answers.js'
-import { smallStore } from '../support/small-store.js'
+import { smallStore, wrapStore } from '../support/small-store.js'
 import { key, part, send, smallUploads } from '../support/small-upload.js'
 import { storeCall } from '../support/store-call.js'
 
@@ -135,4 +136,24 @@ test('an Initiate that may have been heard stays in the log, whatever the next o
     t.equal(error.code, 'PAWL_ACCESS_DENIED')
     t.equal(dev.logExists(), isKept)
   }
+})
+
+test('so does one that was sent again without its mark', async (t) => {
+  const dev = await smallUploads(t)
+  const store = wrapStore(dev.small)
+  const failures: StoreError[] = [
+    new StoreError('400', { kind: 'request', status: 400 }),
+    new StoreError('504', { kind: 'server', status: 504 }),
+    new StoreError('403', { kind: 'denied', status: 403 }),
+  ]
+  const marks: boolean[] = []
+  store.createUpload = async ({ mark }) => {
+    const failure = failures[marks.length] ?? new Error('asked once more')
+    marks.push(mark !== undefined)
+    throw failure
+  }
+  const error = await dev.fail(noise(2 * part), { store })
+  t.equal(error.code, 'PAWL_ACCESS_DENIED')
+  t.same(marks, [true, false, false])
+  t.ok(dev.logExists(), 'the second may have begun an upload')
 })

@@ -220,6 +220,17 @@ test('a PutObject refused for certain is no success', async (t) => {
     ['PutObject', 'HeadObject', 'PutObject'],
     'whatever lies under the key: that is what it was before',
   )
+  // Without a mark there is none to leave out; nothing is looked for afterwards.
+  const since = dev.server.requests.length
+  first(dev, 'PutObject', refusal)
+  t.match(await dev.fail(bytes, { mark: false }), {
+    code: 'PAWL_SERVER',
+    status: 400,
+  })
+  t.same(
+    dev.server.requests.slice(since).map(({ operation }) => operation),
+    ['HeadObject', 'PutObject'],
+  )
 })
 
 /** Answers that would be believed, had no earlier one been lost. */

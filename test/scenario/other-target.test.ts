@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { discardFileUpload, uploadFile } from '../../lib/index.js'
 import { noise } from '../support/dev-store.js'
+import { smallStore } from '../support/small-store.js'
 import {
   failureOf,
   part,
@@ -60,3 +61,31 @@ for (const [name, call] of Object.entries(calls)) {
     t.equal(result.partsReused, 5, 'the other upload goes on')
   })
 }
+
+await t.test(
+  'under another host name of the same server a log is refused, unless the bucket has a name for both',
+  async (t) => {
+    const dev = await smallUploads(t)
+    const storeAt = (host: string, identity: string | undefined) =>
+      smallStore(
+        dev.another({
+          endpoint: `http://${host}:${dev.server.port}`,
+          ...(identity === undefined ? {} : { identity }),
+        }),
+      )
+    for (const identity of [undefined, 'nas/backups']) {
+      const here = storeAt('127.0.0.1', identity)
+      const there = storeAt('localhost', identity)
+      await dev.fail(bytes, { store: here, beforeComplete: veto })
+      if (identity === undefined) {
+        await t.rejects(dev.run(bytes, { store: there }), {
+          ...mismatch,
+          message: /belongs to another target.*127\.0\.0\.1/,
+        })
+      }
+      const store = identity === undefined ? here : there
+      t.match(await dev.run(bytes, { store }), { partsReused: 5 })
+    }
+    t.same(dev.server.openUploads(), [])
+  },
+)

@@ -42,7 +42,12 @@ function failure(
   {
     code,
     ...fields
-  }: { code?: string; isStranger?: boolean; retryAfter?: number } = {},
+  }: {
+    code?: string
+    isStranger?: boolean
+    retryAfter?: number
+    status?: number
+  } = {},
 ): StoreError {
   const cause =
     code === undefined ? undefined : Object.assign(new Error(code), { code })
@@ -66,6 +71,7 @@ interface Scenario {
   checkpoint?: Checkpoint
   memory?: StoreInMemory
   retry?: UploadStreamOptions['retry']
+  timeout?: UploadStreamOptions['timeout']
   /** Hears of each failure that is not the last. */
   onRetry?: (event: RetryEvent, clock: HandClock) => void
   signal?: AbortSignal
@@ -80,6 +86,7 @@ async function upload({
   checkpoint = memoryCheckpoint(),
   memory = storeInMemory(),
   retry,
+  timeout = {},
   onRetry,
   signal,
 }: Scenario) {
@@ -102,6 +109,7 @@ async function upload({
       checkpoint,
       partSize: part,
       concurrency: inFlight,
+      timeout,
       ...(retry === undefined ? {} : { retry }),
       ...(signal === undefined ? {} : { signal }),
     },
@@ -225,6 +233,39 @@ await t.test('one answer that never comes costs its own time', async (t) => {
   isDone(t, run)
   t.equal(run.requests.filter(({ partNumber: n }) => n === 3).length, 2)
 })
+
+await t.test(
+  'a Complete that a balancer answers is looked for as long as it may take, and no longer',
+  async (t) => {
+    const minutes = 60 * second
+    for (const timeout of [{}, { complete: 2 * minutes }]) {
+      const memory = storeInMemory()
+      const completeThere = memory.store.completeUpload.bind(memory.store)
+      let completes = 0
+      memory.store.completeUpload = async (request, call) => {
+        if (completes++ === 0) await completeThere(request, call)
+        throw failure('server', { status: 504 })
+      }
+      let completed: number | undefined
+      const run = await upload({
+        parts: 2,
+        memory,
+        timeout,
+        server: ({ call, at }) => {
+          if (call === 'completeUpload') completed ??= at
+          return call === 'headObject'
+            ? failure('denied', { status: 403 })
+            : undefined
+        },
+      })
+      t.match(givenUp(run), { code: 'PAWL_COMPLETE_UNKNOWN' })
+      const { complete = 10 * minutes } = timeout
+      const waited = run.took - (completed ?? 0)
+      t.ok(waited >= complete && waited <= complete + minutes, `${waited}`)
+      t.equal(completes, 3, 'it is repeated twice')
+    }
+  },
+)
 
 await t.test('a server that never answers is asked four times', async (t) => {
   const run = await upload({

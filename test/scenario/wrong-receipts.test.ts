@@ -1,4 +1,5 @@
 /** Receipts that are wrong, and answers that hide what the server meant. */
+import { createHash } from 'node:crypto'
 import t from 'tap'
 import type { Fault, SeenRequest } from '../../lib/dev-server/index.js'
 import type { Body, ObjectStore } from '../../lib/store/object-store.js'
@@ -8,6 +9,7 @@ import { dialects } from '../support/dialects.js'
 import { first, mustBe, suspendAfter } from '../support/lost-answers.js'
 import { smallStore, wrapStore } from '../support/small-store.js'
 import { key, part, smallUploads } from '../support/small-upload.js'
+import { storeCall } from '../support/store-call.js'
 
 await t.test('a wrong ETag in a receipt is cured', async (t) => {
   const dev = await smallUploads(t)
@@ -222,6 +224,32 @@ await t.test('an encrypted part’s ETag is no sign of damage', async (t) => {
   await mustBe(t, dev, bytes)
   t.equal(dev.seen('UploadPart').length, 3)
 })
+
+await t.test(
+  'what is encrypted with a key of its own is not verified, nor taken for damaged',
+  async (t) => {
+    const dev = await smallUploads(t)
+    const real = s3?.store(dev) ?? dev.small
+    t.teardown(() => real.close())
+    const object = { encryption: { algorithm: 'aws:kms' } } as const
+    for (const [size, requests] of [
+      [3 * part, 3],
+      [part - 1, 1],
+    ] as const) {
+      const bytes = noise(size)
+      const before = dev.server.requests.length
+      const result = await dev.run(bytes, { store: real, object })
+      t.match(result, { verified: 'none' })
+      await mustBe(t, dev, bytes)
+      const sent = dev.server.requests
+        .slice(before)
+        .filter(({ operation }) => /^(UploadPart|PutObject)$/.test(operation))
+      t.equal(sent.length, requests, 'nothing is sent a second time')
+      const head = await real.headObject(key, storeCall())
+      t.notMatch(head?.etag, createHash('md5').update(bytes).digest('hex'))
+    }
+  },
+)
 
 await t.test('a PutObject that is damaged replaces nothing', async (t) => {
   for (const { name, store: storeOf } of dialects) {

@@ -90,7 +90,7 @@ export class Process implements Owner {
       pool,
       usualSizes,
       longestTold: Number.POSITIVE_INFINITY,
-      collections: { took: () => false },
+      collections: { took: () => false, retain: () => false },
     }
   }
 

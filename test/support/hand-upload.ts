@@ -150,7 +150,7 @@ export function environmentOn(
     facts: new LearnedFacts(),
     lines: new StoreLines(clock),
     pool: new MemoryPool(clock, () => undefined),
-    collections: { took: () => false },
+    collections: { took: () => false, retain: () => false },
   }
 }
 

@@ -125,7 +125,13 @@ export async function overLine(
   const model = new Model(traits, seed)
   const clock = {
     monotonic: () => model.now,
-    timer: () => ({ cancel: () => undefined }),
+    timer: (ms: number, ring: () => void) => {
+      let isCancelled = false
+      void model.wait(ms).then(() => {
+        if (!isCancelled) ring()
+      })
+      return { cancel: () => void (isCancelled = true) }
+    },
   }
   const line = new StoreLine({ maxRate }, clock)
   const storedAt: number[] = []

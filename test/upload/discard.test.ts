@@ -1,7 +1,11 @@
 /** Giving an upload up, at any moment. */
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import {
+  discardFileUpload,
+  fileCheckpoint,
   StoreError,
   type ObjectReceipt,
   type ObjectStore,
@@ -101,6 +105,33 @@ await t.test(
     for (let i = 0; i < 12; i++) await t.rejects(upload.discard())
     await upload[Symbol.asyncDispose]()
     t.equal(upload.listenerCount('error'), 1)
+  },
+)
+
+await t.test(
+  'discard does not say that nothing is left of what it could not look at',
+  async (t) => {
+    const dev = await devStore(t)
+    const log = join(dev.directory, 'log.pawl')
+    const source = join(dev.directory, 'source')
+    await writeFile(source, 'bytes')
+    const held = fileCheckpoint(log)
+    await held.open()
+    t.teardown(() => held.close())
+    const places: [checkpoint: string, code: string][] = [
+      [log, 'PAWL_CHECKPOINT_LOCKED'],
+      [join(source, 'log.pawl'), 'PAWL_CHECKPOINT_IO'],
+      [source, 'PAWL_NOT_A_CHECKPOINT'],
+    ]
+    for (const [checkpoint, code] of places) {
+      const upload = uploadTo(dev, { checkpoint })
+      upload.on('error', () => undefined)
+      await t.rejects(upload.discard(), { code })
+      const { store } = dev
+      const options = { store, key, checkpoint }
+      await t.rejects(discardFileUpload(source, options), { code })
+    }
+    t.same(dev.server.requests, [])
   },
 )
 

@@ -1,4 +1,11 @@
-import { mkdir, readdir, rename, truncate } from 'node:fs/promises'
+import {
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import {
@@ -187,6 +194,30 @@ await t.test(
     t.match(await b.runSome(2, { checkpoint: false }), { resumable: false })
     t.same(await b.logs(), [])
     t.match(await b.run({ checkpoint: false }), { resumed: false })
+  },
+)
+
+await t.test(
+  'a log that a power cut has left full of zeros is set aside, and nothing refused',
+  async (t) => {
+    for (const zeros of [4096, Infinity]) {
+      const b = await fileBench(t, { size: 20 * smallPart })
+      await b.runSome(18)
+      const [log = ''] = await b.logs()
+      const path = join(b.directory, log)
+      const bytes = await readFile(path)
+      t.ok(bytes.length > 4096, 'there is more than its first block')
+      await writeFile(path, bytes.fill(0, 0, Math.min(zeros, bytes.length)))
+      const restarts: string[] = []
+      const result = await b.run({
+        on: { restarted: ({ reason }) => void restarts.push(reason) },
+      })
+      t.match(result, { resumed: false, checkpointLeft: false })
+      t.same(restarts, ['log-damaged'])
+      t.ok(b.bytes.equals(await b.object(key)))
+      t.same(await b.logs(), [])
+      t.ok(bytes.equals(await readFile(`${path}.damaged`)), 'it is kept')
+    }
   },
 )
 

@@ -100,6 +100,36 @@ await t.test(
   },
 )
 
+await t.test(
+  'a file that is longer than it is said to be is refused, in parts as well',
+  async (t) => {
+    const dev = await smallUploads(t)
+    const path = join(dev.directory, 'source')
+    // What is small is read whole where it is put in one request.
+    const large = 300 * 1024
+    for (const size of [2 * part, large]) {
+      await writeFile(path, noise(size + 1))
+      const sourceFiles = shortOf(size)
+      await t.rejects(
+        uploadFileOn(
+          path,
+          {
+            store: dev.small,
+            key,
+            checkpoint: dev.log,
+            partSize: part,
+            multipartThreshold: 0,
+          },
+          { ...realUploadEnvironment, sourceFiles },
+        ),
+        { code: 'PAWL_INVALID_OPTION', message: /upload it as a stream/ },
+      )
+    }
+    t.same(dev.server.requests, [])
+    t.notOk(dev.logExists())
+  },
+)
+
 await t.test('an empty file is uploaded, whatever is compared', async (t) => {
   const dev = await smallUploads(t)
   const path = join(dev.directory, 'empty')

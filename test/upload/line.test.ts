@@ -42,6 +42,8 @@ const fast: LineOfStore = {
 interface Watched extends PacedStore {
   /** `bytesDone`, by the second. */
   seconds: number[]
+  /** Of them, what is not stored yet, and a suspension could lose. */
+  flying: number[]
   began: number
 }
 
@@ -64,22 +66,25 @@ async function watched(
   const bytes = source.subarray(0, size)
   await loadXxh64()
   const seconds: number[] = []
+  const flying: number[] = []
   const began = clock.monotonic()
   let last = 0
   const upload = new ResumableUploadStream(
     { store: paced.store, key, checkpoint: false, size, ...more },
     environmentOn(clock),
   )
-  upload.on('progress', ({ bytesDone }: Progress) => {
+  upload.on('progress', ({ bytesDone, bytesStored }: Progress) => {
     t.ok(bytesDone >= last, 'never back')
     last = bytesDone
-    seconds[Math.floor((clock.monotonic() - began) / 1000)] = bytesDone
+    const second = Math.floor((clock.monotonic() - began) / 1000)
+    seconds[second] = bytesDone
+    flying[second] = bytesDone - bytesStored
   })
   const sending = pipeline(Readable.from(chunksOf(bytes, MiB)), upload)
   await turning(clock, sending)
   t.ok(bytes.equals(paced.objects.get(key) ?? Buffer.alloc(0)))
   t.equal(last, size, 'at the end the size')
-  return { ...paced, seconds, began }
+  return { ...paced, seconds, flying, began }
 }
 
 /** Until nothing is left but to make the object. */
@@ -92,26 +97,46 @@ function risesEverySecond(t: Test, { seconds }: Watched, size: number): void {
   }
 }
 
-await t.test('what is done rises every second on a slow line', async (t) => {
-  risesEverySecond(t, await watched(t, slow, size), size)
+// What is loaded when it is first needed takes its time by another clock.
+await t.test('an upload in small parts is whole', async (t) => {
+  const { begun } = await watched(t, slow, MiB, { partSize: 256 * KiB })
+  t.equal(begun.length, 4)
 })
 
-await t.test('also where parts fail and are sent again', async (t) => {
-  const failed = new Set<number>()
-  const run = await watched(t, slow, size, {
-    retry: { baseDelay: 100, maxDelay: 400 },
-    prepare: (store) => {
-      store.fail = (partNumber) => {
-        if (failed.has(partNumber) || partNumber % 2 === 0) return undefined
-        failed.add(partNumber)
-        const error = new StoreError('reset', { kind: 'network' })
-        return { after: partNumber * MiB, error }
-      }
-    },
-  })
-  t.same([...failed], [1, 3, 5])
-  risesEverySecond(t, run, size)
+await t.test('little of it is lost there to who stops it', async (t) => {
+  const { seconds, flying } = await watched(t, slow, size)
+  for (const [second, bytes] of flying.entries()) {
+    t.ok(bytes <= 16 * MiB, `second ${second}: ${bytes} are not stored`)
+  }
+  const [sent = 0, lost = Infinity] = [seconds[8], flying[8]]
+  t.ok(sent > 24 * MiB && lost < sent / 2, `${lost} of ${sent}`)
 })
+
+for (const buffer of [MiB, 4 * MiB]) {
+  const line = { ...slow, buffer }
+  const held = `of buffers of ${buffer / MiB} MiB`
+
+  await t.test(`what is done rises every second, ${held}`, async (t) => {
+    risesEverySecond(t, await watched(t, line, size), size)
+  })
+
+  await t.test(`also where parts are sent again, ${held}`, async (t) => {
+    const failed = new Set<number>()
+    const run = await watched(t, line, size, {
+      retry: { baseDelay: 100, maxDelay: 400 },
+      prepare: (store) => {
+        store.fail = (partNumber) => {
+          if (failed.has(partNumber) || partNumber % 2 === 0) return undefined
+          failed.add(partNumber)
+          const error = new StoreError('reset', { kind: 'network' })
+          return { after: partNumber * MiB, error }
+        }
+      },
+    })
+    t.same([...failed], [1, 3, 5])
+    risesEverySecond(t, run, size)
+  })
+}
 
 for (const where of ['the upload', 'the store'] as const) {
   await t.test(`seconds of a rate of ${where} are alike`, async (t) => {

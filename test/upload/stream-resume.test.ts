@@ -1,12 +1,15 @@
 /** The same call made again: what is proved, and what is sent. */
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import t from 'tap'
 import {
   createResumableUploadStream,
   memoryCheckpoint,
   type PartEvent,
+  type ResumableUploadStream,
 } from '../../lib/index.js'
 import { devStore, noise, smallPart } from '../support/dev-store.js'
 import {
@@ -81,6 +84,46 @@ await t.test('one changed byte costs one part', async (t) => {
   t.same(partNumbers(dev.seen('UploadPart').slice(stored)), [3])
   t.equal((await upload.result).partsReused, 5)
 })
+
+await t.test(
+  'a file that is piped in again is proved as it comes, and one changed byte costs one part',
+  async (t) => {
+    const size = 12 * smallPart + 77
+    // Pieces that end in the middle of parts, and parts in the middle of pieces.
+    for (const partSize of [smallPart, 4 * smallPart]) {
+      const dev = await devStore(t)
+      const path = join(dev.directory, 'source')
+      const options = { partSize }
+      const bytes = noise(size)
+      const refuse = (): never => {
+        throw new Error('not yet')
+      }
+      const piped = async (upload: ResumableUploadStream): Promise<void> =>
+        pipeline(createReadStream(path, { highWaterMark: 300_000 }), upload)
+      await writeFile(path, bytes)
+      await t.rejects(
+        piped(uploadTo(dev, { ...options, beforeComplete: refuse })),
+        { code: 'PAWL_BEFORE_COMPLETE' },
+      )
+      const stored = dev.seen('UploadPart').length
+      const same = uploadTo(dev, { ...options, beforeComplete: refuse })
+      const reused: PartEvent[] = []
+      same.on('part', (part: PartEvent) => reused.push(part))
+      await t.rejects(piped(same), { code: 'PAWL_BEFORE_COMPLETE' })
+      t.equal(dev.seen('UploadPart').length, stored, 'nothing is sent')
+      t.equal(reused.filter((part) => part.reused).length, stored)
+      bytes[size >> 1] = (bytes[size >> 1] ?? 0) ^ 1
+      await writeFile(path, bytes)
+      const changed = uploadTo(dev, options)
+      await piped(changed)
+      t.ok(bytes.equals(await dev.object(key)), 'the bytes of the last run')
+      t.same(partNumbers(dev.seen('UploadPart').slice(stored)), [
+        1 + Math.floor((size >> 1) / partSize),
+      ])
+      t.equal((await changed.result).partsReused, stored - 1)
+    }
+  },
+)
 
 await t.test(
   "onSourceChange 'fail' stops at the first such part",
@@ -277,6 +320,22 @@ await t.test(
     t.notOk(logExists(dev))
   },
 )
+
+await t.test('so is a file that is piped in again', async (t) => {
+  const dev = await devStore(t)
+  const bytes = noise(9 * smallPart)
+  const path = join(dev.directory, 'source')
+  await writeFile(path, bytes)
+  const { sending } = await destroyInComplete(dev, bytes)
+  await t.rejects(sending, { code: 'PAWL_SUSPENDED' })
+  dev.server.setFault(undefined)
+  const parts = dev.seen('UploadPart').length
+  const again = uploadTo(dev)
+  await pipeline(createReadStream(path, { highWaterMark: 500_000 }), again)
+  const told = { resumed: true, partsReused: 9, verified: 'crc64' }
+  t.match(await again.result, told)
+  t.equal(dev.seen('UploadPart').length, parts, 'nothing was sent')
+})
 
 await t.test(
   'a completed object that the source is not any more',

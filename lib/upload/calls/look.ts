@@ -6,6 +6,7 @@ import { UploadError } from '../../errors.js'
 import { hasMd5 } from '../../hash/md5.js'
 import type { ListedPart, ObjectStore } from '../../store/object-store.js'
 import type { UploadSettings } from '../options/settings.js'
+import type { Receipt } from '../rules/completing.js'
 import { judgePart, type Listed, type Verdict } from '../rules/judge.js'
 import {
   bareEtag,
@@ -17,7 +18,6 @@ import {
 } from '../rules/proof.js'
 import type { PartContent, TakenPart } from '../source/part-content.js'
 import { kindOf, type RequestContext, type Requests } from './requests.js'
-import type { Receipt } from './send.js'
 
 type CallBounds = Pick<RequestContext, 'signal' | 'attempts' | 'headersTimeout'>
 

@@ -85,15 +85,19 @@ export function isRefusedForGood({
   return isNotValid || (kind === 'denied' && status === 403)
 }
 
-/** Whether a request may have been refused for the mark, the only metadata in it. */
-export function refusesMetadata(
+/**
+ * Whether a request may have been refused for its mark, the only metadata in it, by a
+ * server that takes none: it is sent once more without.
+ */
+export function refusesMark(
   error: unknown,
+  mark: string | undefined,
   { metadata = {}, headers = {} }: ObjectOptions,
 ): boolean {
   const own = [...Object.keys(metadata), ...Object.keys(headers)]
   const kind = kindOf(error)
   const isRefused = kind === 'request' || kind === 'unsupported'
-  return isRefused && own.length === 0
+  return isRefused && mark !== undefined && own.length === 0
 }
 
 /** Whether a failure of this kind leaves it open what has happened. */

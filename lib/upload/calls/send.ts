@@ -15,6 +15,7 @@ import type { StoreLine } from '../../store/store-line.js'
 import type { RequestContext, Requests } from './requests.js'
 import type { ProgressCounter } from '../options/progress.js'
 import type { UploadSettings } from '../options/settings.js'
+import type { Receipt } from '../rules/completing.js'
 import { isMd5Etag, md5Hex, sameEtag } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
 import { RatedPace, ViewPace } from '../source/view-pace.js'
@@ -30,16 +31,6 @@ interface Sent<T extends Answer> {
   md5: string | undefined
   check: PartCheck
   attempts: number
-}
-
-/** What is known of one stored part. */
-export interface Receipt {
-  size: number
-  /** As the server spelled it. */
-  etag: string
-  crc64?: string | undefined
-  md5?: string | undefined
-  check: PartCheck
 }
 
 export interface StoredPart {

@@ -61,7 +61,7 @@ export interface UploadEnvironment extends Environment {
   /** Bytes of a log; a longer one begins anew when everything in it is over. */
   readonly longestTold: number
   /** Hears of the chunks that sources allocate. */
-  readonly collections: Pick<ChunkCollections, 'took'>
+  readonly collections: Pick<ChunkCollections, 'took' | 'retain'>
 }
 
 /** What every upload has, unless a test hands it another. */

@@ -1,8 +1,13 @@
 /**
  * The counters of one upload, and when to speak of them: at most every 100 ms, a
  * last time when nothing follows, and once at the end.
+ *
+ * What leaves goes into the system's buffers at first, megabytes at once, and then
+ * nothing is heard of them until their part is stored. So what they may hold counts
+ * little by little, and this speaks of it while nothing else is counted.
  */
 import type { Environment, Timer } from '../../environment.js'
+import { largestBuffer } from '../../store/moving.js'
 
 /** Bytes. */
 export interface Progress {
@@ -15,10 +20,12 @@ export interface Progress {
   /** Of the object, on the server before this run. */
   bytesReused: number
   /**
-   * Of the object: stored, and what has left of parts on their way. For bars: it
-   * moves within parts, never goes back unless the upload begins anew, and is
-   * `bytesStored` at the end. What left for an attempt that failed stays in it,
-   * and the next attempt counts for the rest of its part.
+   * Of the object: stored, and what has left of parts on their way, of which what
+   * may still be in the system's buffers (4 MiB a part) counts little by little. For
+   * bars: it moves within parts and while answers are waited for, never goes back
+   * unless the upload begins anew, and is `bytesStored` at the end. What has counted of
+   * an attempt that failed stays in it, and the next attempt counts for the rest of its
+   * part.
    */
   bytesDone: number
   /** Of the object, if known. */
@@ -31,6 +38,10 @@ export interface Progress {
 }
 
 const interval = 100
+/** Bytes in buffers that nobody waits for. */
+const fewBytes = 64 * 1024
+/** ms that an attempt counts as older than it is. */
+const headStart = 1000
 
 /** Bytes on their way. */
 interface Flight {
@@ -41,6 +52,76 @@ interface Flight {
   end(): void
 }
 
+/** What has left in an attempt, and how much of it counts as on its way. */
+class Leaving {
+  readonly #begun: number
+  #left = 0
+  /** Bytes that may be in buffers, at `#at`. */
+  #buffered = 0
+  #at: number
+
+  /** `now`: ms, never going back. */
+  constructor(now: number) {
+    this.#begun = now
+    this.#at = now
+  }
+
+  add(bytes: number, now: number): void {
+    this.#left += bytes
+    this.#buffered = Math.min(this.#bufferedAt(now) + bytes, largestBuffer)
+    this.#at = now
+  }
+
+  counted(now: number): number {
+    return this.#left - Math.max(0, this.#bufferedAt(now) - fewBytes)
+  }
+
+  isSettled(now: number): boolean {
+    return this.#bufferedAt(now) <= fewBytes
+  }
+
+  /**
+   * The slower a line the longer they last: a quarter is left when the attempt is
+   * twice as old.
+   */
+  #bufferedAt(now: number): number {
+    const age = (at: number): number => headStart + at - this.#begun
+    return this.#buffered * (age(this.#at) / age(now)) ** 2
+  }
+}
+
+/** What bytes on their way count for; it never goes back. */
+class FlightCount {
+  readonly #size: number
+  #leaving: Leaving
+  /** What earlier attempts count for. */
+  #base = 0
+
+  constructor(size: number, now: number) {
+    this.#size = size
+    this.#leaving = new Leaving(now)
+  }
+
+  attempt(now: number): void {
+    this.#base = this.counted(now)
+    this.#leaving = new Leaving(now)
+  }
+
+  add(bytes: number, now: number): void {
+    this.#leaving.add(bytes, now)
+  }
+
+  counted(now: number): number {
+    if (this.#size === 0) return 0
+    const share = Math.min(1, this.#leaving.counted(now) / this.#size)
+    return this.#base + Math.floor(share * (this.#size - this.#base))
+  }
+
+  isSettled(now: number): boolean {
+    return this.#leaving.isSettled(now)
+  }
+}
+
 export class ProgressCounter {
   #emit: (progress: Progress) => void
   readonly #environment: Pick<Environment, 'monotonic' | 'timer'>
@@ -48,8 +129,7 @@ export class ProgressCounter {
   #last = Number.NEGATIVE_INFINITY
   /** Speaks of what was counted since, if nothing else is counted. */
   #timer: Timer | undefined
-  /** Of all flights. */
-  #flying = 0
+  readonly #flights = new Set<FlightCount>()
 
   constructor(
     total: number | undefined,
@@ -89,27 +169,19 @@ export class ProgressCounter {
 
   /** Of bytes that are sent until a server has them; an attempt counts for what is left. */
   flight(size: number): Flight {
-    /** What earlier attempts count for, what has left in this one, and all together. */
-    let [base, left, counted] = [0, 0, 0]
-    const count = (now: number): void => {
-      this.#flying += now - counted
-      counted = now
-    }
+    const { monotonic } = this.#environment
+    const count = new FlightCount(size, monotonic())
+    this.#flights.add(count)
     return {
-      attempt: () => {
-        base = counted
-        left = 0
-      },
+      attempt: () => count.attempt(monotonic()),
       sent: (bytes) => {
         // Of an empty body there is no share.
         if (bytes === 0) return
-        left += bytes
-        const share = Math.min(1, left / size)
-        count(base + Math.floor(share * (size - base)))
+        count.add(bytes, monotonic())
         this.#counts.bytesSent += bytes
         this.#speak()
       },
-      end: () => count(0),
+      end: () => void this.#flights.delete(count),
     }
   }
 
@@ -145,24 +217,41 @@ export class ProgressCounter {
   }
 
   #speak(): void {
+    this.#countDone()
+    const left = this.#last + interval - this.#environment.monotonic()
+    if (left <= 0) this.#say()
+    else this.#sayIn(left)
+  }
+
+  #countDone(): void {
     const counts = this.#counts
-    const done = counts.bytesStored + this.#flying
+    const now = this.#environment.monotonic()
+    let done = counts.bytesStored
+    for (const flight of this.#flights) done += flight.counted(now)
     // Between the end of a flight and its receipt the bytes are in neither.
     counts.bytesDone = Math.max(
       counts.bytesDone,
       Math.min(done, counts.bytesTotal ?? done),
     )
-    const left = this.#last + interval - this.#environment.monotonic()
-    if (left <= 0) this.#say()
-    else {
-      const ring = (): void => this.#say()
-      this.#timer ??= this.#environment.timer(left, ring, { isIdle: true })
-    }
   }
 
   #say(): void {
     this.rest()
-    this.#last = this.#environment.monotonic()
+    const now = this.#environment.monotonic()
+    this.#last = now
     this.#emit({ ...this.#counts })
+    for (const flight of this.#flights) {
+      if (flight.isSettled(now)) continue
+      this.#sayIn(interval)
+      return
+    }
+  }
+
+  #sayIn(ms: number): void {
+    const ring = (): void => {
+      this.#countDone()
+      this.#say()
+    }
+    this.#timer ??= this.#environment.timer(ms, ring, { isIdle: true })
   }
 }

@@ -18,6 +18,7 @@ import type {
 import { hasMd5 } from '../../hash/md5.js'
 import type { ObjectHead } from '../../store/object-store.js'
 import type { CrcSettings } from '../options/settings.js'
+import type { Receipt } from './completing.js'
 import { isStrong, provesEqual, type Candidate } from './judge.js'
 import {
   bareEtag,
@@ -106,13 +107,7 @@ export class Claim {
     etag,
     md5,
     check = 'none',
-  }: {
-    size: number
-    crc64?: string | undefined
-    etag?: string | undefined
-    md5?: string | undefined
-    check?: PartCheck
-  }): void {
+  }: Pick<Receipt, 'size'> & Partial<Receipt>): void {
     this.#pieces.push({ size, crc64, md5: etag ?? md5 })
     this.checks.add(check)
   }

@@ -14,13 +14,20 @@
  */
 import { areUnequal, equalParts } from '../../checkpoint/growth.js'
 import type { PartCheck } from '../../checkpoint/record.js'
-import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
+import type {
+  ObjectHead,
+  ObjectOptions,
+  ObjectReceipt,
+} from '../../store/object-store.js'
 import type { StoreErrorKind } from '../../store/store-error.js'
+import type { UploadResult } from '../../upload-result.js'
+import type { UploadSettings } from '../options/settings.js'
 import type { Listed } from './judge.js'
 import {
   bareEtag,
   carriesMark,
   checkObject,
+  checkUpload,
   type ExpectedObject,
   type Found,
   hasOtherParts,
@@ -30,36 +37,11 @@ import {
   type KnownStore,
   type Seen,
   sameEtag,
+  unquoted,
+  weakest,
   whose,
 } from './proof.js'
-import { isAlike, type SentBefore } from './sent-before.js'
-
-/** What the answers of a run leave open so far. */
-export class Doubt {
-  #isOpen: boolean
-  #isUnsure: boolean
-
-  constructor(at: { isOpen: boolean; isUnsure: boolean }) {
-    this.#isOpen = at.isOpen
-    this.#isUnsure = at.isUnsure
-  }
-
-  /** The object may be there, whatever the next answer says. */
-  get isOpen(): boolean {
-    return this.#isOpen
-  }
-
-  /** It may be ours, and not only because some object is there. */
-  get isUnsure(): boolean {
-    return this.#isUnsure
-  }
-
-  /** `mayHaveHappened`: in spite of the failure, the request may have been carried out. */
-  hear(kind: StoreErrorKind | undefined, mayHaveHappened: boolean): void {
-    if (mayHaveHappened) this.#isOpen = true
-    if (this.#isOpen && kind !== 'exists') this.#isUnsure = true
-  }
-}
+import { isAlike, type SentBefore } from './completing.js'
 
 export interface FailedComplete {
   kind: StoreErrorKind
@@ -146,6 +128,11 @@ export interface SeenPut {
   isDoubtful: boolean
 }
 
+/** Whoever could not look knows as much as who may not: `refused`. */
+export function noObject(found: Exclude<Found, ObjectHead>): SeenPut {
+  return { found, made: undefined, isDoubtful: false }
+}
+
 /** `answered`: the ETags, bare, that PUTs of this run were answered with. */
 export function seenPut(
   found: Found,
@@ -153,9 +140,7 @@ export function seenPut(
   facts: KnownStore,
   answered: ReadonlySet<string>,
 ): SeenPut {
-  if (typeof found !== 'object') {
-    return { found, made: undefined, isDoubtful: false }
-  }
+  if (typeof found !== 'object') return noObject(found)
   const isInDoubt = isDoubtful(found, expected, facts)
   // What the answer to a PUT has named is what that has made.
   const isAnswered = isInDoubt && answered.has(bareEtag(found.etag))
@@ -283,9 +268,8 @@ export function madeObject(
     there === 'other-parts' ||
     (there === 'replaced' && hasOtherParts(answer.etag, expected.etag)) ||
     // Success would be of bytes that nobody has seen.
-    (!isSeen && there !== 'damaged' && isPerhapsOthers(answer, expected)) ||
-    (there !== 'damaged' && isOfOtherParts(word, expected.etag))
-  const ownCheck = there === 'damaged' ? 'wrong' : checkObject(word, expected)
+    (!isSeen && there !== 'damaged' && isPerhapsOthers(answer, expected))
+  const ownCheck = there === 'damaged' ? 'wrong' : checkUpload(word, expected)
   const isKnown = store.ordersByInitiate && there !== 'unknown'
   const isUnseen = found === undefined || found === 'refused'
   const isTelling = isSeen || there === 'damaged' || there === 'other-parts'
@@ -389,4 +373,46 @@ function saidBy(
     crc64: crc64 ?? answer.crc64,
     versionId: versionId ?? answer.versionId,
   }
+}
+
+/** What is known of an object that is there, beside what was answered. */
+export interface KnownObject extends Pick<
+  UploadResult,
+  'uploadId' | 'size' | 'crc64' | 'parts'
+> {
+  /** What the server has confirmed of it and of its parts. */
+  readonly checks: Iterable<PartCheck>
+}
+
+/** An object as it is told, whichever run has sent its parts. */
+export type ToldObject = ReturnType<typeof toldOf>
+
+/** `answer`: of a request that has made the object, or of a look at it. */
+export function toldOf(
+  answer: ObjectReceipt,
+  { uploadId, size, crc64, parts, checks }: KnownObject,
+  { store, key, object }: Pick<UploadSettings, 'store' | 'key' | 'object'>,
+) {
+  return {
+    bucket: store.bucket,
+    key,
+    etag: unquoted(answer.etag),
+    crc64: answer.crc64 ?? crc64,
+    versionId: answer.versionId,
+    size,
+    parts,
+    uploadId,
+    verified: weakest(checks),
+    ...calledBack(object, answer),
+  }
+}
+
+/** What an answer has said of the callback; a look at the object says nothing. */
+function calledBack(
+  { callback }: ObjectOptions,
+  { callbackBody, callbackFailed }: ObjectReceipt,
+): Pick<UploadResult, 'callbackBody' | 'callback'> {
+  if (callbackBody !== undefined) return { callbackBody }
+  const isUnknown = callback !== undefined && callbackFailed === undefined
+  return isUnknown ? { callback: 'unknown' } : {}
 }

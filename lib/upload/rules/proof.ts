@@ -262,6 +262,15 @@ export function checkObject(
   return ours.isBinding && isOfSameForm ? 'wrong' : 'none'
 }
 
+/** The same of an upload's object. `others`: other parts of it were completed. */
+export function checkUpload(
+  word: ObjectReceipt,
+  expected: ExpectedObject,
+): PartCheck | 'wrong' | 'others' {
+  const isOthers = isOfOtherParts(word, expected.etag)
+  return isOthers ? 'others' : checkObject(word, expected)
+}
+
 /** The same of an object that is ours, so that nothing contradicts it. */
 export function confirmedBy(
   found: Pick<ObjectReceipt, 'crc64' | 'etag' | 'isOpaque'>,
@@ -363,22 +372,21 @@ function checkEtag(found: ObjectHead, parts: readonly PartRecord[]): boolean {
   return checkObject(found, { crc64: undefined, etag }) === 'md5'
 }
 
+/** Of an object whose request nobody else can have sent otherwise. */
+const alone = {
+  isOnly: true,
+  mayBeReplayed: false,
+  begun: undefined,
+  before: undefined,
+}
+
 /** What a PutObject was to make; not `isBinding`: ETags are not compared. */
 export function expectedPut(
   { size, crc64, md5, mark, before }: CompletingPutRecord,
   { isBinding }: { isBinding: boolean },
 ): ExpectedObject {
   const etag = md5 === undefined ? undefined : { value: md5, isBinding }
-  return {
-    size,
-    crc64,
-    etag,
-    mark,
-    isOnly: true,
-    mayBeReplayed: false,
-    begun: undefined,
-    before,
-  }
+  return { ...alone, size, crc64, etag, mark, before }
 }
 
 /** What `done` says of an object whose `completing` was lost to damage. */
@@ -386,15 +394,14 @@ export function expectedDone(
   { size, crc64, etag }: DoneRecord,
   { mark, serverDate: begun }: Partial<UploadState> = {},
 ): ExpectedObject {
+  const value = bareEtag(etag)
   return {
+    ...alone,
     size,
     crc64,
-    etag: { value: bareEtag(etag), isBinding: true },
+    etag: { value, isBinding: true },
     mark,
-    isOnly: true,
-    mayBeReplayed: false,
     begun,
-    before: undefined,
   }
 }
 

@@ -89,6 +89,16 @@ export async function endRivals(
   }
 }
 
+/** Before a Complete: no earlier upload is alive, and what is under the key is known. */
+export async function clearTheWay(
+  context: Means,
+  mark: string | undefined,
+): Promise<ObjectSight | undefined> {
+  const { unclosed } = context.log.state
+  if (unclosed.size > 0) await endRivals(context, { isLast: true })
+  return sightBefore(context, mark)
+}
+
 /** How an earlier upload has ended: `lease`, it has not, and its run has. */
 async function endRival(
   { log, settings, requests }: Means,
@@ -271,6 +281,15 @@ export async function closeOldUploads(
     await log.append({ type: 'closed', uploadId, by: 'nobody' })
     emit('left', { uploadId, error: failure })
   }
+}
+
+/** When the object is there: of earlier uploads nothing stays that can be ended. */
+export async function endLeftovers(
+  context: Means & Pick<RunContext, 'emit'>,
+): Promise<void> {
+  const { unclosed } = context.log.state
+  if (unclosed.size > 0) await closeOldUploads(context, { isMade: true })
+  return abortOrphans(context)
 }
 
 /** What is under the key, where no mark will tell the new object from the old one. */

@@ -36,9 +36,13 @@ import {
   type Trial,
 } from '../calls/requests.js'
 import type { Listed } from '../rules/judge.js'
-import { afterComplete, Doubt, faultOf, madeObject } from '../rules/outcome.js'
+import { afterComplete, faultOf, madeObject } from '../rules/outcome.js'
 import { type ExpectedObject, isOwn, type Seen } from '../rules/proof.js'
-import { isAlike, type SentBefore } from '../rules/sent-before.js'
+import {
+  type AboutToComplete,
+  type Doubt,
+  isAlike,
+} from '../rules/completing.js'
 import type { RunContext } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
 import {
@@ -61,14 +65,12 @@ const lookAfterComplete = 'HEAD, to see what became of Complete,'
 /** How often a Complete goes out for an upload that is no longer listed. */
 const mostRepeats = 2
 
-export interface CompleteInput {
+export interface CompleteInput extends Omit<AboutToComplete, 'completing'> {
   upload: CurrentUpload
   uploadId: string
   parts: readonly (CompletedPart & { size: number })[]
   /** By which the object is known to be this upload's. */
   expected: ExpectedObject
-  /** What earlier runs have sent, of which all but `refused` may be under way. */
-  sentBefore: SentBefore
 }
 
 export interface MadeObject {
@@ -117,9 +119,7 @@ class Completing {
   constructor(context: RunContext, input: CompleteInput) {
     this.#context = context
     this.#input = input
-    const { sentBefore } = input
-    const isSent = sentBefore === 'alike' || sentBefore === 'otherwise'
-    this.#doubt = new Doubt({ isOpen: isSent, isUnsure: isSent })
+    this.#doubt = input.doubt
     const { settings, requests, completeSignal: signal } = context
     this.#request = {
       what: 'Complete',

@@ -178,7 +178,7 @@ export interface EndedSource {
   parts: number
   /** Bytes. */
   size: number
-  /** All bytes, when they are less than a part. */
+  /** All bytes, when they are less than a part, or none. */
   whole: PartContent | undefined
 }
 
@@ -195,6 +195,8 @@ export interface Stage {
   join(records: readonly PartRecord[]): Promise<void>
   /** Takes a stored part of a file unread; undefined when it has to be read. */
   takeUnread(piece: Piece): PartEvent | undefined
+  /** The hash of a part whose bytes are not wanted when it has that. */
+  expected(partNumber: number): string | undefined
   /** Takes a part. `over`: this stage is, and the part has to go to the next one. */
   take(part: TakenPart): Promise<PartEvent | 'over'>
   /** The part behind `last`, which was the end at byte `offset`: always rejects. */

@@ -13,16 +13,16 @@ import { UploadError } from '../../errors.js'
 import type { ListedPart } from '../../store/object-store.js'
 import { answerOf, StoreError } from '../../store/store-error.js'
 import { asListed, listAllParts, sequenceFault } from '../calls/look.js'
-import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
-import type { Receipt, StoredPart } from '../calls/send.js'
+import { kindOf, mayHaveHappened, refusesMark } from '../calls/requests.js'
+import type { StoredPart } from '../calls/send.js'
 import type { RestartReason } from '../options/events.js'
+import type { Receipt } from '../rules/completing.js'
 import type { Plan } from '../rules/plan.js'
 import type { TakenPart } from '../source/part-content.js'
 import { abortUnnamed, closeOldUploads } from './clean-up.js'
 import type { RunContext } from './context.js'
 import { outOfSequence, partTaken, uploadGone } from './errors.js'
 import { givenUp } from './log.js'
-import { inScope } from './trace.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRenewals = 2
@@ -213,7 +213,8 @@ export class CurrentUpload {
 
   /** The upload's own work, whichever part happened to need it first. */
   #create(): Promise<string> {
-    return inScope(this.#context.scope, () => this.#begin())
+    const begin = (): Promise<string> => this.#begin()
+    return this.#context.scope?.run(begin) ?? begin()
   }
 
   async #begin(): Promise<string> {
@@ -223,18 +224,17 @@ export class CurrentUpload {
     const { answer } = await requests.send(
       { what: 'Initiate', isStoring: true },
       async (call) => {
-        await log.append({ type: 'intent', time: environment.now(), mark })
-        const request = { key, object, sequential, mark }
-        try {
-          return await store.createUpload(request, call)
-        } catch (error) {
-          if (mayHaveHappened(error)) log.noteUnheard()
-          if (mark === undefined || !refusesMetadata(error, object)) throw error
+        for (;;) {
+          await log.append({ type: 'intent', time: environment.now(), mark })
+          const request = { key, object, sequential, mark }
+          try {
+            return await store.createUpload(request, call)
+          } catch (error) {
+            if (mayHaveHappened(error)) log.noteUnheard()
+            if (!refusesMark(error, mark, object)) throw error
+            mark = undefined
+          }
         }
-        // A server that takes no metadata: once more without.
-        mark = undefined
-        await log.append({ type: 'intent', time: environment.now() })
-        return store.createUpload({ key, object, sequential }, call)
       },
     )
     const { uploadId, date } = answer
@@ -306,35 +306,4 @@ export class CurrentUpload {
     const answer = cause instanceof StoreError ? answerOf(cause) : { cause }
     return uploadGone({ ...answer, key: settings.key, uploadId })
   }
-}
-
-/** Receipts of one upload's parts, by part number. */
-export type Receipts = ReadonlyMap<number, Receipt>
-
-/** Those of parts 1 to `count`, which must all be there and be of `size` together. */
-export function receiptsInOrder(
-  receipts: Receipts,
-  count: number,
-  size: number,
-): (Receipt & { partNumber: number })[] {
-  const parts: (Receipt & { partNumber: number })[] = []
-  for (let partNumber = 1; partNumber <= count; partNumber++) {
-    const receipt = receipts.get(partNumber)
-    if (receipt === undefined) {
-      throw new UploadError(
-        'PAWL_INVALID_STATE',
-        `part ${partNumber} of ${count} has no receipt; nothing was completed`,
-        { partNumber },
-      )
-    }
-    parts.push({ partNumber, ...receipt })
-  }
-  const sum = parts.reduce((total, part) => total + part.size, 0)
-  if (sum !== size || receipts.size !== count) {
-    throw new UploadError(
-      'PAWL_INVALID_STATE',
-      `${receipts.size} parts of ${sum} bytes are stored, expected ${count} of ${size}; nothing was completed`,
-    )
-  }
-  return parts
 }

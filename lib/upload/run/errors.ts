@@ -1,4 +1,4 @@
-/** What ends a run, in words, and what is told with it. */
+/** What ends a run, in words. */
 import {
   CallbackError,
   type ErrorCode,
@@ -16,13 +16,9 @@ import {
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
-import { codeOf } from '../../store/cause.js'
-import { kindOf } from '../calls/requests.js'
 import { type Candidate, hasChanged, type Listed } from '../rules/judge.js'
-import { keptAfter } from '../rules/kept.js'
 import type { VoidReason } from '../rules/outcome.js'
 import type { ExpectedObject, Found } from '../rules/proof.js'
-import type { UploadLog } from './log.js'
 import type { Piece } from '../source/part-content.js'
 
 /** A failure at a part, in words of it: of its number, and with its bytes. */
@@ -333,67 +329,9 @@ export function suspended({
   )
 }
 
-/** Of parts without an object, nothing is complete. */
-type KeptLog = Pick<UploadLog, 'isResumable' | 'endedSoBefore'> &
-  Partial<Pick<UploadLog, 'isComplete'>>
-
-/**
- * Says of a failure of ours what is kept and whether to repeat the call; `log`:
- * the one that was opened, if any; `hasAnswered`: the store has, in this run.
- */
-export function tellKept(
-  error: Error,
-  { isLogged, facts }: Pick<UploadSettings, 'isLogged' | 'facts'>,
-  { log, hasAnswered }: { log?: KeptLog | undefined; hasAnswered: boolean },
-): void {
-  if (!(error instanceof UploadError)) return
-  if (log?.isComplete === true && error instanceof Suspension) {
-    error.sayComplete()
-  }
-  const { code, status, serverCode, resumable, transient } = error
-  const { systemCode, isTransient } = causeOf(error)
-  const failure = {
-    code,
-    kind: kindOf(error),
-    status,
-    serverCode,
-    systemCode,
-    resumable,
-    transient: transient || isTransient,
-  }
-  const kept = keptAfter(failure, {
-    isKept: isLogged && log?.isResumable === true,
-    hasAnswered: facts.hasAnswered,
-    hasAnsweredNow: hasAnswered,
-    isSecond: log?.endedSoBefore(code) === true,
-  })
-  for (const [name, value] of Object.entries(kept)) {
-    Object.defineProperty(error, name, { value, enumerable: true })
-  }
-}
-
 /** Whether it was made by `suspended`. */
-export function isSuspension(error: Error): boolean {
+export function isSuspension(error: unknown): error is Suspension {
   return error instanceof Suspension
-}
-
-/**
- * What an error of ours stands on: the system's own code at the bottom, and whether it
- * says of itself that the call may be repeated, as what `beforeComplete` throws may.
- */
-function causeOf({ cause }: UploadError): {
-  systemCode: string
-  isTransient: boolean
-} {
-  if (cause instanceof UploadError) {
-    return { systemCode: causeOf(cause).systemCode, isTransient: false }
-  }
-  const isTransient =
-    typeof cause === 'object' &&
-    cause !== null &&
-    'transient' in cause &&
-    cause.transient === true
-  return { systemCode: codeOf(cause) ?? '', isTransient }
 }
 
 /** What to do when nothing shows whether the object was made. */

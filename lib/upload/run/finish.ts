@@ -8,36 +8,21 @@ import { hasMd5 } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
-import type { ObjectOptions, ObjectReceipt } from '../../store/object-store.js'
+import type { ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { Claim } from '../rules/claim.js'
-import {
-  combinedCrc64,
-  confirmedBy,
-  etagsDigest,
-  expectedOf,
-  md5Hex,
-  unquoted,
-  weakest,
-} from '../rules/proof.js'
-import { sentBefore } from '../rules/sent-before.js'
-import {
-  abortOrphans,
-  closeOldUploads,
-  endRivals,
-  sightBefore,
-} from './clean-up.js'
+import { aboutToComplete, partsToName } from '../rules/completing.js'
+import { type KnownObject, toldOf, type ToldObject } from '../rules/outcome.js'
+import { confirmedBy, expectedOf, md5Hex } from '../rules/proof.js'
+import { clearTheWay, endLeftovers, endRivals } from './clean-up.js'
 import { completeUpload } from './complete.js'
-import type { EndedSource, RunContext } from './context.js'
-import { type CurrentUpload, receiptsInOrder } from './current-upload.js'
+import type { RunContext } from './context.js'
+import type { CurrentUpload } from './current-upload.js'
 import { callbackFailed, mustBeAsStored } from './errors.js'
 import { givenUp } from './log.js'
 import { putWholeObject } from './put-object.js'
-import { MemoryContent } from '../source/part-content.js'
-
-/** xxh64 of no bytes. */
-const hashOfNothing = 'ef46db3751d8e999'
+import type { PartContent } from '../source/part-content.js'
 
 /** Completes an upload whose parts are all stored. */
 export async function finishUpload(
@@ -46,43 +31,30 @@ export async function finishUpload(
   source: { parts: number; size: number },
 ): Promise<UploadResult> {
   const { settings, log } = context
-  const parts = receiptsInOrder(upload.receipts, source.parts, source.size)
-  const { size } = source
-  const crc64 = settings.crc.isWanted
-    ? combinedCrc64(settings.crc.variant, parts)
-    : undefined
+  const named = partsToName(upload.receipts, source, settings.crc)
+  const { parts, size, crc64 } = named
   await context.beforeComplete.ask({ size, crc64 })
-  await endRivals(context, { isLast: true })
-  const sentDigest = settings.digests.sent
-  const earlier = sentBefore(log.state.upload, sentDigest)
-  const before = await sightBefore(context, log.state.upload?.mark)
-  const completing = {
-    type: 'completing' as const,
-    parts: parts.length,
-    size,
-    crc64,
-    etagsDigest: etagsDigest(parts.map(({ etag }) => etag)),
-    sentDigest,
-    before,
-  }
-  await log.append(completing)
-  context.signal.throwIfAborted()
   const state = log.state.upload
   if (state === undefined) throw new Error('a Complete without an upload')
   const { uploadId } = state
+  const before = await clearTheWay(context, state.mark)
+  const { sent } = settings.digests
+  const { completing, ...earlier } = aboutToComplete(named, state, sent, before)
+  await log.append(completing)
+  context.signal.throwIfAborted()
   const { receipt, check, current } = await completeUpload(context, {
     upload,
     uploadId,
     parts,
     expected: expectedOf(state, completing, parts),
-    sentBefore: earlier,
+    ...earlier,
   })
   return conclude(context, receipt, {
     uploadId,
     size,
     crc64,
     parts: parts.length,
-    verified: weakest([check, ...parts.map((part) => part.check)]),
+    checks: [check, ...parts.map((part) => part.check)],
     current,
   })
 }
@@ -100,14 +72,12 @@ export async function finishClaim(
     size,
     crc64,
     parts: completing.parts,
-    verified: weakest([check, ...checks]),
+    checks: [check, ...checks],
   })
 }
 
-interface Finished extends Pick<
-  UploadResult,
-  'uploadId' | 'size' | 'crc64' | 'parts' | 'verified' | 'current'
-> {
+interface Finished extends KnownObject {
+  current?: boolean | undefined
   /** What the log says of an upload whose place the object has taken. */
   replaced?: LogRecord[]
 }
@@ -117,48 +87,30 @@ async function conclude(
   answer: ObjectReceipt,
   finished: Finished,
 ): Promise<UploadResult> {
-  const receipt = { ...answer, etag: unquoted(answer.etag) }
-  const isRemoved = await removeLog(context, receipt, finished)
-  const result = resultOf(context, receipt, finished, isRemoved)
-  if (receipt.callbackFailed === undefined) return result
-  throw callbackFailed(result, receipt.callbackFailed)
+  const object = toldOf(answer, finished, context.settings)
+  const failure = answer.callbackFailed
+  const isRemoved = await removeLog(context, object, finished, failure)
+  const result = resultOf(context, object, finished, isRemoved)
+  if (failure === undefined) return result
+  throw callbackFailed(result, failure)
 }
 
 function resultOf(
-  { settings, log, tally }: RunContext,
-  receipt: ObjectReceipt,
-  { current, uploadId, size, crc64, parts, verified }: Finished,
+  { log, tally }: RunContext,
+  object: ToldObject,
+  { current }: Finished,
   isRemoved: boolean,
 ): UploadResult {
   const uploadsLeft = [...log.state.unclosed]
   return {
-    bucket: settings.store.bucket,
-    key: settings.key,
-    etag: receipt.etag,
-    crc64: receipt.crc64 ?? crc64,
-    versionId: receipt.versionId,
-    size,
-    parts,
+    ...object,
     partsReused: tally.parts,
     bytesReused: tally.bytes,
-    uploadId,
     resumed: tally.resumed,
-    verified,
     checkpointLeft: !isRemoved,
     ...(uploadsLeft.length === 0 ? {} : { uploadsLeft }),
     ...(current === undefined ? {} : { current }),
-    ...calledBack(settings.object, receipt),
   }
-}
-
-/** What an answer has said of the callback; a look at the object says nothing. */
-function calledBack(
-  { callback }: ObjectOptions,
-  { callbackBody, callbackFailed }: ObjectReceipt,
-): Pick<UploadResult, 'callbackBody' | 'callback'> {
-  if (callbackBody !== undefined) return { callbackBody }
-  const isUnknown = callback !== undefined && callbackFailed === undefined
-  return isUnknown ? { callback: 'unknown' } : {}
 }
 
 /**
@@ -169,46 +121,38 @@ function calledBack(
  */
 async function removeLog(
   context: RunContext,
-  receipt: ObjectReceipt,
+  object: ToldObject,
   finished: Finished,
+  failure: StoreError | undefined,
 ): Promise<boolean> {
   const { log } = context
   if (!log.isKept) return true
-  const { size, crc64, parts, replaced = [] } = finished
+  const { crc64, replaced = [] } = finished
+  const { etag, versionId, size, parts } = object
   const put = parts === 0 ? true : undefined
-  const { etag, versionId } = receipt
   const done: DoneRecord = { type: 'done', put, etag, size, crc64, versionId }
   if (!(await quietly(context, () => log.append(done, ...replaced)))) {
     return false
   }
   if (!context.signal.aborted) {
-    await quietly(context, async () => {
-      await closeOldUploads(context, { isMade: true })
-      await abortOrphans(context)
-    })
-    if (log.state.unclosed.size === 0) {
-      let isRemoved = false
-      await quietly(context, async () => {
-        isRemoved = await log.remove()
-      })
-      if (isRemoved) return true
-    }
+    await quietly(context, () => endLeftovers(context))
+    const isOver = log.state.unclosed.size === 0
+    if (isOver && (await quietly(context, () => log.remove()))) return true
   }
-  if (receipt.callbackFailed === undefined) {
-    context.handsOut(resultOf(context, receipt, finished, false))
+  if (failure === undefined) {
+    context.handsOut(resultOf(context, object, finished, false))
   }
   await quietly(context, () => log.append({ type: 'told' }))
   return false
 }
 
-/** False when it failed: what is left of it the next run does. */
+/** False when it failed, or says so: what is left of it the next run does. */
 async function quietly(
   { settings, signal }: RunContext,
-  work: () => Promise<void>,
+  work: () => Promise<boolean | void>,
 ): Promise<boolean> {
   try {
-    await work()
-    return true
+    return (await work()) !== false
   } catch (error) {
     const isOurs = error instanceof UploadError || error instanceof StoreError
     // What a listener has thrown is not the upload's failure.
@@ -227,14 +171,12 @@ async function quietly(
  */
 export async function putInstead(
   context: RunContext,
-  { whole }: EndedSource,
+  content: PartContent,
   upload: CurrentUpload,
   claimed?: UploadState,
 ): Promise<UploadResult> {
   const { settings } = context
-  const { crc, environment } = settings
-  const { digests } = environment
-  const content = whole ?? new MemoryContent([], hashOfNothing, digests)
+  const { crc } = settings
   const { uploadId } = upload
   if (settings.onSourceChange === 'fail') {
     const stored = claimed?.parts.get(1) ?? upload.earlier(1).record
@@ -257,7 +199,7 @@ export async function putInstead(
     size,
     crc64,
     parts: 0,
-    verified: check,
+    checks: [check],
     replaced:
       uploadId === undefined ? [] : givenUp(uploadId, 'source-changed', closed),
   })

@@ -38,6 +38,8 @@ export class UploadLog {
   /** The name under which a damaged log was kept. */
   readonly setAside: string | undefined
   readonly header: HeaderRecord
+  /** What is added to it is kept anywhere but in this run. */
+  readonly isKept: boolean
   /** Uploads whose Abort was refused in this run. */
   readonly mayNotAbort = new Set<string>()
   /** What an emptied log says again. */
@@ -86,6 +88,7 @@ export class UploadLog {
       put?.completing !== undefined
     this.#before = { voided, isUnknown }
     this.setAside = found.setAside
+    this.isKept = xxh64 !== undefined
     if (xxh64 !== undefined) {
       const position = log ? endOf(log) : startOf(this.header.logId)
       this.#writer = new LogWriter(checkpoint, position, xxh64, environment)
@@ -124,11 +127,6 @@ export class UploadLog {
       await checkpoint.close()
       throw error
     }
-  }
-
-  /** What is added to it is kept anywhere but in this run. */
-  get isKept(): boolean {
-    return this.#writer !== undefined
   }
 
   /** Writes this run's header, before anything else; into an emptied log what is left. */

@@ -12,6 +12,7 @@ import { type PartSizes, roomIn } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import { unlessAborted } from '../../signals.js'
 import type { AtOnce } from '../../store/slots.js'
+import type { UploadEnvironment } from '../options/environment.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { vouchedRun } from '../rules/judge.js'
@@ -19,6 +20,8 @@ import { partSizesOf, type Plan } from '../rules/plan.js'
 import {
   type HashedPart,
   letGo,
+  MemoryContent,
+  type PartContent,
   type Piece,
   type TakenPart,
 } from '../source/part-content.js'
@@ -28,7 +31,7 @@ import { CurrentUpload } from './current-upload.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
 import { Proving } from './proving.js'
 import { Sending } from './sending.js'
-import { inScope, tracePart, traceReused } from './trace.js'
+import { tracePart, traceReused } from './trace.js'
 
 export class OpenRun {
   readonly #context: RunContext
@@ -135,6 +138,13 @@ export class OpenRun {
     return true
   }
 
+  /** The xxHash64 of a part by which it is known to be stored, if there is one. */
+  expected(partNumber: number): string | undefined {
+    return this.#context.settings.proof === 'xxh64'
+      ? this.#stage.expected(partNumber)
+      : undefined
+  }
+
   /** Takes all bytes of the object, to be put in one request. */
   takeWhole(part: TakenPart): void {
     if (this.#isRefused(part)) return
@@ -193,7 +203,8 @@ export class OpenRun {
   /** The end of the source: makes the object. */
   finish(): void {
     const { scope, done, fail } = this.#context
-    this.finishing = inScope(scope, () => this.#finish())
+    const finish = (): Promise<UploadResult> => this.#finish()
+    this.finishing = scope?.run(finish) ?? finish()
     this.finishing.then(done, fail)
   }
 
@@ -208,14 +219,14 @@ export class OpenRun {
     try {
       await this.settled()
       this.#context.signal.throwIfAborted()
-      const { size, key } = this.#context.settings
+      const { size, key, environment } = this.#context.settings
       if (size !== undefined && size !== this.#size) {
         throw sizeMismatch(size, this.#size, key)
       }
       const result = await this.#stage.end({
         parts: this.#parts,
         size: this.#size,
-        whole: this.#whole?.content,
+        whole: this.#parts === 0 ? nothing(environment) : this.#whole?.content,
       })
       await this.#context.log.close()
       return result
@@ -268,4 +279,11 @@ export class OpenRun {
     part.release()
     return true
   }
+}
+
+/** xxh64 of no bytes. */
+const hashOfNothing = 'ef46db3751d8e999'
+
+function nothing({ digests }: UploadEnvironment): PartContent {
+  return new MemoryContent([], hashOfNothing, digests)
 }

@@ -27,7 +27,7 @@ import {
   partsNow,
   whose,
 } from '../rules/proof.js'
-import { wasSentOtherwise } from '../rules/sent-before.js'
+import { wasSentOtherwise } from '../rules/completing.js'
 import { beginLog, closeOldUploads, endRivals } from './clean-up.js'
 import type { RunContext } from './context.js'
 import {

@@ -11,6 +11,7 @@ import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { Claim, type ClaimedObject } from '../rules/claim.js'
+import { isStrong } from '../rules/judge.js'
 import { md5Hex } from '../rules/proof.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
@@ -63,6 +64,13 @@ export class Proving implements Stage {
     return tally.reused(piece, this.#claim.head.etag)
   }
 
+  expected(partNumber: number): string | undefined {
+    const record = this.#claim.upload.parts.get(partNumber)
+    return record === undefined || isStrong(record.hash)
+      ? undefined
+      : record.hash
+  }
+
   async take(part: TakenPart): Promise<PartEvent | 'over'> {
     const claim = this.#claim
     const { settings } = this.#context
@@ -103,10 +111,10 @@ export class Proving implements Stage {
     const claim = this.#claim
     if (claim.isWhole()) return finishClaim(context, claim)
     this.#mustMayReplace()
-    if (source.parts === 0 || source.whole !== undefined) {
-      return putInstead(context, source, this.#upload, claim.upload)
+    const { whole, size } = source
+    if (whole !== undefined) {
+      return putInstead(context, whole, this.#upload, claim.upload)
     }
-    const { size } = source
     await context.beforeComplete.ask({ size, crc64: claim.crc64With() })
     return this.#break()
   }

@@ -11,8 +11,9 @@ import { UploadError } from '../../errors.js'
 import type { Call, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, lookAt, saysStored } from '../calls/look.js'
-import { kindOf, mayHaveHappened, refusesMetadata } from '../calls/requests.js'
-import { afterPut, Doubt, type SeenPut, seenPut } from '../rules/outcome.js'
+import { kindOf, mayHaveHappened, refusesMark } from '../calls/requests.js'
+import { Doubt } from '../rules/completing.js'
+import { afterPut, noObject, type SeenPut, seenPut } from '../rules/outcome.js'
 import {
   bareEtag,
   confirmedBy,
@@ -41,13 +42,6 @@ interface Put {
   check: PartCheck
   /** Requests made for it. */
   attempts: number
-}
-
-/** Whoever could not look knows as much as who may not. */
-const nothingSeen: SeenPut = {
-  found: 'refused',
-  made: undefined,
-  isDoubtful: false,
 }
 
 /** First the object of an earlier run is looked for that may have put these very bytes. */
@@ -133,10 +127,9 @@ class Putting {
       const put = await this.#send(expected, mark)
       return await this.#confirmed(put, expected)
     } catch (error) {
-      const isForMark = mark !== undefined && !this.#doubt.isOpen
-      if (!isForMark || !refusesMetadata(error, settings.object)) throw error
+      const isForMark = refusesMark(error, mark, settings.object)
+      if (!isForMark || this.#doubt.isOpen) throw error
     }
-    // A server that takes no metadata: once more without.
     const put = await this.#put(bytes, undefined)
     emit('unmarked', { reason: 'refused' })
     return put
@@ -172,7 +165,7 @@ class Putting {
       if (!(error instanceof UploadError) || !isOpen) throw error
       completeSignal.throwIfAborted()
       const seen = await this.#look(expected).catch((second: unknown) => {
-        if (second instanceof UploadError) return nothingSeen
+        if (second instanceof UploadError) return noObject('refused')
         throw second
       })
       const come = afterPut({ kind: kindOf(error), isUnsure }, seen)

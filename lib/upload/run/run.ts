@@ -36,11 +36,11 @@ import {
   type RunContext,
   type UploadRunOptions,
 } from './context.js'
-import { isSuspension, suspended, tellKept } from './errors.js'
+import { isSuspension, suspended } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
-import { inScope } from './trace.js'
+import { withKept } from './with-kept.js'
 
 export class UploadRun {
   readonly #options: UploadRunOptions
@@ -105,10 +105,8 @@ export class UploadRun {
 
   /** A failure, which need not end the run, that says what is kept. */
   withKept<Failure extends Error>(error: Failure): Failure {
-    const log = this.#log
-    const hasAnswered = this.#requests?.hasAnswered === true
-    tellKept(error, this.#options.settings, { log, hasAnswered })
-    return error
+    const [log, requests] = [this.#log, this.#requests]
+    return withKept(error, this.#options.settings, { log, requests })
   }
 
   /** What a listener throws fails the run, or, when that is over, nobody's: uncaught. */
@@ -127,7 +125,8 @@ export class UploadRun {
 
   /** Rejects when the run is stopped, whatever it then still waits for. */
   open(): Promise<OpenRun> {
-    this.#opening = inScope(this.#options.scope, () => this.#openAll())
+    const openAll = (): Promise<OpenRun> => this.#openAll()
+    this.#opening = this.#options.scope?.run(openAll) ?? openAll()
     this.#opening.catch((error: unknown) => this.fail(error))
     return unlessAborted(this.#stop.signal, this.#opening)
   }

@@ -4,10 +4,10 @@
  */
 import type { PartRecord } from '../../checkpoint/record.js'
 import { compared, expectComparison } from '../calls/look.js'
-import type { Receipt } from '../calls/send.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
-import { judgePart, unknownOf, type Verdict } from '../rules/judge.js'
+import type { Receipt } from '../rules/completing.js'
+import { isStrong, judgePart, unknownOf, type Verdict } from '../rules/judge.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
@@ -44,14 +44,26 @@ export class Sending implements Stage {
 
   takeUnread(piece: Piece): PartEvent | undefined {
     const { partNumber } = piece
-    const { log, settings, tally } = this.#context
-    const { record, there } = this.#upload.earlier(partNumber)
+    const { log, tally } = this.#context
+    const record = this.#reusable(partNumber)
     if (!log.isOfFile(record, piece)) return undefined
-    if (there === 'refused' && !this.#isProbeSent) return undefined
-    const verdict = judgePart(record, record, there, settings.verify)
-    if (verdict.do !== 'reuse') return undefined
     this.#upload.receipts.set(partNumber, record)
     return tally.reused(piece, record.etag)
+  }
+
+  expected(partNumber: number): string | undefined {
+    const { hash = '' } = this.#reusable(partNumber) ?? {}
+    return isStrong(hash) || hash === '' ? undefined : hash
+  }
+
+  /** The record of a part that needs not be sent when its bytes are those. */
+  #reusable(partNumber: number): PartRecord | undefined {
+    const { record, there } = this.#upload.earlier(partNumber)
+    if (record === undefined) return undefined
+    if (there === 'refused' && !this.#isProbeSent) return undefined
+    const { verify } = this.#context.settings
+    const verdict = judgePart(record, record, there, verify)
+    return verdict.do === 'reuse' ? record : undefined
   }
 
   async take(part: TakenPart): Promise<PartEvent> {
@@ -75,9 +87,8 @@ export class Sending implements Stage {
   async end(source: EndedSource): Promise<UploadResult> {
     const context = this.#context
     const upload = this.#upload
-    if (source.parts === 0 || source.whole !== undefined) {
-      return putInstead(context, source, upload)
-    }
+    const { whole } = source
+    if (whole !== undefined) return putInstead(context, whole, upload)
     return finishUpload(context, upload, source)
   }
 

@@ -1,7 +1,7 @@
 import { type MemorySettings, roomFor } from '../options/part-sizes.js'
 import type { UploadSettings } from '../options/settings.js'
 import { PartBuffers, type PartRoom, pooled } from '../source/part-buffers.js'
-import { MemoryContent } from '../source/part-content.js'
+import { KeptContent, MemoryContent } from '../source/part-content.js'
 import { type CuttingTools, PartCutter } from '../source/part-cutter.js'
 import type { OpenRun } from './open-run.js'
 
@@ -29,8 +29,12 @@ export function cutterOf(
     buffers,
     tools,
     collections: settings.chunkCollections ? collections : undefined,
-    onPart: ({ pieces, xxh64: hash, ...part }, next) => {
-      const content = new MemoryContent(pieces, hash, digests)
+    expected: (partNumber) => run.expected(partNumber),
+    onPart: ({ pieces, copied, xxh64: hash, ...part }, next) => {
+      const content =
+        copied === undefined
+          ? new MemoryContent(pieces, hash, digests)
+          : new KeptContent(part.size, hash, copied, digests)
       // A short first part is all there is.
       const isAll = part.partNumber === 1 && part.size < sizes.partSize
       if (isAll) run.takeWhole({ ...part, content })

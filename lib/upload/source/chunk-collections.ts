@@ -32,6 +32,20 @@ const largest = isFilled ? Infinity : MiB / 4
 export class ChunkCollections {
   #since = 0
   #garbage: unknown[] | undefined
+  #isRetaining = false
+
+  /**
+   * Chunks are kept for a while, and their memory comes and goes in waves of 32 MiB.
+   * The C library of Linux gives what is free at the end of its memory back to the
+   * system, above twice the largest block that it ever got back: so each wave would
+   * fault for every page again. It is given a block once, which nobody touches, so that
+   * it keeps one wave. True when that was now.
+   */
+  retain(): boolean {
+    if (this.#isRetaining) return false
+    this.#isRetaining = true
+    return isCounted(counts / 2, untouched)
+  }
 
   /** A source has allocated so many bytes; true when they lead to a collection. */
   took(bytes: number): boolean {
@@ -99,6 +113,11 @@ function lengthOf(bytes: number, make: (bytes: number) => ArrayBuffer): number {
 /** Of so many bytes that it is mapped by itself, and so is clear without being touched. */
 function mapped(bytes: number): ArrayBuffer {
   return new ArrayBuffer(bytes)
+}
+
+/** Of the C library's own memory, and not cleared, which would touch it. */
+function untouched(bytes: number): ArrayBuffer {
+  return Buffer.allocUnsafeSlow(bytes).buffer
 }
 
 /**

@@ -117,6 +117,56 @@ export class MemoryContent implements PartContent {
   }
 }
 
+/**
+ * Bytes in a source's own memory, of which the xxHash64 is known. Whatever else is
+ * wanted of them is done with a copy, which `copied` makes once, or throws.
+ */
+export class KeptContent implements PartContent {
+  readonly size: number
+  readonly #xxh64: string
+  readonly #copied: () => readonly Uint8Array[]
+  readonly #digests: Pick<Digests, 'digest'>
+  #content: MemoryContent | undefined
+
+  constructor(
+    size: number,
+    xxh64: string,
+    copied: () => readonly Uint8Array[],
+    digests: Pick<Digests, 'digest'>,
+  ) {
+    this.size = size
+    this.#xxh64 = xxh64
+    this.#copied = copied
+    this.#digests = digests
+  }
+
+  get #own(): MemoryContent {
+    this.#content ??= new MemoryContent(
+      this.#copied(),
+      this.#xxh64,
+      this.#digests,
+    )
+    return this.#content
+  }
+
+  body(pace: BodyPace, onSent: (bytes: number) => void): Body {
+    return this.#own.body(pace, onSent)
+  }
+
+  async digest(kind: ContentDigest): Promise<string> {
+    return kind === 'xxh64' ? this.#xxh64 : this.#own.digest(kind)
+  }
+
+  expect(kind: ContentDigest): void {
+    // Whoever asks for it hears of its failure.
+    this.digest(kind).catch(() => undefined)
+  }
+
+  async settled(): Promise<void> {
+    await this.#content?.settled()
+  }
+}
+
 /** A digest that is worked out on this thread. */
 export async function createHash(
   kind: ContentDigest,

@@ -4,8 +4,12 @@
  * to where they belong, and go through the chopper together, as one view.
  *
  * It owns at most one buffer, that of the part being filled, and begins a part only
- * when there is room for one and the taker wants more. Chunks are copied and never
- * kept. Four accidents of stream-chopper are prevented here:
+ * when there is room for one and the taker wants more. Chunks are copied, and kept only
+ * where they last and their part is expected to be stored: its hash is all that is
+ * wanted then. Where it is another one, or the bytes are asked for all the same, they
+ * are copied late, and must still have the hash that they came with.
+ *
+ * Four accidents of stream-chopper are prevented here:
  *
  * - an empty chunk after an exact multiple would begin an empty part: dropped;
  * - its `finish` comes before the `end` of the last part: `end()` waits for both;
@@ -41,6 +45,11 @@ import type { Piece } from './part-content.js'
 const blockSize = 128 * 1024
 /** Chunks from this size on are worth a call of the hash each. */
 const largeChunk = 16 * 1024
+/**
+ * Bytes of the largest part of which chunks are kept: those of a larger one would live
+ * so long that only a full collection frees them.
+ */
+const mostKept = 16 * 1024 * 1024
 
 const latePackage = new LatePackage<typeof StreamChopper>(
   'stream-chopper',
@@ -72,6 +81,12 @@ export async function loadCuttingTools(): Promise<CuttingTools> {
 export interface CutPart extends Piece {
   /** The bytes, in order. Valid until `release()`. */
   readonly pieces: readonly Uint8Array[]
+  /**
+   * Present where these are the source's own memory, which is good for nothing but to
+   * say that the part came: gives the bytes in the part's memory. Throws
+   * `PAWL_SOURCE_IO` when they are not those that came.
+   */
+  readonly copied?: () => readonly Uint8Array[]
   /** xxHash64 of the bytes, 16 lower-case hex digits. */
   readonly xxh64: string
   /** Gives the memory back. Idempotent. */
@@ -84,7 +99,9 @@ export interface PartCutterOptions {
   buffers: PartBuffers
   tools: CuttingTools
   /** Hears of what chunks allocate; absent, V8 is left alone. */
-  collections: Pick<ChunkCollections, 'took'> | undefined
+  collections: Pick<ChunkCollections, 'took' | 'retain'> | undefined
+  /** The xxHash64 of a whole part that is stored, whose bytes nobody will want. */
+  expected?: (partNumber: number) => string | undefined
   /** Takes each part; calls `next` (at once or later) when it wants another. */
   onPart(part: CutPart, next: () => void): void
   /** Called once, instead of any further part. */
@@ -111,6 +128,12 @@ export class PartCutter {
   #gathered = 0
   /** What the last chunk was a view of. */
   #memory: ArrayBufferLike | undefined
+  /** The same, while the last chunk lasts. */
+  #lasting: ArrayBufferLike | undefined
+  /** All of the part being filled, where it is not copied, and the hash it should have. */
+  #kept: { pieces: Uint8Array[]; expected: string } | undefined
+  /** Some of the part was copied after it had been hashed. */
+  #isCopiedLate = false
   /** The chopper has begun a part that is not handed on yet. */
   #isFilling = false
   #isDestroyed = false
@@ -134,13 +157,17 @@ export class PartCutter {
     this.#partSize = partSizeAt(this.#options.sizes, partNumber)
   }
 
-  /** Takes a chunk; `done` is called when its last byte has been copied. */
-  write(chunk: Uint8Array, done: () => void): void {
+  /**
+   * Takes a chunk; `done` is called when its last byte has been copied. `isLasting`:
+   * nobody writes into its memory later.
+   */
+  write(chunk: Uint8Array, done: () => void, isLasting = false): void {
     if (chunk.byteLength === 0) {
       done()
       return
     }
     this.#see(chunk.buffer)
+    this.#lasting = isLasting ? chunk.buffer : undefined
     if (this.#buffer === undefined && this.#onBuffer === undefined) {
       this.#reserve(() => this.#take(chunk, done))
     } else {
@@ -162,6 +189,8 @@ export class PartCutter {
     if (this.#isDestroyed) return
     this.#isDestroyed = true
     this.#memory = undefined
+    this.#lasting = undefined
+    this.#kept = undefined
     this.#letGo()
     this.#chopper.destroy()
   }
@@ -175,11 +204,11 @@ export class PartCutter {
 
   /** A small chunk that fits waits in its place for others to follow. */
   #take(chunk: Uint8Array, done: () => void): void {
-    const block = this.#blockToGather()
     const { byteLength } = chunk
+    const block = byteLength < blockSize ? this.#blockToGather() : undefined
     const at = this.#written - (block?.start ?? 0)
     const left = (block?.bytes.byteLength ?? 0) - at
-    if (block === undefined || byteLength >= blockSize || byteLength > left) {
+    if (block === undefined || byteLength > left) {
       if (this.#gathered > 0) this.#chopper.write(this.#takeGathered())
       this.#written += byteLength
       this.#pass(chunk, done)
@@ -196,7 +225,9 @@ export class PartCutter {
 
   /** The block that the next byte goes into, unless it belongs to the next part. */
   #blockToGather(): PartBlock | undefined {
-    if (this.#written >= this.#partSize) return undefined
+    if (this.#written >= this.#partSize || this.#kept !== undefined) {
+      return undefined
+    }
     return this.#buffer?.blockAt(this.#written)
   }
 
@@ -273,6 +304,15 @@ export class PartCutter {
 
   #fill(buffer: PartBuffer, hash: Xxh64Stream, chunk: Uint8Array): void {
     if (this.#isDestroyed) return
+    const kept = this.#keptWith(chunk)
+    if (kept !== undefined) {
+      hash.update(chunk)
+      kept.push(chunk)
+      this.#filled += chunk.byteLength
+      this.#hashed = this.#filled
+      return
+    }
+    this.#copyKept(buffer)
     const isInPlace = isAt(chunk, buffer.blockAt(this.#filled), this.#filled)
     for (let start = 0; start < chunk.byteLength;) {
       const { start: before, bytes } = buffer.blockAt(this.#filled)
@@ -292,6 +332,49 @@ export class PartCutter {
     }
   }
 
+  /** Where a chunk is to be kept: with all before it, and as long as each of them lasts. */
+  #keptWith({ buffer }: Uint8Array): Uint8Array[] | undefined {
+    if (buffer !== this.#lasting) return undefined
+    if (this.#filled === 0 && this.#partSize <= mostKept) {
+      const expected = this.#options.expected?.(this.#partNumber)
+      if (expected !== undefined) {
+        this.#options.collections?.retain()
+        this.#kept = { pieces: [], expected }
+      }
+    }
+    return this.#kept?.pieces
+  }
+
+  #copyKept(buffer: PartBuffer): void {
+    if (this.#kept === undefined) return
+    copyInto(buffer, this.#kept.pieces)
+    this.#kept = undefined
+    this.#isCopiedLate = true
+  }
+
+  #copyLate(
+    buffer: PartBuffer,
+    kept: readonly Uint8Array[],
+    { size, xxh64, partNumber }: CutPart,
+  ): Uint8Array[] {
+    copyInto(buffer, kept)
+    const views = this.#checked(buffer, size, xxh64)
+    if (views === undefined) throw changedLater(partNumber)
+    return views
+  }
+
+  /** The bytes that were copied late; undefined when they are not those that came. */
+  #checked(
+    buffer: PartBuffer,
+    size: number,
+    xxh64: string,
+  ): Uint8Array[] | undefined {
+    const views = [...buffer.views(size)]
+    const hash = this.#options.tools.xxh64.create()
+    for (const view of views) hash.update(view)
+    return hex64(hash.digest()) === xxh64 ? views : undefined
+  }
+
   /** All that has come out of the chopper. */
   #hashAll(buffer: PartBuffer, hash: Xxh64Stream): void {
     while (this.#hashed < this.#filled) {
@@ -306,6 +389,16 @@ export class PartCutter {
     if (this.#isDestroyed) return
     const size = this.#filled
     this.#hashAll(buffer, hash)
+    const xxh64 = hex64(hash.digest())
+    if (xxh64 !== this.#kept?.expected) this.#copyKept(buffer)
+    const views = this.#isCopiedLate ? this.#checked(buffer, size, xxh64) : []
+    if (views === undefined) {
+      this.#fail(changedLater(this.#partNumber))
+      return
+    }
+    const kept = this.#kept?.pieces
+    this.#kept = undefined
+    this.#isCopiedLate = false
     this.#hash = undefined
     this.#buffer = undefined
     this.#isFilling = false
@@ -319,9 +412,10 @@ export class PartCutter {
       partNumber,
       offset: offsetAt(sizes, partNumber),
       size,
-      pieces: [...buffer.views(size)],
-      xxh64: hex64(hash.digest()),
+      pieces: kept ?? [...buffer.views(size)],
+      xxh64,
       release: buffer.release,
+      ...(kept && { copied: () => this.#copyLate(buffer, kept, part) }),
     }
     const onCut = this.#onCut
     this.#options.onPart(part, () => {
@@ -329,6 +423,29 @@ export class PartCutter {
     })
     onCut?.()
   }
+}
+
+/** Copies pieces into a part's memory, from its start on. */
+function copyInto(buffer: PartBuffer, pieces: readonly Uint8Array[]): void {
+  let at = 0
+  for (const piece of pieces) {
+    for (let from = 0; from < piece.byteLength;) {
+      const { start, bytes } = buffer.blockAt(at)
+      const room = bytes.byteLength - (at - start)
+      const some = piece.subarray(from, from + room)
+      bytes.set(some, at - start)
+      at += some.byteLength
+      from += some.byteLength
+    }
+  }
+}
+
+function changedLater(partNumber: number): UploadError {
+  return new UploadError(
+    'PAWL_SOURCE_IO',
+    `the bytes of part ${partNumber} were changed in memory after the file stream had handed them on; copy what you change, or listen for 'data' yourself before it is piped`,
+    { partNumber },
+  )
 }
 
 /** Whether some bytes are those of a block from a position of the part on. */

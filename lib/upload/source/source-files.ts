@@ -56,6 +56,14 @@ export function isFileStream(source: unknown): source is ReadStream {
   return source instanceof ReadStream
 }
 
+/** Whether it is one of Node's own, and not of a class that was made of it. */
+export function isPlainFileStream(source: unknown): source is ReadStream {
+  return (
+    isFileStream(source) &&
+    Object.getPrototypeOf(source) === ReadStream.prototype
+  )
+}
+
 /** Whether it reads a regular file of more than so many bytes. Never rejects. */
 export async function readsLongFile(
   source: ReadStream,

@@ -1,7 +1,7 @@
 /** What must be true when a run rejects: what it says of the object and the source. */
 import type { LogState } from '../../../lib/checkpoint/fold.js'
 import { partsNow } from '../../../lib/upload/rules/proof.js'
-import { wasSentOtherwise } from '../../../lib/upload/rules/sent-before.js'
+import { wasSentOtherwise } from '../../../lib/upload/rules/completing.js'
 import { key } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'

@@ -166,3 +166,64 @@ await t.test('what is sent twice in one attempt is done once', async (t) => {
   progress.end()
   t.equal(said.at(-1)?.bytesDone, 10)
 })
+
+await t.test(
+  'what buffers may hold counts little by little, and this is told',
+  async (t) => {
+    const MiB = 2 ** 20
+    const size = 8 * MiB
+    const { said, clock, progress } = counter(size)
+    const flight = progress.flight(size)
+    flight.attempt()
+    let left = 0
+    const leaves = (bytes: number): void => {
+      left += bytes
+      flight.sent(bytes)
+    }
+    const seconds: number[] = []
+    const pass = (ms: number): void => {
+      const before = said.length
+      clock.advance(ms)
+      t.ok(said.length >= before + ms / 100, 'nothing else has to be counted')
+      seconds.push(said.at(-1)?.bytesDone ?? -1)
+    }
+    leaves(4 * MiB)
+    t.ok((said.at(-1)?.bytesDone ?? -1) <= 64 * 1024, 'it is in a buffer')
+    pass(1000)
+    leaves(4 * MiB)
+    // Nothing more is heard of it until it is stored.
+    for (let second = 2; second <= 5; second++) pass(1000)
+    let before = 0
+    for (const done of seconds) {
+      t.ok(done > before, seconds.join())
+      before = done
+    }
+    t.ok(before < left, 'never beyond what has left')
+    flight.attempt()
+    clock.advance(1000)
+    const last = said.length
+    clock.advance(60_000)
+    t.equal(said.length, last, 'of nothing on its way nothing is told')
+    t.equal(said.at(-1)?.bytesDone, before, 'what has counted stays')
+    leaves(size)
+    pass(1000)
+    flight.end()
+    progress.stored(size)
+    progress.end()
+    t.match(said.at(-1), { bytesDone: size, bytesStored: size })
+    t.equal(clock.hanging, 0)
+  },
+)
+
+await t.test('it ends in little, which counts at once', async (t) => {
+  const { said, clock, progress } = counter()
+  const flight = progress.flight(100_000)
+  flight.attempt()
+  flight.sent(100_000)
+  t.equal(said.at(-1)?.bytesDone, 64 * 1024)
+  clock.advance(1000)
+  t.equal(said.at(-1)?.bytesDone, 100_000)
+  const last = said.length
+  clock.advance(10_000)
+  t.equal(said.length, last)
+})

@@ -6,7 +6,6 @@ import type { Listed } from '../../../lib/upload/rules/judge.js'
 import {
   afterComplete,
   afterPut,
-  Doubt,
   type FailedComplete,
   faultOf,
   type SeenPut,
@@ -17,7 +16,7 @@ import {
   type Found,
   type Seen,
 } from '../../../lib/upload/rules/proof.js'
-import { type SentBefore } from '../../../lib/upload/rules/sent-before.js'
+import { Doubt, type SentBefore } from '../../../lib/upload/rules/completing.js'
 
 await t.test('ambiguity sticks', (t) => {
   const heard = (

@@ -150,6 +150,13 @@ const cases: [
     'log',
     false,
   ],
+  ...['ENOENT', 'EACCES', 'EROFS'].map((systemCode): (typeof cases)[number] => [
+    `a log that cannot be written: ${systemCode}`,
+    failure('PAWL_CHECKPOINT_IO', { systemCode }),
+    {},
+    'log',
+    false,
+  ]),
   [
     'a provider that timed out',
     failure('PAWL_CREDENTIALS', { systemCode: 'ETIMEDOUT' }),

@@ -14,7 +14,7 @@ import {
   sentBefore,
   wasSentOtherwise,
   type SentBefore,
-} from '../../../lib/upload/rules/sent-before.js'
+} from '../../../lib/upload/rules/completing.js'
 import { uploadState } from '../../support/log-fixture.js'
 
 const md5 = '25f9e794323b453885f5181f1b624d0b'

@@ -35,6 +35,15 @@ await t.test('of large chunks only where few are too many', async (t) => {
   t.equal(led.includes(true), isNew)
 })
 
+await t.test('memory that is kept for chunks is not touched', async (t) => {
+  const chunkCollections = new ChunkCollections()
+  const before = process.memoryUsage.rss()
+  t.ok(chunkCollections.retain(), 'the first time')
+  t.notOk(chunkCollections.retain(), 'once a process is enough')
+  // 16 MiB would be seen; the rest of the process takes some, too.
+  t.ok(process.memoryUsage.rss() - before < 12 * MiB)
+})
+
 await t.test('the collections are those of V8', async (t) => {
   const chunkCollections = new ChunkCollections()
   const found: object[] = []

@@ -253,7 +253,7 @@ async function cutIntoBlocks(
       isShortFirst: true,
     }),
     tools,
-    collections: { took: () => false },
+    collections: { took: () => false, retain: () => false },
     onPart({ pieces, release, ...part }, next) {
       cuts.push({ ...part, bytes: Buffer.concat(pieces) })
       release()
