@@ -38,6 +38,12 @@ export function queueHost(text: string): string {
   return host === '' ? 'localhost' : host
 }
 
+/** Throws `PAWL_INVALID_OPTION` for a name that BullMQ has no code for. */
+export function mustBeQueueName(name: string): void {
+  if (name !== '' && !name.includes(':')) return
+  misuse('--queue-name: expected a name without a colon')
+}
+
 // What is wrong with it is not quoted: it may be the password.
 const unreadable =
   '--queue: not the URL of a queue, such as redis://:password@host:6379/0; what has a meaning in URLs is written in percent (%40 for @)'

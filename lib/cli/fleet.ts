@@ -20,6 +20,7 @@ import { bucketCheckpoint, UploadError } from '../index.js'
 import { systemCode } from '../realm.js'
 import { ToldFailure, exitCodes } from './exit-code.js'
 import {
+  mustBeQueueName,
   type QueueConnection,
   queueFailure,
   queueHost,
@@ -255,6 +256,7 @@ async function withFleets(
 ): Promise<void> {
   const { queue: url, queueName = 'pawl', patience } = flags
   const host = queueHost(url)
+  mustBeQueueName(queueName)
   const { fleets, Queue: BullQueue } = await load()
   const connection = { url, maxRetriesPerRequest: null }
   const queue = new BullQueue(queueName, { connection })

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { Queue } from 'bullmq'
 import t from 'tap'
 import {
+  mustBeQueueName,
   QueueWatch,
   queueFailure,
   queueHost,
@@ -27,6 +28,10 @@ await t.test('what is no URL of a queue is refused, and not quoted', (t) => {
       url,
     )
   }
+  for (const name of ['', 'a:b']) {
+    t.throws(() => mustBeQueueName(name), { code: 'PAWL_INVALID_OPTION' })
+  }
+  t.equal(mustBeQueueName('pawl'), undefined)
   t.equal(queueHost(`rediss://me:${secret}@host:1/2?family=6`), 'host:1')
   t.equal(queueHost('redis:///5'), 'localhost')
   t.end()
