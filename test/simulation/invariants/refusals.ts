@@ -281,6 +281,7 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   if (isTold || isDamaged || isGivenUp(run, top)) return undefined
   if (isLatePut(scene, maker, top)) return undefined
   if (isOvertaken(scene, run, top)) return undefined
+  if (hasComeSince(scene, run, top)) return undefined
   if (isBare(scene, run, top)) return undefined
   if (isUnproved(scene, run, maker, top)) return undefined
   if (top.upload !== undefined && namesOtherCall(run, top.upload.id)) {
@@ -336,6 +337,20 @@ function isOvertaken(
       look.at <= top.at
     )
   })
+}
+
+/**
+ * Its last look has shown another's object, and an earlier run's Complete came after
+ * that. The rule: where overwriting is forbidden, what is seen ends a run.
+ */
+function hasComeSince(
+  { heard }: Scene,
+  { number }: Run,
+  top: StoredObject,
+): boolean {
+  const look = heard.lastLook(number)
+  if (look === undefined || typeof look.found === 'string') return false
+  return top.by.run !== number && look.found !== top && look.at <= top.at
 }
 
 /** Nothing is left to do for the next run. */
