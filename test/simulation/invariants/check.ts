@@ -17,6 +17,7 @@ export interface Check<Of extends unknown[]> {
 export interface Failure {
   completed?: boolean
   code?: string
+  message?: string
   uploadId?: string
   status?: number
   resumable?: boolean

@@ -147,9 +147,10 @@ const refusals = [
  */
 function isNotRefused(scene: Scene, run: Run): string | undefined {
   const { heard, truth, world } = scene
-  const { code, status = 0 } = failureOf(run.outcome)
+  const { code, status = 0, message = '' } = failureOf(run.outcome)
   // A look that failed says nothing of what it was to see.
-  if (code === 'PAWL_SERVER' && status >= 500) return undefined
+  const isOfLook = status >= 500 || message.startsWith('HEAD, to see')
+  if (code === 'PAWL_SERVER' && isOfLook) return undefined
   const answeredAt = heard.completeAnswered.get(run.number)
   if (answeredAt === undefined || !refusals.includes(code ?? '')) {
     return undefined
@@ -278,7 +279,7 @@ function isNotOthers(scene: Scene, run: Run): string | undefined {
   if (maker !== run && maker.outcome === undefined) return undefined
   // What is not as it was sent, by an answer, was told of as that.
   const isDamaged = failureOf(maker.outcome).completed === true
-  if (isTold || isDamaged || isGivenUp(run, top)) return undefined
+  if (isTold || isDamaged || isGivenUp(scene, run, top)) return undefined
   if (isLatePut(scene, maker, top)) return undefined
   if (isOvertaken(scene, run, top)) return undefined
   if (hasComeSince(scene, run, top)) return undefined
@@ -437,19 +438,20 @@ function isRefusedUnseen(
 }
 
 /**
- * The failure names the upload, which an earlier run has given up. The rule: what
- * is void is not claimed, whatever a Complete that was under way makes of it.
+ * An earlier run has given the upload up: the failure names it, or the log does beside
+ * the one that was begun after it. The rule: what is void is not claimed, whatever a
+ * Complete that was under way makes of it.
  */
-function isGivenUp(
-  { startLog, uploadIdTold }: Run,
-  { upload }: StoredObject,
-): boolean {
-  const logged = startLog?.upload
+function isGivenUp(scene: Scene, run: Run, { upload }: StoredObject): boolean {
+  if (upload === undefined) return false
+  const given = logGivenTo(scene, run)
+  const logged = given?.upload
+  const isLeft = logged !== undefined && logged.uploadId !== upload.id
   return (
-    logged !== undefined &&
-    logged.voided !== undefined &&
-    logged.uploadId === upload?.id &&
-    logged.uploadId === uploadIdTold
+    (isLeft && given?.uploadIds.has(upload.id) === true) ||
+    (logged?.voided !== undefined &&
+      logged.uploadId === upload.id &&
+      logged.uploadId === run.uploadIdTold)
   )
 }
 
