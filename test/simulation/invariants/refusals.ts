@@ -94,9 +94,11 @@ function isNotContended(scene: Scene, run: Run): string | undefined {
   if (code !== 'PAWL_UPLOAD_CONTENDED' || uploadId === undefined) {
     return undefined
   }
+  // A file that is written to meanwhile has several contents, of which one was named.
   const isOwn =
     top?.upload?.id === uploadId &&
     top.by.run === run.number &&
+    run.sources.length === 1 &&
     isOneOf(top.bytes, run.sources) &&
     top.options === run.options
   if (!isOwn || !canCompare(scene, run)) return undefined
@@ -361,7 +363,12 @@ function isOver(log: LogState | undefined): boolean {
 
 /** All that follows in a shared log is its removal, which may arrive later. */
 function isBeingRemoved({ engine }: Scene, log: LogState | undefined): boolean {
-  return engine !== undefined && (log?.put ?? log?.upload)?.done !== undefined
+  return engine !== undefined && isDoneIn(log)
+}
+
+/** What it speaks of is complete: all that follows is its removal. */
+function isDoneIn(log: LogState | undefined): boolean {
+  return (log?.put ?? log?.upload)?.done !== undefined
 }
 
 /**
@@ -537,11 +544,11 @@ function hasForgotten(
       (number === maker.number || began !== undefined) &&
       (isOver(leftLog) || isBeingRemoved(scene, leftLog)),
   )
-  // Ended by its caller while a disk kept the log from being removed.
+  // Ended by its caller while a disk kept the log from being removed, which it then was.
   const isCutOff = between.some(
     ({ ending, endLog, startLog: began, actor, number }) =>
       ending !== undefined &&
-      endLog === undefined &&
+      (isOver(endLog) || isDoneIn(endLog)) &&
       (number === maker.number || began !== undefined) &&
       world.hasHappened(['slow-disk', 'hanging-disk'], { to: actor.name }),
   )

@@ -374,7 +374,14 @@ function isUntold(
     (one) =>
       !objects.includes(one) && objects.some(({ etag }) => etag === one.etag),
   )
-  const isOld = !isMarked && (hasNoBefore || isAsBefore)
+  const answeredAt = heard.completeAnswered.get(run.number) ?? 0
+  const wasThere = heard.looks.some(
+    ({ run: number, at, found }) =>
+      number === run.number &&
+      at < answeredAt &&
+      objects.some((one) => one === found),
+  )
+  const isOld = !isMarked && (hasNoBefore || isAsBefore || wasThere)
   const isHidden = isUnknown || isLost || isOld || !isSeen
   return isEmpty && isHidden
 }
