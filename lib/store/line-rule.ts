@@ -33,6 +33,8 @@ const reached = 0.75
 const unslowed = 0.8
 /** A share of a foretaste's rate that a round has at least: parts wait for answers. */
 const ofForetaste = 0.8
+/** The same where one part goes alone: what the other end has not read yet counts, too. */
+const ofOnePart = 0.7
 /** A share of what as many parts would bring that do not slow each other. */
 const ofParts = 0.5
 /** A share of the rate that was asked for that makes it count as reached. */
@@ -153,11 +155,13 @@ export function afterForetaste(
 ): Climb {
   if (!takesForetaste(climb)) return climb
   const next = afterRound(climb, round, bounds)
+  // Nothing is stored yet: the first part must not wait for those that are added.
+  const sure = climb.limit === 1 ? ofOnePart * round.rate : round.rate
   // Where one part fills the line, those in flight are slowed by each that is added.
   const limit = Math.min(
     next.limit,
     many,
-    Math.floor((secondsInFlight * round.rate) / round.partSize),
+    Math.floor((secondsInFlight * sure) / round.partSize),
     Math.floor((climb.limit * secondsInFlight) / left),
   )
   // A small step would be looked at anew from its beginning.
