@@ -6,6 +6,10 @@
  * fails for as long as the process lives, as does all that looks for a package whose
  * `package.json` could not be read. So the package is looked for at once, which Node
  * keeps, and after a failed import it is required, which can be done again.
+ *
+ * An import that finds nothing in a package is no success either: after a synchronous
+ * look at a pipe, `fstatSync(0)`, Node follows no links to what it imports, and gives
+ * the empty exports of a file that it loads under its other name (pnpm's are links).
  */
 import { findOwn, ownRequire } from './own-require.js'
 
@@ -42,12 +46,21 @@ export class LatePackage<T> {
   }
 
   async #load(): Promise<T> {
-    const loaded = await this.#import().catch(
-      () =>
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-        this.#require(this.#name) as T,
-    )
+    const imported = await this.#import().catch(() => undefined)
+    const loaded =
+      imported === undefined || isEmpty(imported)
+        ? // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+          (this.#require(this.#name) as T)
+        : imported
     this.#loaded = loaded
     return loaded
   }
+}
+
+function isEmpty(loaded: unknown): boolean {
+  return (
+    typeof loaded === 'object' &&
+    loaded !== null &&
+    Object.keys(loaded).length === 0
+  )
 }

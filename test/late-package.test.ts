@@ -46,6 +46,20 @@ await t.test(
 )
 
 await t.test(
+  'what is imported empty, behind a link that was not followed, is required',
+  async (t) => {
+    const whole = (): string => 'whole'
+    const late = new LatePackage<unknown>(
+      'some-package',
+      async () => ({}),
+      () => whole,
+    )
+    t.equal(await late.load(), whole)
+    t.equal(late.loaded, whole)
+  },
+)
+
+await t.test(
   'where it is not, as in a bundle, nobody hears of it',
   async (t) => {
     const late = new LatePackage('no-such-package', async () => 'bundled')

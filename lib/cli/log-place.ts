@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { open, readdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { readCheckpoint } from '../index.js'
 import { sha256 } from '../hash/sha256.js'
 import { systemCode } from '../realm.js'
 import { makeStateDirectory, stateDirectory } from './state-directory.js'
@@ -63,6 +64,38 @@ export class LogPlaces {
     if (logged === undefined) return true
     if (logged.size === 0) return false
     return logged.has(basename(full)) || logged.has('')
+  }
+
+  /**
+   * An unfinished upload of the file to the same key of a bucket of the same name,
+   * under another host name: perhaps the same bucket, whose parts would be left.
+   */
+  async ofOtherHost({
+    path,
+    bucket,
+    key,
+    identity,
+  }: LogPlaceOptions & { path: string; bucket: string }): Promise<
+    { log: string; store: string } | undefined
+  > {
+    const full = resolve(path)
+    const name = basename(full)
+    const names = (await readdir(dirname(full)).catch(() => [])).filter(
+      (one) => logEnding.test(one) && one.replace(logEnding, '') === name,
+    )
+    for (const one of names) {
+      const log = join(dirname(full), one)
+      // One that cannot be read says nothing of a host.
+      const said = await readCheckpoint(log).catch(() => undefined)
+      const isOpen = said?.state === 'uploading' || said?.state === 'completing'
+      const store = said?.store
+      if (!isOpen || store === undefined || store === identity) continue
+      const isSameKind = store.split(':')[0] === identity.split(':')[0]
+      if (isSameKind && said.bucket === bucket && said.key === key) {
+        return { log, store }
+      }
+    }
+    return undefined
   }
 
   #canWrite(directory: string): Promise<boolean> {

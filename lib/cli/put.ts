@@ -14,6 +14,7 @@ import type { PutJob } from './put-job.js'
 import { checkpointOf, uploadOptionsOf } from './put-options.js'
 import { openLogEngine, type LogEngine } from './log-engine.js'
 import { LogPlaces } from './log-place.js'
+import { plainText } from './plain-text.js'
 import { listenersOf, uploadEvents } from './reporter.js'
 import { isTyped, standardInput } from './standard-input.js'
 import { given } from './target.js'
@@ -77,6 +78,7 @@ async function putFile(
   const url = target.urlOf(key)
   const { checkpointDir, multipartThreshold, prove, sourceId } = flags
   const engine = await logEngineOf(job, key)
+  await tellOfOtherHost(job, places, file)
   const upload = reporter.begin(path, url)
   try {
     const result = await uploadFile(path, {
@@ -96,6 +98,22 @@ async function putFile(
   } finally {
     await engine?.close()
   }
+}
+
+/** Under another name of its host an upload begins anew, and its parts are left. */
+async function tellOfOtherHost(
+  { target: { store, urlOf }, log }: PutJob,
+  places: LogPlaces,
+  { path, key }: FileSend,
+): Promise<void> {
+  // The URL of a dev server names its place itself, and takes no --identity.
+  if (urlOf(key).startsWith('http')) return
+  const { identity, bucket } = store
+  const other = await places.ofOtherHost({ path, key, identity, bucket })
+  if (other === undefined) return
+  log.write(
+    `${plainText(`${other.log} is of an unfinished upload of this object to ${other.store}. Where that is the same bucket, --identity ${other.store} goes on with it; else pawl discard ends it.`)}\n`,
+  )
 }
 
 /** Undefined without `--log`; it is instead of the flags for files of logs. */

@@ -4,7 +4,7 @@
  * `process.stdin` is empty and says nothing, which would become an empty object.
  */
 import { createReadStream, fstatSync, readSync, statSync } from 'node:fs'
-import type { Stats } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import process from 'node:process'
 import type { Readable } from 'node:stream'
 import { isatty } from 'node:tty'
@@ -58,9 +58,13 @@ export function isUnderNohup(
   return isWriteOnly(statsOf(descriptor))
 }
 
-function statsOf(fd: number): Stats {
+/**
+ * In BigInts: Node keeps its last look in numbers, and where that was at a pipe it
+ * does not follow the links of packages that are imported next (pnpm's are links).
+ */
+function statsOf(fd: number): BigIntStats {
   try {
-    return fstatSync(fd)
+    return fstatSync(fd, { bigint: true })
   } catch (cause) {
     throw new UploadError(
       'PAWL_SOURCE_IO',
@@ -71,7 +75,7 @@ function statsOf(fd: number): Stats {
 }
 
 /** Only the null device is asked: a byte read from anything else is lost. */
-function isWriteOnly(stats: Stats): boolean {
+function isWriteOnly(stats: BigIntStats): boolean {
   if (!stats.isCharacterDevice() || stats.rdev !== nullDevice()) return false
   try {
     readSync(descriptor, Buffer.alloc(1))
@@ -81,9 +85,9 @@ function isWriteOnly(stats: Stats): boolean {
   }
 }
 
-function nullDevice(): number | undefined {
+function nullDevice(): bigint | undefined {
   try {
-    return statSync('/dev/null').rdev
+    return statSync('/dev/null', { bigint: true }).rdev
   } catch {
     // Windows has none of that name.
     return undefined

@@ -115,6 +115,41 @@ test('a pipe is refused where no shell says that its first command failed', asyn
   t.ok(d.bytes.equals(await d.object('k')))
 })
 
+test('an upload that was begun under another name of the host is told of, and gone on with', async (t) => {
+  const d = await cliDesk(t)
+  d.server.setFault(({ partNumber = 0 }) =>
+    partNumber > 4
+      ? { kind: 'status', status: 403, code: 'AccessDenied' }
+      : undefined,
+  )
+  const env = {
+    OSS_ACCESS_KEY_ID: 'dev',
+    OSS_ACCESS_KEY_SECRET: 'dev-secret',
+    OSS_REGION: 'cn-hangzhou',
+  }
+  const put = (host: string, flags = '') =>
+    d.script(
+      `pawl put ${small.join(' ')} ${flags} --endpoint http://${host}:${d.server.port} db.dump oss://examplebucket/k`,
+      env,
+    ).ended
+  t.match(await put('127.0.0.1'), { code: 1, log: /AccessDenied/ })
+  const identity = `oss:127.0.0.1:${d.server.port}/examplebucket`
+  const again = await put('localhost')
+  t.match(again, { code: 1 })
+  t.match(
+    again.log,
+    new RegExp(
+      `db\\.dump\\.\\w+\\.pawl is of an unfinished upload .*--identity ${identity} goes on`,
+    ),
+  )
+  d.server.setFault(undefined)
+  const named = await put('localhost', `--identity ${identity}`)
+  t.match(named, { code: 0, out: /12 parts, [1-9]\d* reused/ })
+  // What was begun in between under the other name is left as well, and said.
+  t.match(named.log, /unfinished upload of this object to oss:localhost/)
+  t.ok(d.bytes.equals(await d.object('k')))
+})
+
 test('output that cannot be written never ends an upload', async (t) => {
   const d = await cliDesk(t)
   const put = `pawl put ${small.join(' ')}`
