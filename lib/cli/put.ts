@@ -102,13 +102,13 @@ async function putFile(
 
 /** Under another name of its host an upload begins anew, and its parts are left. */
 async function tellOfOtherHost(
-  { target: { store, urlOf }, log }: PutJob,
+  { target, log }: PutJob,
   places: LogPlaces,
   { path, key }: FileSend,
 ): Promise<void> {
   // The URL of a dev server names its place itself, and takes no --identity.
-  if (urlOf(key).startsWith('http')) return
-  const { identity, bucket } = store
+  if (target.urlOf(key).startsWith('http')) return
+  const { identity, bucket } = target.store
   const other = await places.ofOtherHost({ path, key, identity, bucket })
   if (other === undefined) return
   log.write(
