@@ -6,7 +6,6 @@
  * that is how OSS writes them and a `number` cannot hold them.
  */
 import type { IHasher } from 'hash-wasm'
-import type Package from 'hash-wasm/dist/crc64.umd.min.js'
 import { UploadError } from '../errors.js'
 import { LatePackage } from '../late-package.js'
 import { reasonOf } from '../realm.js'
@@ -25,7 +24,12 @@ export interface RunningDigest {
   digest(): string
 }
 
-const latePackage = new LatePackage<typeof Package>(
+/** Spelled out: users' compilers see no types of the file that has it. */
+interface Crc64Package {
+  readonly createCRC64: (polynomial: string) => Promise<IHasher>
+}
+
+const latePackage = new LatePackage<Crc64Package>(
   'hash-wasm/dist/crc64.umd.min.js',
   async () => {
     const loaded = await import(
@@ -41,10 +45,10 @@ export class Crc64Hashers {
     crc64ecma: [],
     crc64nvme: [],
   }
-  readonly #package: Pick<LatePackage<typeof Package>, 'load'>
+  readonly #package: Pick<LatePackage<Crc64Package>, 'load'>
 
   /** `late`: where they come from. */
-  constructor(late: Pick<LatePackage<typeof Package>, 'load'> = latePackage) {
+  constructor(late: Pick<LatePackage<Crc64Package>, 'load'> = latePackage) {
     this.#package = late
   }
 

@@ -123,6 +123,8 @@ function forged(log: Buffer): Buffer {
     const line = lines[at]
     if (line === undefined) continue
     const names = Object.keys(line.fields)
+    // All of it was taken away before.
+    if (names.length === 0) continue
     const change: Line = { ...line, fields: { ...line.fields } }
     switch (below(7)) {
       case 0:
