@@ -195,8 +195,8 @@ export interface Stage {
   join(records: readonly PartRecord[]): Promise<void>
   /** Takes a stored part of a file unread; undefined when it has to be read. */
   takeUnread(piece: Piece): PartEvent | undefined
-  /** The hash of a part whose bytes are not wanted when it has that. */
-  expected(partNumber: number): string | undefined
+  /** The record of a part whose bytes are not wanted when they are those. */
+  expected(partNumber: number): PartRecord | undefined
   /** Takes a part. `over`: this stage is, and the part has to go to the next one. */
   take(part: TakenPart): Promise<PartEvent | 'over'>
   /** The part behind `last`, which was the end at byte `offset`: always rejects. */

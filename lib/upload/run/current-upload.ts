@@ -23,6 +23,7 @@ import { abortUnnamed, closeOldUploads } from './clean-up.js'
 import type { RunContext } from './context.js'
 import { outOfSequence, partTaken, uploadGone } from './errors.js'
 import { givenUp } from './log.js'
+import { inScope } from './trace.js'
 
 /** A server that loses uploads as fast as they are begun is not asked for ever. */
 const mostRenewals = 2
@@ -213,8 +214,7 @@ export class CurrentUpload {
 
   /** The upload's own work, whichever part happened to need it first. */
   #create(): Promise<string> {
-    const begin = (): Promise<string> => this.#begin()
-    return this.#context.scope?.run(begin) ?? begin()
+    return inScope(this.#context.scope, () => this.#begin())
   }
 
   async #begin(): Promise<string> {

@@ -15,7 +15,7 @@ import type { AtOnce } from '../../store/slots.js'
 import type { UploadEnvironment } from '../options/environment.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
-import { vouchedRun } from '../rules/judge.js'
+import { isStrong, vouchedRun } from '../rules/judge.js'
 import { partSizesOf, type Plan } from '../rules/plan.js'
 import {
   type HashedPart,
@@ -31,7 +31,7 @@ import { CurrentUpload } from './current-upload.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
 import { Proving } from './proving.js'
 import { Sending } from './sending.js'
-import { tracePart, traceReused } from './trace.js'
+import { inScope, tracePart, traceReused } from './trace.js'
 
 export class OpenRun {
   readonly #context: RunContext
@@ -140,9 +140,9 @@ export class OpenRun {
 
   /** The xxHash64 of a part by which it is known to be stored, if there is one. */
   expected(partNumber: number): string | undefined {
-    return this.#context.settings.proof === 'xxh64'
-      ? this.#stage.expected(partNumber)
-      : undefined
+    if (this.#context.settings.proof !== 'xxh64') return undefined
+    const { hash = '' } = this.#stage.expected(partNumber) ?? {}
+    return hash === '' || isStrong(hash) ? undefined : hash
   }
 
   /** Takes all bytes of the object, to be put in one request. */
@@ -203,8 +203,7 @@ export class OpenRun {
   /** The end of the source: makes the object. */
   finish(): void {
     const { scope, done, fail } = this.#context
-    const finish = (): Promise<UploadResult> => this.#finish()
-    this.finishing = scope?.run(finish) ?? finish()
+    this.finishing = inScope(scope, () => this.#finish())
     this.finishing.then(done, fail)
   }
 

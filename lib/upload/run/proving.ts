@@ -11,7 +11,6 @@ import type { PartRecord } from '../../checkpoint/record.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { Claim, type ClaimedObject } from '../rules/claim.js'
-import { isStrong } from '../rules/judge.js'
 import { md5Hex } from '../rules/proof.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
@@ -64,11 +63,8 @@ export class Proving implements Stage {
     return tally.reused(piece, this.#claim.head.etag)
   }
 
-  expected(partNumber: number): string | undefined {
-    const record = this.#claim.upload.parts.get(partNumber)
-    return record === undefined || isStrong(record.hash)
-      ? undefined
-      : record.hash
+  expected(partNumber: number): PartRecord | undefined {
+    return this.#claim.upload.parts.get(partNumber)
   }
 
   async take(part: TakenPart): Promise<PartEvent | 'over'> {

@@ -40,6 +40,7 @@ import { isSuspension, suspended } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
+import { inScope } from './trace.js'
 import { withKept } from './with-kept.js'
 
 export class UploadRun {
@@ -125,8 +126,7 @@ export class UploadRun {
 
   /** Rejects when the run is stopped, whatever it then still waits for. */
   open(): Promise<OpenRun> {
-    const openAll = (): Promise<OpenRun> => this.#openAll()
-    this.#opening = this.#options.scope?.run(openAll) ?? openAll()
+    this.#opening = inScope(this.#options.scope, () => this.#openAll())
     this.#opening.catch((error: unknown) => this.fail(error))
     return unlessAborted(this.#stop.signal, this.#opening)
   }

@@ -7,7 +7,7 @@ import { compared, expectComparison } from '../calls/look.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { Receipt } from '../rules/completing.js'
-import { isStrong, judgePart, unknownOf, type Verdict } from '../rules/judge.js'
+import { judgePart, unknownOf, type Verdict } from '../rules/judge.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'
@@ -45,19 +45,13 @@ export class Sending implements Stage {
   takeUnread(piece: Piece): PartEvent | undefined {
     const { partNumber } = piece
     const { log, tally } = this.#context
-    const record = this.#reusable(partNumber)
+    const record = this.expected(partNumber)
     if (!log.isOfFile(record, piece)) return undefined
     this.#upload.receipts.set(partNumber, record)
     return tally.reused(piece, record.etag)
   }
 
-  expected(partNumber: number): string | undefined {
-    const { hash = '' } = this.#reusable(partNumber) ?? {}
-    return isStrong(hash) || hash === '' ? undefined : hash
-  }
-
-  /** The record of a part that needs not be sent when its bytes are those. */
-  #reusable(partNumber: number): PartRecord | undefined {
+  expected(partNumber: number): PartRecord | undefined {
     const { record, there } = this.#upload.earlier(partNumber)
     if (record === undefined) return undefined
     if (there === 'refused' && !this.#isProbeSent) return undefined

@@ -155,6 +155,11 @@ export function traceUpload(
   )
 }
 
+/** Does something as work of an upload, when that is watched. */
+export function inScope<T>(scope: UploadScope | undefined, work: () => T): T {
+  return scope === undefined ? work() : scope.run(work)
+}
+
 function planText(plan: Plan): string {
   switch (plan.mode) {
     case 'create':
@@ -212,7 +217,7 @@ export function tracePart(
   { partNumber, offset, size }: Piece,
   work: () => Promise<PartEvent>,
 ): Promise<PartEvent> {
-  const told = (): Promise<PartEvent> => {
+  return inScope(scope, () => {
     if (!partTracer.isOn) return work()
     const { uploadId } = upload
     const trace: PartTrace = { key, partNumber, offset, size, uploadId }
@@ -222,8 +227,7 @@ export function tracePart(
       trace.attempts = attempts
       trace.etag = etag
     })
-  }
-  return scope?.run(told) ?? told()
+  })
 }
 
 /** A part was stored all along. */
