@@ -17,6 +17,8 @@ export interface Environment {
   readonly now: () => number
   /** ms from a start of its own; never goes back. */
   readonly monotonic: () => number
+  /** ms in which this thread has had nothing to do, since a start of its own. */
+  readonly idle: () => number
   /** Rings once after so many ms. An `isIdle` one keeps no process alive. */
   readonly timer: (
     ms: number,
@@ -38,6 +40,7 @@ const longestTimer = 2 ** 31 - 1
 export const realEnvironment: Environment = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
+  idle: () => performance.eventLoopUtilization().idle,
   timer: (ms, ring, { isIdle = false } = {}) => {
     const timer = setTimeout(ring, Math.min(ms, longestTimer))
     if (isIdle) timer.unref()

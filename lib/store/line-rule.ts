@@ -13,6 +13,8 @@
  * - While a round is faster than the one before, more go at once. One that was no
  *   faster is taken back, as more at once cost time and memory; it is tried again,
  *   later and later.
+ * - While the thread has little time left, a few are enough: they wait for it then,
+ *   and not for the line. That a round is faster may come of code that has warmed up.
  * - A server that throttles halves the number, and it then grows slowly.
  *
  * Until a round has shown that more are no faster, nobody waits for its end: once it is
@@ -27,6 +29,10 @@ const many = 16
 /** Rounds until more are tried again, at first and at most. */
 const firstPause = 8
 const longestPause = 64
+/** Parts at once that keep a thread at work. */
+const enoughWork = 4
+/** A share of the time from which on a thread has little left. */
+const atWork = 0.75
 /** A share of the number that makes it count as reached. */
 const reached = 0.75
 /** A share of the fastest part's rate from which on parts do not slow each other. */
@@ -78,6 +84,8 @@ export interface Round {
   readonly partSize: number
   /** Parts in flight, on average. */
   readonly inFlight: number
+  /** A share of the time in which the thread was at work. */
+  readonly busy: number
 }
 
 /** What is seen of a round before its parts are stored. */
@@ -101,7 +109,7 @@ export function afterRound(
   round: Round,
   { most, maxRate = Infinity }: LineBounds,
 ): Climb {
-  const { rate, partSize, inFlight } = round
+  const { rate, partSize, inFlight, busy } = round
   const { before, rest, pause } = climb
   // Each upload has one, so that there may be more than were allowed.
   const limit = Math.max(climb.limit, Math.round(inFlight))
@@ -132,7 +140,8 @@ export function afterRound(
   const isReached = inFlight >= reached * climb.limit
   if (!isReached || rate >= rateReached * maxRate) return stayed
   const enough = Math.ceil((maxRate * inFlight) / rate)
-  const next = bounded(Math.min(nextOf(limit, climb.isSteep), enough))
+  const useful = busy >= atWork ? enoughWork : Infinity
+  const next = bounded(Math.min(nextOf(limit, climb.isSteep), enough, useful))
   if (next <= limit) return stayed
   return {
     ...stayed,

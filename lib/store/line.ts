@@ -25,10 +25,13 @@ import { SteadyRate } from './steady-rate.js'
 /** ms without a part after which the line may be another one. */
 const longestIdle = 60_000
 
+/** ms of a round of several parts: code that warms up makes a shorter one look faster. */
+const shortestRound = 200
+
 /** ms that a burst of bytes takes to leave. */
 const burst = 10
 
-type Clock = Pick<Environment, 'monotonic' | 'timer'>
+type Clock = Pick<Environment, 'monotonic' | 'timer' | 'idle'>
 
 /** An upload on the line. */
 class Member implements Slots {
@@ -74,6 +77,25 @@ class Seen {
   crowd = 0
   /** Sum of bytes, times as many as were in flight. */
   crowdBytes = 0
+  readonly #clock: Clock
+  readonly #since: number
+  readonly #idle: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#since = clock.monotonic()
+    this.#idle = clock.idle()
+  }
+
+  /** ms since the limit was set. */
+  get elapsed(): number {
+    return this.#clock.monotonic() - this.#since
+  }
+
+  /** A share of that in which the thread was at work. */
+  get busy(): number {
+    return 1 - (this.#clock.idle() - this.#idle) / Math.max(1, this.elapsed)
+  }
 
   add({ size, ms, inFlight }: { size: number; ms: number; inFlight: number }) {
     this.parts += 1
@@ -97,7 +119,7 @@ export class Line {
   readonly #members = new Set<Member>()
   readonly #parts = new Set<Part>()
   #climb: Climb = firstClimb
-  #seen = new Seen()
+  #seen: Seen
   #used = 0
   #turns = 0
   /** It will be looked at when a burst of bytes is over. */
@@ -108,6 +130,7 @@ export class Line {
 
   constructor(clock: Clock, bounds: LineBounds) {
     this.#clock = clock
+    this.#seen = new Seen(clock)
     this.#at = clock.monotonic()
     this.#bounds = bounds
   }
@@ -189,11 +212,13 @@ export class Line {
     if (stored === undefined || stored.attempts > 1 || stored.size === 0) return
     const seen = this.#seen
     seen.add({ size: stored.size, ms, inFlight })
-    if (seen.parts < this.limit) return
+    const isShort = seen.elapsed < shortestRound && this.limit > 1
+    if (seen.parts < this.limit || isShort) return
     const round = {
       rate: (seen.crowdBytes / seen.ms) * 1000,
       partSize: seen.bytes / seen.parts,
       inFlight: seen.crowd / seen.ms,
+      busy: seen.busy,
     }
     this.#set(afterRound(this.#climb, round, this.#bounds))
   }
@@ -227,7 +252,9 @@ export class Line {
       left = Math.max(left, (size - steady.sent) / one)
     }
     if (inFlight === 0) return
-    const taste = { rate, partSize: bytes / inFlight, inFlight, left }
+    const partSize = bytes / inFlight
+    const { busy } = this.#seen
+    const taste = { rate, partSize, inFlight, busy, left }
     const next = afterForetaste(this.#climb, taste, this.#bounds)
     if (next === this.#climb) return
     this.#set(next)
@@ -237,7 +264,7 @@ export class Line {
 
   #set(climb: Climb): void {
     this.#climb = climb
-    this.#seen = new Seen()
+    this.#seen = new Seen(this.#clock)
     const now = this.#clock.monotonic()
     for (const { steady } of this.#parts) steady.reset(now)
   }

@@ -13,7 +13,7 @@ import { SetSlots, type Slots } from './slots.js'
 /** ms: what is refused within them is refused for the same reason. */
 const oneRefusal = 1000
 
-type Clock = Pick<Environment, 'monotonic' | 'timer'>
+type Clock = Pick<Environment, 'monotonic' | 'timer' | 'idle'>
 
 /** Parts at once where the line decides: connections are left for other calls. */
 export const mostAtOnce = 48

@@ -92,6 +92,7 @@ for (const [how, passed] of [
     const environment = {
       now: () => clock.now,
       monotonic: () => clock.monotonic,
+      idle: () => clock.monotonic,
       timer: () => ({ cancel: () => undefined }),
       soon: (work: () => void) => void setImmediate(work),
       random: () => 0,

@@ -55,8 +55,10 @@ export class Process implements Owner {
     this.name = name
     this.label = name
     this.machine = machine
-    const clock: Pick<Environment, 'monotonic' | 'timer'> = {
+    const clock: Pick<Environment, 'monotonic' | 'timer' | 'idle'> = {
       monotonic: () => world.now,
+      // What it does takes none of its time.
+      idle: () => world.now,
       timer: (ms, ring) => {
         const pending = world.in(ms, this, ring)
         return { cancel: () => void (pending.isCancelled = true) }

@@ -71,6 +71,10 @@ await t.test('which number follows a round', (t) => {
       8,
     ],
     ['not beyond what there may be', at(4), { rate: 40 }, 6, { most: 6 }],
+    ['a few, by a thread that has no time', at(1), { rate: 90, busy: 0.8 }, 4],
+    ['and no more of them', tried(4, 1, 90), { rate: 400, busy: 0.8 }, 4],
+    ['though none is taken away', tried(16, 4, 90), { rate: 400, busy: 1 }, 16],
+    ['unless it was no faster', tried(16, 4, 90), { rate: 91, busy: 1 }, 4],
     ['not against a rate', at(2), { rate: 19.8 }, 2, { maxRate: 20 * MB }],
     ['up to a rate', at(2), { rate: 15 }, 3, { maxRate: 20 * MB }],
     [
@@ -93,7 +97,7 @@ await t.test('which number follows a round', (t) => {
     ],
   ]
   for (const [name, climb, seen, limit, bounds] of rows) {
-    const round = { partSize, inFlight: climb.limit, ...seen }
+    const round = { partSize, inFlight: climb.limit, busy: 0.7, ...seen }
     round.rate *= MB
     const next = afterRound(climb, round, { most, ...bounds })
     t.equal(next.limit, limit, name)
@@ -140,10 +144,19 @@ await t.test('which number follows a foretaste of a round', (t) => {
   ]
   for (const [name, more, rate, left, limit] of rows) {
     const climb = { ...firstClimb, fastest: 12 * MB, ...more }
-    const taste = { rate: rate * MB, partSize, inFlight: climb.limit, left }
+    const taste = {
+      rate: rate * MB,
+      partSize,
+      inFlight: climb.limit,
+      busy: 0,
+      left,
+    }
     const next = afterForetaste(climb, taste, { most: 48 })
     t.equal(next.limit, limit, name)
     if (limit === climb.limit) t.equal(next, climb)
+    if (climb.limit < 4) continue
+    const busy = afterForetaste(climb, { ...taste, busy: 1 }, { most: 48 })
+    t.equal(busy, climb, 'a few are enough for a thread that has no time')
   }
   t.end()
 })
@@ -202,7 +215,7 @@ await t.test('what was no faster is tried later and later', (t) => {
   for (let round = 1; round <= 200; round++) {
     const before = climb.limit
     // A line that one part fills.
-    const seen = { rate: 40 * MB, partSize, inFlight: climb.limit }
+    const seen = { rate: 40 * MB, partSize, inFlight: climb.limit, busy: 0 }
     climb = afterRound(climb, seen, { most: 48 })
     if (climb.limit > before) tries.push(round)
   }
@@ -309,6 +322,31 @@ await t.test('before its first part is stored a line is climbed', async (t) => {
   t.equal(line.limit, 4, 'of the others nothing is known')
 })
 
+await t.test('a round of some parts takes its time', async (t) => {
+  const { line, round } = lineByHand()
+  const slots = line.join()
+  await round(slots, 1, 20)
+  t.equal(line.limit, 4)
+  for (let rounds = 1; rounds <= 4; rounds++) {
+    t.equal(line.limit, 4, `after ${rounds - 1} of 50 ms`)
+    await round(slots, 4, 50)
+  }
+  t.equal(line.limit, 16)
+})
+
+await t.test('nor are more begun by a thread without time', async (t) => {
+  const { clock, line, round } = lineByHand()
+  const slots = line.join()
+  await round(slots, 1, 20)
+  for (let rounds = 1; rounds <= 20; rounds++) {
+    clock.block(40)
+    await round(slots, 4, 10)
+  }
+  t.equal(line.limit, 4)
+  await round(slots, 4, 400)
+  t.equal(line.limit, 16, 'until it has some')
+})
+
 await t.test('who leaves holds nobody up', async (t) => {
   const { line } = lineByHand()
   const [one, other] = [line.join(), line.join()]
@@ -348,6 +386,7 @@ function linesOf(store: { maxRate?: number }) {
   const clock = { now: 0 }
   const line = new StoreLine(store, {
     monotonic: () => clock.now,
+    idle: () => clock.now,
     timer: () => ({ cancel: () => undefined }),
   })
   const join = (wishes: Partial<Parameters<StoreLine['join']>[0]>) =>
@@ -402,6 +441,7 @@ await t.test(
 await t.test('the line is the store’s', async (t) => {
   const lines = new StoreLines({
     monotonic: () => 0,
+    idle: () => 0,
     timer: () => ({ cancel: () => undefined }),
   })
   const [one, other] = [storeInMemory().store, storeInMemory().store]

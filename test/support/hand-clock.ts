@@ -8,7 +8,7 @@ interface Hanging {
 
 export interface HandClock extends Pick<
   Environment,
-  'timer' | 'soon' | 'monotonic'
+  'timer' | 'soon' | 'monotonic' | 'idle'
 > {
   /** Turns it on; what is due rings in order, each with a turn of the loop after it. */
   advance(ms: number): void
@@ -20,6 +20,7 @@ export interface HandClock extends Pick<
 
 export function handClock(): HandClock {
   let now = 1000
+  let blocked = 0
   const timers = new Set<Hanging>()
   let turn: (() => void)[] = []
   const takeTurn = (): void => {
@@ -33,6 +34,7 @@ export function handClock(): HandClock {
       .toSorted((a, b) => a.due - b.due)[0]
   const clock: HandClock = {
     monotonic: () => now,
+    idle: () => now - blocked,
     soon: (work) => void turn.push(work),
     timer: (ms, ring): Timer => {
       const hanging = { due: now + ms, ring }
@@ -52,6 +54,7 @@ export function handClock(): HandClock {
     },
     block(ms) {
       now += ms
+      blocked += ms
       for (let due = next(now); due !== undefined; due = next(now)) {
         timers.delete(due)
         due.ring()

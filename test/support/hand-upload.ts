@@ -144,6 +144,7 @@ export function environmentOn(
     timer: clock.timer,
     soon: clock.soon,
     monotonic: clock.monotonic,
+    idle: clock.idle,
     now: () => 1_700_000_000_000 + clock.monotonic(),
     random,
     id: () => (++ids).toString(16).padStart(32, '0'),

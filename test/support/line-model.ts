@@ -125,6 +125,7 @@ export async function overLine(
   const model = new Model(traits, seed)
   const clock = {
     monotonic: () => model.now,
+    idle: () => model.now,
     timer: (ms: number, ring: () => void) => {
       let isCancelled = false
       void model.wait(ms).then(() => {
