@@ -1,6 +1,6 @@
 /**
- * No log at all, for what goes in one request: nothing that a later run could go
- * on with comes of it. What a run adds is in its own state and nowhere else.
+ * No log at all, for what goes in one request, or where none is wanted: nothing that a
+ * later run could go on with. What a run adds is in its own state and nowhere else.
  */
 import type { Checkpoint } from './checkpoint.js'
 

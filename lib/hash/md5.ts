@@ -12,6 +12,11 @@ export function hasMd5(): boolean {
   return found
 }
 
+/** A Content-MD5, which is base64, as ETags and logs spell it. */
+export function md5Hex(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('hex')
+}
+
 function canMake(): boolean {
   try {
     createHash('md5')

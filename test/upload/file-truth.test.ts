@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { chmod, link, open, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { uploadFile } from '../../lib/index.js'
+import { uploadFile, type UploadFileOptions } from '../../lib/index.js'
 import { uploadFileOn } from '../../lib/upload/file.js'
 import { realUploadEnvironment } from '../../lib/upload/options/environment.js'
 import {
@@ -151,28 +151,73 @@ const touches: [string, (path: string) => Promise<unknown>][] = [
   ['it gets another name', (path) => link(path, `${path}.link`)],
   ['its times are set', (path) => utimes(path, new Date(), new Date())],
 ]
-for (const [how, touch] of touches) {
-  await t.test(`a file is uploaded although ${how} meanwhile`, async (t) => {
-    const b = await fileBench(t, { size: 6 * partSize })
-    const result = await b.run({ beforeComplete: () => touch(b.path) })
-    t.equal(result.size, b.bytes.length)
-    t.ok(b.bytes.equals(await b.object(key)))
-  })
+/** Without a log no part is hashed: what a file is held against are its parts' ETags. */
+const logs: [string, UploadFileOptions['checkpoint']][] = [
+  ['', undefined],
+  [', without a log', false],
+]
+for (const [where, checkpoint] of logs) {
+  const logged: Partial<UploadFileOptions> =
+    checkpoint === undefined ? {} : { checkpoint, verify: false }
+  for (const [how, touch] of touches) {
+    await t.test(
+      `a file is uploaded although ${how} meanwhile${where}`,
+      async (t) => {
+        const b = await fileBench(t, { size: 6 * partSize })
+        const beforeComplete = () => touch(b.path)
+        const result = await b.run({ ...logged, beforeComplete })
+        t.equal(result.size, b.bytes.length)
+        t.ok(b.bytes.equals(await b.object(key)))
+      },
+    )
+  }
+
+  await t.test(
+    `one that is written to and dated back is not${where}`,
+    async (t) => {
+      const b = await fileBench(t, { size: 6 * partSize })
+      await t.rejects(
+        b.run({
+          ...logged,
+          beforeComplete: async () => {
+            const file = await open(b.path, 'r+')
+            const { atime, mtime } = await file.stat()
+            await file.write(Buffer.from('other'), 0, 5, 2 * partSize)
+            await file.close()
+            await utimes(b.path, atime, mtime)
+          },
+        }),
+        {
+          code: 'PAWL_SOURCE_CHANGED',
+          message:
+            checkpoint === false ? /nothing shows that/ : /are others now/,
+        },
+      )
+      t.same(b.seen('CompleteMultipartUpload'), [])
+    },
+  )
 }
 
-await t.test('one that is written to and dated back is not', async (t) => {
-  const b = await fileBench(t, { size: 6 * partSize })
-  await t.rejects(
-    b.run({
-      beforeComplete: async () => {
-        const file = await open(b.path, 'r+')
-        const { atime, mtime } = await file.stat()
-        await file.write(Buffer.from('other'), 0, 5, 2 * partSize)
-        await file.close()
-        await utimes(b.path, atime, mtime)
+await t.test(
+  'without a log nor ETags of MD5s, one that is touched is not either',
+  async (t) => {
+    const other = await fileBench(t, {
+      size: 6 * partSize,
+      fault: ({ operation }) =>
+        operation === 'UploadPart' ? { kind: 'wrong-etag' } : undefined,
+    })
+    await t.rejects(
+      other.run({
+        checkpoint: false,
+        beforeComplete: () => chmod(other.path, 0o640),
+      }),
+      {
+        code: 'PAWL_SOURCE_CHANGED',
+        message: /its times are others now, and nothing shows/,
+        transient: true,
       },
-    }),
-    { code: 'PAWL_SOURCE_CHANGED', message: /are others now/ },
-  )
-  t.same(b.seen('CompleteMultipartUpload'), [])
-})
+    )
+    t.same(other.seen('CompleteMultipartUpload'), [])
+    t.same(other.server.openUploads(), [], 'nothing is left of it')
+  },
+)

@@ -3,7 +3,7 @@
  * should be of, and what is under the key; and what its answers say beyond their kind.
  */
 import { UploadError } from '../../errors.js'
-import { hasMd5 } from '../../hash/md5.js'
+import { hasMd5, md5Hex } from '../../hash/md5.js'
 import type { ListedPart, ObjectStore } from '../../store/object-store.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Receipt } from '../rules/completing.js'
@@ -12,7 +12,6 @@ import {
   bareEtag,
   type ExpectedObject,
   type Found,
-  md5Hex,
   type Seen,
   whose,
 } from '../rules/proof.js'

@@ -8,7 +8,6 @@ import {
 } from '../../checkpoint/default-path.js'
 import { FileCheckpoint } from '../../checkpoint/file-checkpoint.js'
 import type { FileSystem } from '../../checkpoint/file-system.js'
-import { memoryCheckpoint } from '../../checkpoint/memory-checkpoint.js'
 import { noLog } from '../../checkpoint/no-log.js'
 import { lstatIfAny } from '../../checkpoint/open-log-file.js'
 import { invalidOption } from '../../errors.js'
@@ -124,7 +123,7 @@ export async function openableCheckpoint(
     | 'timeout'
   >,
 ): Promise<Checkpoint> {
-  if (checkpoint === false) return memoryCheckpoint()
+  if (checkpoint === false) return noLog
   const { environment, timeout } = settings
   const bounds = { environment, timeout: timeout.checkpoint }
   if (typeof checkpoint !== 'string' && !isUrl(checkpoint)) {

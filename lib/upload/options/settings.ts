@@ -301,9 +301,18 @@ function sorted(headers: Record<string, string>): [string, string][] {
   return Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1))
 }
 
+/**
+ * Whether every part is hashed by the proof. Without a log no later run asks for that,
+ * and a file that is touched meanwhile is held against its ETags; but where others choose
+ * the bytes, these are not enough.
+ */
+export function hashesParts({ isLogged, proof }: UploadSettings): boolean {
+  return isLogged || proof === 'sha256'
+}
+
 /** Whether every part is hashed by more than xxh64, in a worker where that pays. */
-export function needsDigests({ verify, proof }: UploadSettings): boolean {
-  return verify !== false || proof !== 'xxh64'
+export function needsDigests(settings: UploadSettings): boolean {
+  return settings.verify !== false || settings.proof !== 'xxh64'
 }
 
 /** How the parts of a file are read, the largest of them of `largest` bytes. */
@@ -311,11 +320,16 @@ export function filePartsOf(
   settings: UploadSettings,
   largest: number,
 ): Omit<FilePartsOptions, 'atOnce'> {
-  const { verify, crc } = settings
+  const { verify, crc, proof } = settings
   // A digest that goes into a header has to be there before the bytes.
   const isFirst = verify === 'md5' || (crc.isWanted && crc.isBefore)
   const held = isFirst ? heldAtOnce(largest, settings) : 0
-  return { largest, held, needsDigests: needsDigests(settings) }
+  return {
+    largest,
+    held,
+    needsXxh64: proof === 'xxh64' && hashesParts(settings),
+    needsDigests: needsDigests(settings),
+  }
 }
 
 export function optional<T, R>(

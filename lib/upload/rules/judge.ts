@@ -14,7 +14,7 @@ import { partSizeAt } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import type { ListedPart } from '../../store/object-store.js'
 import type { Verify } from '../options/options.js'
-import { isMd5Etag, sameEtag } from './proof.js'
+import { bareEtag, isMd5Etag, sameEtag } from './proof.js'
 
 /** The parts that the store has: as it lists them, or unknown. */
 export type Listed = ReadonlyMap<number, ListedPart> | 'refused'
@@ -88,6 +88,14 @@ export function provesEqual(record: PartRecord, candidate: Candidate): boolean {
 /** Whether a hash is a SHA-256, for sources whose bytes others choose. */
 export function isStrong(hash: string): boolean {
   return hash.length === 64
+}
+
+/**
+ * By what the bytes of a part can be held against it: its proof; or, where none was
+ * worked out, the MD5 that its ETag mostly is; or empty.
+ */
+export function hashOf({ hash, etag }: PartRecord): string {
+  return hash === '' && isMd5Etag(etag) ? bareEtag(etag) : hash
 }
 
 /** Whether both hashes are of the same kind, which their length says. */

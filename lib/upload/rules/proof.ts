@@ -49,11 +49,6 @@ export function multipartEtag(etags: readonly string[]): string {
   return `${hash.digest('hex')}-${etags.length}`
 }
 
-/** A Content-MD5, which is base64, as ETags and logs spell it. */
-export function md5Hex(base64: string): string {
-  return Buffer.from(base64, 'base64').toString('hex')
-}
-
 /** What the log keeps of the ETags that a Complete names: SHA-256, hex. */
 export function etagsDigest(etags: readonly string[]): string {
   return sha256(etags.join('\n'))

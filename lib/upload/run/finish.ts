@@ -4,7 +4,7 @@
  * uploads left behind aborted → log removed. What can be checked is checked before the
  * request, since OSS reports a wrong object only after it has replaced the old one.
  */
-import { hasMd5 } from '../../hash/md5.js'
+import { hasMd5, md5Hex } from '../../hash/md5.js'
 import type { UploadState } from '../../checkpoint/fold.js'
 import type { DoneRecord, LogRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
@@ -14,7 +14,7 @@ import type { UploadResult } from '../../upload-result.js'
 import type { Claim } from '../rules/claim.js'
 import { aboutToComplete, partsToName } from '../rules/completing.js'
 import { type KnownObject, toldOf, type ToldObject } from '../rules/outcome.js'
-import { confirmedBy, expectedOf, md5Hex } from '../rules/proof.js'
+import { confirmedBy, expectedOf } from '../rules/proof.js'
 import { clearTheWay, endLeftovers, endRivals } from './clean-up.js'
 import { completeUpload } from './complete.js'
 import type { RunContext } from './context.js'

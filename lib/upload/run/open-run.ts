@@ -15,7 +15,7 @@ import type { AtOnce } from '../../store/slots.js'
 import type { UploadEnvironment } from '../options/environment.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
-import { isStrong, vouchedRun } from '../rules/judge.js'
+import { hashOf, isStrong, vouchedRun } from '../rules/judge.js'
 import { partSizesOf, type Plan } from '../rules/plan.js'
 import {
   type HashedPart,
@@ -177,7 +177,7 @@ export class OpenRun {
     this.#tasks.add(task)
   }
 
-  /** What was taken of the source, with its hashes by the run's proof. */
+  /** What was taken of the source, by its hashes. */
   async takenParts(): Promise<HashedPart[]> {
     const { settings, log } = this.#context
     const whole = this.#whole
@@ -186,7 +186,12 @@ export class OpenRun {
       return [{ offset: 0, size: whole.size, hash }]
     }
     const records = [...(log.state.upload?.parts.values() ?? [])]
-    return records.filter(({ number }) => number <= this.#parts)
+    return records
+      .filter(({ number }) => number <= this.#parts)
+      .map((record) => {
+        const { offset, size } = record
+        return { offset, size, hash: hashOf(record) }
+      })
   }
 
   /** Resolves when all parts taken are stored; rejects when the run was stopped. */

@@ -8,10 +8,10 @@
  */
 import { partSizeAt } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
+import { md5Hex } from '../../hash/md5.js'
 import type { PartEvent } from '../options/events.js'
 import type { UploadResult } from '../../upload-result.js'
 import { Claim, type ClaimedObject } from '../rules/claim.js'
-import { md5Hex } from '../rules/proof.js'
 import type { Piece, TakenPart } from '../source/part-content.js'
 import type { EndedSource, RunContext, Stage } from './context.js'
 import type { CurrentUpload } from './current-upload.js'

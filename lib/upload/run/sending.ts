@@ -5,6 +5,7 @@
 import type { PartRecord } from '../../checkpoint/record.js'
 import { compared, expectComparison } from '../calls/look.js'
 import type { PartEvent } from '../options/events.js'
+import { hashesParts } from '../options/settings.js'
 import type { UploadResult } from '../../upload-result.js'
 import type { Receipt } from '../rules/completing.js'
 import { judgePart, unknownOf, type Verdict } from '../rules/judge.js'
@@ -138,10 +139,12 @@ export class Sending implements Stage {
 
   async #send(part: TakenPart): Promise<PartEvent> {
     const { settings, tally } = this.#context
-    part.content.expect(settings.proof)
+    const { proof } = settings
+    const isHashed = hashesParts(settings)
+    if (isHashed) part.content.expect(proof)
     if (this.#upload.mustNotReplace(part.partNumber)) await this.#replace(part)
     const { receipt, attempts } = await this.#upload.store(part)
-    const hash = await part.content.digest(settings.proof)
+    const hash = isHashed ? await part.content.digest(proof) : ''
     this.#record(part, hash, receipt)
     return tally.sent(part, receipt.etag, attempts)
   }

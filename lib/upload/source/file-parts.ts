@@ -40,6 +40,8 @@ export interface FilePartsOptions {
   largest: number
   /** How many may be in flight now. */
   atOnce: AtOnce
+  /** Of every part the xxh64 is wanted. */
+  needsXxh64: boolean
   /** Of every part another digest than xxh64 is wanted. */
   needsDigests: boolean
   /** How many parts are held at once; 0: they are read as they are sent. */
@@ -52,6 +54,7 @@ export class FileParts {
   readonly #sizeOfNext: () => number
   readonly #buffers: PartBuffers
   readonly #isHeld: boolean
+  readonly #needsXxh64: boolean
   readonly #digests: Pick<Digests, 'digest' | 'create' | 'beside'>
   readonly #onRead: (bytes: number) => void
 
@@ -69,6 +72,7 @@ export class FileParts {
     this.#digests = means.digests
     this.#onRead = onRead
     this.#isHeld = held > 0
+    this.#needsXxh64 = options.needsXxh64
     // Parts that are held are read and hashed while those before them are sent, as many
     // as may follow at once.
     const room = (): PartRoom =>
@@ -99,17 +103,18 @@ export class FileParts {
   async #read(piece: Piece, buffer: PartBuffer): Promise<MemoryContent> {
     const { offset, size } = piece
     const views = [...buffer.views(size)]
-    const xxh64 = (await loadXxh64()).create()
+    const xxh64 = this.#needsXxh64 ? (await loadXxh64()).create() : undefined
     let at = offset
     for (const view of views) {
       await this.#source.read(view, at)
-      xxh64.update(view)
+      xxh64?.update(view)
       at += view.byteLength
     }
     // What was written to after this is found before the object is made.
     await this.#source.mustBeUnchanged()
     this.#onRead(size)
-    return new MemoryContent(views, hex64(xxh64.digest()), this.#digests)
+    const hash = xxh64 && hex64(xxh64.digest())
+    return new MemoryContent(views, hash, this.#digests)
   }
 
   #unread({ offset, size }: Piece, buffer: PartBuffer): FilePartContent {

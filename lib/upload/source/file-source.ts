@@ -10,7 +10,12 @@ import type { FileIdentity } from '../../checkpoint/record.js'
 import { messageOf } from '../../realm.js'
 import { invalidOption, UploadError } from '../../errors.js'
 import type { Digests } from '../../hash/digest.js'
-import { createHash, type HashedPart } from './part-content.js'
+import { hasMd5, md5Hex } from '../../hash/md5.js'
+import {
+  type ContentDigest,
+  createHash,
+  type HashedPart,
+} from './part-content.js'
 import type { SourceFiles, SourceHandle } from './source-files.js'
 
 /** Bytes of a file that is read whole at once. */
@@ -209,14 +214,20 @@ export class FileSource {
     const before = this.#last
     const buffer = new Uint8Array(Math.min(blockSize, this.size))
     for (const { offset, size, hash } of parts) {
-      const kind = hash.length === 64 ? 'sha256' : 'xxh64'
+      const kind = kindOfHash(hash)
+      if (kind === undefined) throw this.#unproved(offset, size)
       const running = await createHash(kind, digests)
       for (let at = 0; at < size; at += buffer.length) {
         const block = buffer.subarray(0, Math.min(buffer.length, size - at))
         await this.read(block, offset + at)
         running.update(block)
       }
-      if (running.digest() !== hash) {
+      const digest = running.digest()
+      // An ETag may look like an MD5, and be none.
+      if (kind === 'md5' && md5Hex(digest) !== hash.toLowerCase()) {
+        throw this.#unproved(offset, size)
+      }
+      if (kind !== 'md5' && digest !== hash) {
         throw this.changed(`its ${size} bytes from ${offset} on are others now`)
       }
     }
@@ -225,6 +236,12 @@ export class FileSource {
     if (!isSameFile(this.#last, before)) {
       throw this.changed('it was touched again and again')
     }
+  }
+
+  #unproved(offset: number, size: number): UploadError {
+    return this.changed(
+      `its times are others now, and nothing shows that its ${size} bytes from ${offset} on are the same`,
+    )
   }
 
   /** Whether there are bytes behind those that the file system tells of. */
@@ -279,6 +296,19 @@ export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
 export function isSettled({ identity, time }: FileSight): boolean {
   const latest = BigInt(time - settling) * 1_000_000n
   return BigInt(identity.mtime) <= latest && BigInt(identity.ctime) <= latest
+}
+
+function kindOfHash({ length }: string): ContentDigest | undefined {
+  switch (length) {
+    case 16:
+      return 'xxh64'
+    case 32:
+      return hasMd5() ? 'md5' : undefined
+    case 64:
+      return 'sha256'
+    default:
+      return undefined
+  }
 }
 
 function fail(path: string, what: string, cause: unknown): never {

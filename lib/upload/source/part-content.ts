@@ -46,10 +46,11 @@ export interface TakenPart {
 /** Where a part is in the object. */
 export type Piece = Pick<TakenPart, 'partNumber' | 'offset' | 'size'>
 
-/** What was read of a source, with its hash by the upload's proof. */
+/** What was read of a source. */
 export interface HashedPart {
   offset: number
   size: number
+  /** Hex: xxHash64, MD5 or SHA-256, by its length; empty where it is not known. */
   hash: string
 }
 

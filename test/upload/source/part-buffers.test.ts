@@ -250,7 +250,7 @@ await t.test('parts of a file that are held are read ahead', async (t) => {
   const largest = 10
   const parts = new FileParts(
     source,
-    { largest, atOnce, needsDigests: true, held: 4 },
+    { largest, atOnce, needsXxh64: true, needsDigests: true, held: 4 },
     realUploadEnvironment,
     () => undefined,
   )
