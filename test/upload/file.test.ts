@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { appendFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { uploadFileOn } from '../../lib/upload/file.js'
 import { realUploadEnvironment } from '../../lib/upload/options/environment.js'
 import {
   fileCheckpoint,
+  memoryCheckpoint,
   uploadFile,
   type Progress,
   type UploadFileOptions,
@@ -324,6 +326,34 @@ await t.test(
     t.match(await b.run(), { resumed: false })
     t.equal(b.seen('PutObject').length, 2)
     t.equal(b.seen('HeadObject').length, 1, 'the run that heard nothing looked')
+  },
+)
+
+await t.test(
+  'an MD5 goes with what is put, where it tells anything',
+  async (t) => {
+    const b = await fileBench(t, { size: 1000 })
+    const md5 = createHash('md5').update(b.bytes).digest('base64')
+    const off = { verify: false, checkpoint: false } as const
+    const rows: [string, Partial<UploadFileOptions>, string | undefined][] = [
+      ['it is compared', { checkpoint: false }, md5],
+      [
+        'a later run looks for it',
+        { ...off, checkpoint: memoryCheckpoint() },
+        md5,
+      ],
+      ['nobody asks for it', off, undefined],
+      [
+        'nothing may be replaced',
+        { ...off, key: 'new', object: { forbidOverwrite: true } },
+        md5,
+      ],
+    ]
+    for (const [why, options, expected] of rows) {
+      await b.run(options)
+      const put = b.seen('PutObject').at(-1)
+      t.equal(put?.headers['content-md5'], expected, why)
+    }
   },
 )
 

@@ -178,19 +178,20 @@ export async function putInstead(
   const { settings } = context
   const { crc } = settings
   const { uploadId } = upload
+  const needsMd5 = hasMd5() && isToldByMd5(context)
   if (settings.onSourceChange === 'fail') {
     const stored = claimed?.parts.get(1) ?? upload.earlier(1).record
     const hash = await content.digest(settings.proof)
     const candidate = { size: content.size, hash }
     mustBeAsStored(settings, stored, candidate, uploadId)
   }
-  if (hasMd5()) content.expect('md5')
+  if (needsMd5) content.expect('md5')
   const { size } = content
   const crc64 = crc.isWanted ? await content.digest(crc.variant) : undefined
   await context.beforeComplete.ask({ size, crc64 })
   if (uploadId !== undefined) context.tally.restarted('source-changed')
   await endRivals(context, { isLast: true })
-  const md5 = hasMd5() ? md5Hex(await content.digest('md5')) : undefined
+  const md5 = needsMd5 ? md5Hex(await content.digest('md5')) : undefined
   const bytes = { size, crc64, md5 }
   const { receipt, check } = await putWholeObject(context, content, bytes)
   const closed = claimed && 'object'
@@ -205,4 +206,13 @@ export async function putInstead(
   })
   upload.forget()
   return result
+}
+
+/**
+ * Whether the MD5 of a PutObject tells anybody anything: it is compared, or a later run
+ * is to know the object by it, or nobody else's may be replaced.
+ */
+function isToldByMd5({ settings, log }: RunContext): boolean {
+  const { verify, object } = settings
+  return verify !== false || log.isKept || object.forbidOverwrite === true
 }

@@ -214,7 +214,7 @@ class Putting {
           throw error
         }
       },
-      { withMd5: true },
+      { withMd5: expected.etag !== undefined },
     )
   }
 

@@ -169,7 +169,7 @@ export class FileSource {
 
   /** As `mustBeUnchanged`; the path must still lead to it, and it end where it says. */
   async mustBeInPlace(): Promise<void> {
-    await this.mustBeUnchanged()
+    // What it leads to is the open file, or another: one look tells both.
     const stats = await this.#files.stat(this.path).catch(() => undefined)
     if (stats === undefined) {
       throw this.changed('another file, or none, is there now')
