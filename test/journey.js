@@ -73,7 +73,7 @@ async function partJourney() {
   await turning(clock, stored())
   bounds = {
     from: 'lib/upload/stream.ts _write',
-    to: 'lib/upload/run/sending.ts #record',
+    to: 'lib/upload/run/stages.ts #record',
   }
   const { path } = await wholeOf(clock, stored(), () =>
     upload.write(Buffer.alloc(10, 1)),

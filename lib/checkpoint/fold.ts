@@ -122,6 +122,17 @@ export function emptyState(header: HeaderRecord): LogState {
   }
 }
 
+/** Whether some Initiate of ours may have begun an upload that we know nothing of. */
+export function mayHaveOrphans({
+  intents,
+  uploadIds,
+}: {
+  intents: readonly unknown[]
+  uploadIds: ReadonlySet<string>
+}): boolean {
+  return intents.length > uploadIds.size
+}
+
 /** Adds one record; false when it does not fit and nothing was changed. */
 export function applyRecord(state: LogState, record: LogRecord): boolean {
   switch (record.type) {

@@ -10,6 +10,7 @@ import * as is from './checks.js'
 import type { Check } from './checks.js'
 import { FORMAT } from './format.js'
 import type { GrowthStep } from './growth.js'
+import { sha256 } from '../hash/sha256.js'
 
 /** What a stored part is proved equal to local bytes by. */
 export type Proof = 'xxh64' | 'sha256'
@@ -136,6 +137,11 @@ export interface CompletingUploadRecord {
   sentDigest?: string | undefined
   /** What was under the key before it. */
   before?: ObjectSight | undefined
+}
+
+/** Of the ETags that a Complete names, as they were spelled: SHA-256, hex. */
+export function etagsDigest(etags: readonly string[]): string {
+  return sha256(etags.join('\n'))
 }
 
 /** PutObject is about to be sent: the whole source was shorter than a part. */

@@ -30,12 +30,11 @@ import {
   confirmedBy,
   expectedEtag,
   type Found,
-  sameEtag,
   whose,
 } from '../upload/rules/proof.js'
 import type { UploadLog } from '../upload/run/log.js'
 import type { OpenRun } from '../upload/run/open-run.js'
-import { withKept } from '../upload/run/with-kept.js'
+import { withKept } from '../upload/run/errors.js'
 import {
   checkSharedLog,
   claimedResult,
@@ -52,6 +51,7 @@ import {
   sourceDigest,
   type Ticket,
 } from './ticket.js'
+import { sameEtag } from '../store/etag.js'
 
 /** What `completeUpload` completes with. */
 export interface CompleteUploadOptions extends Pick<

@@ -32,8 +32,7 @@ import {
   wholeNumber,
 } from '../upload/options/settings.js'
 import type { Listed } from '../upload/rules/judge.js'
-import { suspended } from '../upload/run/errors.js'
-import { withKept } from '../upload/run/with-kept.js'
+import { suspended, withKept } from '../upload/run/errors.js'
 import { FileParts } from '../upload/source/file-parts.js'
 import { letGo, type TakenPart } from '../upload/source/part-content.js'
 import { refuseLateParts } from './on-run.js'

@@ -1,4 +1,5 @@
 /** Values that a server sent, checked before they are kept or sent back. */
+import { unquoted } from './etag.js'
 import { StoreError } from './store-error.js'
 
 /** An upload ID goes into URLs and logs: short, and nothing that is not text. */
@@ -24,7 +25,7 @@ export function readEtag(text: string | undefined): string {
 /** Without quotes; empty when the server did not say. */
 export function unquotedEtag(text: string | undefined): string {
   if (text === undefined || text === '') return ''
-  return readEtag(text).replace(/^"(.*)"$/, '$1')
+  return unquoted(readEtag(text))
 }
 
 /**

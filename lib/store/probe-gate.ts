@@ -57,15 +57,14 @@ export class ProbeGate {
     return this.#failuresInRow < closedAfter
   }
 
-  /** Before each attempt. Rejects with the signal's reason. */
-  async pass(visitor: Visitor, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (this.isOpen || this.#probe === visitor) return
+  /** Before each attempt: what has to be waited for. Rejects with the signal's reason. */
+  pass(visitor: Visitor, signal: AbortSignal): Promise<void> | undefined {
+    if (this.isOpen || this.#probe === visitor) return undefined
     if (this.#probe === undefined) {
       this.#probe = visitor
-      return
+      return undefined
     }
-    await this.#turn(visitor, signal)
+    return this.#turn(visitor, signal)
   }
 
   /** The store has answered an attempt: whoever waits goes on. */
@@ -98,6 +97,7 @@ export class ProbeGate {
 
   #turn(visitor: Visitor, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      signal.throwIfAborted()
       const onAbort = (): void => {
         this.#waiting.delete(visitor)
         reject(signal.reason)

@@ -5,10 +5,13 @@ import { pipeline } from 'node:stream/promises'
 import { invalidOption, UploadError } from '../errors.js'
 import { isDetached, messageOf } from '../realm.js'
 import type { UploadResult } from '../upload-result.js'
-import { typeByName, withContentType } from './options/content-type.js'
+import {
+  readListeners,
+  typeByName,
+  withContentType,
+} from './options/settings.js'
 import { checkBytesOptions, eventNames } from './options/option-names.js'
 import type { UploadBytesOptions } from './options/options.js'
-import { readListeners } from './options/settings.js'
 import {
   createResumableUploadStream,
   type ResumableUploadStream,

@@ -20,7 +20,7 @@ import {
 } from './rules/proof.js'
 import { abortForGood, abortOrphans } from './run/clean-up.js'
 import { UploadLog } from './run/log.js'
-import { withKept } from './run/with-kept.js'
+import { withKept } from './run/errors.js'
 
 /** Rejects, and keeps the log, when the server cannot be reached. */
 export async function discardUpload(

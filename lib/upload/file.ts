@@ -9,7 +9,16 @@ import {
   placeFileCheckpoint,
   placeIfNeeded,
 } from './options/checkpoint-place.js'
-import { typeByName, withContentType } from './options/content-type.js'
+import {
+  oneOf,
+  readListeners,
+  readSettings,
+  typeByName,
+  type UploadSettings,
+  wholeNumber,
+  withContentType,
+  withSize,
+} from './options/settings.js'
 import {
   realUploadEnvironment,
   type UploadEnvironment,
@@ -17,15 +26,7 @@ import {
 import { checkFileOptions } from './options/option-names.js'
 import type { UploadFileOptions } from './options/options.js'
 import type { UploadResult } from '../upload-result.js'
-import {
-  oneOf,
-  readListeners,
-  readSettings,
-  type UploadSettings,
-  wholeNumber,
-  withSize,
-} from './options/settings.js'
-import { withKept } from './run/with-kept.js'
+import { withKept } from './run/errors.js'
 import { traceUpload } from './run/trace.js'
 import { FileSource } from './source/file-source.js'
 

@@ -20,7 +20,7 @@ import {
   type RequestOptions,
   wholeNumber,
 } from './options/settings.js'
-import { withKept } from './run/with-kept.js'
+import { withKept } from './run/errors.js'
 
 /** Requests at once. */
 const askedAhead = 4

@@ -41,8 +41,7 @@ import type { OpenRun } from './run/open-run.js'
 import { UploadRun } from './run/run.js'
 import { cutterOf, loadCuttingTools } from './run/stream-cutter.js'
 import { traceUpload, type UploadScope } from './run/trace.js'
-import { LargeReads } from './source/large-reads.js'
-import { LastingChunks } from './source/lasting-chunks.js'
+import { LargeReads, LastingChunks } from './source/piped-file.js'
 
 type Ending = Awaited<UploadRun['ending']>
 

@@ -1,5 +1,9 @@
 import t from 'tap'
-import { applyRecord, emptyState } from '../../lib/checkpoint/fold.js'
+import {
+  applyRecord,
+  emptyState,
+  mayHaveOrphans,
+} from '../../lib/checkpoint/fold.js'
 import type { LogState } from '../../lib/checkpoint/fold.js'
 import type { DoneRecord, LogRecord } from '../../lib/checkpoint/record.js'
 import { DIGEST, PART, header, part, upload } from '../support/log-fixture.js'
@@ -251,4 +255,11 @@ await t.test('what was told is not claimed, whatever begins after it', (t) => {
     t.equal((made ?? current)?.isTold, expected)
   }
   t.end()
+})
+
+await t.test('nothing is asked when every Initiate was answered', async (t) => {
+  const intents = [{ time: 1 }, { time: 2 }]
+  t.notOk(mayHaveOrphans({ intents: [], uploadIds: new Set() }))
+  t.notOk(mayHaveOrphans({ intents, uploadIds: new Set(['a', 'b']) }))
+  t.ok(mayHaveOrphans({ intents, uploadIds: new Set(['a']) }))
 })

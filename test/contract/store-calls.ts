@@ -2,10 +2,11 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import type { ListedPart, ListedUpload, ObjectStore } from '../../lib/index.js'
-import { multipartEtag, sameEtag } from '../../lib/upload/rules/proof.js'
 import { noise, sha256 } from '../support/dev-store.js'
 import { bodyFrom, storeCall } from '../support/store-call.js'
 import { keysOf, type Target } from './target.js'
+import { sameEtag } from '../../lib/store/etag.js'
+import { multipartEtag } from '../../lib/upload/rules/proof.js'
 
 const call = storeCall({
   timeouts: { connect: 10_000, stall: 60_000, headers: 120_000 },

@@ -4,12 +4,12 @@
  */
 import { UploadError } from '../../errors.js'
 import { hasMd5, md5Hex } from '../../hash/md5.js'
+import { bareEtag } from '../../store/etag.js'
 import type { ListedPart, ObjectStore } from '../../store/object-store.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Receipt } from '../rules/completing.js'
 import { judgePart, type Listed, type Verdict } from '../rules/judge.js'
 import {
-  bareEtag,
   type ExpectedObject,
   type Found,
   type Seen,

@@ -220,28 +220,46 @@ export class Requests {
     context: RequestContext,
     send: (call: Call) => Promise<T>,
   ): Promise<{ answer: T; attempts: number }> {
-    const trial = this.begin(context)
+    let attempts = 0
+    const answer = await this.sendAnd(
+      context,
+      (call) => {
+        attempts += 1
+        return send(call)
+      },
+      async (error, trial) => {
+        await context.onFailure?.(error)
+        if (await trial.again(error)) return 'again'
+        throw this.describe(error, context, trial.effort)
+      },
+    )
+    return { answer, attempts }
+  }
+
+  /**
+   * As `send`, for who looks around between the attempts: what comes of each failure
+   * is an answer all the same, `again`, or what is thrown.
+   */
+  async sendAnd<T>(
+    context: RequestContext,
+    send: (call: Call) => Promise<T>,
+    afterFailure: (error: StoreError, trial: Trial) => Promise<T | 'again'>,
+  ): Promise<T> {
+    const trial = new Trial(this.#common, context)
     try {
       for (;;) {
         try {
-          const answer = await trial.attempt(send)
-          return { answer, attempts: trial.effort.attempts }
+          return await trial.attempt(send)
         } catch (error) {
           this.throwIfStopped(context.signal)
           if (!(error instanceof StoreError)) throw error
-          await context.onFailure?.(error)
-          if (await trial.again(error)) continue
-          throw this.describe(error, context, trial.effort)
+          const answer = await afterFailure(error, trial)
+          if (answer !== 'again') return answer
         }
       }
     } finally {
       trial.end()
     }
-  }
-
-  /** For who looks around between the attempts at one call; others `send`. */
-  begin(context: RequestContext): Trial {
-    return new Trial(this.#common, context)
   }
 
   /** The error that callers see for a call that was given up; it keeps its kind. */
@@ -347,8 +365,12 @@ export class Trial {
   async attempt<T>(send: (call: Call) => Promise<T>): Promise<T> {
     const common = this.#common
     const { gate, patience } = common
-    await gate.pass(this, this.#signal)
     this.#signal.throwIfAborted()
+    const turn = gate.pass(this, this.#signal)
+    if (turn !== undefined) {
+      await turn
+      this.#signal.throwIfAborted()
+    }
     this.#attempts++
     const begun = this.#now()
     this.#began ??= begun

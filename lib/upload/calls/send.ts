@@ -5,6 +5,7 @@
  * goes into a header (Content-MD5, S3's checksum) has to be there before it.
  */
 import type { PartCheck } from '../../checkpoint/record.js'
+import { isMd5Etag, sameEtag } from '../../store/etag.js'
 import type { BodyRequest } from '../../store/object-store.js'
 import { UploadError } from '../../errors.js'
 import { hasMd5, md5Hex } from '../../hash/md5.js'
@@ -16,7 +17,6 @@ import type { RequestContext, Requests } from './requests.js'
 import type { ProgressCounter } from '../options/progress.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Receipt } from '../rules/completing.js'
-import { isMd5Etag, sameEtag } from '../rules/proof.js'
 import type { PartContent } from '../source/part-content.js'
 import { RatedPace, ViewPace } from '../source/view-pace.js'
 import { Wire, type WirePart } from './wire.js'

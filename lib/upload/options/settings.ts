@@ -2,13 +2,14 @@
  * The caller's options, checked and with every default filled in. Whatever is
  * wrong throws `PAWL_INVALID_OPTION` before anything is opened or sent.
  */
+import mime from 'mime'
 import type { GrowthStep } from '../../checkpoint/growth.js'
-import { isAbortSignal } from '../../realm.js'
 import type { Environment } from '../../environment.js'
 import { invalidOption, shown, UploadError } from '../../errors.js'
 import type { Crc64Variant } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
 import { sha256 } from '../../hash/sha256.js'
+import { isAbortSignal } from '../../realm.js'
 import { checkedStore } from '../../store/checked-store.js'
 import { checkKey } from '../../store/names.js'
 import type { ObjectOptions, ObjectStore } from '../../store/object-store.js'
@@ -17,15 +18,8 @@ import { checkRate, rateOfPart } from '../../store/rate.js'
 import { lowest, mostAtOnce } from '../../store/store-line.js'
 import type { FilePartsOptions } from '../source/file-parts.js'
 import type { UploadEnvironment } from './environment.js'
-import { checkStreamOptions } from './option-names.js'
-import {
-  growthOf,
-  heldAtOnce,
-  type MemorySettings,
-  mustHaveRoom,
-  partSizeToFit,
-} from './part-sizes.js'
 import type { Emit } from './events.js'
+import { checkStreamOptions } from './option-names.js'
 import type {
   ListenerOptions,
   RetryOptions,
@@ -34,6 +28,13 @@ import type {
   UploadStreamOptions,
   Verify,
 } from './options.js'
+import {
+  growthOf,
+  heldAtOnce,
+  type MemorySettings,
+  mustHaveRoom,
+  partSizeToFit,
+} from './part-sizes.js'
 
 /** Options with every default filled in. */
 export type UploadSettings = Readonly<ReturnType<typeof readSettings>> & {
@@ -144,6 +145,12 @@ export function readSettings(
     memory: optional(options.memory, (n) => wholeNumber('memory', n, 1)),
     /** There is a log that outlives the run. */
     isLogged: options.checkpoint !== false,
+    /**
+     * Every part is hashed by the proof. Without a log no later run asks for that, and
+     * a file that is touched meanwhile is held against its ETags; but where others
+     * choose the bytes, these are not enough.
+     */
+    isHashed: options.checkpoint !== false || options.proof === 'sha256',
     proof: oneOf('proof', options.proof ?? 'xxh64', ['xxh64', 'sha256']),
     onSourceChange: oneOf(
       'onSourceChange',
@@ -301,15 +308,6 @@ function sorted(headers: Record<string, string>): [string, string][] {
   return Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1))
 }
 
-/**
- * Whether every part is hashed by the proof. Without a log no later run asks for that,
- * and a file that is touched meanwhile is held against its ETags; but where others choose
- * the bytes, these are not enough.
- */
-export function hashesParts({ isLogged, proof }: UploadSettings): boolean {
-  return isLogged || proof === 'sha256'
-}
-
 /** Whether every part is hashed by more than xxh64, in a worker where that pays. */
 export function needsDigests(settings: UploadSettings): boolean {
   return settings.verify !== false || settings.proof !== 'xxh64'
@@ -327,7 +325,7 @@ export function filePartsOf(
   return {
     largest,
     held,
-    needsXxh64: proof === 'xxh64' && hashesParts(settings),
+    needsXxh64: settings.isHashed && proof === 'xxh64',
     needsDigests: needsDigests(settings),
   }
 }
@@ -459,4 +457,27 @@ function readTimeout({ timeout = {} }: RequestOptions): Timeouts {
     complete: read('complete', 600_000),
     checkpoint: read('checkpoint', 600_000),
   }
+}
+
+/** The content type of the first name whose ending is known; a name is a path or a key. */
+export function typeByName(...names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const type = mime.getType(name)
+    if (type !== null) return type
+  }
+  return undefined
+}
+
+/** The options of an object with that content type, unless they have one, as a header or by name. */
+export function withContentType(
+  object: ObjectOptions = {},
+  contentType: string | undefined,
+): ObjectOptions {
+  const headers = Object.keys(object.headers ?? {})
+  const isGiven =
+    object.contentType !== undefined ||
+    headers.some((name) => name.toLowerCase() === 'content-type')
+  return isGiven || contentType === undefined
+    ? object
+    : { ...object, contentType }
 }

@@ -16,18 +16,12 @@ import type {
   PartRecord,
 } from '../../checkpoint/record.js'
 import { hasMd5 } from '../../hash/md5.js'
+import { bareEtag, isMd5Etag, partsIn } from '../../store/etag.js'
 import type { ObjectHead } from '../../store/object-store.js'
 import type { CrcSettings } from '../options/settings.js'
 import type { Receipt } from './completing.js'
 import { isStrong, provesEqual, type Candidate } from './judge.js'
-import {
-  bareEtag,
-  combinedCrc64,
-  isMd5Etag,
-  multipartEtag,
-  partsIn,
-  partsNow,
-} from './proof.js'
+import { combinedCrc64, multipartEtag, partsNow } from './proof.js'
 
 /** An object that is there, and the upload that it came of. */
 export interface ClaimedObject {

@@ -3,15 +3,16 @@
  * runs have sent to complete the same upload, as the log has it. Pure.
  */
 import type { UploadState } from '../../checkpoint/fold.js'
-import type {
-  CompletingUploadRecord,
-  ObjectSight,
-  PartCheck,
+import {
+  type CompletingUploadRecord,
+  etagsDigest,
+  type ObjectSight,
+  type PartCheck,
 } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import type { StoreErrorKind } from '../../store/store-error.js'
 import type { CrcSettings } from '../options/settings.js'
-import { combinedCrc64, etagsDigest } from './proof.js'
+import { combinedCrc64 } from './proof.js'
 
 /** What is known of one stored part. */
 export interface Receipt {

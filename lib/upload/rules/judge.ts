@@ -12,9 +12,9 @@ import { hasMd5 } from '../../hash/md5.js'
 import type { LogState, UploadState } from '../../checkpoint/fold.js'
 import { partSizeAt } from '../../checkpoint/growth.js'
 import type { PartRecord } from '../../checkpoint/record.js'
+import { bareEtag, isMd5Etag, sameEtag } from '../../store/etag.js'
 import type { ListedPart } from '../../store/object-store.js'
 import type { Verify } from '../options/options.js'
-import { bareEtag, isMd5Etag, sameEtag } from './proof.js'
 
 /** The parts that the store has: as it lists them, or unknown. */
 export type Listed = ReadonlyMap<number, ListedPart> | 'refused'

@@ -93,14 +93,6 @@ export interface Clocks {
   servers: number
 }
 
-/** Whether some Initiate of ours may have begun an upload that we know nothing of. */
-export function mayHaveOrphans({
-  intents,
-  uploadIds,
-}: Omit<Begun, 'key'>): boolean {
-  return intents.length > uploadIds.size
-}
-
 /** All of the rule but that it has no parts, which has to be asked. */
 export function canBeOrphan(
   { key, uploadId, initiated }: ListedUpload,

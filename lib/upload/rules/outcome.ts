@@ -14,6 +14,7 @@
  */
 import { areUnequal, equalParts } from '../../checkpoint/growth.js'
 import type { PartCheck } from '../../checkpoint/record.js'
+import { bareEtag, partsIn, sameEtag, unquoted } from '../../store/etag.js'
 import type {
   ObjectHead,
   ObjectOptions,
@@ -24,21 +25,17 @@ import type { UploadResult } from '../../upload-result.js'
 import type { UploadSettings } from '../options/settings.js'
 import type { Listed } from './judge.js'
 import {
-  bareEtag,
   carriesMark,
   checkObject,
   checkUpload,
+  type ExpectedEtag,
   type ExpectedObject,
   type Found,
-  hasOtherParts,
   isDoubtful,
   isOfOtherParts,
   isOwn,
   type KnownStore,
   type Seen,
-  sameEtag,
-  unquoted,
-  weakest,
   whose,
 } from './proof.js'
 import { isAlike, type SentBefore } from './completing.js'
@@ -231,6 +228,12 @@ export interface Made {
   readonly dropsMarks: boolean
 }
 
+/** Whether an ETag speaks of another number of parts than ours. */
+function hasOtherParts(etag: string, ours: ExpectedEtag | undefined): boolean {
+  const parts = partsIn(etag) ?? 0
+  return ours?.isBinding === true && parts > 0 && parts !== partsIn(ours.value)
+}
+
 /** Whether the answer alone does not say what was made. */
 function isUnclear(
   answer: ObjectReceipt,
@@ -382,6 +385,17 @@ export interface KnownObject extends Pick<
 > {
   /** What the server has confirmed of it and of its parts. */
   readonly checks: Iterable<PartCheck>
+}
+
+const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
+
+/** The weakest of some checks: what is known of all parts together. */
+export function weakest(checks: Iterable<PartCheck>): PartCheck {
+  let least: PartCheck = 'crc64'
+  for (const check of checks) {
+    if (strength[check] < strength[least]) least = check
+  }
+  return least
 }
 
 /** An object as it is told, whichever run has sent its parts. */

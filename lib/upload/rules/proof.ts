@@ -4,8 +4,6 @@
  * Equal is not ours: the same bytes may be last night's, another client's, or
  * have other metadata. An upload's mark shows whose it was; what the server says
  * of the bytes shows which of its Completes made it.
- *
- * And ETags, as stores spell them: quoted or not, upper case on OSS, lower on S3.
  */
 import { createHash } from 'node:crypto'
 import type { UploadState } from '../../checkpoint/fold.js'
@@ -13,6 +11,7 @@ import {
   type CompletingPutRecord,
   type CompletingUploadRecord,
   type DoneRecord,
+  etagsDigest,
   notAsSent,
   type ObjectSight,
   type PartCheck,
@@ -20,39 +19,8 @@ import {
 } from '../../checkpoint/record.js'
 import { combineCrc64 } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
-import { sha256 } from '../../hash/sha256.js'
+import { bareEtag, isMd5Etag, partsIn, sameEtag } from '../../store/etag.js'
 import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
-
-/** As callers are told it: the server's own spelling, without quotes. */
-export function unquoted(etag: string): string {
-  return etag.trim().replace(/^"(.*)"$/, '$1')
-}
-
-/** Without quotes, in lower case; for comparing, never for sending back. */
-export function bareEtag(etag: string): string {
-  return unquoted(etag).toLowerCase()
-}
-
-export function sameEtag(a: string, b: string): boolean {
-  return bareEtag(a) === bareEtag(b)
-}
-
-/** Whether it can be the MD5 of some bytes. */
-export function isMd5Etag(etag: string): boolean {
-  return /^[0-9a-f]{32}$/.test(bareEtag(etag))
-}
-
-/** The ETag that stores give an object of parts whose ETags are MD5s. */
-export function multipartEtag(etags: readonly string[]): string {
-  const hash = createHash('md5')
-  for (const etag of etags) hash.update(Buffer.from(bareEtag(etag), 'hex'))
-  return `${hash.digest('hex')}-${etags.length}`
-}
-
-/** What the log keeps of the ETags that a Complete names: SHA-256, hex. */
-export function etagsDigest(etags: readonly string[]): string {
-  return sha256(etags.join('\n'))
-}
 
 /** What an upload knows of its object, by which it can be told from others. */
 export interface ExpectedObject {
@@ -180,15 +148,6 @@ export function isDoubtful(
   return isOther && whose(found, loose, facts).is === 'ours'
 }
 
-/** Whether an ETag speaks of another number of parts than ours. */
-export function hasOtherParts(
-  etag: string,
-  ours: ExpectedEtag | undefined,
-): boolean {
-  const parts = partsIn(etag) ?? 0
-  return ours?.isBinding === true && parts > 0 && parts !== partsIn(ours.value)
-}
-
 /** Whether an object is of parts whose MD5s are known not to be ours. */
 export function isOfOtherParts(
   { etag, isOpaque }: Pick<ObjectReceipt, 'etag' | 'isOpaque'>,
@@ -207,16 +166,6 @@ function isOtherMaking(
   const [theirs, own] = [partsIn(etag), partsIn(ours.value)]
   if (theirs === undefined) return false
   return own === undefined || (theirs === 0) !== (own === 0)
-}
-
-/**
- * Of how many parts an object is, by its ETag: 0, it was put whole; undefined for an
- * ETag that is not made of MD5s.
- */
-export function partsIn(etag: string): number | undefined {
-  if (isMd5Etag(etag)) return 0
-  const parts = /^[0-9a-f]{32}-([1-9]\d*)$/.exec(bareEtag(etag))?.[1]
-  return parts === undefined ? undefined : Number(parts)
 }
 
 function wasThereBefore(
@@ -275,15 +224,11 @@ export function confirmedBy(
   return check === 'wrong' ? 'none' : check
 }
 
-const strength: Record<PartCheck, number> = { none: 0, md5: 1, crc64: 2 }
-
-/** The weakest of some checks: what is known of all parts together. */
-export function weakest(checks: Iterable<PartCheck>): PartCheck {
-  let least: PartCheck = 'crc64'
-  for (const check of checks) {
-    if (strength[check] < strength[least]) least = check
-  }
-  return least
+/** The ETag that stores give an object of parts whose ETags are MD5s. */
+export function multipartEtag(etags: readonly string[]): string {
+  const hash = createHash('md5')
+  for (const etag of etags) hash.update(Buffer.from(bareEtag(etag), 'hex'))
+  return `${hash.digest('hex')}-${etags.length}`
 }
 
 /** What tells a part that a Complete names. */

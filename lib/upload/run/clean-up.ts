@@ -3,6 +3,7 @@
  * given up, and those whose ID was never heard. An upload is aborted only when
  * the log says that it is ours, or by the rule in `rules/left-behind`.
  */
+import { mayHaveOrphans } from '../../checkpoint/fold.js'
 import type { ObjectSight } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
 import { UploadError } from '../../errors.js'
@@ -17,7 +18,6 @@ import { Requests } from '../calls/requests.js'
 import type { UploadSettings } from '../options/settings.js'
 import {
   canBeOrphan,
-  mayHaveOrphans,
   type Rival,
   rivalsOf,
   untilFenced,

@@ -15,11 +15,12 @@ import { notAsSent, type PartCheck } from '../../checkpoint/record.js'
 import { delay } from '../../environment.js'
 import { UploadError, type UploadErrorFields } from '../../errors.js'
 import type {
+  Call,
   CompletedPart,
   ObjectHead,
   ObjectReceipt,
 } from '../../store/object-store.js'
-import { answerOf, StoreError } from '../../store/store-error.js'
+import { answerOf, type StoreError } from '../../store/store-error.js'
 import {
   isRetained,
   listAllParts,
@@ -29,6 +30,7 @@ import {
   wantsNewUpload,
 } from '../calls/look.js'
 import {
+  type Effort,
   isAmbiguous,
   isRefusedForGood,
   mayHaveHappened,
@@ -106,9 +108,11 @@ class Completing {
   readonly #context: RunContext
   readonly #input: CompleteInput
   readonly #request: RequestContext
-  readonly #trial: Trial
-  readonly #began: number
   readonly #doubt: Doubt
+  readonly #began: number
+  #attempts = 0
+  /** Nobody says any more that this run holds the log. */
+  #hasLostLog = false
   /** Some Complete of this run was answered by the store. */
   #wasHeard = false
   /** Some Complete of this run may have happened, for all that was answered. */
@@ -120,7 +124,7 @@ class Completing {
     this.#context = context
     this.#input = input
     this.#doubt = input.doubt
-    const { settings, requests, completeSignal: signal } = context
+    const { settings, completeSignal: signal } = context
     this.#request = {
       what: 'Complete',
       uploadId: input.uploadId,
@@ -128,30 +132,25 @@ class Completing {
       headersTimeout: settings.timeout.complete,
       isStoring: true,
     }
-    this.#trial = requests.begin(this.#request)
     this.#began = settings.environment.monotonic()
   }
 
   async run(): Promise<ObjectReceipt> {
-    const { settings, completeSignal } = this.#context
-    try {
-      if (settings.object.forbidOverwrite === true) {
-        const made = await this.#mustNotExist()
-        if (made !== undefined) return made
-      }
-      for (;;) {
-        try {
-          return await this.#send()
-        } catch (error) {
-          completeSignal.throwIfAborted()
-          if (!(error instanceof StoreError)) throw error
-          const found = await this.#afterFailure(error)
-          if (found !== 'again') return found
-        }
-      }
-    } finally {
-      this.#trial.end()
+    const { settings, requests } = this.#context
+    if (settings.object.forbidOverwrite === true) {
+      const made = await this.#mustNotExist()
+      if (made !== undefined) return made
     }
+    const receipt = await requests
+      .sendAnd<ObjectReceipt>(
+        this.#request,
+        (call) => this.#send(call),
+        (error, trial) => this.#afterFailure(error, trial),
+      )
+      .catch((error: unknown) => this.#unlessLost(error))
+    const { callbackFailed, etag } = receipt
+    if (callbackFailed === undefined || etag !== '') return receipt
+    return this.#afterCallback(receipt, callbackFailed)
   }
 
   /**
@@ -165,54 +164,56 @@ class Completing {
     throw this.#inTheWay()
   }
 
-  async #send(): Promise<ObjectReceipt> {
+  /** A run that slept may have lost its log: then it sends nothing more. */
+  async #send(call: Call): Promise<ObjectReceipt> {
     const { upload, uploadId, parts, expected } = this.#input
-    const { store, key, object } = this.#context.settings
-    const made = await this.#mustHoldLog()
-    if (made !== undefined) return made
+    const { log, settings } = this.#context
+    const { store, key, object } = settings
+    this.#attempts += 1
+    this.#hasLostLog = true
+    await log.confirm()
+    this.#hasLostLog = false
     upload.isCompleting = true
     const { size, crc64 } = expected
     const request = { key, uploadId, parts, object, size, crc64 }
-    const receipt = await this.#trial.attempt((call) =>
-      store.completeUpload(request, call),
-    )
-    const { callbackFailed } = receipt
-    if (callbackFailed === undefined || receipt.etag !== '') return receipt
-    // An error that does not say what was stored: the object does.
+    return store.completeUpload(request, call)
+  }
+
+  /** Whoever has a log that was lost may have completed this very upload. */
+  async #unlessLost(error: unknown): Promise<ObjectReceipt> {
+    if (!this.#hasLostLog) throw error
+    const expected = withoutLog(this.#input.expected)
+    const seen = await this.#look(expected).catch(() => undefined)
+    const isOurs = seen?.is === 'ours' && !this.#isSentOtherwise
+    if (isOurs) return seen.found
+    throw error
+  }
+
+  /** An error that does not say what was stored: the object does. */
+  async #afterCallback(
+    receipt: ObjectReceipt,
+    callbackFailed: StoreError,
+  ): Promise<ObjectReceipt> {
     const { is, found } = await this.#look()
     if (is === 'ours') return { ...found, callbackFailed }
     if (saysStored(callbackFailed)) return receipt
     throw this.#unknown(callbackFailed, await this.#list())
   }
 
-  /**
-   * A run that slept may have lost its log: then it sends nothing more. Who has it may
-   * have completed this very upload.
-   */
-  async #mustHoldLog(): Promise<ObjectReceipt | undefined> {
-    try {
-      await this.#context.log.confirm()
-      return undefined
-    } catch (error) {
-      const expected = withoutLog(this.#input.expected)
-      const seen = await this.#look(expected).catch(() => undefined)
-      const isOurs = seen?.is === 'ours' && !this.#isSentOtherwise
-      if (isOurs) return seen.found
-      throw error
-    }
-  }
-
   /** What became of a Complete that failed: the object, `again`, or an error. */
-  async #afterFailure(error: StoreError): Promise<ObjectReceipt | 'again'> {
+  async #afterFailure(
+    error: StoreError,
+    trial: Trial,
+  ): Promise<ObjectReceipt | 'again'> {
     const { kind } = error
     const { upload } = this.#input
-    this.#trial.stepAside()
+    trial.stepAside()
     const isFirstGone = kind === 'no-upload' && !this.#wasLeftOpen
     this.#hear(error)
     if (!this.#doubt.isOpen) {
       // Nothing of it is under way: an upload without a log can be ended.
       upload.isCompleting = false
-      return this.#believe(error)
+      return this.#believe(error, trial)
     }
     const seen = await this.#look()
     const isOurs = seen.is === 'ours'
@@ -243,11 +244,11 @@ class Completing {
       case 'seek':
         return this.#seek(error, seen)
       case 'believe':
-        return this.#believe(error)
+        return this.#believe(error, trial)
       case 'exists':
         throw this.#inTheWay(error)
       case 'again':
-        if (await this.#repeats(error)) return 'again'
+        if (await repeats(error, trial)) return 'again'
         throw this.#unknown(error, listed)
       default:
         return this.#claim(come)
@@ -265,8 +266,8 @@ class Completing {
   }
 
   /** A certain refusal; some are put right by asking again, as after a renewal. */
-  async #believe(error: StoreError): Promise<'again'> {
-    const isPassing = error.kind !== 'conflict' && (await this.#repeats(error))
+  async #believe(error: StoreError, trial: Trial): Promise<'again'> {
+    const isPassing = error.kind !== 'conflict' && (await repeats(error, trial))
     if (isPassing) return 'again'
     throw await this.#refused(error)
   }
@@ -297,13 +298,6 @@ class Completing {
       const next = await this.#look()
       if (isOwn(next, { isListed: false })) return this.#claim(next.found)
     }
-  }
-
-  /** Whether the same Complete is sent again; after a pause, then. */
-  async #repeats(error: StoreError): Promise<boolean> {
-    // The object was looked for: what could not be understood is asked again.
-    if (error.kind === 'response') this.#trial.forget()
-    return this.#trial.again(error)
   }
 
   /**
@@ -386,9 +380,14 @@ class Completing {
     }
   }
 
+  get #effort(): Effort {
+    const { monotonic } = this.#context.settings.environment
+    return { attempts: this.#attempts, elapsed: monotonic() - this.#began }
+  }
+
   #described(error: StoreError): UploadError {
     const { requests } = this.#context
-    return requests.describe(error, this.#request, this.#trial.effort)
+    return requests.describe(error, this.#request, this.#effort)
   }
 
   #inTheWay(cause?: StoreError): UploadError {
@@ -406,8 +405,15 @@ class Completing {
   #fieldsOf(cause: StoreError): UploadErrorFields {
     const { key } = this.#context.settings
     const { uploadId } = this.#input
-    return { ...answerOf(cause), ...this.#trial.effort, key, uploadId }
+    return { ...answerOf(cause), ...this.#effort, key, uploadId }
   }
+}
+
+/** Whether the same Complete is sent again; after a pause, then. */
+async function repeats(error: StoreError, trial: Trial): Promise<boolean> {
+  // The object was looked for: what could not be understood is asked again.
+  if (error.kind === 'response') trial.forget()
+  return trial.again(error)
 }
 
 /** No later Complete of the same upload could be answered otherwise. */

@@ -91,8 +91,9 @@ async function conclude(
   const failure = answer.callbackFailed
   const isRemoved = await removeLog(context, object, finished, failure)
   const result = resultOf(context, object, finished, isRemoved)
-  if (failure === undefined) return result
-  throw callbackFailed(result, failure)
+  if (failure !== undefined) throw callbackFailed(result, failure)
+  if (!isRemoved) await context.log.close()
+  return result
 }
 
 function resultOf(

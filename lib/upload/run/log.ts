@@ -256,7 +256,7 @@ export class UploadLog {
     this.#hasUnheard = true
   }
 
-  /** Removes it, the object being complete; false when it is still there. */
+  /** Removes it and lets go of it, the object being complete; false: it is still there. */
   remove(): Promise<boolean> {
     return this.#hasEnded ? Promise.resolve(false) : this.checkpoint.remove()
   }

@@ -29,8 +29,7 @@ import { abortUnlogged } from './clean-up.js'
 import type { RunContext, Stage } from './context.js'
 import { CurrentUpload } from './current-upload.js'
 import { sizeMismatch, tooManyParts } from './errors.js'
-import { Proving } from './proving.js'
-import { Sending } from './sending.js'
+import { Proving, Sending } from './stages.js'
 import { inScope, tracePart, traceReused } from './trace.js'
 
 export class OpenRun {
@@ -227,13 +226,11 @@ export class OpenRun {
       if (size !== undefined && size !== this.#size) {
         throw sizeMismatch(size, this.#size, key)
       }
-      const result = await this.#stage.end({
+      return await this.#stage.end({
         parts: this.#parts,
         size: this.#size,
         whole: this.#parts === 0 ? nothing(environment) : this.#whole?.content,
       })
-      await this.#context.log.close()
-      return result
     } finally {
       if (this.#whole !== undefined) await letGo(this.#whole)
     }

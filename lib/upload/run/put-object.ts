@@ -8,6 +8,7 @@
  */
 import type { CompletingPutRecord, PartCheck } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
+import { bareEtag } from '../../store/etag.js'
 import type { Call, ObjectReceipt } from '../../store/object-store.js'
 import { StoreError } from '../../store/store-error.js'
 import { isRefusedLook, lookAt, saysStored } from '../calls/look.js'
@@ -15,7 +16,6 @@ import { kindOf, mayHaveHappened, refusesMark } from '../calls/requests.js'
 import { Doubt } from '../rules/completing.js'
 import { afterPut, noObject, type SeenPut, seenPut } from '../rules/outcome.js'
 import {
-  bareEtag,
   confirmedBy,
   type ExpectedObject,
   expectedPut,

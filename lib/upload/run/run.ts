@@ -36,12 +36,11 @@ import {
   type RunContext,
   type UploadRunOptions,
 } from './context.js'
-import { isSuspension, suspended } from './errors.js'
+import { isSuspension, suspended, withKept } from './errors.js'
 import { UploadLog } from './log.js'
 import { OpenRun } from './open-run.js'
 import { prepare } from './open.js'
 import { inScope } from './trace.js'
-import { withKept } from './with-kept.js'
 
 export class UploadRun {
   readonly #options: UploadRunOptions

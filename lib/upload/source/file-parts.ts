@@ -5,11 +5,13 @@
  * part is in flight to use the time. Where a digest goes before the bytes a part is
  * read whole into memory, and so only once, unless that would take too much.
  */
-import { type PartSizes, partSizeAt } from '../../checkpoint/growth.js'
-import type { Digests } from '../../hash/digest.js'
+import { partSizeAt, type PartSizes } from '../../checkpoint/growth.js'
+import type { DigestBeside, Digests } from '../../hash/digest.js'
 import { hex64, loadXxh64 } from '../../hash/xxh64.js'
+import { isSharedArrayBuffer } from '../../realm.js'
+import type { Body } from '../../store/object-store.js'
 import type { AtOnce } from '../../store/slots.js'
-import { type ByteSource, FilePartContent } from './file-part-content.js'
+import type { FileSource } from './file-source.js'
 import { blockAround, blockWithin, type MemoryPool } from './memory-pool.js'
 import {
   type PartBuffer,
@@ -17,7 +19,15 @@ import {
   type PartRoom,
   pooled,
 } from './part-buffers.js'
-import { MemoryContent, type TakenPart, type Piece } from './part-content.js'
+import {
+  type ContentDigest,
+  createHash,
+  MemoryContent,
+  type PartContent,
+  type Piece,
+  type TakenPart,
+} from './part-content.js'
+import { bodyOf, type BodyPace } from './view-pace.js'
 
 const MiB = 1024 * 1024
 /** All views together, in bytes: more is not faster. */
@@ -158,5 +168,196 @@ export function* piecesOf(size: number, sizes: PartSizes): Generator<Piece> {
     const length = Math.min(partSizeAt(sizes, partNumber), size - offset)
     yield { partNumber, offset, size: length }
     offset += length
+  }
+}
+
+/** One digest of one pass. */
+interface Hasher extends DigestBeside {
+  kind: ContentDigest
+}
+
+/** Where the bytes of parts are read, as often as it takes. */
+export type ByteSource = Pick<
+  FileSource,
+  'read' | 'mustBeUnchanged' | 'changed'
+>
+
+export interface FilePartOptions {
+  source: ByteSource
+  /** Bytes from the start of the file. */
+  offset: number
+  size: number
+  /** The memory for views: one, or two in turn, of the same length. */
+  buffers: readonly Uint8Array[]
+  digests: Pick<Digests, 'create' | 'beside'>
+  /** Hears of bytes read for the first time. */
+  onRead: (bytes: number) => void
+}
+
+/**
+ * A part of a file that is not held: read in views, hashed as it goes by, read
+ * again for each attempt. Of shared memory a worker works the digests out beside the
+ * sending, but for xxh64; a view is then read into only when it has done so.
+ *
+ * With two buffers the next view is read while one is on its way out; with one, other
+ * parts use the time. One pass goes on at a time, and none after its iterator has
+ * returned. Every pass must give the same digests, of a file that was not written to;
+ * else `PAWL_SOURCE_CHANGED`, before the last view is handed out, so that no complete
+ * body of mixed bytes ever reaches a server.
+ */
+export class FilePartContent implements PartContent {
+  readonly size: number
+  readonly #options: FilePartOptions
+  readonly #kinds = new Set<ContentDigest>()
+  readonly #known = new Map<ContentDigest, string>()
+  #pass: Promise<unknown> | undefined
+  /** What still looks at the bytes of a view, or works out a digest. */
+  readonly #hashing = new Set<Promise<unknown>>()
+  #read = 0
+  /** A pass has come to its end. */
+  #isRead = false
+
+  constructor(options: FilePartOptions) {
+    this.size = options.size
+    this.#options = options
+  }
+
+  body(pace: BodyPace, onSent: (bytes: number) => void): Body {
+    const views = () => this.#views(() => pace.size)
+    return bodyOf({ size: this.size, views }, pace, onSent)
+  }
+
+  expect(kind: ContentDigest): void {
+    this.#kinds.add(kind)
+  }
+
+  async digest(kind: ContentDigest): Promise<string> {
+    // A pass that has come to its end may have it in a moment.
+    await Promise.allSettled(this.#hashing)
+    const known = this.#known.get(kind)
+    if (known !== undefined) return known
+    this.expect(kind)
+    const pass = this.#readAll()
+    this.#pass = pass
+    await pass
+    return this.digest(kind)
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#pass])
+    await Promise.allSettled(this.#hashing)
+  }
+
+  async #readAll(): Promise<void> {
+    const views = this.#views(() => Infinity)
+    while ((await views.next()).done !== true) {
+      // Hashing is all that is wanted of them.
+    }
+  }
+
+  /** `wanted`: bytes of the view that is read next, if there is room for them. */
+  async *#views(
+    wanted: () => number,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { source, buffers, size, offset } = this.#options
+    const hashers = await this.#makeHashers()
+    /** What still looks at each buffer. */
+    const looking = new Map<Uint8Array, Promise<unknown>>()
+    let read = 0
+    let turn = 0
+    const readNext = async (): Promise<{
+      buffer: Uint8Array
+      view: Uint8Array
+    }> => {
+      const buffer = buffers[turn++ % buffers.length]
+      if (buffer === undefined) throw new Error('a part without memory')
+      await looking.get(buffer)
+      const start = read
+      const view = buffer.subarray(0, Math.min(wanted(), size - start))
+      read += view.byteLength
+      await source.read(view, offset + start)
+      return { buffer, view }
+    }
+    let ahead: ReturnType<typeof readNext> | undefined
+    let isEnded = false
+    const atEnd = async (): Promise<void> => {
+      await source.mustBeUnchanged()
+      isEnded = true
+      await this.#learn(hashers)
+    }
+    try {
+      // No view comes of an empty part, and it has its digests all the same.
+      if (size === 0) await atEnd()
+      for (let end = 0; end < size;) {
+        const { buffer, view } = await (ahead ?? readNext())
+        end += view.byteLength
+        const hashing = hashers.map((hasher) => hasher.update(view))
+        looking.set(buffer, this.#holdUntil(Promise.all(hashing)))
+        ahead = buffers.length > 1 && end < size ? readNext() : undefined
+        // Its failure is told when its turn comes.
+        ahead?.catch(() => undefined)
+        this.#tellRead(end)
+        if (end === size) await atEnd()
+        yield view
+      }
+    } finally {
+      // Nothing may be written into the buffers after this.
+      await ahead?.catch(() => undefined)
+      if (!isEnded) for (const hasher of hashers) void hasher.digest()
+    }
+  }
+
+  #makeHashers(): Promise<Hasher[]> {
+    const { digests, buffers, size } = this.#options
+    const isShared = buffers.every(({ buffer }) => isSharedArrayBuffer(buffer))
+    return Promise.all(
+      [...this.#kinds].map(async (kind): Promise<Hasher> => {
+        if (isShared && kind !== 'xxh64') {
+          return { kind, ...(await digests.beside(kind, size)) }
+        }
+        const hash = await createHash(kind, digests)
+        return {
+          kind,
+          update: async (data) => hash.update(data),
+          digest: async () => hash.digest(),
+        }
+      }),
+    )
+  }
+
+  /** The memory is not given back before it has settled. */
+  #holdUntil(work: Promise<unknown>): Promise<unknown> {
+    this.#hashing.add(work)
+    const done = (): void => void this.#hashing.delete(work)
+    work.then(done, done)
+    return work
+  }
+
+  /** Of the first pass they are there in a moment; of any other they must be the same. */
+  async #learn(hashers: readonly Hasher[]): Promise<void> {
+    const isFirst = !this.#isRead
+    this.#isRead = true
+    const learning = hashers.map(async (hasher) => {
+      const value = await hasher.digest()
+      if (value === undefined) return
+      const before = this.#known.get(hasher.kind)
+      if (before !== undefined && before !== value) throw this.#changed()
+      this.#known.set(hasher.kind, value)
+    })
+    const all = this.#holdUntil(Promise.all(learning))
+    if (!isFirst) await all
+  }
+
+  #changed(): Error {
+    const { source, offset } = this.#options
+    return source.changed(
+      `the ${this.size} bytes from ${offset} on are not the same when read again`,
+    )
+  }
+
+  #tellRead(end: number): void {
+    if (end <= this.#read) return
+    this.#options.onRead(end - this.#read)
+    this.#read = end
   }
 }

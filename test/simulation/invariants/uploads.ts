@@ -1,10 +1,10 @@
 /** What must be true of uploads that are open, and of what becomes of them. */
 import { partSizeAt } from '../../../lib/checkpoint/growth.js'
 import { UploadError } from '../../../lib/errors.js'
-import { sameEtag } from '../../../lib/upload/rules/proof.js'
 import { logPath } from '../places.js'
 import type { Run } from '../run.js'
 import type { Scene } from '../scene.js'
+import { sameEtag } from '../../../lib/store/etag.js'
 import type { Actor, StoredUpload } from '../store/truth.js'
 import { engineTroubles } from '../engine/faults.js'
 import { diskTroubles, failureOf, isOneOf, runOf, type Check } from './check.js'

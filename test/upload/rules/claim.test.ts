@@ -1,11 +1,10 @@
 /** Whether a source is the object that an earlier run's Complete has made. */
 import t from 'tap'
-import type { PartRecord } from '../../../lib/checkpoint/record.js'
+import { etagsDigest, type PartRecord } from '../../../lib/checkpoint/record.js'
 import { Claim } from '../../../lib/upload/rules/claim.js'
 import type { Candidate } from '../../../lib/upload/rules/judge.js'
 import {
   combinedCrc64,
-  etagsDigest,
   multipartEtag,
 } from '../../../lib/upload/rules/proof.js'
 import { part, PART, uploadState } from '../../support/log-fixture.js'

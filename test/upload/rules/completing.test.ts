@@ -5,7 +5,7 @@ import {
   type Receipt,
   type Receipts,
 } from '../../../lib/upload/rules/completing.js'
-import { weakest } from '../../../lib/upload/rules/proof.js'
+import { weakest } from '../../../lib/upload/rules/outcome.js'
 
 const crc = {
   variant: 'crc64ecma',

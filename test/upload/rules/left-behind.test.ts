@@ -1,7 +1,6 @@
 import t from 'tap'
 import {
   canBeOrphan,
-  mayHaveOrphans,
   rivalsOf,
   untilFenced,
   untilSure,
@@ -116,11 +115,4 @@ await t.test('what may be aborted as nobody’s', async (t) => {
     const clocks = { servers, ours: servers - offset }
     t.equal(canBeOrphan(listed, begun, clocks), can, name)
   }
-})
-
-await t.test('nothing is asked when every Initiate was answered', async (t) => {
-  const intents = [{ time: 1 }, { time: 2 }]
-  t.notOk(mayHaveOrphans({ intents: [], uploadIds: new Set() }))
-  t.notOk(mayHaveOrphans({ intents, uploadIds: new Set(['a', 'b']) }))
-  t.ok(mayHaveOrphans({ intents, uploadIds: new Set(['a']) }))
 })

@@ -1,14 +1,12 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import {
-  bareEtag,
   combinedCrc64,
   etagsOf,
-  isMd5Etag,
   multipartEtag,
-  sameEtag,
 } from '../../../lib/upload/rules/proof.js'
 import { part } from '../../support/log-fixture.js'
+import { bareEtag, isMd5Etag, sameEtag } from '../../../lib/store/etag.js'
 
 const md5 = '25f9e794323b453885f5181f1b624d0b'
 const upper = md5.toUpperCase()

@@ -8,7 +8,7 @@ import { PassThrough, type Readable, Transform, Writable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { LargeReads } from '../../../lib/upload/source/large-reads.js'
+import { LargeReads } from '../../../lib/upload/source/piped-file.js'
 import { noise, temporaryDirectory } from '../../support/dev-store.js'
 import { smallUploads } from '../../support/small-upload.js'
 
