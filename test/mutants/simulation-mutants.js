@@ -142,7 +142,7 @@ export const simulationMutants = [
   },
   {
     name: 'a Complete is sent without a look at the lease',
-    find: 'await this.#context.log.confirm()\n',
+    find: 'this.#hasLostLog = true\n    await log.confirm()\n',
     replace: '',
     profile: 'oss',
     leaning: 'a log that machines share',
