@@ -1,6 +1,7 @@
 /**
- * Lines that are slow, far, near and none: the library and the command, as they
- * are without any option, beside fixed numbers of parts at once; all commands on S3.
+ * Lines that are slow, far, near and none: the library and the command, as they are
+ * without any option, beside fixed numbers of parts at once; all commands on S3. Where a
+ * picture is made of it, other clients too, with parts of 8 MiB, four at once.
  *
  * The server paces what it reads and answers (`support/line.js`). Nothing is
  * warmed up: what is measured begins with one part on a line that is not known.
@@ -9,7 +10,7 @@
 import { installed } from '../test/peers/packages.js'
 import { aws, pawl, rclone } from './support/command-lines.js'
 import { startServer } from './support/start-server.js'
-import { row } from './support/report.js'
+import { median, row } from './support/report.js'
 
 export const title = 'lines'
 
@@ -29,6 +30,8 @@ const lines = [
     traits: { connection: 10 * MB, total: 100 * MB, roundTrip: 50 },
     share: 1,
     fixed: [4, 16],
+    // minio sends one part after the other: that takes two minutes a run.
+    others: ['ali-oss', 'aws'],
     atMost: { file: 1.2, stream: 1.3, ten: 1.25, aws: 0.95, rclone: 0.5 },
   },
   {
@@ -37,8 +40,33 @@ const lines = [
     share: 1,
     fixed: [4, 16],
   },
-  { name: 'loopback', share: 1, fixed: [1, 2, 4, 8, 16], best: 1.1 },
+  {
+    name: 'loopback',
+    share: 1,
+    fixed: [1, 2, 4, 8, 16],
+    others: ['ali-oss', 'aws', 'minio'],
+    best: 1.1,
+  },
 ]
+
+/** Clients by what a reader calls them. */
+const others = {
+  'ali-oss': 'ali-oss, a file',
+  aws: 'lib-storage, a stream',
+  minio: 'minio, a stream',
+}
+
+/** What a picture shows, and how: what each is, and what somebody would use instead. */
+const shown = {
+  'pawl put': 'pawl put',
+  'aws s3 cp': 'aws s3 cp',
+  'rclone copyto': 'rclone copyto',
+  uploadFile: 'pawl, a file',
+  'ali-oss, a file': 'ali-oss, a file (checks nothing)',
+  stream: 'pawl, a stream',
+  'lib-storage, a stream': 'lib-storage, a stream',
+  'minio, a stream': 'minio, a stream',
+}
 
 export const choices = lines.map(({ name }) => name)
 
@@ -46,6 +74,7 @@ export async function run({ runs, quick, compare, input, size, only }) {
   await installed(['awscli', 'rclone', 'python3'])
   const tables = []
   const goals = []
+  const charts = {}
   const crc64 = await input.crc64Table([8 * MiB])
   for (const line of lines) {
     if (only !== undefined && line.name !== only) continue
@@ -57,14 +86,28 @@ export async function run({ runs, quick, compare, input, size, only }) {
       const found = await compare(contenders, options)
       tables.push(tableOf(line, job, found))
       goals.push(...goalsOf(line, job, found))
+      if (line.others !== undefined) charts[line.name] = barsOf(found)
     } finally {
       server.stop()
     }
   }
-  return { tables, goals }
+  return { tables, goals, charts }
 }
 
-async function contendersOn({ fixed }, { server, input, quick }) {
+/** Time and CPU of one file, in seconds. */
+function barsOf(found) {
+  return Object.entries(shown).flatMap(([contender, name]) => {
+    const summary = found.get(contender)
+    if (summary === undefined) return []
+    const cpus = summary.samples.map(({ user, system }) => user + system)
+    return [{ name, wall: summary.wall, cpu: median(cpus) }]
+  })
+}
+
+async function contendersOn(
+  { fixed, others: clients = [] },
+  { server, input, quick },
+) {
   const base = { port: server.port, directory: input.directory }
   const off = { ...base, verify: false }
   const on = { ...base, crc: true }
@@ -74,6 +117,11 @@ async function contendersOn({ fixed }, { server, input, quick }) {
     { name: 'stream', client: 'pawl-stream', options: on },
     { name: 'stream, verify off', client: 'pawl-stream', options: off },
     ...(await commandsOn(base)),
+    ...clients.map((client) => ({
+      name: others[client],
+      client,
+      options: base,
+    })),
     {
       name: 'ten streams',
       client: 'pawl-stream',

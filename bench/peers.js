@@ -70,7 +70,6 @@ export async function run({ runs, compare, server, input }) {
   return {
     tables: [{ title, rows: [...found].map(([name, one]) => row(name, one)) }],
     goals,
-    chart: [...found].map(([name, { cpu, rate }]) => ({ name, cpu, rate })),
   }
 }
 

@@ -58,7 +58,7 @@ for (const name of subjects) {
   }
 }
 
-const withPeers = ['peers', 'start', 'whole', 'tls', 'small-files']
+const withPeers = ['peers', 'start', 'whole', 'tls', 'small-files', 'lines']
 const needsPeers = subjects.some((name) => withPeers.includes(name))
 if (needsPeers && !existsSync(here('node_modules'))) {
   console.error('installing the clients to compare with')
@@ -120,11 +120,13 @@ async function keep(found) {
   const whole = { ...before, ...found }
   await writeFile(`${name}.json`, `${JSON.stringify(whole, undefined, 2)}\n`)
   // What a reader may use now, and nothing else: floors are in the tables.
-  const bars = whole.peers?.chart
-  if (bars === undefined) return
+  const lines = ['lines', 'lines/loopback', 'lines/far']
+  const charts = lines.map((subject) => whole[subject]?.charts ?? {})
+  const { loopback, far } = Object.assign({}, ...charts)
+  if (loopback === undefined || far === undefined) return
   const { machine, node } = environment
   const caption = `${machine}; Node ${node}; ${environment.commit}; ${day}`
-  await writeFile(`${name}.svg`, chart(bars, caption))
+  await writeFile(`${name}.svg`, chart({ loopback, far }, caption))
 }
 
 function goalsOf(found) {
