@@ -14,6 +14,7 @@ import {
   type UploadFileOptions,
 } from '../../lib/index.js'
 import { smallPart } from '../support/dev-store.js'
+import { wrapStore } from '../support/small-store.js'
 import {
   allModes,
   fileBench,
@@ -335,6 +336,7 @@ await t.test(
     const b = await fileBench(t, { size: 1000 })
     const md5 = createHash('md5').update(b.bytes).digest('base64')
     const off = { verify: false, checkpoint: false } as const
+    const blind = { ...wrapStore(b.store, {}), digest: 'none' } as const
     const rows: [string, Partial<UploadFileOptions>, string | undefined][] = [
       ['it is compared', { checkpoint: false }, md5],
       [
@@ -343,6 +345,11 @@ await t.test(
         md5,
       ],
       ['nobody asks for it', off, undefined],
+      [
+        'the store cannot be asked for more',
+        { checkpoint: false, store: blind },
+        md5,
+      ],
       [
         'nothing may be replaced',
         { ...off, key: 'new', object: { forbidOverwrite: true } },

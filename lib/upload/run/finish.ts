@@ -210,10 +210,12 @@ export async function putInstead(
 }
 
 /**
- * Whether the MD5 of a PutObject tells anybody anything: it is compared, or a later run
- * is to know the object by it, or nobody else's may be replaced.
+ * Whether the MD5 of a PutObject tells anybody anything: bytes that were damaged on their
+ * way are refused by it, unless the caller asked for no comparison; or a later run is to
+ * know the object by it, or nobody else's may be replaced.
  */
 function isToldByMd5({ settings, log }: RunContext): boolean {
-  const { verify, object } = settings
-  return verify !== false || log.isKept || object.forbidOverwrite === true
+  const { verify, isVerifyAsked, object } = settings
+  const isUnwanted = verify === false && isVerifyAsked
+  return !isUnwanted || log.isKept || object.forbidOverwrite === true
 }
