@@ -127,7 +127,6 @@ async function removeLog(
   failure: StoreError | undefined,
 ): Promise<boolean> {
   const { log } = context
-  if (!log.isKept) return true
   const { crc64, replaced = [] } = finished
   const { etag, versionId, size, parts } = object
   const put = parts === 0 ? true : undefined
@@ -135,11 +134,11 @@ async function removeLog(
   if (!(await quietly(context, () => log.append(done, ...replaced)))) {
     return false
   }
-  if (!context.signal.aborted) {
-    await quietly(context, () => endLeftovers(context))
-    const isOver = log.state.unclosed.size === 0
-    if (isOver && (await quietly(context, () => log.remove()))) return true
-  }
+  const isStopped = context.signal.aborted
+  if (!isStopped) await quietly(context, () => endLeftovers(context))
+  if (!log.isKept) return true
+  const isOver = !isStopped && log.state.unclosed.size === 0
+  if (isOver && (await quietly(context, () => log.remove()))) return true
   if (failure === undefined) {
     context.handsOut(resultOf(context, object, finished, false))
   }
