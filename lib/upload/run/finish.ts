@@ -210,9 +210,12 @@ export async function putInstead(
 
 /**
  * Whether the MD5 of a PutObject tells anybody anything: it is compared, or a later run
- * is to know the object by it, or nobody else's may be replaced.
+ * is to know the object by it, or this one, where no mark shows whose it is; or nobody
+ * else's may be replaced.
  */
 function isToldByMd5({ settings, log }: RunContext): boolean {
-  const { verify, object } = settings
-  return verify !== false || log.isKept || object.forbidOverwrite === true
+  const { verify, object, mark, facts } = settings
+  const isMarked = mark && !facts.dropsMarks
+  const isOnce = object.forbidOverwrite === true
+  return verify !== false || log.isKept || !isMarked || isOnce
 }
