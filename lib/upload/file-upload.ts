@@ -6,6 +6,7 @@
  * the upload, and so does the signal; both leave a log to go on from.
  */
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { LogState } from '../checkpoint/fold.js'
 import { type PartSizes, partsOf, partSizeAt } from '../checkpoint/growth.js'
 import type { AtOnce } from '../store/slots.js'
 import type { Emit } from './options/events.js'
@@ -53,6 +54,7 @@ export async function uploadOpenFile(
   const { digests } = settings.environment
   if (needsDigests(settings) && !source.isSmall) digests.warmUp()
   let progress: ProgressCounter | undefined
+  let known: LogState | undefined
   for (let runs = 1; ; runs++) {
     const run = new UploadRun({
       settings,
@@ -62,6 +64,7 @@ export async function uploadOpenFile(
       emit,
       scope,
       progress,
+      known,
     })
     progress = run.progress
     try {
@@ -80,6 +83,7 @@ export async function uploadOpenFile(
     const { reason } = ending
     if (reason === 'upload-gone') emit('restarted', { reason })
     progress.startOver()
+    ;({ known } = run)
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { StoreError, uploadFile, type ObjectStore } from '../../lib/index.js'
 import { all, besideEachOther } from '../support/beside.js'
@@ -403,4 +404,21 @@ test('a put is known by its MD5 too, where the store’s ETags are MD5s', async 
       t.ok(dev.logExists(), 'it is not known, so the log is kept')
     }
   }
+})
+
+test('how long a Complete was tried does not count the look before it', async (t) => {
+  const dev = await smallUploads(t)
+  let sentAt = 0
+  const store = wrapStore(dev.small, {
+    around: async (call, run) => {
+      if (call === 'headObject') await delay(50)
+      if (call !== 'completeUpload') return run()
+      sentAt = performance.now()
+      throw new StoreError('Denied.', { kind: 'denied', status: 403 })
+    },
+  })
+  const error = await dev.fail(bytes, { store, object })
+  const { attempts, elapsed = Infinity } = error
+  t.equal(attempts, 1)
+  t.ok(elapsed <= performance.now() - sentAt + 5, `${elapsed} ms`)
 })

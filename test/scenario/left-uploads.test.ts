@@ -379,6 +379,68 @@ test('without a log an upload is left only where its Complete may have taken eff
   t.same(dev.seen('AbortMultipartUpload'), [])
 })
 
+test('without a log an upload that could not be aborted is tried again at the end', async (t) => {
+  const dev = await smallUploads(t)
+  let [parts, aborts] = [0, 0]
+  const store = wrapStore(dev.small, {
+    around: async (call, run) => {
+      if (call === 'uploadPart' && parts++ === 0) {
+        throw new StoreError('No such upload.', { kind: 'no-upload' })
+      }
+      // As often as is tried where nothing depends on it.
+      if (call === 'abortUpload' && aborts++ < 2) {
+        throw new StoreError('Busy.', { kind: 'server', status: 500 })
+      }
+      return run()
+    },
+  })
+  const options = { store, checkpoint: false, concurrency: 1 } as const
+  const result = await dev.run(bytes, options)
+  t.notOk('uploadsLeft' in result)
+  t.match(result, { checkpointLeft: false })
+  t.same(dev.server.openUploads(), [])
+  await mustBe(t, dev, bytes)
+})
+
+test('without a log a file that is begun anew knows the upload before, whose Complete may be under way', async (t) => {
+  for (const mayAbort of [true, false]) {
+    const dev = await smallUploads(t)
+    const path = join(dev.directory, 'file')
+    await writeFile(path, bytes)
+    let [completes, aborts] = [0, 0]
+    const store = wrapStore(dev.small, {
+      around: async (call, run) => {
+        if (call === 'completeUpload' && completes++ === 0) {
+          throw new StoreError('No such upload.', { kind: 'no-upload' })
+        }
+        // The first run gives it up and ends it, with two attempts each.
+        const isRefused = !mayAbort || aborts < 4
+        if (call === 'abortUpload' && isRefused) {
+          aborts++
+          throw new StoreError('Busy.', { kind: 'server', status: 500 })
+        }
+        return run()
+      },
+    })
+    const ending = uploadFile(path, {
+      store,
+      key,
+      checkpoint: false,
+      partSize: part,
+      multipartThreshold: part,
+      retry: { attempts: 5, baseDelay: 1, maxDelay: 2 },
+    })
+    if (mayAbort) {
+      await ending
+      await mustBe(t, dev, bytes)
+      t.same(dev.server.openUploads(), [])
+    } else {
+      await t.rejects(ending, { code: 'PAWL_UPLOAD_CONTENDED' })
+      t.equal(dev.partsSince(0).length, 6, 'nothing is sent beside it')
+    }
+  }
+})
+
 test('without a log an Abort that fails is not waited for long', async (t) => {
   const dev = await smallUploads(t)
   first(dev, 'AbortMultipartUpload', { kind: 'status', status: 500 }, 99)

@@ -345,6 +345,7 @@ await t.test(
         md5,
       ],
       ['nobody asks for it', off, undefined],
+      ['no mark shows whose it is', { ...off, mark: false }, md5],
       [
         'the store cannot be asked for more',
         { checkpoint: false, store: blind },
@@ -361,6 +362,25 @@ await t.test(
       const put = b.seen('PutObject').at(-1)
       t.equal(put?.headers['content-md5'], expected, why)
     }
+  },
+)
+
+await t.test(
+  'what is put without a log and a mark is found when no answer comes',
+  async (t) => {
+    const b = await fileBench(t, {
+      size: 1000,
+      fault: ({ operation }) =>
+        operation === 'PutObject' ? { kind: 'reply-lost' } : undefined,
+    })
+    const result = await b.run({
+      verify: false,
+      checkpoint: false,
+      mark: false,
+      retry: { attempts: 2, baseDelay: 1, maxDelay: 2 },
+    })
+    t.equal(result.size, 1000)
+    t.equal(b.seen('PutObject').length, 1)
   },
 )
 

@@ -111,6 +111,8 @@ class Completing {
   readonly #doubt: Doubt
   readonly #began: number
   #attempts = 0
+  /** When the first Complete of this run was sent. */
+  #sentAt: number | undefined
   /** Nobody says any more that this run holds the log. */
   #hasLostLog = false
   /** Some Complete of this run was answered by the store. */
@@ -170,6 +172,7 @@ class Completing {
     const { log, settings } = this.#context
     const { store, key, object } = settings
     this.#attempts += 1
+    this.#sentAt ??= settings.environment.monotonic()
     this.#hasLostLog = true
     await log.confirm()
     this.#hasLostLog = false
@@ -381,8 +384,8 @@ class Completing {
   }
 
   get #effort(): Effort {
-    const { monotonic } = this.#context.settings.environment
-    return { attempts: this.#attempts, elapsed: monotonic() - this.#began }
+    const now = this.#context.settings.environment.monotonic()
+    return { attempts: this.#attempts, elapsed: now - (this.#sentAt ?? now) }
   }
 
   #described(error: StoreError): UploadError {

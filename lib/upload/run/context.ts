@@ -1,5 +1,6 @@
 /** What a run is made with, what its stages share, and what they say to each other. */
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
+import type { LogState } from '../../checkpoint/fold.js'
 import type { PartRecord } from '../../checkpoint/record.js'
 import { UploadError } from '../../errors.js'
 import { messageOf } from '../../realm.js'
@@ -29,6 +30,8 @@ export interface UploadRunOptions {
   emit: Emit
   /** Of the run before, which this one goes on from. */
   progress?: ProgressCounter | undefined
+  /** What the run before knew, of the same call: all there is where there is no log. */
+  known?: LogState | undefined
   /** While somebody watches the upload. */
   scope: UploadScope | undefined
   /** The source is a file: how it was when it was opened. */

@@ -127,7 +127,6 @@ async function removeLog(
   failure: StoreError | undefined,
 ): Promise<boolean> {
   const { log } = context
-  if (!log.isKept) return true
   const { crc64, replaced = [] } = finished
   const { etag, versionId, size, parts } = object
   const put = parts === 0 ? true : undefined
@@ -135,11 +134,11 @@ async function removeLog(
   if (!(await quietly(context, () => log.append(done, ...replaced)))) {
     return false
   }
-  if (!context.signal.aborted) {
-    await quietly(context, () => endLeftovers(context))
-    const isOver = log.state.unclosed.size === 0
-    if (isOver && (await quietly(context, () => log.remove()))) return true
-  }
+  const isStopped = context.signal.aborted
+  if (!isStopped) await quietly(context, () => endLeftovers(context))
+  if (!log.isKept) return true
+  const isOver = !isStopped && log.state.unclosed.size === 0
+  if (isOver && (await quietly(context, () => log.remove()))) return true
   if (failure === undefined) {
     context.handsOut(resultOf(context, object, finished, false))
   }
@@ -212,10 +211,13 @@ export async function putInstead(
 /**
  * Whether the MD5 of a PutObject tells anybody anything: bytes that were damaged on their
  * way are refused by it, unless the caller asked for no comparison; or a later run is to
- * know the object by it, or nobody else's may be replaced.
+ * know the object by it, or this one, where no mark shows whose it is; or nobody else's
+ * may be replaced.
  */
 function isToldByMd5({ settings, log }: RunContext): boolean {
-  const { verify, isVerifyAsked, object } = settings
+  const { verify, isVerifyAsked, object, mark, facts } = settings
   const isUnwanted = verify === false && isVerifyAsked
-  return !isUnwanted || log.isKept || object.forbidOverwrite === true
+  const isMarked = mark && !facts.dropsMarks
+  const isOnce = object.forbidOverwrite === true
+  return !isUnwanted || log.isKept || !isMarked || isOnce
 }

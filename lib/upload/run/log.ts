@@ -68,20 +68,23 @@ export class UploadLog {
       xxh64?: Xxh64
       /** What was read, and where it ends, unless it begins anew. */
       log?: ReadLog | undefined
+      /** What the run before knew, where nothing is read. */
+      known?: LogState | undefined
       setAside?: string | undefined
       kept?: readonly LogRecord[] | undefined
     } = {},
   ) {
     const { environment } = settings
     const { xxh64, log } = found
+    const state = log?.state ?? found.known
     this.#monotonic = environment.monotonic
     this.#openedAt = environment.monotonic()
     this.checkpoint = checkpoint
     this.#file = file
-    this.header = headerOf(log?.state, settings, file)
-    this.state = log?.state ?? emptyState(this.header)
-    this.isNew = log === undefined
-    this.#durable = new Set(log?.state.uploadIds)
+    this.header = headerOf(state, settings, file)
+    this.state = state ?? emptyState(this.header)
+    this.isNew = state === undefined
+    this.#durable = new Set(state?.uploadIds)
     const { upload, put, lastVoid: voided } = this.state
     const isUnknown =
       (upload?.completing !== undefined && this.isResumable) ||
@@ -97,15 +100,23 @@ export class UploadLog {
     for (const record of this.#kept ?? []) applyRecord(this.state, record)
   }
 
-  /** Opens, locks and reads; what is no log of this target is left as it was found. */
+  /**
+   * Opens, locks and reads; what is no log of this target is left as it was found.
+   * `known`: what the run before knew, of the same call; it counts where there is no log.
+   */
   static async open(
     checkpoint: Checkpoint,
     settings: UploadSettings,
-    file?: FileSight,
+    {
+      file,
+      known,
+    }: { file?: FileSight | undefined; known?: LogState | undefined } = {},
   ): Promise<UploadLog> {
     const bytes = await checkpoint.open()
     try {
-      if (checkpoint === noLog) return new UploadLog(checkpoint, settings, file)
+      if (checkpoint === noLog) {
+        return new UploadLog(checkpoint, settings, file, { known })
+      }
       const xxh64 = await loadXxh64()
       const reading = readLog(bytes, xxh64, checkpoint.name)
       const setAside =

@@ -45,7 +45,8 @@ export type Preparation = Pick<
 
 export async function prepare(preparation: Preparation): Promise<Plan> {
   const { settings, log, emit } = preparation
-  const isNew = !log.isKept && settings.object.forbidOverwrite !== true
+  const isUnread = !log.isKept && log.isNew
+  const isNew = isUnread && settings.object.forbidOverwrite !== true
   if (isNew) return { mode: 'create', unheard: undefined }
   const step = firstStep(log.state, settings)
   await beginLog(preparation)

@@ -21,6 +21,7 @@
 import { setMaxListeners } from 'node:events'
 import { lostHold } from '../../checkpoint/checked-checkpoint.js'
 import type { Checkpoint } from '../../checkpoint/checkpoint.js'
+import type { LogState } from '../../checkpoint/fold.js'
 import type { Environment, Timer } from '../../environment.js'
 import { CallbackError } from '../../errors.js'
 import { asError } from '../../realm.js'
@@ -92,6 +93,11 @@ export class UploadRun {
     return this.#open?.upload.uploadId
   }
 
+  /** What is known of its uploads, once the log was opened. */
+  get known(): LogState | undefined {
+    return this.#log?.state
+  }
+
   /** Where the log is kept. */
   async place(): Promise<Checkpoint> {
     this.#checkpoint ??= await this.#options.checkpoint()
@@ -132,11 +138,14 @@ export class UploadRun {
 
   async #openAll(): Promise<OpenRun> {
     const { progress } = this
-    const { settings, file, scope, checkSource } = this.#options
+    const { settings, file, known, scope, checkSource } = this.#options
     const { signal } = this.#stop
     const checkpoint = await this.place()
     signal.throwIfAborted()
-    const log = await UploadLog.open(checkpoint, settings, file)
+    const log = await UploadLog.open(checkpoint, settings, {
+      file,
+      known,
+    })
     if (signal.aborted) {
       // Who stopped the run may not have waited for this long.
       await checkpoint.close()
