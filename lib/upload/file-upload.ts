@@ -111,7 +111,7 @@ async function feed(
     {
       ...filePartsOf(settings, isWhole ? size : largestIn(size, open.sizes)),
       atOnce: isWhole ? oneAtOnce : open.atOnce,
-      // PutObject has the MD5 of what it carries.
+      // The MD5 of what is put, where there is one, goes before the bytes.
       ...(isWhole && {
         held: heldAtOnce(size, { ...settings, concurrency: 1 }),
       }),

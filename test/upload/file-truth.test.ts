@@ -12,6 +12,7 @@ import {
 } from '../../lib/upload/source/source-files.js'
 import { noise } from '../support/dev-store.js'
 import { fileBench, modes } from '../support/file-bench.js'
+import { wrapStore } from '../support/small-store.js'
 import { key, part, smallUploads } from '../support/small-upload.js'
 
 const { partSize } = modes.held
@@ -151,7 +152,7 @@ const touches: [string, (path: string) => Promise<unknown>][] = [
   ['it gets another name', (path) => link(path, `${path}.link`)],
   ['its times are set', (path) => utimes(path, new Date(), new Date())],
 ]
-/** Without a log no part is hashed: what a file is held against are its parts' ETags. */
+/** Where nothing is compared nor kept, a file is held against its parts' ETags. */
 const logs: [string, UploadFileOptions['checkpoint']][] = [
   ['', undefined],
   [', without a log', false],
@@ -199,7 +200,34 @@ for (const [where, checkpoint] of logs) {
 }
 
 await t.test(
-  'without a log nor ETags of MD5s, one that is touched is not either',
+  'without a log, one that is put as it is read is what was looked at last',
+  async (t) => {
+    const b = await fileBench(t, { size: 300 * 1024, mode: modes.held })
+    const store = wrapStore(b.store, {
+      around: async (call, run) => {
+        if (call === 'putObject') await b.flip(200 * 1024)
+        return run()
+      },
+    })
+    await t.rejects(
+      b.run({
+        store,
+        checkpoint: false,
+        verify: false,
+        memory: 1,
+        multipartThreshold: 1024 * 1024,
+      }),
+      {
+        code: 'PAWL_SOURCE_CHANGED',
+        message: /are not the same when read again/,
+      },
+    )
+    await t.rejects(b.object(key), 'nothing was put')
+  },
+)
+
+await t.test(
+  'nor one that is touched, where nothing is compared nor any ETag an MD5',
   async (t) => {
     const other = await fileBench(t, {
       size: 6 * partSize,
@@ -209,6 +237,7 @@ await t.test(
     await t.rejects(
       other.run({
         checkpoint: false,
+        verify: false,
         beforeComplete: () => chmod(other.path, 0o640),
       }),
       {

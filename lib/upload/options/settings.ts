@@ -120,6 +120,8 @@ export function readSettings(
   checkKey(key, store.limits)
   const size = optional(options.size, (n) => wholeNumber('size', n, 0))
   const verify = readVerify(options.verify, store)
+  const isUnchecked = options.verify === false
+  const isLogged = options.checkpoint !== false
   // The caller's may be another before the next call; this one stays what it is.
   const object: ObjectOptions = Object.freeze({
     ...wantedObject,
@@ -144,13 +146,13 @@ export function readSettings(
     partSize: readPartSize(wantedPartSize, size, { store, environment }),
     memory: optional(options.memory, (n) => wholeNumber('memory', n, 1)),
     /** There is a log that outlives the run. */
-    isLogged: options.checkpoint !== false,
+    isLogged,
     /**
-     * Every part is hashed by the proof. Without a log no later run asks for that, and
-     * a file that is touched meanwhile is held against its ETags; but where others
-     * choose the bytes, these are not enough.
+     * Every part is hashed by the proof. Where nothing is to be compared and no log is
+     * kept nobody asks for that, and a file that is touched meanwhile is held against its
+     * ETags; but where others choose the bytes, these are not enough.
      */
-    isHashed: options.checkpoint !== false || options.proof === 'sha256',
+    isHashed: isLogged || !isUnchecked || options.proof === 'sha256',
     proof: oneOf('proof', options.proof ?? 'xxh64', ['xxh64', 'sha256']),
     onSourceChange: oneOf(
       'onSourceChange',
@@ -169,6 +171,8 @@ export function readSettings(
     verify,
     /** `verify` is the caller's own word. */
     isVerifyAsked: options.verify !== undefined,
+    /** The caller wants nothing compared. */
+    isUnchecked,
     crc: crcOf(store, verify),
     sequential,
     /** Chunks of a stream are collected before V8 collects everything. */

@@ -178,7 +178,7 @@ export async function putInstead(
   const { settings } = context
   const { crc } = settings
   const { uploadId } = upload
-  const needsMd5 = hasMd5() && isToldByMd5(context)
+  const needsMd5 = hasMd5() && isToldByMd5(context, content)
   if (settings.onSourceChange === 'fail') {
     const stored = claimed?.parts.get(1) ?? upload.earlier(1).record
     const hash = await content.digest(settings.proof)
@@ -212,12 +212,15 @@ export async function putInstead(
  * Whether the MD5 of a PutObject tells anybody anything: bytes that were damaged on their
  * way are refused by it, unless the caller asked for no comparison; or a later run is to
  * know the object by it, or this one, where no mark shows whose it is; or nobody else's
- * may be replaced.
+ * may be replaced; or the bytes are read as they go out, when the source was looked at
+ * for the last time: they must be those that it had then.
  */
-function isToldByMd5({ settings, log }: RunContext): boolean {
-  const { verify, isVerifyAsked, object, mark, facts } = settings
-  const isUnwanted = verify === false && isVerifyAsked
+function isToldByMd5(
+  { settings, log }: RunContext,
+  { isReadAnew = false }: PartContent,
+): boolean {
+  const { isUnchecked, object, mark, facts } = settings
   const isMarked = mark && !facts.dropsMarks
   const isOnce = object.forbidOverwrite === true
-  return !isUnwanted || log.isKept || !isMarked || isOnce
+  return !isUnchecked || log.isKept || !isMarked || isOnce || isReadAnew
 }

@@ -207,6 +207,7 @@ export interface FilePartOptions {
  */
 export class FilePartContent implements PartContent {
   readonly size: number
+  readonly isReadAnew = true
   readonly #options: FilePartOptions
   readonly #kinds = new Set<ContentDigest>()
   readonly #known = new Map<ContentDigest, string>()

@@ -18,6 +18,9 @@ export interface PartContent {
   /** All the bytes, where they are in memory that is used for nothing else. */
   readonly bytes?: Uint8Array | undefined
 
+  /** Each body reads the source, which only a digest shows to be as it was. */
+  readonly isReadAnew?: boolean | undefined
+
   /** A fresh body for each attempt; `onSent` hears of each view that went out. */
   body(pace: BodyPace, onSent: (bytes: number) => void): Body
 
