@@ -109,8 +109,8 @@ export const simulationMutants = [
   },
   {
     name: 'the log is removed while an upload in it is not closed',
-    find: 'const isOver = log.state.unclosed.size === 0',
-    replace: 'const isOver = log.state.unclosed.size >= 0',
+    find: 'const isOver = !isStopped && log.state.unclosed.size === 0',
+    replace: 'const isOver = !isStopped',
     profile: 'oss',
   },
   {

@@ -224,7 +224,11 @@ await t.test(`${count} mutated logs`, async (t) => {
         () => undefined,
         (thrown: unknown) => thrown,
       )
-      if (server.requests.length - before > mostRequests) {
+      // A log may say that parts are of one byte: as many are sent as there may be.
+      const isCutSmall =
+        error instanceof UploadError && error.code === 'PAWL_TOO_MANY_PARTS'
+      const most = mostRequests + (isCutSmall ? 10_000 : 0)
+      if (server.requests.length - before > most) {
         t.fail(`${server.requests.length - before} requests: ${words}`)
       }
       if (error !== undefined && !(error instanceof UploadError)) {
