@@ -220,12 +220,11 @@ export class Requests {
     context: RequestContext,
     send: (call: Call) => Promise<T>,
   ): Promise<{ answer: T; attempts: number }> {
-    let attempts = 0
-    const answer = await this.sendAnd(
+    return this.sendAnd(
       context,
-      (call) => {
-        attempts += 1
-        return send(call)
+      async (call, trial) => {
+        const answer = await send(call)
+        return { answer, attempts: trial.effort.attempts }
       },
       async (error, trial) => {
         await context.onFailure?.(error)
@@ -233,7 +232,6 @@ export class Requests {
         throw this.describe(error, context, trial.effort)
       },
     )
-    return { answer, attempts }
   }
 
   /**
@@ -242,14 +240,14 @@ export class Requests {
    */
   async sendAnd<T>(
     context: RequestContext,
-    send: (call: Call) => Promise<T>,
+    send: (call: Call, trial: Trial) => Promise<T>,
     afterFailure: (error: StoreError, trial: Trial) => Promise<T | 'again'>,
   ): Promise<T> {
     const trial = new Trial(this.#common, context)
     try {
       for (;;) {
         try {
-          return await trial.attempt(send)
+          return await trial.attempt((call) => send(call, trial))
         } catch (error) {
           this.throwIfStopped(context.signal)
           if (!(error instanceof StoreError)) throw error

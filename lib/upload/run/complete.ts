@@ -110,9 +110,8 @@ class Completing {
   readonly #request: RequestContext
   readonly #doubt: Doubt
   readonly #began: number
-  #attempts = 0
-  /** When the first Complete of this run was sent. */
-  #sentAt: number | undefined
+  /** Once a Complete of this run goes out. */
+  #trial: Trial | undefined
   /** Nobody says any more that this run holds the log. */
   #hasLostLog = false
   /** Some Complete of this run was answered by the store. */
@@ -146,7 +145,7 @@ class Completing {
     const receipt = await requests
       .sendAnd<ObjectReceipt>(
         this.#request,
-        (call) => this.#send(call),
+        (call, trial) => this.#send(call, trial),
         (error, trial) => this.#afterFailure(error, trial),
       )
       .catch((error: unknown) => this.#unlessLost(error))
@@ -167,12 +166,11 @@ class Completing {
   }
 
   /** A run that slept may have lost its log: then it sends nothing more. */
-  async #send(call: Call): Promise<ObjectReceipt> {
+  async #send(call: Call, trial: Trial): Promise<ObjectReceipt> {
     const { upload, uploadId, parts, expected } = this.#input
     const { log, settings } = this.#context
     const { store, key, object } = settings
-    this.#attempts += 1
-    this.#sentAt ??= settings.environment.monotonic()
+    this.#trial = trial
     this.#hasLostLog = true
     await log.confirm()
     this.#hasLostLog = false
@@ -384,8 +382,7 @@ class Completing {
   }
 
   get #effort(): Effort {
-    const now = this.#context.settings.environment.monotonic()
-    return { attempts: this.#attempts, elapsed: now - (this.#sentAt ?? now) }
+    return this.#trial?.effort ?? { attempts: 0, elapsed: 0 }
   }
 
   #described(error: StoreError): UploadError {
