@@ -114,6 +114,7 @@ async function feed(
       // The MD5 of what is put, where there is one, goes before the bytes.
       ...(isWhole && {
         held: heldAtOnce(size, { ...settings, concurrency: 1 }),
+        isKept: true,
       }),
     },
     settings.environment,
@@ -124,6 +125,7 @@ async function feed(
     open.takeWhole(await parts.take(whole, signal))
     return
   }
+  open.begin()
   for (const piece of piecesOf(size, open.sizes)) {
     signal.throwIfAborted()
     // Parts are proved in order, the unread among those that are read.

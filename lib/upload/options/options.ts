@@ -99,7 +99,8 @@ export interface UploadOptions {
    * `(concurrency + 1)` times the part size, as it is then; `PAWL_INVALID_OPTION`
    * when both are given and do not fit. A file is read as it is sent, through at most 32 MiB; where a
    * digest goes before the bytes (S3's Content-MD5 and CRC-64/NVME) its parts are
-   * held within `memory`, default 96 MiB, and read twice when they do not fit.
+   * held within `memory`, default 96 MiB, until they have left, and read twice when
+   * they do not fit, or are sent again.
    */
   memory?: number
   /**

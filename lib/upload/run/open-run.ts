@@ -3,6 +3,7 @@
  * makes the object of them. What it cannot do is told to its run.
  *
  * - `skipStored()` at most once, before the first part.
+ * - `begin()` at most once, before it: the source is longer than one request.
  * - `takePart(part)` owns the part: it is released when its memory may be used
  *   again. Parts come in order, once each.
  * - `takeWhole(part)` instead: one PutObject.
@@ -144,6 +145,11 @@ export class OpenRun {
     return hash === '' || isStrong(hash) ? undefined : hash
   }
 
+  /** Of a source that has several parts for certain: while the first one is read. */
+  begin(): void {
+    if (!this.isProving) this.#track(this.upload.id())
+  }
+
   /** Takes all bytes of the object, to be put in one request. */
   takeWhole(part: TakenPart): void {
     if (this.#isRefused(part)) return
@@ -169,9 +175,13 @@ export class OpenRun {
     const work = this.#stage.isInOrder
       ? (this.#inOrder = this.#inOrder.then(handle))
       : handle()
+    this.#track(work.catch(this.#context.fail).then(() => letGo(part)))
+  }
+
+  /** What fails ends the run, which waits for it all the same. */
+  #track(work: Promise<unknown>): void {
     const task = work
-      .catch(this.#context.fail)
-      .then(() => letGo(part))
+      .then(() => undefined, this.#context.fail)
       .finally(() => this.#tasks.delete(task))
     this.#tasks.add(task)
   }

@@ -3,7 +3,8 @@
  *
  * A part is read as it is sent, through a buffer for a view, or two when no other
  * part is in flight to use the time. Where a digest goes before the bytes a part is
- * read whole into memory, and so only once, unless that would take too much.
+ * read whole into memory, and so only once, unless that would take too much or it has to
+ * be sent again.
  */
 import { partSizeAt, type PartSizes } from '../../checkpoint/growth.js'
 import type { DigestBeside, Digests } from '../../hash/digest.js'
@@ -16,12 +17,16 @@ import { blockAround, blockWithin, type MemoryPool } from './memory-pool.js'
 import {
   type PartBuffer,
   PartBuffers,
+  type PartMemory,
   type PartRoom,
   pooled,
 } from './part-buffers.js'
 import {
+  type ContentAgain,
   type ContentDigest,
   createHash,
+  HeldContent,
+  type KnownDigests,
   MemoryContent,
   type PartContent,
   type Piece,
@@ -56,6 +61,8 @@ export interface FilePartsOptions {
   needsDigests: boolean
   /** How many parts are held at once; 0: they are read as they are sent. */
   held: number
+  /** Those that are held are so until they are stored, and not only until they have left. */
+  isKept?: boolean
 }
 
 export class FileParts {
@@ -63,7 +70,9 @@ export class FileParts {
   /** Bytes of memory that the next part takes. */
   readonly #sizeOfNext: () => number
   readonly #buffers: PartBuffers
+  readonly #memory: PartMemory
   readonly #isHeld: boolean
+  readonly #isKept: boolean
   readonly #needsXxh64: boolean
   readonly #digests: Pick<Digests, 'digest' | 'create' | 'beside'>
   readonly #onRead: (bytes: number) => void
@@ -82,6 +91,7 @@ export class FileParts {
     this.#digests = means.digests
     this.#onRead = onRead
     this.#isHeld = held > 0
+    this.#isKept = options.isKept === true
     this.#needsXxh64 = options.needsXxh64
     // Parts that are held are read and hashed while those before them are sent, as many
     // as may follow at once.
@@ -91,19 +101,25 @@ export class FileParts {
         : { parts: atOnce.allowed, bytes: mostViews }
     this.#sizeOfNext = () =>
       this.#isHeld ? largest : bytesOfViews(largest, atOnce.allowed)
-    const memory = pooled(means.pool, this.#isHeld || needsDigests)
-    this.#buffers = new PartBuffers(largest, room(), memory)
+    this.#memory = pooled(means.pool, this.#isHeld || needsDigests)
+    this.#buffers = new PartBuffers(largest, room(), this.#memory)
     atOnce.watch(() => this.#buffers.allow(room()))
   }
 
   /** Waits for a buffer; rejects with the signal's reason instead. */
   async take(piece: Piece, signal: AbortSignal): Promise<TakenPart> {
     const buffer = await this.#acquire(signal)
+    const { release } = buffer
     try {
-      const content = this.#isHeld
-        ? await this.#read(piece, buffer)
-        : this.#unread(piece, buffer)
-      return { ...piece, content, release: buffer.release }
+      if (!this.#isHeld) {
+        return { ...piece, content: this.#unread(piece, buffer), release }
+      }
+      const held = await this.#read(piece, buffer)
+      if (this.#isKept) return { ...piece, content: held, release }
+      const again = (known: KnownDigests): ContentAgain =>
+        this.#again(piece, known)
+      const content = new HeldContent(held, release, again)
+      return { ...piece, content, release: () => content.release() }
     } catch (error) {
       buffer.release()
       throw error
@@ -136,6 +152,21 @@ export class FileParts {
       digests: this.#digests,
       onRead: this.#onRead,
     })
+  }
+
+  /** Through a view beside those of all others: who waits for room may hold a turn. */
+  #again({ offset, size }: Piece, known: KnownDigests): ContentAgain {
+    const view = this.#memory.take(Math.min(size, largestView), Infinity)
+    const content = new FilePartContent({
+      source: this.#source,
+      offset,
+      size,
+      buffers: [view],
+      digests: this.#digests,
+      onRead: () => undefined,
+      known,
+    })
+    return { content, release: () => this.#memory.giveBack(view) }
   }
 
   #acquire(signal: AbortSignal): Promise<PartBuffer> {
@@ -192,6 +223,8 @@ export interface FilePartOptions {
   digests: Pick<Digests, 'create' | 'beside'>
   /** Hears of bytes read for the first time. */
   onRead: (bytes: number) => void
+  /** It was read before, and its digests were these. */
+  known?: KnownDigests
 }
 
 /**
@@ -209,8 +242,8 @@ export class FilePartContent implements PartContent {
   readonly size: number
   readonly isReadAnew = true
   readonly #options: FilePartOptions
-  readonly #kinds = new Set<ContentDigest>()
-  readonly #known = new Map<ContentDigest, string>()
+  readonly #kinds: Set<ContentDigest> = new Set()
+  readonly #known: Map<ContentDigest, string> = new Map()
   #pass: Promise<unknown> | undefined
   /** What still looks at the bytes of a view, or works out a digest. */
   readonly #hashing = new Set<Promise<unknown>>()
@@ -219,8 +252,14 @@ export class FilePartContent implements PartContent {
   #isRead = false
 
   constructor(options: FilePartOptions) {
-    this.size = options.size
+    const { size, known } = options
+    this.size = size
     this.#options = options
+    if (known === undefined) return
+    this.#isRead = true
+    this.#read = size
+    this.#known = new Map(known)
+    this.#kinds = new Set(known.keys())
   }
 
   body(pace: BodyPace, onSent: (bytes: number) => void): Body {

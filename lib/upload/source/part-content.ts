@@ -171,6 +171,112 @@ export class KeptContent implements PartContent {
   }
 }
 
+/** Digests of some bytes, by their kind. */
+export type KnownDigests = ReadonlyMap<ContentDigest, string>
+
+/** The same bytes, from where they can be read once more. */
+export interface ContentAgain {
+  readonly content: PartContent
+  /** Gives the memory back, when it has settled. */
+  release(): void
+}
+
+/**
+ * Bytes of a file in memory, since a digest goes before them. The memory is given back
+ * when all of it has left, and not only when the answer is there: others are read
+ * meanwhile. What is wanted of them after that is read `again`, and must be the same.
+ */
+export class HeldContent implements PartContent {
+  readonly size: number
+  readonly isReadAnew = true
+  readonly #held: MemoryContent
+  readonly #free: () => void
+  readonly #makeAgain: (known: KnownDigests) => ContentAgain
+  /** What was asked for, while they were held and since then. */
+  readonly #asked = new Map<ContentDigest, Promise<string>>()
+  /** Resolves when the memory was given back, with the digests that are known. */
+  #leaving: Promise<KnownDigests> | undefined
+  #again: ContentAgain | undefined
+
+  /** `free` gives the memory back; idempotent. */
+  constructor(
+    held: MemoryContent,
+    free: () => void,
+    again: (known: KnownDigests) => ContentAgain,
+  ) {
+    this.size = held.size
+    this.#held = held
+    this.#free = free
+    this.#makeAgain = again
+  }
+
+  body(pace: BodyPace, onSent: (bytes: number) => void): Body {
+    return () => {
+      const leaving = this.#leaving
+      if (leaving !== undefined) return this.#sendAgain(leaving, pace, onSent)
+      let left = this.size
+      const tell = (bytes: number): void => {
+        onSent(bytes)
+        left -= bytes
+        if (left === 0) this.#leaving ??= this.#leave()
+      }
+      return this.#held.body(pace, tell)()
+    }
+  }
+
+  async *#sendAgain(
+    leaving: Promise<KnownDigests>,
+    pace: BodyPace,
+    onSent: (bytes: number) => void,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* this.#readAgain(await leaving).body(pace, onSent)()
+  }
+
+  async #leave(): Promise<KnownDigests> {
+    const known = new Map<ContentDigest, string>()
+    const digests = [...this.#asked].map(async ([kind, digest]) => {
+      known.set(kind, await digest)
+    })
+    // Who asked for one hears of its failure.
+    await Promise.allSettled(digests)
+    this.#free()
+    return known
+  }
+
+  #readAgain(known: KnownDigests): PartContent {
+    this.#again ??= this.#makeAgain(known)
+    return this.#again.content
+  }
+
+  digest(kind: ContentDigest): Promise<string> {
+    let digest = this.#asked.get(kind)
+    if (digest !== undefined) return digest
+    digest =
+      this.#leaving?.then((known) => this.#readAgain(known).digest(kind)) ??
+      this.#held.digest(kind)
+    this.#asked.set(kind, digest)
+    return digest
+  }
+
+  expect(kind: ContentDigest): void {
+    // Whoever asks for it hears of its failure.
+    this.digest(kind).catch(() => undefined)
+  }
+
+  async settled(): Promise<void> {
+    await this.#leaving
+    await this.#held.settled()
+    await this.#again?.content.settled()
+  }
+
+  /** When it has settled. */
+  release(): void {
+    this.#free()
+    this.#again?.release()
+    this.#again = undefined
+  }
+}
+
 /** A digest that is worked out on this thread. */
 export async function createHash(
   kind: ContentDigest,
