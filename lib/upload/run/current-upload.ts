@@ -1,8 +1,9 @@
 /**
  * The multipart upload on the server that a run sends its parts to, begun when the
- * first part needs it. It owns the receipts, which count for its upload and no other,
- * and what earlier runs stored of it. While there is no receipt every byte taken is
- * still in hand, and an upload that the server has lost is begun anew.
+ * first part needs it, or while that is read. It owns the receipts, which count for its
+ * upload and no other, and what earlier runs stored of it. While there is no receipt
+ * every byte taken is still in hand, or in a file that is open, and an upload that the
+ * server has lost is begun anew.
  *
  * Order: `intent` synced → Initiate → `upload` synced → first part. Each attempt at
  * Initiate has its own `intent`, by which a lost answer's upload is recognised.
