@@ -7,7 +7,6 @@ await t.test('300 GB of a pipe, killed on each side of the joint', (t) =>
     size: 300_000_000_000,
     sizes: usualSizes,
     kills: [990, 1200],
-    // Behind thousands of parts there is more than after a few: bench/README.md.
-    memory: 260 * 1024 * 1024,
+    memory: 220 * 1024 * 1024,
   }),
 )

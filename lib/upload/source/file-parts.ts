@@ -112,7 +112,8 @@ export class FileParts {
     const { release } = buffer
     try {
       if (!this.#isHeld) {
-        return { ...piece, content: this.#unread(piece, buffer), release }
+        const buffers = [...buffer.views(buffer.size)]
+        return { ...piece, content: this.#unread(piece, buffers), release }
       }
       const held = await this.#read(piece, buffer)
       if (this.#isKept) return { ...piece, content: held, release }
@@ -143,29 +144,27 @@ export class FileParts {
     return new MemoryContent(views, hash, this.#digests)
   }
 
-  #unread({ offset, size }: Piece, buffer: PartBuffer): FilePartContent {
+  /** `known`: the digests that it gave when it was read before. */
+  #unread(
+    { offset, size }: Piece,
+    buffers: readonly Uint8Array[],
+    known?: KnownDigests,
+  ): FilePartContent {
     return new FilePartContent({
       source: this.#source,
       offset,
       size,
-      buffers: [...buffer.views(buffer.size)],
+      buffers,
       digests: this.#digests,
       onRead: this.#onRead,
+      known,
     })
   }
 
   /** Through a view beside those of all others: who waits for room may hold a turn. */
-  #again({ offset, size }: Piece, known: KnownDigests): ContentAgain {
-    const view = this.#memory.take(Math.min(size, largestView), Infinity)
-    const content = new FilePartContent({
-      source: this.#source,
-      offset,
-      size,
-      buffers: [view],
-      digests: this.#digests,
-      onRead: () => undefined,
-      known,
-    })
+  #again(piece: Piece, known: KnownDigests): ContentAgain {
+    const view = this.#memory.take(Math.min(piece.size, largestView), Infinity)
+    const content = this.#unread(piece, [view], known)
     return { content, release: () => this.#memory.giveBack(view) }
   }
 
@@ -224,7 +223,7 @@ export interface FilePartOptions {
   /** Hears of bytes read for the first time. */
   onRead: (bytes: number) => void
   /** It was read before, and its digests were these. */
-  known?: KnownDigests
+  known?: KnownDigests | undefined
 }
 
 /**
@@ -242,24 +241,24 @@ export class FilePartContent implements PartContent {
   readonly size: number
   readonly isReadAnew = true
   readonly #options: FilePartOptions
-  readonly #kinds: Set<ContentDigest> = new Set()
-  readonly #known: Map<ContentDigest, string> = new Map()
+  readonly #kinds: Set<ContentDigest>
+  readonly #known: Map<ContentDigest, string>
   #pass: Promise<unknown> | undefined
   /** What still looks at the bytes of a view, or works out a digest. */
   readonly #hashing = new Set<Promise<unknown>>()
-  #read = 0
+  #read: number
   /** A pass has come to its end. */
-  #isRead = false
+  #isRead: boolean
 
   constructor(options: FilePartOptions) {
     const { size, known } = options
     this.size = size
     this.#options = options
-    if (known === undefined) return
-    this.#isRead = true
-    this.#read = size
     this.#known = new Map(known)
-    this.#kinds = new Set(known.keys())
+    this.#kinds = new Set(known?.keys())
+    this.#isRead = known !== undefined
+    // What was read before is told of once.
+    this.#read = this.#isRead ? size : 0
   }
 
   body(pace: BodyPace, onSent: (bytes: number) => void): Body {
