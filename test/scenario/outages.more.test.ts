@@ -166,7 +166,7 @@ test('an endpoint with a typing error: ten seconds', async (t) => {
 
 test('the command waits, and says so', async (t) => {
   const d = await cliDesk(t)
-  const line = await lineTo(t, d.server.endpoint)
+  const line = await lineTo(t, d.server.endpoint, '127.0.0.1')
   const url = `${line.endpoint}/examplebucket/db.dump`
   let isAway = false
   d.server.setFault(({ partNumber }) => {
@@ -186,7 +186,7 @@ test('the command waits, and says so', async (t) => {
 
 test('the command has as much patience as it is told', async (t) => {
   const d = await cliDesk(t)
-  const line = await lineTo(t, d.server.endpoint)
+  const line = await lineTo(t, d.server.endpoint, '127.0.0.1')
   const url = `${line.endpoint}/examplebucket/db.dump`
   d.server.setFault(({ partNumber }) => {
     if (partNumber === 5) void line.cut()

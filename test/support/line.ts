@@ -1,4 +1,5 @@
 /** A line to a server of loopback that can be cut, and mended again. */
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import net from 'node:net'
 import type { Test } from 'tap'
@@ -11,7 +12,23 @@ export interface Line {
   mend(): Promise<void>
 }
 
-export async function lineTo(t: Test, endpoint: string): Promise<Line> {
+/**
+ * An address of loopback that nobody else has: whoever got the port of a line that is
+ * cut would answer in its place. Only Linux has them all.
+ */
+function ownAddress(): string {
+  if (process.platform !== 'linux') return '127.0.0.1'
+  return ['127', ...Array.from({ length: 3 }, () => randomInt(1, 255))].join(
+    '.',
+  )
+}
+
+/** `address`: where it listens; the command takes 127.0.0.1 only. */
+export async function lineTo(
+  t: Test,
+  endpoint: string,
+  address = ownAddress(),
+): Promise<Line> {
   const { port } = new URL(endpoint)
   const sockets = new Set<net.Socket>()
   const keep = (socket: net.Socket): void => {
@@ -28,7 +45,7 @@ export async function lineTo(t: Test, endpoint: string): Promise<Line> {
     onward.once('close', () => socket.destroy())
   })
   const listen = async (on: number): Promise<number> => {
-    server.listen(on, '127.0.0.1')
+    server.listen(on, address)
     await once(server, 'listening')
     return (server.address() as net.AddressInfo).port
   }
@@ -42,7 +59,7 @@ export async function lineTo(t: Test, endpoint: string): Promise<Line> {
   }
   t.teardown(cut)
   return {
-    endpoint: `http://127.0.0.1:${own}`,
+    endpoint: `http://${address}:${own}`,
     cut,
     mend: async () => void (await listen(own)),
   }
