@@ -98,28 +98,68 @@ export function combineCrc64(
   pieces: Iterable<Crc64Piece>,
 ): string {
   const polynomial = BigInt('0x' + polynomials[variant])
-  const shifts = new Map<number, bigint>()
-  let whole = 0n
+  const shifts = new Map<number, Uint32Array>()
+  const whole = new Uint32Array(2)
   for (const { crc64: crc, size } of pieces) {
     let shift = shifts.get(size)
     if (shift === undefined) {
-      shift = powerOfX(BigInt(size) * 8n, polynomial)
+      shift = halvesOf(multiples(powerOfX(BigInt(size) * 8n, polynomial)))
       shifts.set(size, shift)
     }
-    whole = multiply(shift, whole, polynomial) ^ BigInt(crc)
+    append(whole, shift, BigInt(crc))
   }
-  return whole.toString()
+  const [high = 0, low = 0] = whole
+  return ((BigInt(high) << 32n) | BigInt(low)).toString()
+
+  function* multiples(factor: bigint): Generator<bigint> {
+    for (let power = 0; power < 64; power++) {
+      yield factor
+      factor = timesX(factor, polynomial)
+    }
+  }
+}
+
+/** The high and the low half of each value. */
+function halvesOf(values: Iterable<bigint>): Uint32Array {
+  const halves: number[] = []
+  for (const value of values) {
+    halves.push(Number(value >> 32n), Number(value & 0xffff_ffffn))
+  }
+  return Uint32Array.from(halves)
+}
+
+/**
+ * Multiplies `whole` and adds a CRC, both as halves: ten thousand products of 64 steps
+ * with a `bigint` each would leave 70 MiB behind. `shift`: the factor times x^0 to x^63.
+ */
+function append(whole: Uint32Array, shift: Uint32Array, crc: bigint): void {
+  let high = Number(crc >> 32n)
+  let low = Number(crc & 0xffff_ffffn)
+  for (let power = 0; power < 64; power++) {
+    // Reflected notation: the top bit of the high half is x^0.
+    const word = whole[power >> 5] ?? 0
+    if (word << (power & 31) >= 0) continue
+    high ^= shift[2 * power] ?? 0
+    low ^= shift[2 * power + 1] ?? 0
+  }
+  whole[0] = high
+  whole[1] = low
 }
 
 const one = 1n << 63n
 
-/** Product of two polynomials in reflected notation: bit 63 is x^0. */
+/** The product with x in reflected notation: bit 63 is x^0. */
+function timesX(factor: bigint, polynomial: bigint): bigint {
+  const shifted = factor >> 1n
+  return (factor & 1n) === 0n ? shifted : shifted ^ polynomial
+}
+
 function multiply(a: bigint, b: bigint, polynomial: bigint): bigint {
   let product = 0n
   let factor = b
   for (let bit = one; bit !== 0n; bit >>= 1n) {
     if ((a & bit) !== 0n) product ^= factor
-    factor = (factor & 1n) === 0n ? factor >> 1n : (factor >> 1n) ^ polynomial
+    factor = timesX(factor, polynomial)
   }
   return product
 }

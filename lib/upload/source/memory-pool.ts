@@ -5,7 +5,7 @@
  * written there; so a block that comes back is the next one given out, to whatever
  * upload. Nothing may read or write it any more then.
  *
- * One that nobody has used for a while is let go. The engine does not count shared
+ * One that nobody has used for a while is let go, soon where no upload goes on. The engine does not count shared
  * memory and may look for it after hours, so it is made to look; until it has, what was
  * let go is given out again, by weak references, before anything new is made: there is
  * never more memory of one size than was in use at one time.
@@ -32,8 +32,14 @@ export function blockAround(bytes: number): number {
   return blockSizes.find((size) => size >= bytes) ?? largestBlock
 }
 
-/** ms that a block is kept when nobody uses it. */
+/** ms that a block is kept when nobody uses it, while uploads rest. */
 const keptFor = 5000
+/**
+ * The same while others are in use. A part that is seldom needed would be let go and
+ * made anew again and again; what is made later lies among the source's chunks, in the
+ * C library's own memory, which then grows.
+ */
+const keptBesideOthers = 60_000
 /** ms between two times that the engine is made to look. */
 const urgedEvery = 1000
 const mostUrges = 3
@@ -140,7 +146,8 @@ export class MemoryPool {
   }
 
   #letGo(): void {
-    const latest = this.#environment.monotonic() - keptFor
+    const least = this.#bytesInUse > 0 ? keptBesideOthers : keptFor
+    const latest = this.#environment.monotonic() - least
     for (const { kept, letGo } of this.#shelves.values()) {
       while (kept[0] !== undefined && kept[0].since <= latest) {
         const { memory } = kept[0]

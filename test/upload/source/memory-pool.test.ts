@@ -89,6 +89,22 @@ await t.test('a block that nobody uses for five seconds is let go', (t) => {
   t.end()
 })
 
+await t.test('and after a minute, while others are in use', (t) => {
+  const { clock, pool } = newPool()
+  const [inUse, ...rest] = [1, 2, 3].map(() => pool.take(MiB, true))
+  for (const block of rest) pool.giveBack(block)
+  clock.advance(55_000)
+  t.equal(pool.bytesKept, 2 * MiB)
+  clock.advance(15_000)
+  t.equal(pool.bytesKept, 0)
+  t.ok(inUse)
+  if (inUse !== undefined) pool.giveBack(inUse)
+  clock.advance(10_000)
+  t.equal(pool.bytesKept, 0, 'as soon as ever once none is')
+  t.equal(clock.hanging, 0, 'no timer is left')
+  t.end()
+})
+
 await t.test('what was let go is given out again', async (t) => {
   const { clock, pool } = newPool()
   const memories = new Set<ArrayBufferLike>()
