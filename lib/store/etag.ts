@@ -5,7 +5,9 @@
 
 /** As callers are told it: the server's own spelling, without quotes. */
 export function unquoted(etag: string): string {
-  return etag.trim().replace(/^"(.*)"$/, '$1')
+  const text = etag.trim()
+  const isQuoted = text.length > 1 && text.startsWith('"') && text.endsWith('"')
+  return isQuoted ? text.slice(1, -1) : text
 }
 
 /** Without quotes, in lower case; for comparing, never for sending back. */
@@ -19,7 +21,7 @@ export function sameEtag(a: string, b: string): boolean {
 
 /** Whether it can be the MD5 of some bytes. */
 export function isMd5Etag(etag: string): boolean {
-  return /^[0-9a-f]{32}$/.test(bareEtag(etag))
+  return /^(?:[0-9a-f]{32}|"[0-9a-f]{32}")$/i.test(etag.trim())
 }
 
 /**

@@ -1,8 +1,10 @@
 /** A stream of unknown length from another process, killed on either side of its joint. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { build } from 'esbuild'
 import type { Test } from 'tap'
 import {
   offsetAt,
@@ -11,7 +13,7 @@ import {
   type PartSizes,
 } from '../../lib/checkpoint/growth.js'
 import type { EndlessReport } from '../fixtures/endless-upload-child.js'
-import { compiledFixture } from './compiled.js'
+import { compiledFixture, compiledSources } from './compiled.js'
 import { devStore } from './dev-store.js'
 
 const MiB = 1024 * 1024
@@ -36,6 +38,27 @@ export interface EndlessJob {
   memory: number
 }
 
+/** The child as one file beside its packages, as the library is shipped. */
+async function shippedChild(t: Test): Promise<string> {
+  const sources = compiledSources()
+  const directory = await mkdtemp(join(dirname(sources), 'pawl-shipped-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  await writeFile(join(directory, 'package.json'), '{"type":"module"}')
+  await build({
+    entryPoints: {
+      'upload/child': join(sources, 'test/fixtures/endless-upload-child.js'),
+      'hash/digest-worker': join(sources, 'lib/hash/digest-worker.js'),
+    },
+    outdir: directory,
+    bundle: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    charset: 'ascii',
+  })
+  return join(directory, 'upload/child.js')
+}
+
 export async function uploadEndless(
   t: Test,
   { size, sizes, kills, memory }: EndlessJob,
@@ -45,6 +68,7 @@ export async function uploadEndless(
     digests: 'crc64',
     keepRequests: false,
   })
+  const uploader = await shippedChild(t)
   const { endpoint } = dev.server
   const checkpoint = join(dev.directory, 'endless.pawl')
   const upload = { endpoint, checkpoint, sizes }
@@ -53,7 +77,7 @@ export async function uploadEndless(
   const start = (isHashed: boolean) => {
     const line = [
       [compiledFixture('endless-source'), JSON.stringify({ size, isHashed })],
-      [compiledFixture('endless-upload-child'), JSON.stringify(upload)],
+      [uploader, JSON.stringify(upload)],
     ]
       // Without what the test runner puts into every child, which takes memory.
       .map(

@@ -19,7 +19,13 @@ import {
 } from '../../checkpoint/record.js'
 import { combineCrc64 } from '../../hash/crc64.js'
 import { hasMd5 } from '../../hash/md5.js'
-import { bareEtag, isMd5Etag, partsIn, sameEtag } from '../../store/etag.js'
+import {
+  bareEtag,
+  isMd5Etag,
+  partsIn,
+  sameEtag,
+  unquoted,
+} from '../../store/etag.js'
 import type { ObjectHead, ObjectReceipt } from '../../store/object-store.js'
 
 /** What an upload knows of its object, by which it can be told from others. */
@@ -227,7 +233,7 @@ export function confirmedBy(
 /** The ETag that stores give an object of parts whose ETags are MD5s. */
 export function multipartEtag(etags: readonly string[]): string {
   const hash = createHash('md5')
-  for (const etag of etags) hash.update(Buffer.from(bareEtag(etag), 'hex'))
+  for (const etag of etags) hash.update(unquoted(etag), 'hex')
   return `${hash.digest('hex')}-${etags.length}`
 }
 
