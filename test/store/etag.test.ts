@@ -5,7 +5,7 @@ import { bareEtag, isMd5Etag, partsIn, unquoted } from '../../lib/store/etag.js'
 const md5 = '9b2cf535f27731c974343645a3985328'
 const upper = md5.toUpperCase()
 
-t.test('quotes and letters', (t) => {
+await t.test('quotes and letters', (t) => {
   const rows: [etag: string, unquoted: string, parts: number | undefined][] = [
     [md5, md5, 0],
     [upper, upper, 0],
