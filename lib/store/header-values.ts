@@ -129,3 +129,16 @@ function httpDate(value: string | Date | undefined): string | undefined {
   }
   return value.toUTCString()
 }
+
+/** By their names in lower case; of two of one name the later one counts. */
+export function lowerCased(
+  ...all: Readonly<Record<string, string>>[]
+): Map<string, string> {
+  const values = new Map<string, string>()
+  for (const headers of all) {
+    for (const name of Object.keys(headers)) {
+      values.set(name.toLowerCase(), headers[name] ?? '')
+    }
+  }
+  return values
+}

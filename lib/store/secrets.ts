@@ -24,14 +24,15 @@ class Runs {
   #runs: Set<string> | undefined
 
   constructor(values: readonly (string | undefined)[]) {
-    this.#values = values
-      .filter((value) => value !== undefined)
-      .flatMap((value) => {
-        const encoded = encodeURIComponent(value)
-        return encoded === value ? [value] : [value, encoded]
-      })
-      .filter((value) => value.length >= run)
-      .map((value) => value.toLowerCase())
+    const folded: string[] = []
+    for (const value of values) {
+      if (value === undefined) continue
+      const encoded = encodeURIComponent(value)
+      for (const text of encoded === value ? [value] : [value, encoded]) {
+        if (text.length >= run) folded.push(text.toLowerCase())
+      }
+    }
+    this.#values = folded
   }
 
   has(text: string): boolean {

@@ -2,6 +2,7 @@
 import { sha256 } from '../../hash/sha256.js'
 import { compactTime } from '../clock.js'
 import type { Credentials } from '../credentials.js'
+import { lowerCased } from '../header-values.js'
 import { encodeQuery, percentEncodeKey, type Query } from '../percent-encode.js'
 import { hmac, signingKey } from '../signing-key.js'
 
@@ -39,8 +40,9 @@ export interface V4Signature {
 export function signV4(
   input: V4Input,
 ): V4Signature & { headers: Record<string, string> } {
+  const stamp = compactTime(input.time)
   const added: Record<string, string> = {
-    'x-oss-date': compactTime(input.time),
+    'x-oss-date': stamp,
     'x-oss-content-sha256': payload,
   }
   if (input.credentials.token !== undefined) {
@@ -48,7 +50,7 @@ export function signV4(
   }
   const headers = lowerCased(input.headers, added)
   const additional = additionalOf(input, headers)
-  const signed = sign(input, headers, additional)
+  const signed = sign(input, { stamp, headers, additional })
   const list =
     additional.length === 0 ? '' : `AdditionalHeaders=${additional.join(';')},`
   added['authorization'] =
@@ -62,55 +64,57 @@ export function canonicalUri(bucket?: string, key?: string): string {
   return percentEncodeKey(`/${bucket}/${key ?? ''}`)
 }
 
+interface Signing {
+  /** The time, as it is signed. */
+  stamp: string
+  /** By their names in lower case. */
+  headers: ReadonlyMap<string, string>
+  /** Names that are signed beside the usual ones. */
+  additional: string[]
+}
+
 function sign(
   input: V4Input,
-  headers: Record<string, string>,
-  additionalHeaders: string[],
+  { stamp, headers, additional }: Signing,
 ): V4Signature {
-  const canonicalHeaders = Object.keys(headers)
-    .filter((name) => signedByDefault(name) || additionalHeaders.includes(name))
+  const canonicalHeaders = [...headers.keys()]
+    .filter((name) => signedByDefault(name) || additional.includes(name))
     .toSorted()
-    .map((name) => `${name}:${headers[name]?.trim() ?? ''}\n`)
+    .map((name) => `${name}:${headers.get(name)?.trim() ?? ''}\n`)
     .join('')
   const canonicalRequest = [
     input.method,
     canonicalUri(input.bucket, input.key),
     encodeQuery(input.query, ''),
     canonicalHeaders,
-    additionalHeaders.join(';'),
+    additional.join(';'),
     payload,
   ].join('\n')
-  const scope = scopeOf(input)
-  const stringToSign = [
-    algorithm,
-    compactTime(input.time),
+  const { credentials, region, product = 'oss' } = input
+  const steps = [stamp.slice(0, 8), region, product, 'aliyun_v4_request']
+  const scope = steps.join('/')
+  const stringToSign = [algorithm, stamp, scope, sha256(canonicalRequest)].join(
+    '\n',
+  )
+  const key = signingKey(credentials, 'aliyun_v4', steps)
+  const signature = hmac(key, stringToSign).toString('hex')
+  return {
+    canonicalRequest,
     scope,
-    sha256(canonicalRequest),
-  ].join('\n')
-  const signature = hmac(keyFor(input), stringToSign).toString('hex')
-  return { canonicalRequest, scope, stringToSign, signature, additionalHeaders }
-}
-
-function keyFor(input: V4Input): Buffer {
-  return signingKey(input.credentials, 'aliyun_v4', scopeSteps(input))
-}
-
-function scopeOf(input: V4Input): string {
-  return scopeSteps(input).join('/')
-}
-
-function scopeSteps({ time, region, product = 'oss' }: V4Input): string[] {
-  const date = compactTime(time).slice(0, 8)
-  return [date, region, product, 'aliyun_v4_request']
+    stringToSign,
+    signature,
+    additionalHeaders: additional,
+  }
 }
 
 function additionalOf(
   { additionalHeaders = [] }: V4Input,
-  headers: Record<string, string>,
+  headers: ReadonlyMap<string, string>,
 ): string[] {
+  if (additionalHeaders.length === 0) return []
   const names = additionalHeaders.map((name) => name.toLowerCase())
   return [...new Set(names)]
-    .filter((name) => Object.hasOwn(headers, name) && !signedByDefault(name))
+    .filter((name) => headers.has(name) && !signedByDefault(name))
     .toSorted()
 }
 
@@ -119,15 +123,5 @@ function signedByDefault(name: string): boolean {
     name.startsWith('x-oss-') ||
     name === 'content-type' ||
     name === 'content-md5'
-  )
-}
-
-function lowerCased(
-  ...all: Readonly<Record<string, string>>[]
-): Record<string, string> {
-  return Object.fromEntries(
-    all
-      .flatMap((headers) => Object.entries(headers))
-      .map(([name, value]) => [name.toLowerCase(), value]),
   )
 }

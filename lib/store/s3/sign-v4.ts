@@ -2,6 +2,7 @@
 import { sha256 } from '../../hash/sha256.js'
 import { compactTime } from '../clock.js'
 import type { Credentials } from '../credentials.js'
+import { lowerCased } from '../header-values.js'
 import { encodeQuery, type Query } from '../percent-encode.js'
 import { hmac, signingKey } from '../signing-key.js'
 
@@ -42,12 +43,7 @@ export function signSigV4(
   if (input.credentials.token !== undefined) {
     added['x-amz-security-token'] = input.credentials.token
   }
-  const values = new Map<string, string>()
-  for (const headers of [input.headers, added]) {
-    for (const name of Object.keys(headers)) {
-      values.set(name.toLowerCase(), headers[name] ?? '')
-    }
-  }
+  const values = lowerCased(input.headers, added)
   const names = [...values.keys()].toSorted()
   const steps = [stamp.slice(0, 8), input.region, 's3', 'aws4_request']
   const signed = sign(input, { stamp, steps, names, values })

@@ -318,21 +318,23 @@ function checkEtag(found: ObjectHead, parts: readonly PartRecord[]): boolean {
   return checkObject(found, { crc64: undefined, etag }) === 'md5'
 }
 
-/** Of an object whose request nobody else can have sent otherwise. */
-const alone = {
-  isOnly: true,
-  mayBeReplayed: false,
-  begun: undefined,
-  before: undefined,
-}
-
 /** What a PutObject was to make; not `isBinding`: ETags are not compared. */
 export function expectedPut(
   { size, crc64, md5, mark, before }: CompletingPutRecord,
   { isBinding }: { isBinding: boolean },
 ): ExpectedObject {
   const etag = md5 === undefined ? undefined : { value: md5, isBinding }
-  return { ...alone, size, crc64, etag, mark, before }
+  return {
+    size,
+    crc64,
+    etag,
+    mark,
+    // Nobody else can have sent that request otherwise.
+    isOnly: true,
+    mayBeReplayed: false,
+    begun: undefined,
+    before,
+  }
 }
 
 /** What `done` says of an object whose `completing` was lost to damage. */
@@ -342,12 +344,14 @@ export function expectedDone(
 ): ExpectedObject {
   const value = bareEtag(etag)
   return {
-    ...alone,
     size,
     crc64,
     etag: { value, isBinding: true },
     mark,
+    isOnly: true,
+    mayBeReplayed: false,
     begun,
+    before: undefined,
   }
 }
 
