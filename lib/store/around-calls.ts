@@ -45,6 +45,9 @@ export function aroundCalls(store: ObjectStore, around: Around): ObjectStore {
     keepsMetadata: store.keepsMetadata,
     precedence: store.precedence,
     maxRate: store.maxRate,
+    get takesLateParts() {
+      return store.takesLateParts
+    },
     fixedHeaders: (object) => store.fixedHeaders(object),
     sentHeaders: (object) => store.sentHeaders?.(object) ?? {},
     canMark: (object) => store.canMark?.(object) ?? true,
@@ -92,9 +95,5 @@ export function aroundCalls(store: ObjectStore, around: Around): ObjectStore {
             ),
         }),
     close: () => store.close(),
-    // Last: elsewhere V8 makes a dictionary of it.
-    get takesLateParts() {
-      return store.takesLateParts
-    },
   }
 }

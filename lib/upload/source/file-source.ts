@@ -109,7 +109,8 @@ export class FileSource {
   /** All the bytes, in memory of their own, and a look at what is behind them. */
   async readWhole(): Promise<Uint8Array> {
     const { size } = this
-    const room = new Uint8Array(new ArrayBuffer(size + 1))
+    // Not cleared before it is filled.
+    const room = new Uint8Array(Buffer.allocUnsafeSlow(size + 1).buffer)
     // Of a file that is said to be empty the end has to be seen as well.
     const filled = await this.#fill(room, 0, Math.max(1, size))
     if (filled < size) await this.#mustNotEndAt(filled)
