@@ -58,9 +58,12 @@ export function parseDate(text: string | undefined): number | undefined {
   return time >= earliest && time < latest ? time : undefined
 }
 
-/** `20240102T030405Z`, as both signatures write a time. */
+/** `20240102T030405Z`, as both signatures write a time; of years of four digits. */
 export function compactTime(time: Date): string {
-  const text = time.toISOString()
-  const day = text.slice(0, 4) + text.slice(5, 7) + text.slice(8, 10)
-  return `${day}T${text.slice(11, 13)}${text.slice(14, 16)}${text.slice(17, 19)}Z`
+  const month = 100 * time.getUTCFullYear() + time.getUTCMonth() + 1
+  const day = 100 * month + time.getUTCDate()
+  const minute = 100 * time.getUTCHours() + time.getUTCMinutes()
+  const second = 100 * minute + time.getUTCSeconds()
+  // Digits that begin with a one keep their zeros.
+  return `${day}T${String(1_000_000 + second).slice(1)}Z`
 }

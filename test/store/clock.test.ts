@@ -53,4 +53,14 @@ await t.test('dates', async (t) => {
     t.equal(parseDate(absurd), undefined, absurd)
   }
   t.equal(compactTime(new Date(time + 250)), '20240102T030405Z')
+  for (const text of [
+    '1970-01-01T00:00:00.000Z',
+    '1999-12-31T23:59:59.999Z',
+    '2000-02-29T00:00:09.000Z',
+    '2026-10-10T10:00:00.001Z',
+    '9999-12-31T00:59:00.000Z',
+  ]) {
+    const compact = text.replaceAll(/[-:]|\.\d+/g, '')
+    t.equal(compactTime(new Date(text)), compact)
+  }
 })
