@@ -5,10 +5,11 @@
  * written there; so a block that comes back is the next one given out, to whatever
  * upload. Nothing may read or write it any more then.
  *
- * One that nobody has used for a while is let go, soon where no upload goes on. The engine does not count shared
- * memory and may look for it after hours, so it is made to look; until it has, what was
- * let go is given out again, by weak references, before anything new is made: there is
- * never more memory of one size than was in use at one time.
+ * One that nobody has used for a while is let go, soon where no upload goes on. The
+ * engine does not count shared memory and may look for it after hours, so it is made to
+ * look; until it has, what was let go is given out again, by weak references, before
+ * anything new is made: there is never more memory of one size than was in use at one
+ * time.
  */
 import type { Environment } from '../../environment.js'
 import { isSharedArrayBuffer } from '../../realm.js'
