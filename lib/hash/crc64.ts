@@ -103,34 +103,30 @@ export function combineCrc64(
   for (const { crc64: crc, size } of pieces) {
     let shift = shifts.get(size)
     if (shift === undefined) {
-      shift = halvesOf(multiples(powerOfX(BigInt(size) * 8n, polynomial)))
+      shift = multiplesOf(powerOfX(BigInt(size) * 8n, polynomial), polynomial)
       shifts.set(size, shift)
     }
     append(whole, shift, BigInt(crc))
   }
   const [high = 0, low = 0] = whole
   return ((BigInt(high) << 32n) | BigInt(low)).toString()
-
-  function* multiples(factor: bigint): Generator<bigint> {
-    for (let power = 0; power < 64; power++) {
-      yield factor
-      factor = timesX(factor, polynomial)
-    }
-  }
 }
 
-/** The high and the low half of each value. */
-function halvesOf(values: Iterable<bigint>): Uint32Array {
-  const halves: number[] = []
-  for (const value of values) {
-    halves.push(Number(value >> 32n), Number(value & 0xffff_ffffn))
+/** Of a factor, times x^0 to x^63: the high and the low half of each. */
+function multiplesOf(factor: bigint, polynomial: bigint): Uint32Array {
+  const halves = new Uint32Array(128)
+  let multiple = factor
+  for (let at = 0; at < halves.length; at += 2) {
+    halves[at] = Number(multiple >> 32n)
+    halves[at + 1] = Number(multiple & 0xffff_ffffn)
+    multiple = timesX(multiple, polynomial)
   }
-  return Uint32Array.from(halves)
+  return halves
 }
 
 /**
  * Multiplies `whole` and adds a CRC, both as halves: ten thousand products of 64 steps
- * with a `bigint` each would leave 70 MiB behind. `shift`: the factor times x^0 to x^63.
+ * with a `bigint` each would leave 70 MiB behind. `shift`: the factor's multiples.
  */
 function append(whole: Uint32Array, shift: Uint32Array, crc: bigint): void {
   let high = Number(crc >> 32n)

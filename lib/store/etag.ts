@@ -21,7 +21,7 @@ export function sameEtag(a: string, b: string): boolean {
 
 /** Whether it can be the MD5 of some bytes. */
 export function isMd5Etag(etag: string): boolean {
-  return /^(?:[0-9a-f]{32}|"[0-9a-f]{32}")$/i.test(etag.trim())
+  return /^[0-9a-f]{32}$/i.test(unquoted(etag))
 }
 
 /**
