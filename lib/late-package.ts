@@ -2,6 +2,10 @@
  * A package that is loaded when it is first needed, as this one would take much longer
  * to load with it.
  *
+ * It is required: `import()` takes the modules of a package one by one, which is seven
+ * times the work where there are forty. A bundle has the packages in itself, for which it
+ * knows `import()` alone.
+ *
  * A process may be short of file descriptors by then. An `import()` that fails for it
  * fails for as long as the process lives, as does all that looks for a package whose
  * `package.json` could not be read. So the package is looked for at once, which Node
@@ -12,11 +16,13 @@
  * the empty exports of a file that it loads under its other name (pnpm's are links).
  */
 import { findOwn, ownRequire } from './own-require.js'
+import { systemCode } from './realm.js'
 
 export class LatePackage<T> {
   readonly #name: string
   readonly #import: () => Promise<T>
   readonly #require: (name: string) => unknown
+  readonly #isAround: boolean
   #loaded: T | undefined
   #loading: Promise<T> | undefined
 
@@ -24,11 +30,15 @@ export class LatePackage<T> {
    * `load` spells the name out, so that bundlers take the package into their file;
    * it resolves to what `require` gives.
    */
-  constructor(name: string, load: () => Promise<T>, require = ownRequire) {
+  constructor(
+    name: string,
+    load: () => Promise<T>,
+    { find, require } = { find: findOwn, require: ownRequire },
+  ) {
     this.#name = name
     this.#import = load
     this.#require = require
-    findOwn(name)
+    this.#isAround = find(name) !== undefined
   }
 
   /** Undefined until it is loaded. */
@@ -46,14 +56,32 @@ export class LatePackage<T> {
   }
 
   async #load(): Promise<T> {
-    const imported = await this.#import().catch(() => undefined)
-    const loaded =
-      imported === undefined || isEmpty(imported)
-        ? // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-          (this.#require(this.#name) as T)
-        : imported
+    const loaded = this.#isAround
+      ? await this.#required()
+      : await this.#imported()
     this.#loaded = loaded
     return loaded
+  }
+
+  async #required(): Promise<T> {
+    try {
+      return this.#requireIt()
+    } catch (error) {
+      if (systemCode(error) !== 'ERR_REQUIRE_ESM') throw error
+      return this.#import()
+    }
+  }
+
+  async #imported(): Promise<T> {
+    const imported = await this.#import().catch(() => undefined)
+    return imported === undefined || isEmpty(imported)
+      ? this.#requireIt()
+      : imported
+  }
+
+  #requireIt(): T {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    return this.#require(this.#name) as T
   }
 }
 

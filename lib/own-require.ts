@@ -3,15 +3,34 @@
  * that the next call may find it; `import()` remembers a moment without file
  * descriptors for as long as the process lives.
  */
+import { dirname, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { systemCode } from './realm.js'
+
+/** A bundle of CommonJS has no `import.meta.url`, whatever the type says. */
+const place: string | undefined = import.meta.url
 
 /** Throws as `require` does, also where no file says where this package is. */
 export function ownRequire(name: string): unknown {
   return requireFromHere()(name)
 }
 
-/** Where a package is; undefined where there is none, as in a bundle. */
+/**
+ * Where a package that this one depends on is; undefined where there is none, and in a
+ * bundle: what lies beside that may be another release than the one that is in it.
+ */
 export function findOwn(name: string): string | undefined {
+  return isInstalled() ? resolved(name) : undefined
+}
+
+/** A file of the package finds the package, by its own name, around itself. */
+function isInstalled(): boolean {
+  const main = resolved('pawl')
+  if (main === undefined || place === undefined) return false
+  return fileURLToPath(place).startsWith(dirname(main) + sep)
+}
+
+function resolved(name: string): string | undefined {
   try {
     return requireFromHere().resolve(name)
   } catch {
@@ -20,8 +39,6 @@ export function findOwn(name: string): string | undefined {
 }
 
 function requireFromHere(): NodeJS.Require {
-  // A bundle of CommonJS has no `import.meta.url`, whatever the type says.
-  const place: string | undefined = import.meta.url
   // Not by an import: bundlers warn of a place that they cannot work out.
   const { createRequire } = process.getBuiltinModule('node:module')
   return createRequire(place ?? __filename)

@@ -90,8 +90,16 @@ export function unlessAborted<T>(
     const onAbort = (): void => reject(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
-    work
-      .finally(() => signal.removeEventListener('abort', onAbort))
-      .then(resolve, reject)
+    const letGo = (): void => signal.removeEventListener('abort', onAbort)
+    work.then(
+      (value) => {
+        letGo()
+        resolve(value)
+      },
+      (error: unknown) => {
+        letGo()
+        reject(error)
+      },
+    )
   })
 }

@@ -27,11 +27,14 @@ await t.test(
       async (): Promise<unknown> => {
         throw new Error('as ever')
       },
-      (name) => {
-        asked.push(name)
-        const next = left.shift()
-        if (next === tooMany) throw tooMany
-        return next
+      {
+        find: () => undefined,
+        require: (name) => {
+          asked.push(name)
+          const next = left.shift()
+          if (next === tooMany) throw tooMany
+          return next
+        },
       },
     )
     const first = await Promise.allSettled([late.load(), late.load()])
@@ -49,11 +52,10 @@ await t.test(
   'what is imported empty, behind a link that was not followed, is required',
   async (t) => {
     const whole = (): string => 'whole'
-    const late = new LatePackage<unknown>(
-      'some-package',
-      async () => ({}),
-      () => whole,
-    )
+    const late = new LatePackage<unknown>('some-package', async () => ({}), {
+      find: () => undefined,
+      require: () => whole,
+    })
     t.equal(await late.load(), whole)
     t.equal(late.loaded, whole)
   },
@@ -66,3 +68,37 @@ await t.test(
     t.equal(await late.load(), 'bundled')
   },
 )
+
+await t.test(
+  'where it is around, it is required, again and again, and not imported',
+  async (t) => {
+    const whole = { isWhole: true }
+    const left = [tooMany, tooMany]
+    const late = new LatePackage<unknown>(
+      'some-package',
+      async () => t.fail('it was imported'),
+      {
+        find: (name) => `/somewhere/${name}`,
+        require: () => {
+          const next = left.shift()
+          if (next !== undefined) throw next
+          return whole
+        },
+      },
+    )
+    await t.rejects(late.load(), { code: 'EMFILE' })
+    await t.rejects(late.load(), { code: 'EMFILE' })
+    t.equal(await late.load(), whole)
+    t.equal(late.loaded, whole)
+  },
+)
+
+await t.test('a release that cannot be required is imported', async (t) => {
+  const late = new LatePackage('some-package', async () => 'imported', {
+    find: (name) => `/somewhere/${name}`,
+    require: () => {
+      throw Object.assign(new Error('no'), { code: 'ERR_REQUIRE_ESM' })
+    },
+  })
+  t.equal(await late.load(), 'imported')
+})

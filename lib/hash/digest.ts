@@ -11,7 +11,7 @@
  * open, so it never keeps a process alive, and ended when there is nothing to do
  * for long.
  */
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -63,6 +63,34 @@ const worthWaiting = 16 * 1024 * 1024
 /** How much is hashed before other work gets its turn. */
 const slice = 1024 * 1024
 
+const encodings = { md5: 'base64', sha256: 'hex' } as const
+
+function isCrc64(kind: DigestKind): kind is Crc64Variant {
+  return kind === 'crc64ecma' || kind === 'crc64nvme'
+}
+
+/** What can be hashed at once; undefined where there is more of it. */
+function onlySlice(pieces: readonly Uint8Array[]): Uint8Array | undefined {
+  const [first] = pieces
+  const isOne = pieces.length === 1 && first !== undefined
+  return isOne && first.length <= slice ? first : undefined
+}
+
+/** Other work gets its turn in between. */
+async function updateInSlices(
+  hasher: RunningDigest,
+  pieces: readonly Uint8Array[],
+): Promise<void> {
+  let isBegun = false
+  for (const data of pieces) {
+    for (let start = 0; start < data.byteLength; start += slice) {
+      if (isBegun) await nextTurn()
+      isBegun = true
+      hasher.update(data.subarray(start, start + slice))
+    }
+  }
+}
+
 /** Works digests out; its worker and its idle hashers live as long as it does. */
 export class Digests {
   readonly #hashers = new Crc64Hashers()
@@ -100,10 +128,10 @@ export class Digests {
           ? this.#readyWorker()
           : undefined
     if (worker !== undefined) return worker.begin(kind)
-    const hash = await this.create(kind)
+    const running = await this.create(kind)
     return {
-      update: async (data) => hash.update(data),
-      digest: async () => hash.digest(),
+      update: async (data) => running.update(data),
+      digest: async () => running.digest(),
     }
   }
 
@@ -126,27 +154,23 @@ export class Digests {
 
   /** The same digest on this thread. */
   async here(kind: DigestKind, ...pieces: Uint8Array[]): Promise<string> {
-    const hasher = await this.create(kind)
-    let isBegun = false
-    for (const data of pieces) {
-      for (let start = 0; start < data.byteLength; start += slice) {
-        if (isBegun) await nextTurn()
-        isBegun = true
-        hasher.update(data.subarray(start, start + slice))
-      }
+    const only = onlySlice(pieces)
+    if (only !== undefined && !isCrc64(kind)) {
+      return hash(kind, only, encodings[kind])
     }
+    const hasher = await this.create(kind)
+    if (only === undefined) await updateInSlices(hasher, pieces)
+    else hasher.update(only)
     return hasher.digest()
   }
 
   /** A digest over bytes that come one after the other. */
   async create(kind: DigestKind): Promise<RunningDigest> {
-    if (kind === 'crc64ecma' || kind === 'crc64nvme') {
-      return this.#hashers.create(kind)
-    }
-    const hash = createHash(kind)
+    if (isCrc64(kind)) return this.#hashers.create(kind)
+    const running = createHash(kind)
     return {
-      update: (data) => void hash.update(data),
-      digest: () => hash.digest(kind === 'md5' ? 'base64' : 'hex'),
+      update: (data) => void running.update(data),
+      digest: () => running.digest(encodings[kind]),
     }
   }
 

@@ -38,13 +38,27 @@ export function aroundCalls(store: ObjectStore, around: Around): ObjectStore {
   ): Promise<T> =>
     around(name, (more) => request({ ...call, ...more }), { size, call })
   return {
-    identity: store.identity,
-    bucket: store.bucket,
-    limits: store.limits,
-    digest: store.digest,
-    keepsMetadata: store.keepsMetadata,
-    precedence: store.precedence,
-    maxRate: store.maxRate,
+    get identity() {
+      return store.identity
+    },
+    get bucket() {
+      return store.bucket
+    },
+    get limits() {
+      return store.limits
+    },
+    get digest() {
+      return store.digest
+    },
+    get keepsMetadata() {
+      return store.keepsMetadata
+    },
+    get precedence() {
+      return store.precedence
+    },
+    get maxRate() {
+      return store.maxRate
+    },
     get takesLateParts() {
       return store.takesLateParts
     },

@@ -19,7 +19,18 @@ export function asStoreError(thrown: unknown): UploadError {
   )
 }
 
+const known = new WeakMap<ObjectStore, ObjectStore>()
+
+/** One for each store, however many uploads it has. */
 export function checkedStore(store: ObjectStore): ObjectStore {
+  const before = known.get(store)
+  if (before !== undefined) return before
+  const checked = checksAround(store)
+  known.set(store, checked)
+  return checked
+}
+
+function checksAround(store: ObjectStore): ObjectStore {
   const checked = aroundCalls(store, async (name, send) => {
     const answer = await send()
     if (isAnswer[name](answer)) return answer

@@ -126,6 +126,7 @@ export function readRequestId(
 
 /** Whether a body is an error document, whatever the status said. */
 export function isErrorDocument(body: Uint8Array): boolean {
+  if (body.length === 0) return false
   // Blanks keep the connection alive while the server works.
   const begin = body.findIndex((byte) => byte !== 0x20 && byte !== 0x0a)
   const head = Buffer.from(body.subarray(Math.max(0, begin)))

@@ -27,6 +27,11 @@ export function signingKey(
   return key
 }
 
-export function hmac(key: Buffer, text: string): Buffer {
+/** In hex. */
+export function signatureOf(key: Buffer, text: string): string {
+  return createHmac('sha256', key).update(text).digest('hex')
+}
+
+function hmac(key: Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest()
 }

@@ -4,7 +4,7 @@ import { compactTime } from '../clock.js'
 import type { Credentials } from '../credentials.js'
 import { lowerCased } from '../header-values.js'
 import { encodeQuery, percentEncodeKey, type Query } from '../percent-encode.js'
-import { hmac, signingKey } from '../signing-key.js'
+import { signatureOf, signingKey } from '../signing-key.js'
 
 const algorithm = 'OSS4-HMAC-SHA256'
 const payload = 'UNSIGNED-PAYLOAD'
@@ -77,11 +77,11 @@ function sign(
   input: V4Input,
   { stamp, headers, additional }: Signing,
 ): V4Signature {
-  const canonicalHeaders = [...headers.keys()]
-    .filter((name) => signedByDefault(name) || additional.includes(name))
-    .toSorted()
-    .map((name) => `${name}:${headers.get(name)?.trim() ?? ''}\n`)
-    .join('')
+  let canonicalHeaders = ''
+  for (const name of [...headers.keys()].toSorted()) {
+    if (!signedByDefault(name) && !additional.includes(name)) continue
+    canonicalHeaders += `${name}:${headers.get(name)?.trim() ?? ''}\n`
+  }
   const canonicalRequest = [
     input.method,
     canonicalUri(input.bucket, input.key),
@@ -97,7 +97,7 @@ function sign(
     '\n',
   )
   const key = signingKey(credentials, 'aliyun_v4', steps)
-  const signature = hmac(key, stringToSign).toString('hex')
+  const signature = signatureOf(key, stringToSign)
   return {
     canonicalRequest,
     scope,

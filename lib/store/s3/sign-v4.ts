@@ -4,7 +4,7 @@ import { compactTime } from '../clock.js'
 import type { Credentials } from '../credentials.js'
 import { lowerCased } from '../header-values.js'
 import { encodeQuery, type Query } from '../percent-encode.js'
-import { hmac, signingKey } from '../signing-key.js'
+import { signatureOf, signingKey } from '../signing-key.js'
 
 const algorithm = 'AWS4-HMAC-SHA256'
 
@@ -89,7 +89,7 @@ function sign(
     sha256(canonicalRequest),
   ].join('\n')
   const key = signingKey(input.credentials, 'AWS4', steps)
-  const signature = hmac(key, stringToSign).toString('hex')
+  const signature = signatureOf(key, stringToSign)
   return { canonicalRequest, stringToSign, signature }
 }
 

@@ -198,7 +198,8 @@ export class PartSender {
       trafficLimit,
       isHeld: () => pace.isHeld,
     }
-    const compareMd5 = this.#md5Comparison(md5)
+    const ours = md5 === undefined ? undefined : md5Hex(md5)
+    const compareMd5 = this.#md5Comparison(ours)
     let isMd5Equal = false
     const sending = { bodySize: content.size, isStoring: true, ...context }
     const { answer, attempts } = await this.#requests
@@ -213,7 +214,7 @@ export class PartSender {
     return {
       receipt: answer,
       crc64,
-      md5: md5 === undefined ? undefined : md5Hex(md5),
+      md5: ours,
       check:
         answer.crc64 !== undefined && crc64 !== undefined
           ? 'crc64'
@@ -225,16 +226,15 @@ export class PartSender {
   }
 
   /**
-   * Compares what a server tells as the ETag of some bytes with their MD5. An ETag
+   * Compares what a server tells as the ETag of some bytes with their MD5, in hex. An ETag
    * of the form of an MD5 that is another one is damage where this store has shown
    * that its ETags are MD5s. Until then the bytes are sent once more: different
    * again, the store's ETags are none, and nothing is confirmed.
    */
   #md5Comparison(
-    md5: string | undefined,
+    ours: string | undefined,
   ): (receipt: Answer, context: RequestContext) => boolean {
     const { facts, isVerifyAsked, verify } = this.#settings
-    const ours = md5 === undefined ? undefined : md5Hex(md5)
     let hasDiffered = false
     return ({ etag, isOpaque }, { what }) => {
       if (ours === undefined || isOpaque === true || !isMd5Etag(etag)) {

@@ -81,7 +81,8 @@ export class UploadLog {
     this.#openedAt = environment.monotonic()
     this.checkpoint = checkpoint
     this.#file = file
-    this.header = headerOf(state, settings, file)
+    this.isKept = xxh64 !== undefined
+    this.header = headerOf(state, settings, { file, isKept: this.isKept })
     this.state = state ?? emptyState(this.header)
     this.isNew = state === undefined
     this.#durable = new Set(state?.uploadIds)
@@ -91,7 +92,6 @@ export class UploadLog {
       put?.completing !== undefined
     this.#before = { voided, isUnknown }
     this.setAside = found.setAside
-    this.isKept = xxh64 !== undefined
     if (xxh64 !== undefined) {
       const position = log ? endOf(log) : startOf(this.header.logId)
       this.#writer = new LogWriter(checkpoint, position, xxh64, environment)
@@ -300,7 +300,7 @@ export class UploadLog {
 function headerOf(
   state: LogState | undefined,
   settings: UploadSettings,
-  file: FileSight | undefined,
+  { file, isKept }: { file: FileSight | undefined; isKept: boolean },
 ): HeaderRecord {
   const { store, environment, key, partSize, proof, digests } = settings
   const logId = state?.header.logId ?? environment.id()
@@ -313,7 +313,8 @@ function headerOf(
     key,
     partSize,
     proof,
-    optionsDigest: digests.options,
+    // No other run will hold what is not kept against its own.
+    optionsDigest: isKept ? digests.options : '',
     sourceDigest: settings.sourceDigest,
     // One that a later write may leave as it is would prove nothing.
     fileIdentity: file && isSettled(file) ? file.identity : undefined,
