@@ -65,6 +65,18 @@ await t.test('views are never more than 32 MiB', async (t) => {
   for (const [concurrency, count, size] of rows) {
     t.same(viewsOf(concurrency), { count, size }, `${concurrency} at once`)
   }
+  const later: typeof rows = [
+    [1, 2, 4 * MiB],
+    [2, 1, 4 * MiB],
+    [4, 1, 4 * MiB],
+    [5, 1, MiB],
+    [32, 1, MiB],
+    [33, 1, 256 * 1024],
+  ]
+  for (const [concurrency, count, size] of later) {
+    const views = viewsOf(concurrency, true)
+    t.same(views, { count, size }, `${concurrency} at once, of a long file`)
+  }
 })
 
 const [fileSize, partSize] = sized({

@@ -37,16 +37,27 @@ import { bodyOf, type BodyPace } from './view-pace.js'
 const MiB = 1024 * 1024
 /** All views together, in bytes: more is not faster. */
 const mostViews = 32 * MiB
-/**
- * One view, in bytes: larger ones are no faster, and while few parts are in flight they
- * take blocks for which there is no use when more are.
- */
+/** One view, in bytes, of a file's first `begun` bytes, and of what follows. */
 const largestView = MiB
+const largestLater = 4 * MiB
+/**
+ * A read and a write cost the same however long they are, so that a long file takes a
+ * sixth less with large views. Its beginning is not: while V8 compiles undici's parser it
+ * takes tens of MiB itself, for a third of a second.
+ */
+const begun = 64 * MiB
+/** Large views together, in bytes: when more parts are in flight they are small again. */
+const mostLater = 16 * MiB
 
 /** The memory of one part in flight: how many views, of how many bytes. */
-export function viewsOf(concurrency: number): { count: number; size: number } {
+export function viewsOf(
+  concurrency: number,
+  isBegun = false,
+): { count: number; size: number } {
   const count = concurrency === 1 ? 2 : 1
-  const size = Math.min(largestView, mostViews / concurrency / count)
+  const share = 1 / concurrency / count
+  const later = isBegun ? Math.min(largestLater, mostLater * share) : 0
+  const size = Math.max(later, Math.min(largestView, mostViews * share))
   return { count, size: blockWithin(size) }
 }
 
@@ -69,6 +80,8 @@ export class FileParts {
   readonly #source: ByteSource
   /** Bytes of memory that the next part takes. */
   readonly #sizeOfNext: () => number
+  /** Bytes of the parts that were taken. */
+  #taken = 0
   readonly #buffers: PartBuffers
   readonly #memory: PartMemory
   readonly #isHeld: boolean
@@ -100,7 +113,9 @@ export class FileParts {
         ? { parts: Math.min(held, 2 * atOnce.allowed + 1), bytes: Infinity }
         : { parts: atOnce.allowed, bytes: mostViews }
     this.#sizeOfNext = () =>
-      this.#isHeld ? largest : bytesOfViews(largest, atOnce.allowed)
+      this.#isHeld
+        ? largest
+        : bytesOfViews(largest, viewsOf(atOnce.allowed, this.#taken >= begun))
     this.#memory = pooled(means.pool, this.#isHeld || needsDigests)
     this.#buffers = new PartBuffers(largest, room(), this.#memory)
     atOnce.watch(() => this.#buffers.allow(room()))
@@ -110,6 +125,7 @@ export class FileParts {
   async take(piece: Piece, signal: AbortSignal): Promise<TakenPart> {
     const buffer = await this.#acquire(signal)
     const { release } = buffer
+    this.#taken += piece.size
     try {
       if (!this.#isHeld) {
         const buffers = [...buffer.views(buffer.size)]
@@ -185,9 +201,11 @@ export class FileParts {
   }
 }
 
-/** Views instead of a part: bytes of as many as it needs while so many go. */
-function bytesOfViews(largest: number, atOnce: number): number {
-  const views = viewsOf(atOnce)
+/** Views instead of a part: bytes of as many as it needs. */
+function bytesOfViews(
+  largest: number,
+  views: ReturnType<typeof viewsOf>,
+): number {
   const size = Math.min(views.size, blockAround(largest))
   return size * Math.min(views.count, Math.ceil(largest / size))
 }
