@@ -20,12 +20,13 @@ export function ownRequire(name: string): unknown {
  * bundle: what lies beside that may be another release than the one that is in it.
  */
 export function findOwn(name: string): string | undefined {
-  return isInstalled() ? resolved(name) : undefined
+  return isInstalled ? resolved(name) : undefined
 }
 
-/** A file of the package finds the package, by its own name, around itself. */
-function isInstalled(): boolean {
-  const main = resolved('pawl')
+/** A file of the package finds the package around itself, by its name. */
+const isInstalled = isAround(resolved('pawl'))
+
+function isAround(main: string | undefined): boolean {
   if (main === undefined || place === undefined) return false
   return fileURLToPath(place).startsWith(dirname(main) + sep)
 }

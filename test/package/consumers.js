@@ -17,6 +17,7 @@ export const tools = ['esbuild@0.25', 'jest@30', 'vitest@3', 'webpack@5']
 /** Copied into the project. */
 const sources = [
   'jest.test.mjs',
+  'loaded.js',
   'runner.mjs',
   'upload.cjs',
   'upload.js',
@@ -63,6 +64,7 @@ export async function runConsumers({ project, file, startDevServer }) {
   for (const [name, args] of Object.entries(programs)) {
     await killAndResume(name, args, means)
   }
+  await loadsByRequire(means)
   await runTests(project)
   // As on musl, for which there is none.
   const binaries = 'node_modules/fs-native-extensions/prebuilds'
@@ -99,6 +101,25 @@ async function bundle(cwd) {
     join(cwd, 'webpack/upload.cjs'),
     join(cwd, 'alone/webpack.cjs'),
   )
+}
+
+/** What is loaded late is required where it is installed: that is a seventh of the work. */
+async function loadsByRequire({ project, file, startDevServer }) {
+  const server = await startDevServer()
+  try {
+    const args = ['loaded.js', server.endpoint, file]
+    const said = await run(process.execPath, args, { cwd: project })
+    const paths = JSON.parse(said)
+    for (const name of ['fast-xml-parser', 'stream-chopper']) {
+      const place = join('node_modules', name)
+      assert.ok(
+        paths.some((path) => path.includes(place)),
+        `${name} was not required`,
+      )
+    }
+  } finally {
+    await server.close()
+  }
 }
 
 /** Killed when two of its parts are stored; run again, it sends the others. */

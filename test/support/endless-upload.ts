@@ -43,7 +43,9 @@ async function shippedChild(t: Test): Promise<string> {
   const sources = compiledSources()
   const directory = await mkdtemp(join(dirname(sources), 'pawl-shipped-'))
   t.teardown(() => rm(directory, { recursive: true }))
-  await writeFile(join(directory, 'package.json'), '{"type":"module"}')
+  const name = { name: 'pawl', exports: './upload/child.js' }
+  const manifest = JSON.stringify({ ...name, type: 'module' })
+  await writeFile(join(directory, 'package.json'), manifest)
   await build({
     entryPoints: {
       'upload/child': join(sources, 'test/fixtures/endless-upload-child.js'),
