@@ -15,13 +15,15 @@ export function cutterOf(
     Pick<UploadSettings, 'environment' | 'chunkCollections'>,
   onError: (error: Error) => unknown,
 ): PartCutter {
-  const { pool, collections, digests } = settings.environment
+  const { pool, collections, digests, timer } = settings.environment
   const { sizes, atOnce } = run
   const room = (): PartRoom =>
     roomFor({ ...settings, concurrency: atOnce.allowed })
   const memory = pooled(pool, true)
   const buffers = new PartBuffers(sizes.partSize, room(), memory, {
     isShortFirst: true,
+    // So many at once are the caller's own word.
+    timer: settings.isConcurrencyFixed ? undefined : timer,
   })
   atOnce.watch(() => buffers.allow(room()))
   return new PartCutter({

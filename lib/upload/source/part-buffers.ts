@@ -5,6 +5,7 @@
  * filled. There is always room for two parts. The first part of a stream may be all
  * there is, so it begins with a small block, and each that follows is larger.
  */
+import type { Environment, Timer } from '../../environment.js'
 import { blockWithin, type MemoryPool } from './memory-pool.js'
 
 /** Where blocks come from and go to. */
@@ -123,6 +124,15 @@ export interface PartRoom {
   readonly bytes: number
 }
 
+/**
+ * Two large parts are as fast as three where the source is what takes the time: so a
+ * third one takes memory only when neither was given back for so long, in ms, and from
+ * then on whenever there is room.
+ */
+const patience = 1000
+/** Bytes of a part that is large. */
+const large = 16 * 1024 * 1024
+
 interface Waiting {
   readonly size: number
   readonly callback: (buffer: PartBuffer) => void
@@ -138,19 +148,35 @@ export class PartBuffers {
   #bytesInUse = 0
   #isBegun = false
   readonly #isShortFirst: boolean
+  readonly #timer: Environment['timer'] | undefined
+  /** A third large part is held back, whenever it comes. */
+  #isPatient: boolean
+  /** While one is held back. */
+  #heldBack: Timer | undefined
 
-  /** `room`: a number is of parts alone. `isShortFirst`: the first part may be all. */
+  /**
+   * `room`: a number is of parts alone. `isShortFirst`: the first part may be all.
+   * `timer`: by which a third large part is held back; absent, none is.
+   */
   constructor(
     partSize: number,
     room: number | PartRoom,
     memory: PartMemory,
-    { isShortFirst = false } = {},
+    {
+      isShortFirst = false,
+      timer,
+    }: {
+      isShortFirst?: boolean
+      timer?: Environment['timer'] | undefined
+    } = {},
   ) {
     this.partSize = partSize
     this.#room =
       typeof room === 'number' ? { parts: room, bytes: Infinity } : room
     this.#memory = memory
     this.#isShortFirst = isShortFirst
+    this.#timer = timer
+    this.#isPatient = timer !== undefined
   }
 
   /** From now on so much may be given out; who waits may have his turn. */
@@ -170,6 +196,11 @@ export class PartBuffers {
   }
 
   #hasRoom(size: number): boolean {
+    const isThird = size > large && this.inUse >= 2
+    return this.#mayHave(size) && !(isThird && this.#isPatient)
+  }
+
+  #mayHave(size: number): boolean {
     const { parts, bytes } = this.#room
     const most = Math.max(bytes, 2 * size)
     return this.inUse < parts && this.#bytesInUse + size <= most
@@ -190,13 +221,32 @@ export class PartBuffers {
     size: number = this.partSize,
   ): void {
     const buffer = this.tryAcquire(size)
-    if (buffer === undefined) this.#waiting.push({ size, callback })
-    else callback(buffer)
+    if (buffer === undefined) {
+      this.#waiting.push({ size, callback })
+      this.#serve()
+    } else callback(buffer)
+  }
+
+  #holdBack(): void {
+    this.#heldBack ??= this.#timer?.(
+      patience,
+      () => {
+        this.#isPatient = false
+        this.#serve()
+      },
+      { isIdle: true },
+    )
+  }
+
+  #letThrough(): void {
+    this.#heldBack?.cancel()
+    this.#heldBack = undefined
   }
 
   readonly #onRelease = (buffer: PartBuffer): void => {
     if (!this.#out.delete(buffer)) return
     this.#bytesInUse -= buffer.size
+    this.#letThrough()
     this.#serve()
   }
 
@@ -204,7 +254,11 @@ export class PartBuffers {
     // A large part may have the room of several small ones.
     for (;;) {
       const [next] = this.#waiting
-      if (next === undefined || !this.#hasRoom(next.size)) return
+      if (next === undefined) return
+      if (!this.#hasRoom(next.size)) {
+        if (this.#mayHave(next.size)) this.#holdBack()
+        return
+      }
       this.#waiting.shift()
       next.callback(this.#make(next.size))
     }
@@ -214,5 +268,6 @@ export class PartBuffers {
   cancel(callback: (buffer: PartBuffer) => void): void {
     const index = this.#waiting.findIndex((one) => one.callback === callback)
     if (index >= 0) this.#waiting.splice(index, 1)
+    if (this.#waiting.length === 0) this.#letThrough()
   }
 }

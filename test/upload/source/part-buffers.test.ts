@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { realEnvironment } from '../../../lib/environment.js'
+import { realEnvironment, type Timer } from '../../../lib/environment.js'
 import { UploadError } from '../../../lib/errors.js'
 import { loadXxh64 } from '../../../lib/hash/xxh64.js'
 import { realUploadEnvironment } from '../../../lib/upload/options/environment.js'
@@ -37,6 +37,57 @@ await t.test('memory that comes back is the next one', async (t) => {
   first?.release()
   t.equal(buffers.inUse, 0)
   t.equal(buffers.tryAcquire()?.blockAt(0).bytes.buffer, memory)
+})
+
+await t.test(
+  'a third large part waits for one of two, for a second, and once',
+  async (t) => {
+    const large = 32 * MiB
+    const rings: { ms: number; ring: () => void; isCancelled: boolean }[] = []
+    const timer = (ms: number, ring: () => void): Timer => {
+      const one = { ms, ring, isCancelled: false }
+      rings.push(one)
+      return { cancel: () => void (one.isCancelled = true) }
+    }
+    const room = { parts: 5, bytes: 3 * large }
+    const memory = pooled(newPool(), false)
+    const buffers = new PartBuffers(MiB, room, memory, { timer })
+    const got: PartBuffer[] = []
+    const take = (buffer: PartBuffer): void => void got.push(buffer)
+    const ask = (size = large): void => buffers.acquire(take, size)
+    ask()
+    ask()
+    t.equal(rings.length, 0, 'nobody waits for two')
+    ask()
+    t.equal(got.length, 2)
+    t.match(rings, [{ ms: 1000, isCancelled: false }])
+    got[0]?.release()
+    t.equal(got.length, 3, 'it has the place of one that was stored')
+    t.equal(rings[0]?.isCancelled, true)
+    ask()
+    buffers.cancel(take)
+    t.match(rings[1], { isCancelled: true }, 'nobody waits any more')
+    ask()
+    t.equal(got.length, 3)
+    rings[2]?.ring()
+    t.equal(got.length, 4, 'none was stored for a second')
+    got[1]?.release()
+    ask()
+    t.equal(got.length, 5, 'from then on there is room for three')
+    ask()
+    got[2]?.release()
+    t.equal(got.length, 6)
+    t.equal(buffers.inUse, 3)
+    t.equal(rings.length, 3)
+  },
+)
+
+await t.test('who may have as many as he said, has them at once', async (t) => {
+  const room = { parts: 3, bytes: Infinity }
+  const memory = pooled(newPool(), false)
+  const buffers = new PartBuffers(32 * MiB, room, memory)
+  for (const _ of [1, 2, 3]) t.ok(buffers.tryAcquire())
+  t.equal(buffers.tryAcquire(), undefined)
 })
 
 await t.test('who waits is served in turn', async (t) => {
