@@ -20,7 +20,9 @@ export function ownRequire(name: string): unknown {
  * bundle: what lies beside that may be another release than the one that is in it.
  */
 export function findOwn(name: string): string | undefined {
-  return isInstalled ? resolved(name) : undefined
+  // Also there Node keeps what was read to find it.
+  const path = resolved(name)
+  return isInstalled ? path : undefined
 }
 
 /** A file of the package finds the package around itself, by its name. */

@@ -328,3 +328,37 @@ await t.test('parts of a file that are held are read ahead', async (t) => {
   await all
   t.equal(read, 80)
 })
+
+await t.test('behind its first 64 MiB a file has larger views', async (t) => {
+  const source = {
+    read: async (): Promise<void> => undefined,
+    mustBeUnchanged: async (): Promise<void> => undefined,
+    changed: () => new UploadError('PAWL_SOURCE_CHANGED', 'never'),
+  }
+  const partSize = 8 * MiB
+  const parts = new FileParts(
+    source,
+    {
+      largest: partSize,
+      atOnce: { allowed: 4, watch: () => undefined },
+      needsXxh64: false,
+      needsDigests: false,
+      held: 0,
+    },
+    { ...realUploadEnvironment, pool: newPool() },
+    () => undefined,
+  )
+  const pace = { size: 64 * MiB, start: () => () => undefined }
+  const sizes: number[][] = []
+  for (const piece of piecesOf(10 * partSize + 1, { partSize })) {
+    const part = await parts.take(piece, new AbortController().signal)
+    const views = part.content.body(pace, () => undefined)()
+    const of: number[] = []
+    for await (const { byteLength } of views) of.push(byteLength / MiB)
+    sizes.push(of)
+    part.release()
+  }
+  const small = Array.from({ length: 8 }, () => 1)
+  const expected = [...Array.from({ length: 8 }, () => small), [4, 4], [4, 4]]
+  t.same(sizes, [...expected, [1 / MiB]])
+})
