@@ -45,7 +45,7 @@ const largestLater = 4 * MiB
  * CPU in large views. At its beginning they would add to the tens of MiB that V8 takes,
  * for a third of a second, to compile undici's parser.
  */
-const begun = 64 * MiB
+const begun = 96 * MiB
 /** Large views together, in bytes: when more parts are in flight they are small again. */
 const mostLater = 16 * MiB
 
