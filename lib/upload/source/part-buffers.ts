@@ -125,13 +125,11 @@ export interface PartRoom {
 }
 
 /**
- * Two large parts are as fast as three where the source is what takes the time: so a
- * third one takes memory only when neither was given back for so long, in ms, and from
- * then on whenever there is room.
+ * Two parts that have grown are as fast as three where the source is what takes the
+ * time. So a third one takes memory only when neither was given back for so long, in ms,
+ * which is little beside what has gone by then; and from then on whenever there is room.
  */
 const patience = 1000
-/** Bytes of a part that is large. */
-const large = 16 * 1024 * 1024
 
 interface Waiting {
   readonly size: number
@@ -139,7 +137,7 @@ interface Waiting {
 }
 
 export class PartBuffers {
-  /** Bytes of a part, where none are named. */
+  /** Bytes of a part, where none are named; one of more has grown. */
   readonly partSize: number
   #room: PartRoom
   readonly #memory: PartMemory
@@ -149,14 +147,14 @@ export class PartBuffers {
   #isBegun = false
   readonly #isShortFirst: boolean
   readonly #timer: Environment['timer'] | undefined
-  /** A third large part is held back, whenever it comes. */
+  /** A third part that has grown is held back, whenever it comes. */
   #isPatient: boolean
   /** While one is held back. */
   #heldBack: Timer | undefined
 
   /**
    * `room`: a number is of parts alone. `isShortFirst`: the first part may be all.
-   * `timer`: by which a third large part is held back; absent, none is.
+   * `timer`: by which a third part that has grown is held back; absent, none is.
    */
   constructor(
     partSize: number,
@@ -196,7 +194,7 @@ export class PartBuffers {
   }
 
   #hasRoom(size: number): boolean {
-    const isThird = size > large && this.inUse >= 2
+    const isThird = size > this.partSize && this.inUse >= 2
     return this.#mayHave(size) && !(isThird && this.#isPatient)
   }
 

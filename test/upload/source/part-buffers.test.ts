@@ -40,7 +40,7 @@ await t.test('memory that comes back is the next one', async (t) => {
 })
 
 await t.test(
-  'a third large part waits for one of two, for a second, and once',
+  'a third part that has grown waits for one of two, for a second, and once',
   async (t) => {
     const large = 32 * MiB
     const rings: { ms: number; ring: () => void; isCancelled: boolean }[] = []
@@ -79,6 +79,9 @@ await t.test(
     t.equal(got.length, 6)
     t.equal(buffers.inUse, 3)
     t.equal(rings.length, 3)
+    const ofOneSize = new PartBuffers(large, room, memory, { timer })
+    for (const _ of [1, 2, 3]) t.ok(ofOneSize.tryAcquire())
+    t.equal(rings.length, 3, 'none of these has grown')
   },
 )
 
