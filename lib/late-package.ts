@@ -15,8 +15,7 @@
  * look at a pipe, `fstatSync(0)`, Node follows no links to what it imports, and gives
  * the empty exports of a file that it loads under its other name (pnpm's are links).
  */
-import { findOwn, ownRequire } from './own-require.js'
-import { systemCode } from './realm.js'
+import { findOwn, ownRequire, requireOrImport } from './own-require.js'
 
 export class LatePackage<T> {
   readonly #name: string
@@ -56,32 +55,19 @@ export class LatePackage<T> {
   }
 
   async #load(): Promise<T> {
-    const loaded = this.#isAround
-      ? await this.#required()
-      : await this.#imported()
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const loaded = (await (this.#isAround
+      ? requireOrImport(this.#name, this.#import, this.#require)
+      : this.#imported())) as T
     this.#loaded = loaded
     return loaded
   }
 
-  async #required(): Promise<T> {
-    try {
-      return this.#requireIt()
-    } catch (error) {
-      if (systemCode(error) !== 'ERR_REQUIRE_ESM') throw error
-      return this.#import()
-    }
-  }
-
-  async #imported(): Promise<T> {
+  async #imported(): Promise<unknown> {
     const imported = await this.#import().catch(() => undefined)
     return imported === undefined || isEmpty(imported)
-      ? this.#requireIt()
+      ? this.#require(this.#name)
       : imported
-  }
-
-  #requireIt(): T {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    return this.#require(this.#name) as T
   }
 }
 

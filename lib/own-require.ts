@@ -48,12 +48,16 @@ function requireFromHere(): NodeJS.Require {
 }
 
 /** `require` first: a package that could not be read for a moment is found later. */
-export async function requireOrImport(name: string): Promise<unknown> {
+export async function requireOrImport(
+  name: string,
+  // What may be there when this runs is no bundler's to look for.
+  load = async (): Promise<unknown> => import(/* webpackIgnore: true */ name),
+  require = ownRequire,
+): Promise<unknown> {
   try {
-    return ownRequire(name)
+    return require(name)
   } catch (error) {
     if (systemCode(error) !== 'ERR_REQUIRE_ESM') throw error
-    // What may be there when this runs is no bundler's to look for.
-    return import(/* webpackIgnore: true */ name)
+    return load()
   }
 }

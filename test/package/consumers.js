@@ -107,9 +107,11 @@ async function bundle(cwd) {
 async function loadsByRequire({ project, file, startDevServer }) {
   const server = await startDevServer()
   try {
-    const args = ['loaded.js', server.endpoint, file]
+    const log = join(project, 'log.pawl')
+    const program = ['--import', './loaded.js', 'upload.js']
+    const args = [...program, server.endpoint, file, log]
     const said = await run(process.execPath, args, { cwd: project })
-    const paths = JSON.parse(said)
+    const paths = JSON.parse(said.trim().split('\n').at(-1))
     for (const name of ['fast-xml-parser', 'stream-chopper']) {
       const place = join('node_modules', name)
       assert.ok(

@@ -43,8 +43,8 @@ async function shippedChild(t: Test): Promise<string> {
   const sources = compiledSources()
   const directory = await mkdtemp(join(dirname(sources), 'pawl-shipped-'))
   t.teardown(() => rm(directory, { recursive: true }))
-  const name = { name: 'pawl', exports: './upload/child.js' }
-  const manifest = JSON.stringify({ ...name, type: 'module' })
+  const exports = './upload/child.js'
+  const manifest = JSON.stringify({ name: 'pawl', type: 'module', exports })
   await writeFile(join(directory, 'package.json'), manifest)
   await build({
     entryPoints: {

@@ -42,8 +42,8 @@ const largestView = MiB
 const largestLater = 4 * MiB
 /**
  * A read and a write cost the same however long they are: a long file takes a sixth less
- * CPU in large views. At its beginning they would add to the tens of MiB that V8 takes,
- * for a third of a second, to compile undici's parser.
+ * CPU in large views. At its beginning they would add to the tens of MiB that V8 takes
+ * for a moment, to compile undici's parser.
  */
 const begun = 96 * MiB
 /** Large views together, in bytes: when more parts are in flight they are small again. */
@@ -55,9 +55,9 @@ export function viewsOf(
   isBegun = false,
 ): { count: number; size: number } {
   const count = concurrency === 1 ? 2 : 1
-  const share = 1 / concurrency / count
-  const later = isBegun ? Math.min(largestLater, mostLater * share) : 0
-  const size = Math.max(later, Math.min(largestView, mostViews * share))
+  const views = concurrency * count
+  const later = isBegun ? Math.min(largestLater, mostLater / views) : 0
+  const size = Math.max(later, Math.min(largestView, mostViews / views))
   return { count, size: blockWithin(size) }
 }
 

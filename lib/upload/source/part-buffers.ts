@@ -146,10 +146,9 @@ export class PartBuffers {
   #bytesInUse = 0
   #isBegun = false
   readonly #isShortFirst: boolean
-  readonly #timer: Environment['timer'] | undefined
-  /** A third part that has grown is held back, whenever it comes. */
-  #isPatient: boolean
-  /** While one is held back. */
+  /** While a third part that has grown is held back, whenever it comes. */
+  #timer: Environment['timer'] | undefined
+  /** While one waits for that. */
   #heldBack: Timer | undefined
 
   /**
@@ -174,7 +173,6 @@ export class PartBuffers {
     this.#memory = memory
     this.#isShortFirst = isShortFirst
     this.#timer = timer
-    this.#isPatient = timer !== undefined
   }
 
   /** From now on so much may be given out; who waits may have his turn. */
@@ -195,7 +193,7 @@ export class PartBuffers {
 
   #hasRoom(size: number): boolean {
     const isThird = size > this.partSize && this.inUse >= 2
-    return this.#mayHave(size) && !(isThird && this.#isPatient)
+    return this.#mayHave(size) && !(isThird && this.#timer !== undefined)
   }
 
   #mayHave(size: number): boolean {
@@ -229,7 +227,7 @@ export class PartBuffers {
     this.#heldBack ??= this.#timer?.(
       patience,
       () => {
-        this.#isPatient = false
+        this.#timer = undefined
         this.#serve()
       },
       { isIdle: true },

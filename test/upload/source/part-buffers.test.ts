@@ -54,7 +54,7 @@ await t.test(
     const buffers = new PartBuffers(MiB, room, memory, { timer })
     const got: PartBuffer[] = []
     const take = (buffer: PartBuffer): void => void got.push(buffer)
-    const ask = (size = large): void => buffers.acquire(take, size)
+    const ask = (): void => buffers.acquire(take, large)
     ask()
     ask()
     t.equal(rings.length, 0, 'nobody waits for two')
